@@ -1,0 +1,217 @@
+"""The catalog: what each network is, as data that needs no TensorFlow.
+
+Counts are exact and tested against the graphs. `Page` is what PaddleClas prints for the network
+("Other networks", model code at d178931); its parameter column counts convolution and dense
+weights plus batch-norm gamma and beta, truncated, and its FLOPs are close to
+2 x convolution MACs + dense MACs.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+
+SOURCES = {
+    "paddle": "PaddleClas d178931",
+    "torchvision": "torchvision 0.28",
+    "darknet": "darknet53.cfg of pjreddie/darknet",
+}
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Exact numbers of parameters, by kind."""
+
+    weights: int  # convolution and dense kernels
+    biases: int  # of convolutions and dense layers
+    scales: int = 0  # batch-norm gamma and beta
+    statistics: int = 0  # batch-norm moving mean and variance, not trainable
+
+    @property
+    def trainable(self) -> int:
+        return self.weights + self.biases + self.scales
+
+    @property
+    def total(self) -> int:
+        return self.trainable + self.statistics
+
+    @property
+    def page(self) -> int:
+        """The convention behind the page's column: no biases, no moving statistics."""
+        return self.weights + self.scales
+
+
+@dataclass(frozen=True)
+class Macs:
+    """Exact multiply-accumulates of one image at the network's own size."""
+
+    conv: int
+    dense: int
+
+
+@dataclass(frozen=True)
+class Page:
+    """The row that PaddleClas prints for a network."""
+
+    top1: float
+    top5: float
+    flops_g: float
+    params_m: float
+
+
+@dataclass(frozen=True)
+class Flatten:
+    """The grid a network flattens before its first dense layer, whose size depends on the image."""
+
+    channels: int
+    units: int  # of the dense layer that follows
+    grid: Callable[[int], int]  # side of the image -> side of the grid
+
+
+@dataclass(frozen=True)
+class Net:
+    """A network: the builder called `name` in the module `keras_nets.<family>`.
+
+    `counts` and `macs` hold one entry a flavour, the default flavour first, at 1000 classes and
+    at `image`.
+    """
+
+    name: str
+    title: str  # how papers spell it
+    family: str
+    paper: str
+    counts: dict[str, Counts]
+    macs: dict[str, Macs]
+    page: Page
+    features: int  # inputs of the classifier
+    seed_gain: float = 1.0  # of seeded classifier kernels: gives logits a spread of about 1
+    flatten: Flatten | None = None
+    image: tuple[int, int, int] = (224, 224, 3)  # height, width, channels
+
+    @property
+    def flavours(self) -> tuple[str, ...]:
+        return tuple(self.counts)
+
+    def build(self, **options):
+        """Import the family, and with it Keras, and return the model.
+
+        Options: `classes`, `image` (height, width, channels), `flavour`.
+        """
+        return getattr(import_module(f"keras_nets.{self.family}"), self.name)(**options)
+
+    def expected_counts(
+        self,
+        flavour: str = "paddle",
+        classes: int = 1000,
+        image: tuple[int, int, int] | None = None,
+    ) -> Counts | None:
+        """Exact counts at other options; None where only the image's channels tell, and differ."""
+        counts = self.counts[flavour]
+        height, width, channels = image or self.image
+        if channels != self.image[2]:
+            return None
+        weights = counts.weights + self.features * (classes - 1000)
+        if self.flatten:
+            grid = self.flatten.grid
+            extra = grid(height) * grid(width) - grid(self.image[0]) * grid(self.image[1])
+            weights += extra * self.flatten.channels * self.flatten.units
+        return Counts(weights, counts.biases + classes - 1000, counts.scales, counts.statistics)
+
+
+def _halve(side: int) -> int:
+    """The grid that a 3x3 pool with stride 2 leaves, rounding down."""
+    return (side - 3) // 2 + 1
+
+
+def _alexnet_grid(side: int) -> int:
+    return _halve(_halve(_halve((side + 4 - 11) // 4 + 1)))
+
+
+_ALEXNET = Counts(61_090_496, 10_344)
+_ALEXNET_MACS = Macs(655_566_528, 58_621_952)
+_VGG_PAPER = "Simonyan and Zisserman 2015, arXiv:1409.1556"
+_VGG_FLATTEN = Flatten(512, 4096, lambda side: side // 32)
+_DARKNET = Counts(41_573_216, 1_000, 35_712, 35_712)
+_DARKNET_MACS = Macs(9_284_091_904, 1_024_000)
+
+
+def _vgg(
+    name: str, weights: int, conv_biases: int, conv_macs: int, seed_gain: float, page: Page
+) -> Net:
+    macs = Macs(conv_macs, 123_633_664)
+    return Net(
+        name,
+        name.upper(),
+        "vgg",
+        _VGG_PAPER,
+        {
+            "paddle": Counts(weights, 9_192),
+            "torchvision": Counts(weights, 9_192 + conv_biases),
+        },
+        {"paddle": macs, "torchvision": macs},
+        page,
+        features=4096,
+        seed_gain=seed_gain,
+        flatten=_VGG_FLATTEN,
+    )
+
+
+ALL = (
+    Net(
+        "alexnet",
+        "AlexNet",
+        "alexnet",
+        "Krizhevsky 2014, arXiv:1404.5997",
+        {"paddle": _ALEXNET, "torchvision": _ALEXNET},
+        {"paddle": _ALEXNET_MACS, "torchvision": _ALEXNET_MACS},
+        Page(0.567, 0.792, 1.370, 61.090),
+        features=4096,
+        seed_gain=1.4,
+        flatten=Flatten(256, 4096, _alexnet_grid),
+    ),
+    Net(
+        "squeezenet1_0",
+        "SqueezeNet1_0",
+        "squeezenet",
+        "Iandola et al. 2016, arXiv:1602.07360",
+        {"paddle": Counts(1_244_448, 3_976), "torchvision": Counts(1_244_448, 3_976)},
+        {"paddle": Macs(777_221_152, 0), "torchvision": Macs(818_924_576, 0)},
+        Page(0.596, 0.817, 1.550, 1.240),
+        features=512,
+        seed_gain=16.0,
+    ),
+    Net(
+        "squeezenet1_1",
+        "SqueezeNet1_1",
+        "squeezenet",
+        "Iandola et al. 2016, arXiv:1602.07360",
+        {"paddle": Counts(1_231_552, 3_944), "torchvision": Counts(1_231_552, 3_944)},
+        {"paddle": Macs(349_537_280, 0), "torchvision": Macs(349_151_936, 0)},
+        Page(0.601, 0.819, 0.690, 1.230),
+        features=512,
+        seed_gain=22.0,
+    ),
+    _vgg("vgg11", 132_851_392, 2_752, 7_485_456_384, 1.8, Page(0.693, 0.891, 15.090, 132.850)),
+    _vgg("vgg13", 133_035_712, 2_944, 11_184_832_512, 2.6, Page(0.700, 0.894, 22.480, 133.030)),
+    _vgg("vgg16", 138_344_128, 4_224, 15_346_630_656, 4.5, Page(0.720, 0.907, 30.810, 138.340)),
+    _vgg("vgg19", 143_652_544, 5_504, 19_508_428_800, 6.5, Page(0.726, 0.909, 39.130, 143.650)),
+    Net(
+        "darknet53",
+        "DarkNet53",
+        "darknet",
+        "Redmon and Farhadi 2018, arXiv:1804.02767",
+        {"paddle": _DARKNET, "darknet": _DARKNET},
+        {"paddle": _DARKNET_MACS, "darknet": _DARKNET_MACS},
+        Page(0.780, 0.941, 18.580, 41.600),
+        features=1024,
+        seed_gain=0.6,
+        image=(256, 256, 3),
+    ),
+)
+NETS = {net.name: net for net in ALL}
+
+
+def find_net(name: str) -> Net:
+    """Return the network called `name`; an unknown name raises ValueError with the known ones."""
+    if name not in NETS:
+        raise ValueError(f"no network is called {name!r}; the catalog has {', '.join(NETS)}")
+    return NETS[name]

@@ -1,0 +1,105 @@
+"""Weights drawn from a seed: every one filled, the same bytes on every machine.
+
+A fresh Keras net has zero biases and logits near zero, so converters merge its equal constants and
+any parity check passes. Here kernels are He-uniform with the mean of each filter taken off (after
+a ReLU a common mean would drown the image), biases are non-zero, batch-norm statistics non-trivial.
+
+Only a bit generator's raw stream is used, which numpy keeps stable, then integers, then one
+rounding a value, so the bytes depend on neither the machine nor the version of numpy.
+"""
+
+import math
+import zlib
+
+import numpy as np
+
+from keras_nets.catalog import NETS
+
+BLOCK = 1 << 22  # values converted at a time: bounds the memory beside the weight itself
+HALF = 1 << 23  # raw draws are 24-bit integers around zero, which float32 holds exactly
+RANGES = {"gamma": (0.5, 1.5), "moving_variance": (0.5, 1.5)}  # of vectors; else (-0.1, 0.1)
+# The last batch-norm of a residual block is damped, or the sums would grow with every block.
+RESIDUAL_GAIN = 0.4
+
+
+def seed_weights(model, seed: int = 0):
+    """Fill every weight of a Keras `model` from `seed` and return the model.
+
+    What a weight gets depends on the seed, its layer's name and its own shape alone. The logits of
+    the catalog's networks then have a standard deviation of about 1.
+    """
+    if seed < 0:
+        raise ValueError(f"a seed is zero or more. Received: {seed}")
+    gain = NETS[model.name].seed_gain if model.name in NETS else 1.0
+    layers = [layer for layer in model.layers if layer.weights]
+    kernels = [layer for layer in layers if any(len(w.shape) >= 2 for w in layer.weights)]
+    damped = _ends_of_residual_blocks(model)
+    for layer in layers:
+        for variable in layer.weights:
+            if not str(variable.dtype).startswith("float"):
+                continue  # the state of a seed generator
+            kind, shape = variable.path.rsplit("/", 1)[-1], tuple(variable.shape)
+            draws = np.random.PCG64([seed, zlib.crc32(f"{layer.name}/{kind}".encode())])
+            if len(shape) < 2:
+                scale = RESIDUAL_GAIN if kind == "gamma" and layer.name in damped else 1.0
+                low, high = (scale * bound for bound in RANGES.get(kind, (-0.1, 0.1)))
+                values = _uniform(draws, shape, low, high)
+            else:
+                values = _kernel(
+                    draws,
+                    shape,
+                    gain=gain if layer is kernels[-1] else 1.0,
+                    centred=layer is not kernels[0],
+                )
+            variable.assign(values)
+    return model
+
+
+def _ends_of_residual_blocks(model) -> set[str]:
+    """Names of batch-norms whose activation goes straight into an addition."""
+    names = set()
+    for layer in model.layers:
+        if type(layer).__name__ != "Add":
+            continue
+        for node in layer._inbound_nodes:
+            # The second branch is the one that was just computed; the first is the shortcut.
+            producer = node.input_tensors[-1]._keras_history.operation
+            while producer.name not in names and type(producer).__name__ in ("ReLU", "LeakyReLU"):
+                producer = producer._inbound_nodes[0].input_tensors[0]._keras_history.operation
+            if type(producer).__name__ == "BatchNormalization":
+                names.add(producer.name)
+    return names
+
+
+def _draw(draws, shape) -> np.ndarray:
+    """24-bit integers in [-HALF, HALF), int32 of `shape`."""
+    size = math.prod(shape)
+    values = np.empty(size + size % 2, np.int32)
+    for start in range(0, len(values), BLOCK):
+        count = min(BLOCK, len(values) - start)
+        raw = draws.random_raw(count // 2).astype("<u8", copy=False).view("<u4")
+        values[start : start + count] = (raw >> 8).astype(np.int32) - HALF
+    return values[:size].reshape(shape)
+
+
+def _uniform(draws, shape, low: float, high: float) -> np.ndarray:
+    """float32 of `shape` in [low, high)."""
+    unit = (_draw(draws, shape) + HALF) / (2.0 * HALF)
+    return (low + (high - low) * unit).astype(np.float32)
+
+
+def _kernel(draws, shape, *, gain: float, centred: bool) -> np.ndarray:
+    """He-uniform float32 of `shape`, output channels last: variance 2 * gain ** 2 / fan-in."""
+    integers = _draw(draws, shape).reshape(-1, shape[-1])
+    fan_in = len(integers)
+    rows = max(1, BLOCK // shape[-1])
+    blocks = [slice(start, start + rows) for start in range(0, fan_in, rows)]
+    mean = np.zeros(shape[-1], np.int64)
+    if centred:
+        mean = sum(integers[block].sum(axis=0, dtype=np.int64) for block in blocks) // fan_in
+    # In place, a block at a time: the largest kernel has 411 MB, and one copy of it is enough.
+    values = integers.view(np.float32)
+    scale = gain * math.sqrt(6.0 / fan_in) / HALF
+    for block in blocks:
+        values[block] = ((integers[block] - mean) * scale).astype(np.float32)
+    return values.reshape(shape)
