@@ -1,0 +1,1 @@
+"""Export Keras networks to artifacts that servers run, and prove that each is its network."""

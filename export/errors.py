@@ -1,0 +1,21 @@
+"""What goes wrong, each in one line: what was asked, what is true, what to do next."""
+
+
+class ExportError(Exception):
+    """This machine, or this model, cannot do what was asked."""
+
+
+class MissingPackage(ExportError):
+    """A package is absent, or does not import."""
+
+
+class MissingLane(ExportError):
+    """A private environment that the work needs cannot exist here."""
+
+
+class PourError(ExportError):
+    """A converter lost, doubled or reshaped a weight's stand-in, so weights cannot be placed."""
+
+
+class ArtifactError(ExportError):
+    """A folder is not the artifact that it should be."""
