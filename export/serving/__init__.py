@@ -1,0 +1,1 @@
+"""From a verified artifact to a folder that serves: bundle, configs, warm-up, lint and client."""

@@ -1,0 +1,15 @@
+"""Structures to YAML, as people write it."""
+
+import yaml
+
+from export.serving.configs import HEAD
+
+
+class _Plain(yaml.SafeDumper):
+    def ignore_aliases(self, data):
+        return True  # what is said twice is written twice
+
+
+def to_yaml(manifest: dict) -> str:
+    """Return `manifest` in its own order, under the line that says who wrote it."""
+    return HEAD + yaml.dump(manifest, Dumper=_Plain, sort_keys=False, width=100)

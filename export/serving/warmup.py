@@ -1,0 +1,102 @@
+"""Warm-up: requests that TF Serving replays while it loads a version, before it is available.
+
+The first request of each batch size is slow: TF-TRT builds an engine for it (about 100 s), plain
+TensorFlow allocates and optimises. So there is one record for every signature at every batch size
+that the server may form. A record that fails makes the version fail to load, and so does the
+1001st record.
+"""
+
+import struct
+import zlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+
+from export.errors import ExportError
+from export.serving.protos import messages
+from export.serving.savedmodel import Signature, Tensor
+from export.serving.tfrecord import read_records, write_records
+
+FILE = Path("assets.extra", "tf_serving_warmup_requests")  # below the version, and nowhere else
+LIMIT = 1000  # WarmupConsts::kMaxNumRecords
+
+
+def write_warmup(
+    version: Path,
+    model: str,
+    signatures: Mapping[str, Signature],
+    batch_sizes: tuple[int, ...],
+    image: tuple[int, int, int],
+) -> int:
+    """Write the warm-up file of the folder `version` and return its number of records.
+
+    Raises ExportError where a signature takes something else than images, or there would be more
+    records than TF Serving accepts.
+    """
+    count = len(signatures) * len(batch_sizes)
+    if not 0 < count <= LIMIT:
+        raise ExportError(f"{count} warm-up records; TF Serving takes 1 to {LIMIT}")
+    path = version / FILE
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return write_records(path, _records(model, signatures, batch_sizes, image))
+
+
+def read_warmup(path: Path) -> Iterator:
+    """Yield the PredictionLogs of a warm-up file.
+
+    Raises RecordError where the framing is broken, protobuf's DecodeError where a record is.
+    """
+    for record in read_records(path):
+        yield messages().PredictionLog.FromString(record)
+
+
+def _records(model, signatures, batch_sizes, image) -> Iterator[bytes]:
+    for name, signature in signatures.items():
+        for batch in batch_sizes:
+            log = messages().PredictionLog()
+            request = log.predict_log.request
+            request.model_spec.name = model
+            request.model_spec.signature_name = name
+            for key, tensor in signature.inputs.items():
+                _fill(request.inputs[key], f"{name}.{key}", tensor, batch, image)
+            yield log.SerializeToString(deterministic=True)
+
+
+def _fill(proto, where: str, tensor: Tensor, batch: int, image: tuple[int, int, int]) -> None:
+    """Put a batch of images, as floats or as the bytes of files, into a TensorProto."""
+    proto.dtype = messages().DataType.Value(tensor.dtype)
+    rank = None if tensor.shape is None else len(tensor.shape)
+    if tensor.dtype == "DT_FLOAT" and rank in (None, 4):
+        shape = (batch, *image)
+        noise = np.random.default_rng(batch).standard_normal(shape, dtype=np.float32)
+        proto.tensor_content = noise.astype("<f4").tobytes()
+    elif tensor.dtype == "DT_STRING" and rank in (None, 1):
+        shape = (batch,)
+        proto.string_val.extend([sample_png()] * batch)
+    else:
+        raise ExportError(
+            f"{where} takes {tensor.dtype} {tensor.shape}; a warm-up is known for float images "
+            "(batch, height, width, channels) and for encoded ones (batch,)"
+        )
+    for side in shape:
+        proto.tensor_shape.dim.add(size=side)
+
+
+def sample_png(height: int = 240, width: int = 320) -> bytes:
+    """Return a picture to decode: a colour gradient as PNG, RGB, 8 bits a channel."""
+    rows, columns = np.mgrid[0:height, 0:width]
+    pixels = np.stack([rows % 256, columns % 256, (rows + columns) % 256], axis=-1)
+    lines = np.pad(pixels.astype(np.uint8).reshape(height, -1), ((0, 0), (1, 0)))  # filter byte 0
+
+    def chunk(kind: bytes, body: bytes) -> bytes:
+        check = zlib.crc32(kind + body)
+        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", check)
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", header)
+        + chunk(b"IDAT", zlib.compress(lines.tobytes(), 9))
+        + chunk(b"IEND", b"")
+    )

@@ -1,0 +1,113 @@
+"""Add a verified artifact to a folder that serves, or check such a folder.
+
+    python tools/bundle.py exports/vgg13/tftrt-fp16 --to deploy/
+    python tools/bundle.py --to deploy/ --promote vgg13
+    python tools/bundle.py --check deploy/
+
+Exit status: 0 done, or nothing found; 1 the check found something; 2 could not run.
+"""
+
+import sys
+from pathlib import Path
+
+if not __package__:  # as a script sys.path[0] is tools/, where a sibling hides `export`
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+import argparse
+import json
+
+
+def main(argv=None) -> int:
+    parser = _parser()
+    args = parser.parse_args(argv)
+    try:
+        if args.check:
+            return _check(args.check, args.json)
+        if not args.to or bool(args.artifact) == bool(args.promote):
+            parser.error("name ARTIFACT --to DIR, or --to DIR --promote MODEL, or --check DIR")
+        return _promote(args) if args.promote else _add(args)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+    except ImportError as error:
+        needs = f"serving needs {error.name}; try: pip install 'keras-nets[serving]'"
+        print(f"error: {needs}", file=sys.stderr)
+    except _refusals() as error:
+        print(f"error: {error}", file=sys.stderr)
+    return 2
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("artifact", nargs="?", type=Path, help="folder that holds report.json")
+    parser.add_argument("--to", type=Path, metavar="DIR", help="serving folder, made when missing")
+    parser.add_argument("--name", help="what clients call the model; default: its own name")
+    parser.add_argument("--server", choices=("tf-serving", "triton"), help="default: by format")
+    parser.add_argument("--labels", type=Path, metavar="FILE", help="one line for each class")
+    parser.add_argument(
+        "--mounted-at", metavar="PATH", help="where the server sees DIR; default: /bundle"
+    )
+    parser.add_argument("--promote", metavar="MODEL", help="make MODEL's canary its stable version")
+    parser.add_argument(
+        "--keep-edits", action="store_true", help="write .new beside a file edited by hand"
+    )
+    parser.add_argument("--check", type=Path, metavar="DIR", help="say what is wrong with DIR")
+    parser.add_argument("--json", action="store_true", help="report as JSON")
+    return parser
+
+
+def _refusals() -> tuple[type[Exception], ...]:
+    from export.errors import ExportError
+
+    return ExportError, ValueError, OSError
+
+
+def _add(args) -> int:
+    from export.serving.bundle import add
+
+    added = add(
+        args.artifact,
+        args.to,
+        name=args.name,
+        server=args.server,
+        labels=args.labels,
+        root=args.mounted_at,
+        keep_edits=args.keep_edits,
+    )
+    for path in added.beside:
+        print(f"kept your edits; the new text is in {path}", file=sys.stderr)
+    if args.json:
+        print(json.dumps(vars(added), default=str))
+    else:
+        print(f"{added.folder}: {added.model} version {added.version} for {added.server}", end="")
+        print(f" ({added.how}, {added.warmup_records} warm-up records)")
+    return 0
+
+
+def _promote(args) -> int:
+    from export.serving.bundle import promote
+
+    model = promote(args.to, args.promote, keep_edits=args.keep_edits)
+    said = {"model": model.name, "stable": model.stable}
+    print(json.dumps(said) if args.json else f"{model.name}: stable is version {model.stable}")
+    return 0
+
+
+def _check(folder: Path, as_json: bool) -> int:
+    from export.serving.lint import lint
+
+    findings = lint(folder)
+    if as_json:
+        print(json.dumps([vars(finding) for finding in findings]))
+    else:
+        for finding in findings:
+            print(f"{finding.path}: {finding.text}")
+        if not findings:
+            print(f"{folder}: nothing to complain of", file=sys.stderr)
+    return 1 if findings else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
