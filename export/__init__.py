@@ -1,1 +1,24 @@
-"""Export Keras networks to artifacts that servers run, and prove that each is its network."""
+"""Export Keras networks to artifacts that servers run, and prove that each is its network.
+
+    from export import export_model, verify
+
+Importing this package imports nothing heavy.
+"""
+
+from importlib import import_module
+
+_PUBLIC = {
+    "export_model": "export.pipeline",
+    "verify": "export.pipeline",
+    "Options": "export.pipeline",
+    "Expected": "export.checks.base",
+    "ExportError": "export.errors",
+    "FORMATS": "export.formats",
+}
+__all__ = sorted(_PUBLIC)
+
+
+def __getattr__(name: str):
+    if name in _PUBLIC:
+        return getattr(import_module(_PUBLIC[name]), name)
+    raise AttributeError(f"module 'export' has no attribute {name!r}")

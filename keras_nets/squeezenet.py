@@ -71,9 +71,7 @@ def _fire(x, squeeze: int, expand: int, name: str):
     """
     x = layers.Conv2D(squeeze, 1, activation="relu", name=f"{name}_squeeze1")(x)
     one = layers.Conv2D(expand, 1, activation="relu", name=f"{name}_expand1")(x)
-    three = layers.Conv2D(
-        expand, 3, padding="same", activation="relu", name=f"{name}_expand3"
-    )(x)
+    three = layers.Conv2D(expand, 3, padding="same", activation="relu", name=f"{name}_expand3")(x)
     return layers.Concatenate(name=f"{name}_concat")([one, three])
 
 

@@ -45,9 +45,7 @@ def _vgg(
 ) -> keras.Model:
     """Map images (batch, *image) float32 to logits (batch, classes) float32."""
     check_flavour(name, flavour, ("paddle", "torchvision"))
-    conv = dict(
-        kernel_size=3, padding="same", activation="relu", use_bias=flavour == "torchvision"
-    )
+    conv = dict(kernel_size=3, padding="same", activation="relu", use_bias=flavour == "torchvision")
 
     x = inputs = image_input(name, image, smallest=32)
     for stage, (depth, width) in enumerate(zip(depths, WIDTHS, strict=True), start=1):

@@ -1,0 +1,51 @@
+"""What a check is given, and how it answers."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from export.formats.base import Format
+from export.observe import Observation
+from export.reference import Reference
+from export.results import Check, Status
+
+
+@dataclass(frozen=True)
+class Expected:
+    """Counts of the catalog, and where they are from; `source` says why there are none."""
+
+    trainable: int | None
+    total: int | None
+    page: int | None
+    source: str
+
+
+@dataclass(frozen=True)
+class EngineRun:
+    """What the engine itself gave on a GPU: logits, or `why` it could not be asked."""
+
+    logits: np.ndarray | None
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """An artifact as observed, the model it should be, and the format it should have."""
+
+    format: Format
+    reference: Reference
+    observation: Observation
+    expected: Expected
+    batch_sizes: tuple[int, ...] = (1, 4, 8)
+    engine: EngineRun | None = None
+
+
+def verdict(name, passed, measured, allowed, unit="", note="") -> Check:
+    """A check that passed or failed."""
+    status = Status.PASSED if passed else Status.FAILED
+    return Check(name, status, measured, allowed, unit, note)
+
+
+def skipped(name: str, why: str) -> Check:
+    """A check that could not be made here, and why."""
+    return Check(name, Status.SKIPPED, note=why)

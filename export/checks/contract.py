@@ -1,0 +1,35 @@
+"""Does the artifact keep the contract: `image` in, `logits` out, any batch size?"""
+
+from export.checks.base import Trial, verdict
+from export.formats.base import Tensor
+from export.probes import BATCHES
+from export.results import Check
+
+
+def contract(trial: Trial) -> Check:
+    """Compare names, types and shapes, and see that batches of 1 and of 3 ran."""
+    seen, reference = trial.observation, trial.reference
+    wrong = _differences("input", seen.inputs, "image", reference.image)
+    wrong += _differences("output", seen.outputs, "logits", (reference.classes,))
+    expected = (len(reference.images), reference.classes)
+    if seen.error:
+        wrong.append(seen.error)
+    elif seen.logits.shape != expected:
+        wrong.append(f"logits of shape {seen.logits.shape} instead of {expected}")
+    note = "; ".join(wrong) or f"ran in batches of {', '.join(map(str, BATCHES))}: {seen.ran}"
+    return verdict("contract", not wrong, len(wrong), 0, "differences", note)
+
+
+def _differences(kind: str, tensors: tuple[Tensor, ...], name: str, shape: tuple) -> list[str]:
+    if [tensor.name for tensor in tensors] != [name]:
+        names = ", ".join(tensor.name for tensor in tensors) or "none"
+        return [f"{kind} {names} instead of {name}"]
+    (tensor,) = tensors
+    wrong = []
+    if tensor.dtype != "float32":
+        wrong.append(f"{name} is {tensor.dtype} instead of float32")
+    if tensor.shape[1:] != shape:
+        wrong.append(f"{name} is {tensor.shape[1:]} instead of {shape} an image")
+    if tensor.shape and tensor.shape[0] not in (None, "batch"):
+        wrong.append(f"{name} has a fixed batch of {tensor.shape[0]}")
+    return wrong

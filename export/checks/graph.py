@@ -1,0 +1,51 @@
+"""Is the graph what the format promises?"""
+
+from export.checks.base import Trial, verdict
+from export.results import Check
+
+MOST_TRANSPOSES = 2  # one to enter NCHW, one to leave it before a flatten
+BATCH_NORMS = ("BatchNormalization", "FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3")
+
+
+def graph(trial: Trial) -> Check:
+    """TF-TRT: one engine for the whole network. ONNX: checker, opset, transposes. No batch-norm."""
+    facts = trial.observation.graph
+    if not facts:
+        return verdict("graph", False, None, None, note=trial.observation.error)
+    ops = facts["ops"]
+    norms = sum(ops.get(op, 0) for op in BATCH_NORMS)
+    wrong = [f"{norms} batch-norms left"] if norms else []
+    if "engines" in facts:
+        return _engines(trial, facts, wrong)
+    if "opset" in facts:
+        return _onnx(trial, facts, wrong)
+    return verdict("graph", not wrong, norms, 0, "batch-norms", "; ".join(wrong))
+
+
+def _engines(trial: Trial, facts: dict, wrong: list[str]) -> Check:
+    engines, precision = facts["engines"], trial.format.precision.upper()
+    outside = ", ".join(f"{n} {op}" for op, n in sorted(facts["outside"].items())) or "nothing"
+    if engines != 1:
+        wrong.append(f"{engines} engines instead of one for the whole network")
+    if engines and facts["precision"] != [precision]:
+        wrong.append(f"engines of {', '.join(facts['precision'])} instead of {precision}")
+    if facts["static"]:
+        wrong.append("an engine built for one GPU")
+    if engines and facts["cached_engines"] < len(trial.batch_sizes):
+        wrong.append(
+            f"room for {facts['cached_engines']} engines and {len(trial.batch_sizes)} batch sizes"
+        )
+    note = f"outside the engine: {outside}"
+    return verdict("graph", not wrong, engines, 1, "engines", "; ".join([*wrong, note]))
+
+
+def _onnx(trial: Trial, facts: dict, wrong: list[str]) -> Check:
+    transposes = facts["ops"].get("Transpose", 0)
+    if facts["checker"]:
+        wrong.append(f"the checker says: {facts['checker']}")
+    if facts["opset"] != trial.format.opset:
+        wrong.append(f"opset {facts['opset']} instead of {trial.format.opset}")
+    if transposes > MOST_TRANSPOSES:
+        wrong.append(f"{transposes} transposes")
+    note = "; ".join(wrong) or f"checker clean, opset {facts['opset']}"
+    return verdict("graph", not wrong, transposes, MOST_TRANSPOSES, "transposes", note)

@@ -1,0 +1,55 @@
+"""Does the artifact compute what the model computes?"""
+
+import numpy as np
+
+from export.checks.base import Trial, skipped, verdict
+from export.results import Check
+
+FLOOR = 1e-3  # standard deviation of logits below which any network looks like any other
+SAME = 1e-3  # spread between images, in standard deviations, below which they all look alike
+
+
+def parity(trial: Trial) -> Check:
+    """Worst logit error in standard deviations of the reference, and top-1 agreement."""
+    observation = trial.observation
+    note = f"{observation.ran}; " if trial.format.lane else ""
+    return compare(
+        "parity", trial.reference.logits, observation.logits, trial.format.tolerance, note
+    )
+
+
+def engine(trial: Trial) -> Check | None:
+    """The same for the TensorRT engine itself, where there is a GPU; None for other formats."""
+    if not trial.format.lane:
+        return None
+    if trial.engine is None or trial.engine.logits is None:
+        return skipped("engine", trial.engine.why if trial.engine else "not asked for")
+    allowed = trial.format.engine_tolerance
+    return compare("engine", trial.reference.logits, trial.engine.logits, allowed, "on a GPU; ")
+
+
+def compare(
+    name: str, wanted: np.ndarray, got: np.ndarray, tolerance: float, note: str = ""
+) -> Check:
+    """Compare logits (n, classes) with the reference's; NaN, other shapes and flatness fail."""
+    spread = float(wanted.std())
+    if not np.isfinite(wanted).all() or spread < FLOOR:
+        why = "the model's own logits are flat or not finite; give it trained or seeded weights"
+        return verdict(name, False, spread, FLOOR, "std", why)
+    if len(wanted) > 1 and float(wanted.std(axis=0).mean()) < SAME * spread:
+        why = "the model's logits are the same for every image; give it trained or seeded weights"
+        return verdict(name, False, float(wanted.std(axis=0).mean()) / spread, SAME, "std", why)
+    if got.shape != wanted.shape:
+        why = f"{note}logits of shape {got.shape} instead of {wanted.shape}"
+        return verdict(name, False, None, tolerance, "std", why)
+    worst = float(np.abs(wanted - got).max()) / spread
+    agree = int((wanted.argmax(axis=1) == got.argmax(axis=1)).sum())
+    told = f"{note}top-1 equal on {agree} of {len(wanted)}"
+    if not np.isfinite(got).all():
+        return verdict(name, False, None, tolerance, "std", f"{note}logits that are not finite")
+    # Within tolerance a top-1 can differ only where the model itself wavers: twice the error.
+    top = np.sort(wanted, axis=1)
+    wavers = (top[:, -1] - top[:, -2]) <= 2 * tolerance * spread
+    differs = wanted.argmax(axis=1) != got.argmax(axis=1)
+    passed = worst <= tolerance and not (differs & ~wavers).any()
+    return verdict(name, passed, worst, tolerance, "std", told)

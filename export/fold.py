@@ -1,0 +1,136 @@
+"""Fold batch-norm into the layers before it, in numpy, so that no converter computes with a weight.
+
+    gamma * (x - mean) / sqrt(variance + epsilon) + beta  =  x * scale + shift
+
+A batch-norm that follows a linear convolution or dense layer, alone, disappears into its kernel and
+bias. Any other becomes the two vectors `scale` and `shift`.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+KERNEL_LAYERS = ("Conv2D", "Dense")
+
+
+@dataclass(frozen=True)
+class Weight:
+    """A weight of the folded network, float32; `read` makes its values when they are needed."""
+
+    name: str
+    shape: tuple[int, ...]
+    read: Callable[[], np.ndarray] = field(repr=False, compare=False)
+
+    @property
+    def bytes(self) -> int:
+        return 4 * int(np.prod(self.shape))
+
+
+@dataclass(frozen=True)
+class Folded:
+    """The weights of a network after folding, and the batch-norm layers that are gone."""
+
+    weights: dict[str, Weight]
+    gone: frozenset[str]
+
+
+def fold(model) -> Folded:
+    """List the weights that `model` needs at inference, with batch-norm folded away.
+
+    Names are Keras paths such as `conv1_1/kernel`. Nothing is computed or copied until `read`.
+    """
+    pairs = dict(_foldable(model))
+    gone = frozenset(norm.name for norm in pairs.values())
+    weights: dict[str, Weight] = {}
+    for layer in _layers(model):
+        if layer.name in gone:
+            continue
+        if layer.name in pairs:
+            made = _folded_pair(layer, pairs[layer.name])
+        elif type(layer).__name__ == "BatchNormalization":
+            made = _scale_and_shift(layer)
+        else:
+            made = [_plain(variable) for variable in layer.weights if is_float(variable)]
+        for weight in made:
+            if weight.name in weights:
+                raise ValueError(f"two weights are called {weight.name!r}; name every layer once")
+            weights[weight.name] = weight
+    return Folded(weights, gone)
+
+
+def is_float(variable) -> bool:
+    """Tell weights from the state of seed generators and counters."""
+    return "float" in str(variable.dtype)
+
+
+def scale_and_shift(norm) -> tuple[np.ndarray, np.ndarray]:
+    """What the batch-norm layer `norm` does to each channel at inference, float64 (channels,)."""
+    mean, variance = (_values(v, np.float64) for v in (norm.moving_mean, norm.moving_variance))
+    gamma = _values(norm.gamma, np.float64) if norm.scale else 1.0
+    beta = _values(norm.beta, np.float64) if norm.center else 0.0
+    scale = gamma / np.sqrt(variance + norm.epsilon)
+    return scale, beta - mean * scale
+
+
+def _layers(model):
+    """Every layer that owns weights itself, those of nested functional models included."""
+    for layer in model.layers if _is_functional(model) else [model]:
+        if _is_functional(layer):
+            yield from _layers(layer)
+        elif layer.weights:
+            yield layer
+
+
+def _is_functional(layer) -> bool:
+    return hasattr(layer, "_run_through_graph")
+
+
+def _foldable(model):
+    """Pairs of (name of a layer, the batch-norm that folds into it)."""
+    for norm in _layers(model):
+        if type(norm).__name__ != "BatchNormalization" or len(norm._inbound_nodes) != 1:
+            continue
+        (source,) = norm._inbound_nodes[0].input_tensors
+        layer = source._keras_history.operation
+        if (
+            type(layer).__name__ in KERNEL_LAYERS
+            and layer.activation.__name__ == "linear"
+            and norm.axis in (-1, len(source.shape) - 1)
+            and len(layer._inbound_nodes) == 1
+            and len(layer._outbound_nodes) == 1
+            and not any(source is output for output in model.outputs)
+        ):
+            yield layer.name, norm
+
+
+def _folded_pair(layer, norm):
+    def kernel():
+        scale, _ = scale_and_shift(norm)
+        return (_values(layer.kernel) * scale).astype(np.float32)
+
+    def bias():
+        scale, shift = scale_and_shift(norm)
+        own = _values(layer.bias, np.float64) * scale if layer.use_bias else 0.0
+        return (own + shift).astype(np.float32)
+
+    kernel_path = layer.kernel.path
+    bias_path = kernel_path.removesuffix("kernel") + "bias"
+    shape = tuple(layer.kernel.shape)
+    return [Weight(kernel_path, shape, kernel), Weight(bias_path, shape[-1:], bias)]
+
+
+def _scale_and_shift(norm):
+    shape, path = tuple(norm.moving_mean.shape), norm.path
+    return [
+        Weight(f"{path}/scale", shape, lambda: scale_and_shift(norm)[0].astype(np.float32)),
+        Weight(f"{path}/shift", shape, lambda: scale_and_shift(norm)[1].astype(np.float32)),
+    ]
+
+
+def _plain(variable):
+    return Weight(variable.path, tuple(variable.shape), lambda: _values(variable))
+
+
+def _values(variable, dtype=np.float32) -> np.ndarray:
+    return np.asarray(variable.value, dtype)

@@ -1,0 +1,70 @@
+"""What a format is, and what an artifact shows of itself once it is opened.
+
+Formats measure; checks judge.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+Predict = Callable[[np.ndarray], np.ndarray]  # images (n, h, w, c) float32 -> logits (n, classes)
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """An input or output as the artifact declares it; a free axis is None or has a name."""
+
+    name: str
+    dtype: str  # numpy's name
+    shape: tuple[int | str | None, ...]
+
+
+@dataclass(frozen=True)
+class Found:
+    """A weight found in an artifact, turned back to the layout that Keras keeps it in."""
+
+    name: str  # as the artifact calls it
+    shape: tuple[int, ...]
+    sha256: str  # of little-endian float32 values
+
+
+@dataclass(frozen=True)
+class Opened:
+    """An artifact on disk, ready to be looked at and run.
+
+    `weights` reads the artifact itself, one weight at a time. `graph` holds facts for the check of
+    the same name. `ran` says in words what `predict` runs.
+    """
+
+    inputs: tuple[Tensor, ...]
+    outputs: tuple[Tensor, ...]
+    weights: Callable[[], Iterator[Found]]
+    predict: Predict
+    graph: dict = field(default_factory=dict)
+    ran: str = ""
+
+
+@dataclass(frozen=True)
+class Written:
+    """What a format says of an artifact that it has just written."""
+
+    note: str = ""  # how it was made, where that is not as usual
+
+
+class Format(Protocol):
+    """A kind of artifact."""
+
+    name: str  # what --format takes
+    title: str  # one line on what it is for
+    precision: str  # "fp32" or "fp16": what its engine computes in
+    tolerance: float  # worst logit error accepted, in standard deviations of the reference
+    lane: str | None  # the private environment that writing it needs
+
+    def write(self, skeleton, folder: Path, scratch: Path, options) -> Written:
+        """Write the artifact of a traced network into the empty `folder`; `scratch` is for the way."""
+
+    def open(self, folder: Path) -> Opened:
+        """Open the artifact in `folder`; raise ArtifactError where there is none."""

@@ -1,0 +1,94 @@
+"""Run a TF-TRT graph without TensorRT: each engine replaced by the segment it was made from.
+
+An engine operation carries the native TensorFlow operations that it stands for, which TensorFlow
+itself falls back on. Here they are put in its place, and the weights are read from the artifact and
+fed, for TensorFlow's own loader takes 25 times the weights in memory.
+"""
+
+import numpy as np
+import tensorflow as tf
+from tensorflow.python.framework import function_def_to_graph
+
+from export.errors import ArtifactError
+from export.pour import marked
+
+
+def native_segments(meta_graph, signature: str, drained):
+    """Return a function from images (n, h, w, c) float32 to logits (n, classes) float32.
+
+    `drained` holds the weights' values; the graph holds marks in their place.
+    """
+    graph = without_engines(meta_graph.graph_def)
+    names, weights = _take_weights_out(graph, drained)
+    info = meta_graph.signature_def[signature]
+    image, logits = info.inputs["image"].name, info.outputs["logits"].name
+
+    @tf.function(autograph=False)
+    def network(images, values):
+        inputs = {image: images, **dict(zip(names, values, strict=True))}
+        (output,) = tf.graph_util.import_graph_def(
+            graph, input_map=inputs, return_elements=[logits], name=""
+        )
+        return output
+
+    return lambda images: network(tf.constant(images), weights).numpy()
+
+
+def without_engines(graph):
+    """Return `graph` with the native segment of each TRTEngineOp in its place."""
+    functions = {function.signature.name: function for function in graph.library.function}
+    flat = tf.compat.v1.GraphDef(versions=graph.versions)
+    outputs = {}  # "engine:k" -> the tensor that takes its place
+    for node in graph.node:
+        if node.op != "TRTEngineOp":
+            flat.node.add().CopyFrom(node)
+            continue
+        name = node.attr["segment_func"].func.name
+        if name not in functions:
+            raise ArtifactError(f"the engine {node.name} has lost its segment {name!r}")
+        segment, tensors = function_def_to_graph.function_def_to_graph_def(functions[name])
+        signature = functions[name].signature
+        arguments = {
+            argument.name: source
+            for argument, source in zip(signature.input_arg, node.input, strict=False)
+        }
+        for inner in segment.node:
+            made = flat.node.add()
+            made.CopyFrom(inner)
+            made.name = f"{node.name}/{inner.name}"
+            if inner.name in arguments:
+                made.Clear()
+                made.name, made.op = f"{node.name}/{inner.name}", "Identity"
+                made.input.append(arguments[inner.name])
+                made.attr["T"].type = inner.attr["dtype"].type
+            else:
+                made.input[:] = [_inside(node.name, source) for source in inner.input]
+        for k, output in enumerate(signature.output_arg):
+            source = tensors[functions[name].ret[output.name]]
+            outputs[node.name if k == 0 else f"{node.name}:{k}"] = f"{node.name}/{source}"
+    for node in flat.node:
+        node.input[:] = [outputs.get(source.removesuffix(":0"), source) for source in node.input]
+    return flat
+
+
+def _inside(prefix: str, source: str) -> str:
+    return f"^{prefix}/{source[1:]}" if source.startswith("^") else f"{prefix}/{source}"
+
+
+def _take_weights_out(graph, drained):
+    """Turn constants whose values were drained into placeholders; return their names and values."""
+    names, values = [], []
+    for node in graph.node:
+        if node.op != "Const":
+            continue
+        tensor = node.attr["value"].tensor
+        k = marked(tensor.tensor_content)
+        if k is None:
+            continue
+        shape = [dim.size for dim in tensor.tensor_shape.dim]
+        node.op = "Placeholder"
+        node.attr["shape"].shape.CopyFrom(tensor.tensor_shape)
+        del node.attr["value"]
+        names.append(f"{node.name}:0")
+        values.append(tf.constant(np.reshape(drained.read(k), shape)))
+    return names, values

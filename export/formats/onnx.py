@@ -1,0 +1,326 @@
+"""ONNX: one file for ONNX Runtime, TensorRT, OpenVINO and Triton.
+
+tf2onnx converts the skeleton, in which every weight is an input of the graph; the transposes and
+reshapes that it puts on those inputs are the recipes by which the weights are poured.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from export.errors import ArtifactError, PourError
+from export.formats.base import Found, Opened, Tensor, Written
+from export.lazy import need
+from export.pour import Placement, Step, chunks, digest, drain, follow, mark, marked, pour
+from export.wire import CONTENT
+
+# ModelProto.graph, then GraphProto.initializer, then TensorProto.raw_data.
+SCHEMA = {7: {5: {9: CONTENT}}}
+MODEL, DATA = "model.onnx", "model.onnx.data"
+ALIGNMENT = 4096  # of external data, so that runtimes can map it
+
+
+@dataclass(frozen=True)
+class Onnx:
+    name: str = "onnx"
+    title: str = "one file for ONNX Runtime, TensorRT, OpenVINO and Triton"
+    precision: str = "fp32"
+    tolerance: float = 1e-4
+    lane: str | None = None
+    opset: int = 17  # 18 turns global pooling into a reduction and one more transpose
+    largest: int = 2_000_000_000  # bytes of weights in a single file; protobuf ends at 2 GiB
+
+    def write(self, skeleton, folder: Path, scratch: Path, options) -> Written:
+        model, placements = self._convert(skeleton)
+        if skeleton.weight_bytes <= self.largest:
+            data = model.SerializeToString(deterministic=True)
+            pour(data, SCHEMA, skeleton.weights, placements, folder / MODEL)
+            return Written()
+        _write_external(model, skeleton.weights, placements, folder)
+        return Written(f"weights beside the graph in {DATA}, for protobuf ends at 2 GB")
+
+    def open(self, folder: Path) -> Opened:
+        path = folder / MODEL
+        if not path.is_file():
+            raise ArtifactError(f"{folder} has no {MODEL}; export it again")
+        return _open(path)
+
+    def _convert(self, skeleton):
+        tf2onnx = need("tf2onnx", to="writing ONNX")
+        from export.skeleton import IMAGE, LOGITS, stand_in
+
+        numbers = range(len(skeleton.weights))
+        model, _ = tf2onnx.convert.from_graph_def(
+            skeleton.graph,
+            name=skeleton.name,
+            input_names=[f"{IMAGE}:0", *(f"{stand_in(i)}:0" for i in numbers)],
+            output_names=[f"{LOGITS}:0"],
+            tensors_to_rename={f"{name}:0": name for name in (IMAGE, LOGITS)},
+            opset=self.opset,
+        )
+        indices = {f"{stand_in(i)}:0": i for i in numbers}
+        placements = _placements(model.graph, indices, skeleton.weights)
+        return _finish(model, placements, skeleton), placements
+
+
+def _placements(graph, indices: dict[str, int], weights) -> list[Placement]:
+    """Take the operations on stand-ins out of `graph`, and return them as recipes."""
+    from onnx import numpy_helper
+
+    constants = {init.name: init for init in graph.initializer}
+    made = {name: (index, ()) for name, index in indices.items()}
+    kept = []
+    for node in graph.node:
+        step = None
+        if node.input and node.input[0] in made and node.op_type in RECIPES:
+            numbers = _numbers(node, constants, numpy_helper)
+            index, steps = made[node.input[0]]
+            step = RECIPES[node.op_type](_shape(weights[index], steps), numbers)
+        if step is None:
+            kept.append(node)
+        else:
+            made[node.output[0]] = (index, (*steps, *step))
+    del graph.node[:]
+    graph.node.extend(kept)
+    _absorb_biases(graph, made, weights)
+
+    used = {name for node in graph.node for name in node.input}
+    return [
+        Placement(index, name, _shape(weights[index], steps), steps)
+        for name, (index, steps) in made.items()
+        if name in used
+    ]
+
+
+def _numbers(node, constants, numpy_helper) -> list[int] | None:
+    """The axes or the shape that `node` takes, from its attribute or its constant input."""
+    for attribute in node.attribute:
+        if attribute.name in ("perm", "axes"):
+            return list(attribute.ints)
+    if len(node.input) > 1 and node.input[1] in constants:
+        return [int(n) for n in numpy_helper.to_array(constants[node.input[1]]).ravel()]
+    return None
+
+
+def _transpose(shape, axes):
+    return (Step("transpose", tuple(axes or reversed(range(len(shape))))),)
+
+
+def _reshape(shape, numbers):
+    if numbers is None or 0 in numbers:
+        return None
+    return (Step("reshape", np.broadcast_to(np.float32(0), shape).reshape(numbers).shape),)
+
+
+def _squeeze(shape, axes):
+    empty = np.broadcast_to(np.float32(0), shape)
+    return (Step("reshape", np.squeeze(empty, tuple(axes) if axes else None).shape),)
+
+
+def _unsqueeze(shape, axes):
+    empty = np.broadcast_to(np.float32(0), shape)
+    return (Step("reshape", np.expand_dims(empty, tuple(axes)).shape),)
+
+
+def _nothing(_shape, _numbers):
+    return ()
+
+
+RECIPES = {
+    "Transpose": _transpose,
+    "Reshape": _reshape,
+    "Squeeze": _squeeze,
+    "Unsqueeze": _unsqueeze,
+    "Identity": _nothing,
+}
+
+
+def _shape(weight, steps) -> tuple[int, ...]:
+    return follow(steps, np.broadcast_to(np.float32(0), weight.shape)).shape
+
+
+def _absorb_biases(graph, made, weights) -> None:
+    """Turn Conv, then Add of a bias over the channels, into a Conv with that bias.
+
+    tf2onnx does so itself, but not where it has merged explicit padding into the convolution.
+    """
+    uses = Counter(name for node in graph.node for name in node.input)
+    uses.update(output.name for output in graph.output)
+    convolutions = {
+        node.output[0]: node
+        for node in graph.node
+        if node.op_type == "Conv" and len(node.input) == 2 and uses[node.output[0]] == 1
+    }
+    absorbed = []
+    for node in graph.node:
+        if node.op_type != "Add" or uses[node.input[1]] != 1 and node.input[1] in made:
+            continue
+        source, bias = node.input
+        if source not in convolutions:
+            source, bias = bias, source
+        if source not in convolutions or bias not in made:
+            continue
+        index, steps = made[bias]
+        shape = _shape(weights[index], steps)
+        channels = weights[index].shape
+        if len(channels) == 1 and shape in ((*channels, 1, 1), (1, *channels, 1, 1)):
+            conv = convolutions[source]
+            made[f"{bias}/vector"] = (index, ())
+            conv.input.append(f"{bias}/vector")
+            conv.output[0] = node.output[0]
+            absorbed.append(node)
+    for node in absorbed:
+        graph.node.remove(node)
+
+
+def _finish(model, placements, skeleton):
+    """Leave one input, name weights as Keras does, and put marked initializers in their place."""
+    import onnx
+
+    from export.skeleton import IMAGE
+
+    graph = model.graph
+    names = {p.tensor: skeleton.weights[p.index].name for p in placements}
+    if len(set(names.values())) != len(names):
+        names = {}  # a doubled stand-in: `pour` says which
+    for node in graph.node:
+        for at, name in enumerate(node.input):
+            node.input[at] = names.get(name, name)
+    used = {name for node in graph.node for name in node.input}
+    inputs = [value for value in graph.input if value.name == IMAGE]
+    if len(inputs) != 1:
+        raise PourError(f"the converter lost the input {IMAGE!r}")
+    small = [init for init in graph.initializer if init.name in used]
+    poured = [
+        onnx.TensorProto(
+            name=names.get(p.tensor, p.tensor),
+            data_type=onnx.TensorProto.FLOAT,
+            dims=p.shape,
+            raw_data=mark(p.index),
+        )
+        for p in sorted(placements, key=lambda p: p.index)
+    ]
+    for field, values in (("input", inputs), ("initializer", small + poured)):
+        del getattr(graph, field)[:]
+        getattr(graph, field).extend(values)
+    del graph.value_info[:]
+    for value in (*graph.input, *graph.output):
+        value.type.tensor_type.shape.dim[0].dim_param = "batch"
+    graph.name, graph.doc_string = skeleton.name, ""
+    model.producer_name, model.producer_version, model.doc_string = "keras-nets", "", ""
+    return model
+
+
+def _write_external(model, weights, placements, folder: Path) -> None:
+    """Write the graph to one file and the weights, aligned, to another beside it."""
+    import onnx
+
+    from export.pour import check_placements
+
+    check_placements(weights, placements)
+    places = {p.index: p for p in placements}
+    with (folder / DATA).open("wb") as file:
+        for tensor in model.graph.initializer:
+            index = marked(tensor.raw_data)
+            if index is None:
+                continue
+            file.write(b"\0" * (-file.tell() % ALIGNMENT))
+            offset = file.tell()
+            for chunk in chunks(follow(places[index].steps, weights[index].read())):
+                file.write(chunk)
+            tensor.ClearField("raw_data")
+            tensor.data_location = onnx.TensorProto.EXTERNAL
+            for key, value in (
+                ("location", DATA),
+                ("offset", offset),
+                ("length", file.tell() - offset),
+            ):
+                tensor.external_data.add(key=key, value=str(value))
+    (folder / MODEL).write_bytes(model.SerializeToString(deterministic=True))
+
+
+def _open(path: Path) -> Opened:
+    onnx = need("onnx", to="reading ONNX")
+    runtime = need("onnxruntime", to="running ONNX")
+    drained = drain(path, SCHEMA)
+    try:
+        model = onnx.ModelProto.FromString(drained.skeleton)
+    except Exception as error:  # protobuf's DecodeError moved between releases
+        raise ArtifactError(f"{path} is no ONNX model; export it again") from error
+
+    session = None
+
+    def predict(images: np.ndarray) -> np.ndarray:
+        nonlocal session
+        if session is None:
+            options = runtime.SessionOptions()
+            options.log_severity_level = 3
+            session = runtime.InferenceSession(
+                str(path), options, providers=["CPUExecutionProvider"]
+            )
+        (logits,) = session.run(["logits"], {"image": images})
+        return logits
+
+    return Opened(
+        inputs=tuple(map(_tensor, model.graph.input)),
+        outputs=tuple(map(_tensor, model.graph.output)),
+        weights=lambda: _weights(model.graph, drained),
+        predict=predict,
+        graph=_facts(onnx, model, path),
+        ran="ONNX Runtime on the CPU",
+    )
+
+
+def _tensor(value) -> Tensor:
+    kind = value.type.tensor_type
+    shape = tuple(
+        dim.dim_param or dim.dim_value if dim.WhichOneof("value") else None
+        for dim in kind.shape.dim
+    )
+    return Tensor(value.name, {1: "float32", 10: "float16"}.get(kind.elem_type, "other"), shape)
+
+
+def _facts(onnx, model, path: Path) -> dict:
+    ops = Counter(node.op_type for node in model.graph.node)
+    try:
+        onnx.checker.check_model(str(path))
+        checker = ""
+    except Exception as error:  # the checker raises several kinds
+        checker = str(error).splitlines()[0]
+    opset = max(entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx"))
+    return {"ops": dict(ops), "opset": opset, "checker": checker}
+
+
+def _weights(graph, drained) -> Iterator[Found]:
+    """Every float tensor that `graph` holds, read as the operation that takes it reads it."""
+    from onnx import numpy_helper
+
+    readers = {}
+    for node in graph.node:
+        attributes = {a.name: a.i for a in node.attribute}
+        for at, name in enumerate(node.input):
+            readers[name] = (node.op_type, at, attributes)
+    for tensor in graph.initializer:
+        if tensor.data_type != 1:
+            continue
+        k = marked(tensor.raw_data)
+        if tensor.external_data:
+            place = {entry.key: entry.value for entry in tensor.external_data}
+            values = np.fromfile(
+                drained.path.parent / place["location"],
+                "<f4",
+                int(place["length"]) // 4,
+                offset=int(place["offset"]),
+            )
+        else:
+            values = numpy_helper.to_array(tensor) if k is None else drained.read(k)
+        values = values.reshape(tuple(tensor.dims))
+        op, at, attributes = readers.get(tensor.name, ("", 0, {}))
+        if op == "Conv" and at == 1:
+            values = values.transpose(*range(2, values.ndim), 1, 0)
+        elif op == "Gemm" and at == 1 and attributes.get("transB"):
+            values = values.T
+        yield Found(tensor.name, values.shape, digest(values))

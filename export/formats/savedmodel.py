@@ -1,0 +1,101 @@
+"""SavedModel: what TensorFlow Serving loads, each weight in it once.
+
+Keras' own exporter stores every weight twice and calls its output `output_0`; a plain module with
+an explicit signature does neither.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from export.errors import ArtifactError
+from export.formats.base import Found, Opened, Tensor, Written
+from export.lazy import need
+from export.pour import digest
+
+VERSION = "1"  # TensorFlow Serving's version folder
+SIGNATURE = "serving_default"
+ATTRIBUTE = "/.ATTRIBUTES/VARIABLE_VALUE"
+
+
+@dataclass(frozen=True)
+class SavedModel:
+    name: str = "savedmodel"
+    title: str = "TensorFlow Serving, TensorFlow, Triton"
+    precision: str = "fp32"
+    tolerance: float = 1e-4
+    lane: str | None = None
+
+    def write(self, skeleton, folder: Path, scratch: Path, options) -> Written:
+        tf = need("tensorflow", to="writing a SavedModel")
+        module = tf.Module()
+        module.weights = {
+            weight.name: tf.Variable(weight.read(), trainable=False, name=weight.name)
+            for weight in skeleton.weights
+        }
+        variables = list(module.weights.values())
+        spec = tf.TensorSpec((None, *skeleton.image), tf.float32, name="image")
+
+        @tf.function(input_signature=[spec], autograph=False)
+        def serve(image):
+            return skeleton.function(image, variables)
+
+        module.serve = serve
+        tf.saved_model.save(module, folder / VERSION, signatures={SIGNATURE: serve})
+        return Written()
+
+    def open(self, folder: Path) -> Opened:
+        path = folder / VERSION
+        if not (path / "saved_model.pb").is_file():
+            raise ArtifactError(f"{folder} has no {VERSION}/saved_model.pb; export it again")
+        return _open(path)
+
+
+def _open(path: Path) -> Opened:
+    tf = need("tensorflow", to="running a SavedModel")
+    try:
+        loaded = tf.saved_model.load(path)
+        signature = loaded.signatures[SIGNATURE]
+    except Exception as error:  # the loader raises whatever the damage leads to
+        why = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ArtifactError(f"{path} does not load: {why}; export it again") from error
+
+    def predict(images: np.ndarray) -> np.ndarray:
+        # `loaded` must stay referenced, or its variables are collected under the signature.
+        return loaded.signatures[SIGNATURE](image=tf.constant(images))["logits"].numpy()
+
+    (inputs, named) = signature.structured_input_signature
+    return Opened(
+        inputs=tuple(_tensor(name, spec) for name, spec in sorted(named.items())),
+        outputs=tuple(
+            _tensor(name, spec) for name, spec in sorted(signature.structured_outputs.items())
+        ),
+        weights=lambda: _weights(tf, path),
+        predict=predict,
+        graph={"ops": dict(_ops(signature.graph))},
+        ran="TensorFlow on the CPU",
+    )
+
+
+def _tensor(name: str, spec) -> Tensor:
+    return Tensor(name, spec.dtype.name, tuple(spec.shape.as_list()))
+
+
+def _ops(graph) -> Counter:
+    definition = graph.as_graph_def()
+    ops = Counter(node.op for node in definition.node)
+    for function in definition.library.function:
+        ops.update(node.op for node in function.node_def)
+    return ops
+
+
+def _weights(tf, path: Path) -> Iterator[Found]:
+    """Every float variable in the checkpoint, read from the file."""
+    reader = tf.train.load_checkpoint(str(path / "variables" / "variables"))
+    for key, shape in sorted(reader.get_variable_to_shape_map().items()):
+        if reader.get_variable_to_dtype_map()[key] == tf.float32:
+            name = key.removeprefix("weights/").removesuffix(ATTRIBUTE).replace(".S", "/")
+            yield Found(name, tuple(shape), digest(reader.get_tensor(key)))

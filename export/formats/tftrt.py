@@ -1,0 +1,231 @@
+"""TF-TRT: a SavedModel whose network is one TensorRT engine, built on the GPU that serves it.
+
+TensorFlow 2.17's pass runs in a lane of its own, on a skeleton whose weights are constants of one
+repeated value each; the weights are poured into what it returns. The SavedModel is the graph itself
+(placeholder, engine, identity) with a signature, so that each constant stands in the file once.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from export.errors import ArtifactError, PourError
+from export.formats.base import Found, Opened, Tensor, Written
+from export.lazy import need
+from export.pour import Placement, Step, digest, drain, mark, marked, pour
+from export.wire import CONTENT
+
+# NodeDef.attr, its entry's AttrValue, its TensorProto, that one's tensor_content.
+NODE = {5: {2: {8: {4: CONTENT}}}}
+# SavedModel.meta_graphs, .graph_def, then .node, and .library.function.node_def.
+SCHEMA = {2: {2: {1: NODE, 2: {1: {3: NODE}}}}}
+MODEL = Path("1", "saved_model.pb")  # the 1 is TensorFlow Serving's version folder
+SIGNATURE = "serving_default"
+LARGEST = 2**31 - 1  # bytes of a protobuf
+
+
+@dataclass(frozen=True)
+class TfTrt:
+    name: str
+    precision: str
+    tolerance: float  # of the native segment, which is FP32 on a CPU
+    engine_tolerance: float  # of the engine itself, on a GPU
+    title: str
+    lane: str | None = "tf217"
+
+    def write(self, skeleton, folder: Path, scratch: Path, options) -> Written:
+        if skeleton.weight_bytes + (1 << 20) > LARGEST:
+            raise PourError(
+                f"{self.name} keeps its weights in one protobuf, which ends at 2 GiB, and those of "
+                f"{skeleton.name} are {skeleton.weight_bytes / 2**30:.1f} GiB; choose another format"
+            )
+        from export.skeleton import with_constants
+
+        graph = with_constants(skeleton, lambda index, _: _value(index))
+        converted = self._convert(graph, scratch, options)
+        placements = _placements(converted, skeleton.weights)
+        model = _saved_model(converted, skeleton)
+        (folder / MODEL).parent.mkdir()
+        data = model.SerializeToString(deterministic=True)
+        pour(data, SCHEMA, skeleton.weights, placements, folder / MODEL)
+        return Written()
+
+    def open(self, folder: Path) -> Opened:
+        path = folder / MODEL
+        if not path.is_file():
+            raise ArtifactError(f"{folder} has no {MODEL}; export it again")
+        return _open(path)
+
+    def _convert(self, graph, scratch: Path, options):
+        """Send `graph` through the lane and return the converted GraphDef."""
+        from export.lanes import run_in_lane
+
+        job, result = scratch / "skeleton.pb", scratch / "converted.pb"
+        job.write_bytes(graph.SerializeToString())
+        run_in_lane(
+            self.lane,
+            "tftrt_pass.py",
+            {
+                "graph": str(job),
+                "converted": str(result),
+                "outputs": ["image:0", "logits:0"],
+                "precision": self.precision.upper(),
+                "minimum_segment_size": 3,
+                "maximum_cached_engines": len(options.batch_sizes),
+            },
+            scratch,
+        )
+        return type(graph).FromString(result.read_bytes())
+
+
+def _value(index: int) -> float:
+    """The value that stands in for weight number `index`: unique, and exact in float32."""
+    return 1.0 + (index + 1) / 65536.0
+
+
+def _placements(graph, weights) -> list[Placement]:
+    """Find the stand-ins in a converted graph by their values, and mark their contents."""
+    indices = {_value(index): index for index in range(len(weights))}
+    placements = []
+    for node in _nodes(graph):
+        if node.op != "Const" or node.attr["dtype"].type != 1:
+            continue
+        tensor = node.attr["value"].tensor
+        shape = tuple(dim.size for dim in tensor.tensor_shape.dim)
+        value = _repeated(tensor)
+        if value not in indices:
+            continue
+        index = indices[value]
+        own = weights[index].shape
+        # A repeated value does not show a transpose, so only axes of length 1 may have moved.
+        if _squeezed(shape) != _squeezed(own):
+            raise PourError(
+                f"the converter gave {weights[index].name} of shape {own} a place of shape {shape}"
+            )
+        steps = () if shape == own else (Step("reshape", shape),)
+        placements.append(Placement(index, node.name, shape, steps))
+        tensor.ClearField("float_val")
+        tensor.tensor_content = mark(index)
+    return placements
+
+
+def _nodes(graph):
+    yield from graph.node
+    for function in graph.library.function:
+        yield from function.node_def
+
+
+def _repeated(tensor) -> float | None:
+    """The one value that a tensor repeats, if it does."""
+    if len(tensor.float_val) == 1:
+        return tensor.float_val[0]
+    values = np.frombuffer(tensor.tensor_content, "<f4")
+    return float(values[0]) if values.size and (values == values[0]).all() else None
+
+
+def _squeezed(shape):
+    return tuple(size for size in shape if size != 1)
+
+
+def _saved_model(graph, skeleton):
+    """Wrap a converted GraphDef in a SavedModel with the signature of the contract."""
+    from tensorflow.core.protobuf import saved_model_pb2
+
+    model = saved_model_pb2.SavedModel(saved_model_schema_version=1)
+    meta_graph = model.meta_graphs.add()
+    meta_graph.meta_info_def.tags.append("serve")
+    meta_graph.meta_info_def.tensorflow_version = "2.17.1"
+    for op in sorted({node.op for node in _nodes(graph)}):
+        meta_graph.meta_info_def.stripped_op_list.op.add(name=op)
+    meta_graph.graph_def.CopyFrom(graph)
+    signature = meta_graph.signature_def[SIGNATURE]
+    signature.method_name = "tensorflow/serving/predict"
+    for entries, name, shape in (
+        (signature.inputs, "image", (-1, *skeleton.image)),
+        (signature.outputs, "logits", (-1, skeleton.classes)),
+    ):
+        entries[name].name = f"{name}:0"
+        entries[name].dtype = 1  # DT_FLOAT
+        for size in shape:
+            entries[name].tensor_shape.dim.add(size=size)
+    return model
+
+
+def _open(path: Path) -> Opened:
+    need("tensorflow", to="reading a SavedModel")
+    from tensorflow.core.protobuf import saved_model_pb2
+
+    drained = drain(path, SCHEMA)
+    try:
+        (meta_graph,) = saved_model_pb2.SavedModel.FromString(drained.skeleton).meta_graphs
+        signature = meta_graph.signature_def[SIGNATURE]
+    except Exception as error:  # protobuf's DecodeError moved between releases
+        raise ArtifactError(f"{path} is no SavedModel of one graph; export it again") from error
+    run = None
+
+    def predict(images: np.ndarray) -> np.ndarray:
+        nonlocal run
+        if run is None:
+            from export.formats.native_segment import native_segments
+
+            run = native_segments(meta_graph, SIGNATURE, drained)
+        return run(images)
+
+    return Opened(
+        inputs=tuple(_declared(signature.inputs)),
+        outputs=tuple(_declared(signature.outputs)),
+        weights=lambda: _weights(meta_graph.graph_def, drained),
+        predict=predict,
+        graph=_facts(meta_graph.graph_def),
+        ran="the native segment in TensorFlow on the CPU, weights read from the artifact",
+    )
+
+
+def _declared(entries) -> Iterator[Tensor]:
+    for name, info in sorted(entries.items()):
+        shape = tuple(None if dim.size < 0 else dim.size for dim in info.tensor_shape.dim)
+        yield Tensor(name, {1: "float32", 19: "float16"}.get(info.dtype, "other"), shape)
+
+
+def _facts(graph) -> dict:
+    outside = Counter(
+        node.op for node in graph.node if node.op not in ("TRTEngineOp", "Placeholder", "Identity")
+    )
+    engines = [node for node in graph.node if node.op == "TRTEngineOp"]
+    inside = {node.attr["segment_func"].func.name for node in engines}
+    ops = Counter(
+        node.op
+        for function in graph.library.function
+        if function.signature.name in inside
+        for node in function.node_def
+    )
+    return {
+        "engines": len(engines),
+        "precision": sorted({node.attr["precision_mode"].s.decode() for node in engines}),
+        "cached_engines": min((e.attr["max_cached_engines_count"].i for e in engines), default=0),
+        "static": any(node.attr["static_engine"].b for node in engines),
+        "outside": dict(outside),
+        "ops": dict(ops),
+    }
+
+
+def _weights(graph, drained) -> Iterator[Found]:
+    """Every float constant of the graph that is no scalar."""
+    for node in _nodes(graph):
+        if node.op != "Const" or node.attr["dtype"].type != 1:
+            continue
+        tensor = node.attr["value"].tensor
+        shape = tuple(dim.size for dim in tensor.tensor_shape.dim)
+        if shape:
+            k = marked(tensor.tensor_content)
+            values = drained.read(k) if k is not None else _small(tensor, shape)
+            yield Found(node.name, shape, digest(values))
+
+
+def _small(tensor, shape) -> np.ndarray:
+    if tensor.tensor_content:
+        return np.frombuffer(tensor.tensor_content, "<f4")
+    return np.resize(np.asarray(tensor.float_val or [0.0], "<f4"), shape)

@@ -1,0 +1,255 @@
+"""The whole way: model -> skeleton -> artifact -> checks -> report, in a place of its own.
+
+`make` needs the model and writes; `judge` needs only what `make` returns and checks, so a caller
+who lets go of the model in between has its memory back before the artifacts are opened.
+"""
+
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from export.checks import Expected, Trial, run_checks
+from export.checks.base import verdict
+from export.cost import Meter
+from export.engine import run_engine
+from export.errors import ArtifactError, ExportError
+from export.formats import Format, find_format
+from export.observe import observe
+from export.place import Place, staged
+from export.probes import probes
+from export.reference import Reference
+from export.report import (
+    artifact_files,
+    describe_artifact,
+    environment,
+    failures,
+    read_report,
+    write_report,
+)
+from export.results import Check, Report
+
+UNKNOWN = Expected(None, None, None, "the catalog has no counts for this model")
+SPARE = 1.1  # of the weights' bytes that must be free on the disk
+
+Progress = Callable[[str, str], None]  # (what it is about, what is being done)
+
+
+@dataclass(frozen=True)
+class Options:
+    """What was asked for: the part of a report that is no measurement."""
+
+    weights_source: str = "given"  # "seeded:0", or a file
+    flavour: str = ""
+    batch_sizes: tuple[int, ...] = (1, 4, 8)  # that a server will use; TF-TRT keeps an engine each
+    seed: int = 0  # of the probe images
+    command: tuple[str, ...] = ()
+
+    def __post_init__(self):
+        if not self.batch_sizes or min(self.batch_sizes) < 1:
+            raise ValueError(
+                f"batch sizes are whole numbers from 1 up. Received: {self.batch_sizes}"
+            )
+
+
+@dataclass(frozen=True)
+class Made:
+    """Artifacts written but not yet judged, each in its locked stage."""
+
+    reference: Reference
+    expected: Expected
+    options: Options
+    places: tuple[tuple[Format, Place, str], ...]  # with the note of the writer
+    locks: ExitStack
+    meter: Meter
+    progress: Progress
+
+
+def _silent(about: str, doing: str) -> None:
+    """Show no progress."""
+
+
+def export_model(
+    model,
+    formats: Iterable[str] = ("savedmodel",),
+    out: str | Path = "exports",
+    *,
+    expected: Expected = UNKNOWN,
+    options: Options | None = None,
+    progress: Progress = _silent,
+) -> list[Report]:
+    """Write a Keras `model` in every one of `formats` under `out`, check it, and report.
+
+    The model takes images (batch, height, width, channels) float32 and gives logits
+    (batch, classes). Artifacts land in `<out>/<model.name>/<format>/`. Raises ValueError for
+    arguments that make no sense and ExportError where this machine cannot do it; an artifact that
+    fails a check is no exception but a report whose `passed` is false.
+    """
+    made = make(model, formats, out, expected=expected, options=options, progress=progress)
+    del model
+    return judge(made)
+
+
+def make(
+    model,
+    formats: Iterable[str],
+    out: str | Path,
+    *,
+    expected: Expected = UNKNOWN,
+    options: Options | None = None,
+    progress: Progress = _silent,
+    meter: Meter | None = None,
+) -> Made:
+    """Write `model` in every one of `formats`, each in a stage of its own; see `export_model`."""
+    wanted = [find_format(name) for name in dict.fromkeys(formats)]
+    if not wanted:
+        raise ValueError("no format was asked for")
+    options, meter = options or Options(), meter or Meter()
+    name = model.name
+    if not name or name in (".", "..") or "/" in name:
+        raise ValueError(f"a model's name becomes a folder's, and {name!r} cannot be one")
+    from export.reference import observe_model
+    from export.skeleton import trace
+
+    with ExitStack() as locks:
+        places = [locks.enter_context(_stage(Path(out), name, f, progress)) for f in wanted]
+        progress(name, "tracing the network without its weights")
+        skeleton = trace(model)
+        _check_space(Path(out), skeleton.weight_bytes * len(wanted))
+        progress(name, "computing reference logits")
+        reference = observe_model(model, skeleton, probes(skeleton.image, options.seed))
+        written = []
+        for format, place in zip(wanted, places, strict=True):
+            progress(format.name, "writing")
+            note = format.write(skeleton, place.stage, place.scratch, options).note
+            written.append((format, place, note))
+        return Made(reference, expected, options, tuple(written), locks.pop_all(), meter, progress)
+
+
+def judge(made: Made) -> list[Report]:
+    """Check what `make` wrote and put it in its place."""
+    reports, reference, options = [], made.reference, made.options
+    with made.locks:
+        for format, place, note in made.places:
+            made.progress(format.name, "verifying")
+            checks = _check(
+                format, place.stage, place.scratch, reference, made.expected, options.batch_sizes
+            )
+            goal = _goal(place, checks)
+            report = Report(
+                reference.name,
+                format.name,
+                checks,
+                {"source": options.weights_source, "sha256": reference.sha256},
+                describe_artifact(place.stage) | ({"note": note} if note else {}),
+                {
+                    "classes": reference.classes,
+                    "image": list(reference.image),
+                    "flavour": options.flavour,
+                    "batch_sizes": list(options.batch_sizes),
+                    "seed": options.seed,
+                },
+                made.meter.read(),
+                environment(),
+                options.command,
+                str(goal),
+            )
+            write_report(report, place.stage)
+            place.publish(goal)
+            reports.append(report)
+            made.progress(format.name, "done")
+    made.meter.close()
+    return reports
+
+
+def verify(
+    folder: str | Path,
+    model,
+    *,
+    expected: Expected = UNKNOWN,
+    compare_hashes: bool = True,
+    progress: Progress = _silent,
+) -> Report:
+    """Check the artifact in `folder` again, against the Keras `model` that it should be.
+
+    Nothing is written. The check `hashes` compares every file, and the model's weights, with the
+    report.json in `folder`. Raises ArtifactError where that cannot be read.
+    """
+    from export.reference import observe_model
+    from export.skeleton import trace
+
+    meter, folder = Meter(), Path(folder)
+    told = read_report(folder)
+    format = find_format(told.format)
+    progress(format.name, "computing reference logits")
+    skeleton = trace(model)
+    images = probes(skeleton.image, told.options.get("seed", 0))
+    reference = observe_model(model, skeleton, images)
+    del model, skeleton
+    progress(format.name, "verifying")
+    sizes = tuple(told.options.get("batch_sizes", Options.batch_sizes))
+    with tempfile.TemporaryDirectory(prefix="keras-nets-") as scratch:
+        checks = _check(format, folder, Path(scratch), reference, expected, sizes)
+    if compare_hashes:
+        checks = (_hashes(folder, told, reference), *checks)
+    progress(format.name, "done")
+    cost = meter.read()
+    meter.close()
+    return replace(told, checks=checks, cost=cost, environment=environment(), folder=str(folder))
+
+
+def _check(
+    format: Format,
+    folder: Path,
+    scratch: Path,
+    reference: Reference,
+    expected: Expected,
+    batch_sizes: tuple[int, ...],
+) -> tuple[Check, ...]:
+    observation = observe(format.name, folder, reference.images, scratch)
+    engine = run_engine(format, folder, reference.images, scratch) if format.lane else None
+    return run_checks(Trial(format, reference, observation, expected, batch_sizes, engine))
+
+
+def _hashes(folder: Path, told: Report, reference: Reference) -> Check:
+    """Do the files still have the hashes of the report, and the model the weights of the report?"""
+    now, then = artifact_files(folder), told.artifact["files"]
+    changed = sorted(name for name in now.keys() | then.keys() if now.get(name) != then.get(name))
+    wrong = [f"{name} {_change(name, now, then)}" for name in changed]
+    if told.weights["sha256"] != reference.sha256:
+        wrong.append("the model's weights are not those of the report")
+    note = "; ".join(wrong) or f"{len(now)} files as when they were written"
+    return verdict("hashes", not wrong, len(wrong), 0, "differences", note)
+
+
+def _change(name: str, now: dict, then: dict) -> str:
+    if name not in then:
+        return "is not in the report"
+    return "has changed" if name in now else "is gone"
+
+
+def _stage(out: Path, model: str, format: Format, progress: Progress):
+    def waiting():
+        progress(format.name, "waiting for another export into the same folder")
+
+    return staged(out, model, format.name, waiting)
+
+
+def _check_space(out: Path, wanted: int) -> None:
+    free = shutil.disk_usage(out).free
+    if free < SPARE * wanted:
+        raise ExportError(
+            f"the artifacts take {SPARE * wanted / 1e6:.0f} MB and {out} has {free / 1e6:.0f} MB "
+            "free; free some or choose another --out"
+        )
+
+
+def _goal(place: Place, checks: tuple[Check, ...]) -> Path:
+    """The artifact's place; beside it for one that failed, if a good one would be replaced."""
+    try:
+        keeps = failures(checks) and read_report(place.goal).passed
+    except ArtifactError:
+        keeps = False
+    return place.goal.with_name(f"{place.goal.name}.failed") if keeps else place.goal

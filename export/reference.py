@@ -1,0 +1,134 @@
+"""What the Keras model itself says: the standard that every artifact is held against."""
+
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+
+from export.fold import is_float
+from export.formats.base import Found
+from export.pour import chunks, digest
+
+AT_ONCE = 2  # images a run: eager Keras keeps every activation until the end
+SMALLEST_NORMAL = 2.0**-14  # of float16; what is smaller loses precision
+SMALLEST = 2.0**-25  # rounds to zero in float16
+
+
+@dataclass(frozen=True)
+class Layer:
+    """The largest absolute activation of one layer over the probes."""
+
+    name: str
+    largest: float
+
+
+@dataclass(frozen=True)
+class Half:
+    """How a weight fares in float16: shares of its values that lose precision or become zero."""
+
+    name: str
+    largest: float
+    subnormal: float
+    zero: float
+
+
+@dataclass(frozen=True)
+class Totals:
+    """Parameters of the Keras model as it stands."""
+
+    trainable: int
+    total: int
+    page: int  # kernels and batch-norm scales, as PaddleClas' table counts
+
+
+@dataclass(frozen=True)
+class Reference:
+    """The model's logits on the probes, and facts that checks compare with."""
+
+    name: str
+    image: tuple[int, int, int]
+    classes: int
+    totals: Totals
+    sha256: str  # canonical: names in order, shapes, little-endian float32
+    weights: tuple[Found, ...]  # after folding
+    halves: tuple[Half, ...]  # the same weights in float16
+    images: np.ndarray  # (n, height, width, channels) float32
+    logits: np.ndarray  # (n, classes) float32
+    layers: tuple[Layer, ...]  # empty where the model is no functional graph
+
+
+def observe_model(model, skeleton, images: np.ndarray) -> Reference:
+    """Run `model` on `images` and take down everything that an artifact must agree with."""
+    logits, layers = _run(model, images)
+    found, halves = [], []
+    for weight in skeleton.weights:
+        values = weight.read()
+        found.append(Found(weight.name, weight.shape, digest(values)))
+        halves.append(_half(weight.name, values))
+    return Reference(
+        skeleton.name,
+        skeleton.image,
+        skeleton.classes,
+        _totals(model),
+        canonical_sha256(model),
+        tuple(found),
+        tuple(halves),
+        images,
+        logits,
+        layers,
+    )
+
+
+def canonical_sha256(model) -> str:
+    """sha256 of every weight: its name, its shape and its little-endian float32 values, in order."""
+    sha = hashlib.sha256()
+    for variable in model.weights:
+        if is_float(variable):
+            sha.update(f"{variable.path}{tuple(variable.shape)}".encode())
+            for chunk in chunks(np.asarray(variable.value)):
+                sha.update(chunk)
+    return sha.hexdigest()
+
+
+def _totals(model) -> Totals:
+    def count(variables):
+        return sum(int(np.prod(v.shape)) for v in variables if is_float(v))
+
+    biases = [v for v in model.trainable_variables if v.path.endswith("/bias")]
+    trainable = count(model.trainable_variables)
+    return Totals(trainable, count(model.weights), trainable - count(biases))
+
+
+def _run(model, images):
+    """Logits of the model, and the largest activation of each of its layers."""
+    largest: dict[str, float] = {}
+
+    def tap(operation):
+        def call(*args, **options):
+            outputs = operation(*args, **options)
+            if hasattr(outputs, "dtype"):
+                peak = float(np.abs(np.asarray(outputs)).max())
+                largest[operation.name] = max(peak, largest.get(operation.name, 0.0))
+            return outputs
+
+        return call
+
+    parts = []
+    for start in range(0, len(images), AT_ONCE):
+        batch = images[start : start + AT_ONCE]
+        if hasattr(model, "_run_through_graph"):
+            logits = model._run_through_graph(batch, operation_fn=tap)
+        else:
+            logits = model(batch, training=False)
+        parts.append(np.asarray(logits, np.float32))
+    return np.concatenate(parts), tuple(Layer(name, peak) for name, peak in largest.items())
+
+
+def _half(name: str, values: np.ndarray) -> Half:
+    flat, largest, subnormal, zero = values.reshape(-1), 0.0, 0, 0
+    for start in range(0, flat.size, 1 << 22):
+        size = np.abs(flat[start : start + (1 << 22)])
+        largest = max(largest, float(size.max()))
+        zero += int(((size < SMALLEST) & (size > 0)).sum())
+        subnormal += int(((size < SMALLEST_NORMAL) & (size > 0)).sum())
+    return Half(name, largest, subnormal / flat.size, zero / flat.size)

@@ -1,0 +1,110 @@
+"""A report as report.json, and back."""
+
+import hashlib
+import json
+import os
+import platform
+from collections.abc import Iterable
+from dataclasses import asdict
+from importlib import metadata
+from pathlib import Path
+
+from export.errors import ArtifactError
+from export.results import Check, Cost, Report, Status
+
+SCHEMA = 1
+NAME = "report.json"
+CHUNK = 1 << 20
+PACKAGES = ("tensorflow", "keras", "numpy", "tf2onnx", "onnx", "onnxruntime", "protobuf")
+
+
+def as_dict(report: Report) -> dict:
+    """The content of report.json."""
+    return {
+        "schema": SCHEMA,
+        "model": report.model,
+        "format": report.format,
+        "passed": report.passed,
+        "weights": report.weights,
+        "options": report.options,
+        "artifact": report.artifact,
+        "checks": [{**asdict(check), "status": check.status.value} for check in report.checks],
+        "cost": asdict(report.cost),
+        "environment": report.environment,
+        "command": list(report.command),
+    }
+
+
+def write_report(report: Report, folder: Path) -> None:
+    """Write report.json into `folder`, whole."""
+    fresh = folder / f"{NAME}.partial"
+    fresh.write_text(json.dumps(as_dict(report), indent=1) + "\n")
+    os.replace(fresh, folder / NAME)  # noqa: PTH105
+
+
+def read_report(folder: Path) -> Report:
+    """Read the report.json in `folder`; raise ArtifactError where there is none that can be read."""
+    path = Path(folder) / NAME
+    try:
+        told = json.loads(path.read_text())
+        if told["schema"] != SCHEMA:
+            raise ArtifactError(
+                f"{path} is of schema {told['schema']!r}, and this toolkit reads {SCHEMA}; "
+                "export it again"
+            )
+        return Report(
+            told["model"],
+            told["format"],
+            tuple(Check(**{**c, "status": Status(c["status"])}) for c in told["checks"]),
+            told["weights"],
+            told["artifact"],
+            told["options"],
+            Cost(**told["cost"]),
+            told["environment"],
+            tuple(told["command"]),
+            str(folder),
+        )
+    except FileNotFoundError as error:
+        raise ArtifactError(
+            f"{folder} has no {NAME}; name a folder that tools/export.py wrote"
+        ) from error
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ArtifactError(f"{path} is not a report: {error!r}; export it again") from error
+
+
+def artifact_files(folder: Path) -> dict[str, str]:
+    """sha256 of every file of the artifact in `folder`, by its path with slashes."""
+    return {
+        path.relative_to(folder).as_posix(): file_sha256(path)
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.name != NAME
+    }
+
+
+def describe_artifact(folder: Path) -> dict:
+    """The `artifact` entry of a report: bytes in all, and the hash of every file."""
+    files = artifact_files(folder)
+    return {"bytes": sum((folder / name).stat().st_size for name in files), "files": files}
+
+
+def file_sha256(path: Path) -> str:
+    sha = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(CHUNK):
+            sha.update(chunk)
+    return sha.hexdigest()
+
+
+def environment() -> dict:
+    """Versions of everything that had a hand in an artifact."""
+    found = {"python": platform.python_version(), "platform": platform.platform()}
+    for package in PACKAGES:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue  # tensorflow may be installed as tensorflow-cpu
+    return found
+
+
+def failures(checks: Iterable[Check]) -> list[Check]:
+    return [check for check in checks if check.status is Status.FAILED]

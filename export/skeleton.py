@@ -1,0 +1,116 @@
+"""Trace a model once, without its weights.
+
+A skeleton is the TensorFlow graph of a network in which every weight is a stand-in: a placeholder
+for tf2onnx, which folds what it can compute; a constant with one repeated value for TF-TRT, which
+wants constants. Values are unique, or common-subexpression elimination would merge stand-ins.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import tensorflow as tf
+from tensorflow.core.protobuf import meta_graph_pb2
+from tensorflow.python.grappler import tf_optimizer
+
+from export.fold import Weight, fold
+from export.forward import forward
+
+IMAGE, LOGITS = "image", "logits"
+
+
+@dataclass(frozen=True)
+class Skeleton:
+    """A traced network whose weights are placeholders named `stand_in(index)`."""
+
+    name: str
+    image: tuple[int, int, int]  # height, width, channels
+    classes: int
+    weights: tuple[Weight, ...]
+    function: object  # concrete function (image, weights) -> {"logits": (batch, classes)}
+    graph: object  # the same as a GraphDef, simplified
+
+    @property
+    def weight_bytes(self) -> int:
+        return sum(weight.bytes for weight in self.weights)
+
+
+def stand_in(index: int) -> str:
+    """Name of the placeholder that stands in for weight number `index`."""
+    return f"weight_{index}"
+
+
+def trace(model) -> Skeleton:
+    """Fold `model` and trace it once, for images of a free batch size.
+
+    Raises ValueError where the model is not one image in, one row of logits out.
+    """
+    inputs, outputs = getattr(model, "inputs", None), getattr(model, "outputs", None)
+    if not inputs or len(inputs) != 1 or len(inputs[0].shape) != 4:
+        raise ValueError("a model to export takes one input of (batch, height, width, channels)")
+    if len(outputs) != 1 or len(outputs[0].shape) != 2:
+        raise ValueError("a model to export gives one output of (batch, classes)")
+    image, classes = tuple(inputs[0].shape[1:]), outputs[0].shape[-1]
+    if None in image or classes is None:
+        raise ValueError(f"a model to export has a fixed image size and class count, not {image}")
+
+    folded = fold(model)
+    weights = tuple(folded.weights.values())
+    specs = [
+        tf.TensorSpec(weight.shape, tf.float32, name=stand_in(index))
+        for index, weight in enumerate(weights)
+    ]
+
+    @tf.function(autograph=False)
+    def network(image, stand_ins):
+        named = dict(zip(folded.weights, stand_ins, strict=True))
+        return {LOGITS: tf.identity(forward(model, folded, image, named), name=LOGITS)}
+
+    image_spec = tf.TensorSpec((None, *image), tf.float32, name=IMAGE)
+    function = network.get_concrete_function(image_spec, specs)
+    graph = _simplify(
+        function.graph.as_graph_def(), [IMAGE, LOGITS, *map(stand_in, range(len(weights)))]
+    )
+    return Skeleton(model.name, image, classes, weights, function, graph)
+
+
+def _simplify(graph_def, kept: list[str]):
+    """Inline functions and fold what is constant; weights are placeholders, so none is folded."""
+    config = tf.compat.v1.ConfigProto()
+    rewrite = config.graph_options.rewrite_options
+    rewrite.optimizers.extend(["function", "constfold", "dependency", "pruning"])
+    rewrite.min_graph_nodes = -1  # small graphs too
+    graph = tf.Graph()
+    with graph.as_default():
+        tf.import_graph_def(graph_def, name="")
+    meta_graph = tf.compat.v1.train.export_meta_graph(graph_def=graph_def, graph=graph)
+    fetches = meta_graph_pb2.CollectionDef()
+    fetches.node_list.value.extend(f"{name}:0" for name in kept)
+    meta_graph.collection_def["train_op"].CopyFrom(fetches)
+    return tf_optimizer.OptimizeGraph(config, meta_graph)
+
+
+def with_constants(skeleton: Skeleton, values) -> object:
+    """The graph with `values(index, weight)` in place of the placeholders of weights.
+
+    `values` gives a float, which is repeated and costs four bytes, or an array of the weight's
+    shape.
+    """
+    graph = type(skeleton.graph).FromString(skeleton.graph.SerializeToString())
+    number = {stand_in(index): index for index in range(len(skeleton.weights))}
+    for node in graph.node:
+        if node.name not in number:
+            continue
+        index = number[node.name]
+        weight = skeleton.weights[index]
+        content = values(index, weight)
+        node.op = "Const"
+        del node.attr["shape"]
+        node.attr.pop("_user_specified_name", None)
+        tensor = node.attr["value"].tensor
+        if isinstance(content, float):
+            tensor.dtype = tf.float32.as_datatype_enum
+            tensor.tensor_shape.CopyFrom(tf.TensorShape(weight.shape).as_proto())
+            tensor.float_val.append(content)
+        else:
+            tensor.CopyFrom(tf.make_tensor_proto(np.ascontiguousarray(content, np.float32)))
+    return graph
