@@ -1,5 +1,21 @@
 """Weights for a network: drawn from a seed, or read from a file of another framework."""
 
-from keras_nets.weights.seeded import seed_weights
+from importlib import import_module
 
-__all__ = ["seed_weights"]
+# Where each name lives. Looked up on first use: importing this package, as every tool's --help
+# does, imports neither numpy nor Keras.
+_HOMES = {
+    "Identity": "identify",
+    "Placement": "plan",
+    "identify_weights": "identify",
+    "load_weights": "load",
+    "plan_weights": "load",
+    "seed_weights": "seeded",
+}
+__all__ = sorted(_HOMES)
+
+
+def __getattr__(name: str):
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -1,0 +1,183 @@
+"""Fills a Keras model from a weights file, or builds the model that the file is for."""
+
+import math
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import layers
+
+from keras_nets.catalog import NETS, Net, find_net
+from keras_nets.errors import WeightsError
+from keras_nets.weights.identify import Identity, recognise
+from keras_nets.weights.plan import SEEDED, Placement, Step, Target, plan_steps
+from keras_nets.weights.readers import open_weights
+from keras_nets.weights.seeded import seed_weights
+from keras_nets.weights.tensor import WeightsFile
+
+ALIGNMENT = 64  # bytes; TensorFlow's kernels may rely on it
+
+
+def load_weights(model_or_name, path, *, classes=None, image=None) -> keras.Model:
+    """Return a model with the weights of the file at `path`, whose kind is told by its content.
+
+    For a name or a `Net`, the model is built in the file's flavour and with its classes; `image`
+    (height, width, channels) is the network's own unless given. A Keras model of the catalog is
+    filled, all of it or, on an error, none. A darknet file cut before the classifier needs
+    `classes`, and the classifier is then seeded.
+
+    Raises WeightsError, with one line, for whatever does not fit or cannot be read.
+    """
+    with open_weights(path) as file:
+        model, steps, seeds_head = _prepare(model_or_name, file, classes, image)
+        if model is model_or_name:
+            for step in steps:
+                step.check()
+        variables = {name: variable for name, variable in _variables(model)}
+        if seeds_head:
+            for name, values in _seeded_head(model).items():
+                variables[name].assign(values)
+        for step in steps:
+            _assign(variables[step.placement.target], step)
+    return model
+
+
+def plan_weights(model_or_name, path, *, classes=None, image=None) -> tuple[Placement, ...]:
+    """Return where each tensor of the file at `path` goes, as `load_weights` would put it.
+
+    Reads headers only, and raises as `load_weights` does for what they tell.
+    """
+    with open_weights(path) as file:
+        model, steps, seeds_head = _prepare(model_or_name, file, classes, image)
+    placed = {step.placement.target: step.placement for step in steps}
+    if seeds_head:
+        for target in targets(model):
+            seeded = Placement(None, target.name, SEEDED, None, target.shape)
+            placed.setdefault(target.name, seeded)
+    return tuple(placed.values())
+
+
+def build_unfilled(net: Net, **options) -> keras.Model:
+    """Build a model whose weights have memory but no values yet: nothing is drawn.
+
+    Drawing VGG-19's initial values would take 6 s and 1.4 GB, to be overwritten. Where another
+    Keras does not know `_initializer`, it draws them, and all else stays right.
+    """
+    with keras.StatelessScope():  # on leaving, Keras initialises what was made inside
+        model = net.build(**options)
+        for _, variable in _variables(model):
+            variable._initializer = _unfilled
+    return model
+
+
+def targets(model: keras.Model) -> list[Target]:
+    """Return the weights of a model that files hold values for, in the model's order."""
+    grid, grids = None, {}
+    for layer in model.layers:
+        if isinstance(layer, layers.Flatten):
+            grid = tuple(layer.input.shape[1:])
+        elif isinstance(layer, layers.Dense) and grid:
+            grids[f"{layer.name}/kernel"], grid = grid, None
+    return [Target(name, tuple(v.shape), grids.get(name)) for name, v in _variables(model)]
+
+
+def _variables(model: keras.Model):
+    """(layer/variable, variable) for every weight but the states of seed generators."""
+    for layer in model.layers:
+        for variable in layer.weights:
+            if str(variable.dtype).startswith(("float", "bfloat")):
+                yield f"{layer.name}/{variable.path.rsplit('/', 1)[-1]}", variable
+
+
+def _prepare(
+    model_or_name, file: WeightsFile, classes, image
+) -> tuple[keras.Model, list[Step], bool]:
+    """Return the model, the steps that fill it, and whether its classifier must be seeded."""
+    if isinstance(model_or_name, (str, Net)):
+        net = find_net(model_or_name) if isinstance(model_or_name, str) else model_or_name
+        identity, names = recognise(net, file)
+        options = {"image": image} if image else {}
+        model = build_unfilled(
+            net, flavour=identity.flavour, classes=_classes(net, file, identity, classes), **options
+        )
+    else:
+        model = model_or_name
+        if model.name not in NETS:
+            raise WeightsError(
+                f"{file.path} cannot be loaded into a model called {model.name!r}; the catalog has"
+                f" {', '.join(NETS)}"
+            )
+        net = NETS[model.name]
+        identity, names = recognise(net, file)
+        _check_graph(model, net, file, identity)
+    steps = plan_steps(net, file, identity, names, targets(model))
+    return model, steps, identity.classes is None
+
+
+def _classes(net: Net, file: WeightsFile, identity: Identity, classes: int | None) -> int:
+    """The classes to build: the file's, which must be those asked for."""
+    if identity.classes is None and classes is None:
+        raise WeightsError(
+            f"{file.path} ends before the classifier of {net.name}; say how many classes it gets"
+        )
+    if classes is not None and identity.classes not in (None, classes):
+        raise WeightsError(
+            f"{file.path} has {identity.classes} classes where {classes} are asked for; leave them"
+            " out to take the file's"
+        )
+    return classes or identity.classes
+
+
+def _check_graph(model: keras.Model, net: Net, file: WeightsFile, identity: Identity) -> None:
+    """Raise unless the model has the layers of the file's flavour."""
+    shapes = dict(image=tuple(model.input_shape[1:]), classes=model.output_shape[-1])
+    wanted = build_unfilled(net, flavour=identity.flavour, **shapes)
+    if _layers(model) != _layers(wanted):
+        raise WeightsError(
+            f"{file.path} holds weights of flavour {identity.flavour!r} and the model of"
+            f" {net.name} has other layers; build it with flavour={identity.flavour!r}"
+        )
+
+
+def _layers(model: keras.Model) -> list[tuple[str, type, bool]]:
+    return [(layer.name, type(layer), getattr(layer, "use_bias", None)) for layer in model.layers]
+
+
+def _seeded_head(model: keras.Model) -> dict[str, np.ndarray]:
+    """The classifier's weights as `seed_weights` with seed 0 gives them."""
+    classifier = model.get_layer("logits")
+    inputs = keras.Input((1,))
+    # The layer between stands for the rest: the first kernel of a model is seeded differently.
+    x = layers.Dense(classifier.input.shape[-1], name="rest")(inputs)
+    head = keras.Model(inputs, layers.Dense(classifier.units, name="logits")(x), name=model.name)
+    seed_weights(head, 0)
+    return {
+        name: variable.numpy() for name, variable in _variables(head) if name.startswith("logits/")
+    }
+
+
+def _assign(variable, step: Step) -> None:
+    """Fill a new array and hand it to the variable, which keeps it: no copy is made."""
+    values = _aligned(step.placement.shape)
+    step.fill(values)
+    variable.assign(_shared(values))
+
+
+def _unfilled(shape, dtype):
+    """An initializer that takes memory and leaves it untouched."""
+    if dtype != "float32":
+        return tf.zeros(shape, dtype)
+    return _shared(_aligned(tuple(shape)))
+
+
+def _shared(values: np.ndarray) -> tf.Tensor:
+    """A tensor over the memory of `values`, which it keeps alive."""
+    return tf.experimental.dlpack.from_dlpack(values.__dlpack__())
+
+
+def _aligned(shape: tuple[int, ...]) -> np.ndarray:
+    """An uninitialised float32 array that starts at a multiple of `ALIGNMENT`."""
+    count = math.prod(shape)
+    memory = np.empty(4 * count + ALIGNMENT, np.uint8)
+    start = -memory.ctypes.data % ALIGNMENT
+    return memory[start : start + 4 * count].view(np.float32).reshape(shape)

@@ -1,0 +1,236 @@
+"""Reads the pickles of weight files without running anything.
+
+A pickle is a program: it may import any function and call it. This interpreter knows the opcodes
+that dictionaries of tensors need; a call becomes a `Call`, a record that readers look at, and is
+refused unless its function is on the reader's list. Long strings stay in the file, as `Span`s.
+"""
+
+import struct
+from dataclasses import dataclass, field
+from typing import BinaryIO
+
+from keras_nets.errors import WeightsError
+
+MAX_STEPS = 500_000  # a network needs some 20,000; bounds time, and memory beside the file's own
+LONGEST_NAME = 1024  # bytes; longer strings are values, and stay in the file
+MARK = object()
+
+
+@dataclass(frozen=True)
+class Function:
+    """What a pickle names by module and name. It is not looked up."""
+
+    module: str
+    name: str
+
+    def __str__(self):
+        return f"{self.module}.{self.name}"
+
+
+@dataclass(eq=False)
+class Call:
+    """A call that was not made, and what the pickle would have put into its result."""
+
+    function: Function
+    arguments: tuple
+    state: object = None
+    items: dict = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A persistent id: for torch, a storage elsewhere in the file."""
+
+    id: object
+
+
+@dataclass(frozen=True)
+class Span:
+    """A long string that was left in the file.
+
+    `utf8` marks bytes that were pickled as Latin-1 text: protocol 2 has no bytes.
+    """
+
+    offset: int
+    length: int
+    text: bool = False
+    utf8: bool = False
+
+
+def read_pickle(file: BinaryIO, size: int, allowed: frozenset[str], references: list | None = None):
+    """Return what the pickle at the file's position holds; leave the file behind its end.
+
+    `size` is the file's; `allowed` are the functions it may mention, as "module.name"; every
+    Reference is also appended to `references`. Raises WeightsError for any other function,
+    ValueError and its like for bytes that are no such pickle.
+    """
+    machine = _Machine(file, size, allowed, [] if references is None else references)
+    for _ in range(MAX_STEPS):
+        code = machine.take(1)
+        if code == b".":
+            return machine.pop()
+        step = STEPS.get(code)
+        if step is None:
+            raise WeightsError(f"its pickle uses opcode {code!r}, which no weights need")
+        step(machine)
+    raise WeightsError(f"its pickle takes more than {MAX_STEPS:_} steps, which no weights need")
+
+
+class _Machine:
+    """The stack and the memo of one pickle; one method an opcode."""
+
+    def __init__(self, file: BinaryIO, size: int, allowed: frozenset[str], references: list):
+        self.file, self.size, self.allowed = file, size, allowed
+        self.references, self.stack, self.memo = references, [], {}
+
+    def take(self, count: int) -> bytes:
+        data = self.file.read(count)
+        if len(data) < count:
+            raise EOFError("it ends early; fetch it again")
+        return data
+
+    def number(self, layout: str) -> int:
+        return struct.unpack("<" + layout, self.take(struct.calcsize("<" + layout)))[0]
+
+    def pop(self):
+        value = self.stack.pop()
+        if value is MARK:
+            raise ValueError("a mark where a value belongs")
+        return value
+
+    def since_mark(self) -> list:
+        values = []
+        while (value := self.stack.pop()) is not MARK:
+            values.append(value)
+        return values[::-1]
+
+    def string(self, layout: str, encoding: str | None) -> None:
+        """Push a string whose length comes first: bytes where `encoding` is None."""
+        length, offset = self.number(layout), self.file.tell()
+        if not 0 <= length <= self.size - offset:
+            raise EOFError("it ends early; fetch it again")
+        if length > LONGEST_NAME:
+            self.file.seek(length, 1)
+            self.stack.append(Span(offset, length, text=encoding == "utf-8"))
+            return
+        data = self.take(length)
+        self.stack.append(data.decode(encoding) if encoding else data)
+
+    def long(self) -> None:
+        self.stack.append(int.from_bytes(self.take(self.number("B")), "little", signed=True))
+
+    def fold(self, count: int) -> None:
+        """Push the last `count` values as a tuple."""
+        self.stack.append(tuple([self.pop() for _ in range(count)][::-1]))
+
+    def line(self) -> str:
+        data = self.file.readline(LONGEST_NAME)
+        if not data.endswith(b"\n"):
+            raise EOFError("it ends early; fetch it again")
+        return data[:-1].decode()
+
+    def function(self, module, name) -> None:
+        function = Function(module, name)
+        if str(function) not in self.allowed:
+            raise WeightsError(
+                f"its pickle asks for {str(function)[:200]!r}, which no weights need; nothing of"
+                " it was run, do not trust this file"
+            )
+        self.stack.append(function)
+
+    def named_function(self) -> None:
+        name, module = self.pop(), self.pop()
+        if not (isinstance(module, str) and isinstance(name, str)):
+            raise ValueError("a function whose name is no text")
+        self.function(module, name)
+
+    def call(self) -> None:
+        arguments, function = self.pop(), self.pop()
+        if not (isinstance(function, Function) and isinstance(arguments, tuple)):
+            raise ValueError("a call of what is no function")
+        if str(function) == "_codecs.encode":
+            self.stack.append(_latin1(*arguments))
+        else:
+            self.stack.append(Call(function, arguments))
+
+    def build(self) -> None:
+        state, target = self.pop(), self.stack[-1]
+        if not isinstance(target, Call):
+            raise ValueError("a state for what takes none")
+        target.state = state
+
+    def refer(self) -> None:
+        self.stack.append(Reference(self.pop()))
+        self.references.append(self.stack[-1])
+
+    def put(self, index: int) -> None:
+        self.memo[index] = self.stack[-1]
+
+    def set_items(self, flat: list) -> None:
+        target = self.stack[-1]
+        items = target.items if isinstance(target, Call) else target
+        if not isinstance(items, dict) or len(flat) % 2:
+            raise ValueError("items for what is no dictionary")
+        for key, value in zip(flat[::2], flat[1::2], strict=True):
+            if not isinstance(key, (str, int)):
+                raise ValueError("a key that is no name")
+            items[key] = value
+
+    def extend(self, values: list) -> None:
+        if not isinstance(self.stack[-1], list):
+            raise ValueError("values for what is no list")
+        self.stack[-1].extend(values)
+
+
+def _latin1(text, encoding):
+    """The bytes that Python wrote as text, because protocol 2 has none."""
+    if encoding not in ("latin1", "latin-1"):
+        raise ValueError(f"bytes written as {encoding!r}")
+    if isinstance(text, Span) and text.text:
+        return Span(text.offset, text.length, utf8=True)
+    return text.encode("latin-1")
+
+
+STEPS = {
+    b"\x80": lambda m: m.take(1),  # PROTO
+    b"\x95": lambda m: m.take(8),  # FRAME: a hint for unpicklers that read ahead
+    b"(": lambda m: m.stack.append(MARK),
+    b"N": lambda m: m.stack.append(None),
+    b"\x88": lambda m: m.stack.append(True),
+    b"\x89": lambda m: m.stack.append(False),
+    b"J": lambda m: m.stack.append(m.number("i")),
+    b"K": lambda m: m.stack.append(m.number("B")),
+    b"M": lambda m: m.stack.append(m.number("H")),
+    b"\x8a": _Machine.long,
+    b"G": lambda m: m.stack.append(struct.unpack(">d", m.take(8))[0]),
+    # Strings of Python 2 are Latin-1 here, as paddle and torch read them.
+    b"U": lambda m: m.string("B", "latin-1"),
+    b"T": lambda m: m.string("i", "latin-1"),
+    b"C": lambda m: m.string("B", None),
+    b"B": lambda m: m.string("I", None),
+    b"\x8e": lambda m: m.string("Q", None),
+    b"\x8c": lambda m: m.string("B", "utf-8"),
+    b"X": lambda m: m.string("I", "utf-8"),
+    b"\x8d": lambda m: m.string("Q", "utf-8"),
+    b")": lambda m: m.stack.append(()),
+    b"t": lambda m: m.stack.append(tuple(m.since_mark())),
+    b"\x85": lambda m: m.fold(1),
+    b"\x86": lambda m: m.fold(2),
+    b"\x87": lambda m: m.fold(3),
+    b"]": lambda m: m.stack.append([]),
+    b"a": lambda m: m.extend([m.pop()]),
+    b"e": lambda m: m.extend(m.since_mark()),
+    b"}": lambda m: m.stack.append({}),
+    b"s": lambda m: m.set_items([m.pop(), m.pop()][::-1]),
+    b"u": lambda m: m.set_items(m.since_mark()),
+    b"c": lambda m: m.function(m.line(), m.line()),
+    b"\x93": _Machine.named_function,
+    b"R": _Machine.call,
+    b"b": _Machine.build,
+    b"q": lambda m: m.put(m.number("B")),
+    b"r": lambda m: m.put(m.number("I")),
+    b"\x94": lambda m: m.put(len(m.memo)),
+    b"h": lambda m: m.stack.append(m.memo[m.number("B")]),
+    b"j": lambda m: m.stack.append(m.memo[m.number("I")]),
+    b"Q": _Machine.refer,
+}

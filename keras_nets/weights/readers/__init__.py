@@ -1,0 +1,68 @@
+"""One reader per kind of file: given an open file it lists the tensors, from headers alone.
+
+None imports TensorFlow, Keras or torch, and none runs anything that a file holds.
+"""
+
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from keras_nets.errors import WeightsError
+from keras_nets.weights.readers import (
+    darknet,
+    keras_h5,
+    keras_zip,
+    npz,
+    pdparams,
+    pth,
+    pth_legacy,
+    safetensors,
+)
+from keras_nets.weights.tensor import WeightsFile, refusing
+from keras_nets.weights.zips import Archive
+
+ZIPS = (keras_zip, pth, npz)
+# In this order: a legacy .pth is also a pickle, and .weights have hardly a mark of their own.
+PLAIN = (keras_h5, pth_legacy, pdparams, safetensors, darknet)
+KINDS = tuple(reader.KIND for reader in (*ZIPS, *PLAIN))
+
+
+@contextmanager
+def open_weights(path) -> Iterator[WeightsFile]:
+    """Open a weights file of any kind, told by its content; its tensors can be read until the end.
+
+    Raises WeightsError where `path` is no readable weights file, here or as values are read.
+    """
+    path = Path(path)
+    with refusing(path):
+        size = _size(path)
+        with path.open("rb") as file:
+            head = file.read(64)
+            if head.startswith(b"PK\x03\x04"):
+                archive = Archive(file, size)
+                for reader in ZIPS:
+                    if reader.claims(archive.names):
+                        yield reader.read(archive, path)
+                        return
+                raise WeightsError("it is a zip, but neither a .keras, .pth nor .npz file")
+            for reader in PLAIN:
+                if reader.matches(head, size):
+                    file.seek(0)
+                    yield reader.read(file, path, size)
+                    return
+    raise WeightsError(f"{path} is no weights file; known are {', '.join(KINDS)}")
+
+
+def _size(path: Path) -> int:
+    """Bytes of a regular file; WeightsError for anything else, before it is opened."""
+    try:
+        found = path.stat()
+    except OSError as error:
+        raise WeightsError(f"{path} cannot be read: {error.strerror}") from error
+    if not stat.S_ISREG(found.st_mode):
+        kind = "a folder" if stat.S_ISDIR(found.st_mode) else "no regular file"
+        raise WeightsError(f"{path} is {kind}; name a weights file")
+    if not found.st_size:
+        raise WeightsError(f"{path} is empty")
+    return found.st_size

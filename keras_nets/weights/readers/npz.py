@@ -1,0 +1,68 @@
+"""numpy `.npz`: a zip of one `.npy` member an array."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+
+from keras_nets.errors import WeightsError
+from keras_nets.weights.tensor import ITEM_BYTES, Tensor, WeightsFile, check_shape
+from keras_nets.weights.zips import Archive
+
+KIND = "npz"
+METADATA = "__metadata__"  # an array of text, "key=value" each
+LARGEST_METADATA = 64 << 10  # bytes
+LARGEST_HEADER = 4096  # bytes
+
+
+def claims(names: list[str]) -> bool:
+    """Whether a zip with these members is one of numpy."""
+    return bool(names) and all(name.endswith(".npy") for name in names)
+
+
+def read(archive: Archive, path: Path) -> WeightsFile:
+    """List the arrays of an open zip; values are checked against the zip's CRC as they are read."""
+    tensors = {}
+    metadata = {}
+    for member in archive.names:
+        name = member.removesuffix(".npy")
+        if name == METADATA:
+            whole = archive.small_file(member, LARGEST_METADATA)
+            pairs = np.lib.format.read_array(whole, allow_pickle=False)
+            metadata = dict(str(pair).split("=", 1) for pair in pairs)
+        else:
+            tensors[name] = _tensor(archive, member, name)
+    return WeightsFile(path, KIND, tensors, metadata)
+
+
+def _tensor(archive: Archive, member: str, name: str) -> Tensor:
+    """The array of one member, from its header."""
+    with archive.stream(member, 0, 1) as stream:
+        version = np.lib.format.read_magic(stream)
+        parse = {
+            (1, 0): np.lib.format.read_array_header_1_0,
+            (2, 0): np.lib.format.read_array_header_2_0,
+        }[version]
+        shape, fortran, dtype = parse(stream, max_header_size=LARGEST_HEADER)
+        start = stream.tell()
+    shape = check_shape(name, shape)
+    if dtype.hasobject:
+        raise WeightsError(f"array {name[:200]!r} holds Python objects, which no weights need")
+    length = math.prod(shape) * dtype.itemsize
+    if archive.size(member) != start + length:
+        raise WeightsError(
+            f"array {name[:200]!r} has {archive.size(member) - start:_} bytes, which its shape"
+            f" {shape} does not take"
+        )
+    strides = None
+    if fortran and len(shape) > 1:
+        strides = tuple(math.prod(shape[:axis]) for axis in range(len(shape)))
+    kind = dtype.name if dtype.name in ITEM_BYTES else str(dtype)[:20]
+
+    def values():
+        # From the start, or the zip's CRC would not be checked.
+        stream = archive.stream(member, 0, start + length)
+        stream.read(start)
+        return stream
+
+    return Tensor(name, shape, kind, values, dtype.byteorder == ">", strides)

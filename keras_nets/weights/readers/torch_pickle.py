@@ -1,0 +1,78 @@
+"""What both kinds of torch file share: a pickled state dictionary over separate storages."""
+
+from collections.abc import Callable
+
+from keras_nets.errors import WeightsError
+from keras_nets.weights.pickled import Call, Function, Reference
+from keras_nets.weights.tensor import Stream, Tensor, check_shape
+
+STORAGES = {
+    "torch.FloatStorage": ("float32", 4),
+    "torch.HalfStorage": ("float16", 2),
+    "torch.BFloat16Storage": ("bfloat16", 2),
+    "torch.DoubleStorage": ("float64", 8),
+    # Counters such as num_batches_tracked: listed, and refused where a weight is wanted.
+    "torch.LongStorage": ("int64", 8),
+    "torch.IntStorage": ("int32", 4),
+    "torch.ShortStorage": ("int16", 2),
+    "torch.CharStorage": ("int8", 1),
+    "torch.ByteStorage": ("uint8", 1),
+    "torch.BoolStorage": ("bool", 1),
+}
+ALLOWED = frozenset(
+    (
+        *STORAGES,
+        "collections.OrderedDict",
+        "torch._utils._rebuild_tensor",  # before torch 0.4
+        "torch._utils._rebuild_tensor_v2",
+        "torch._utils._rebuild_parameter",
+    )
+)
+
+OpenStorage = Callable[[str, int, int], Stream]  # key, first byte, bytes -> stream
+
+
+def storage_of(value) -> tuple[str, str, int, int]:
+    """(key, dtype, bytes an element, elements) of a pickled reference to a storage."""
+    kind, storage, key, _, count, *view = value.id
+    if kind != "storage" or not isinstance(storage, Function) or any(part for part in view):
+        raise ValueError("a storage that is none")
+    if not isinstance(key, str) or type(count) is not int or count < 0:
+        raise ValueError("a storage without a key or a size")
+    return key, *STORAGES[str(storage)], count
+
+
+def rebuilt(name: str, value, open_storage: OpenStorage, big_endian: bool) -> Tensor | None:
+    """The tensor that a pickled rebuild call describes; None where `value` is something else."""
+    if not (isinstance(value, Call) and str(value.function).startswith("torch._utils._rebuild")):
+        return None
+    if value.function.name == "_rebuild_parameter":
+        return rebuilt(name, value.arguments[0], open_storage, big_endian)
+    reference, offset, shape, strides, *_ = value.arguments
+    if not isinstance(reference, Reference):
+        raise ValueError(f"tensor {name!r} has no storage")
+    key, dtype, item, count = storage_of(reference)
+    shape, strides = check_shape(name, shape), check_shape(name, strides)
+    extent = 1 + sum((n - 1) * stride for n, stride in zip(shape, strides, strict=True))
+    extent = 0 if 0 in shape else extent
+    if type(offset) is not int or offset < 0 or offset + extent > count:
+        raise WeightsError(
+            f"tensor {name!r} of shape {shape} lies outside its storage of {count:_} values"
+        )
+    return Tensor(
+        name,
+        shape,
+        dtype,
+        lambda: open_storage(key, offset * item, extent * item),
+        big_endian,
+        None if strides == _in_order(shape, strides) else strides,
+    )
+
+
+def _in_order(shape: tuple[int, ...], strides: tuple[int, ...]) -> tuple[int, ...]:
+    """The strides of C order; an axis of length 1 keeps its own, which moves nothing."""
+    ordered, step = [], 1
+    for length, stride in zip(reversed(shape), reversed(strides), strict=True):
+        ordered.append(stride if length == 1 else step)
+        step *= length
+    return tuple(reversed(ordered))

@@ -1,0 +1,93 @@
+"""Zip archives of others: bounded before they are opened, read as streams."""
+
+import io
+import struct
+import zipfile
+from typing import BinaryIO
+
+from keras_nets.errors import WeightsError
+
+MAX_DIRECTORY = 4 << 20  # bytes; that of a thousand tensors takes 0.1 MB, zipfile holds ten times
+STORED_OR_DEFLATED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+_TAIL = 65_535 + 22  # the longest comment, and the record that it ends
+
+
+class Archive:
+    """An open zip: its members' names, and their bytes in order."""
+
+    def __init__(self, file: BinaryIO, size: int):
+        _check_directory(file, size)
+        self.file, self._size = file, size
+        self._zip = zipfile.ZipFile(file)
+        self._members = {}
+        for info in self._zip.infolist():
+            if info.compress_type not in STORED_OR_DEFLATED or info.flag_bits & 1:
+                raise WeightsError(
+                    f"its member {info.filename[:200]!r} is encrypted or compressed unusually;"
+                    " unpack it and zip it anew"
+                )
+            self._members[info.filename] = info
+
+    @property
+    def names(self) -> list[str]:
+        return list(self._members)
+
+    def size(self, name: str) -> int:
+        """Bytes that a member claims to hold, unpacked."""
+        return self._members[name].file_size
+
+    def small_file(self, name: str, most: int) -> io.BytesIO:
+        """The whole of a member; WeightsError where it claims more than `most` bytes."""
+        if self.size(name) > most:
+            raise WeightsError(
+                f"its member {name[:200]!r} claims {self.size(name):_} bytes; {most:_} are allowed"
+            )
+        with self._zip.open(self._members[name]) as member:
+            return io.BytesIO(member.read(most))
+
+    def stream(self, name: str, start: int, count: int):
+        """`count` bytes of a member from `start` on; WeightsError where it holds fewer."""
+        if start + count > self.size(name):
+            raise WeightsError(
+                f"its member {name[:200]!r} holds {self.size(name):_} bytes where a tensor needs"
+                f" {start + count:_}"
+            )
+        member = self._zip.open(self._members[name])
+        if start:  # seeking, even to where it is, may give up the check of the CRC
+            member.seek(start)
+        return member
+
+    def stored(self, name: str) -> tuple[int, int]:
+        """(offset in the file, length) of a member; WeightsError where it is compressed."""
+        info = self._members[name]
+        if info.compress_type != zipfile.ZIP_STORED:
+            raise WeightsError(f"its member {name[:200]!r} is compressed; save it anew with Keras")
+        self.file.seek(info.header_offset)
+        header = self.file.read(30)
+        if header[:4] != b"PK\x03\x04" or len(header) != 30:
+            raise ValueError("a member without its header")
+        start = info.header_offset + 30 + sum(struct.unpack_from("<HH", header, 26))
+        if start + info.file_size > self._size:
+            raise WeightsError(f"its member {name[:200]!r} is cut off; fetch the file again")
+        return start, info.file_size
+
+
+def _check_directory(file: BinaryIO, size: int) -> None:
+    """Raise where the central directory is so large that listing it would take much memory."""
+    file.seek(max(0, size - _TAIL))
+    tail = file.read(_TAIL)
+    end = tail.rfind(b"PK\x05\x06")
+    if end < 0 or end + 22 > len(tail):
+        raise WeightsError("it is a zip without its end; it is cut off, fetch it again")
+    directory = struct.unpack_from("<I", tail, end + 12)[0]
+    locator = tail.rfind(b"PK\x06\x07", 0, end)
+    if locator >= 0:
+        file.seek(min(size, struct.unpack_from("<Q", tail, locator + 8)[0]))
+        record = file.read(56)
+        if record[:4] == b"PK\x06\x06" and len(record) == 56:
+            directory = max(
+                struct.unpack_from("<Q", record, 40)[0],
+                directory if directory != 0xFFFFFFFF else 0,
+            )
+    if directory > MAX_DIRECTORY:
+        raise WeightsError(f"it is a zip whose list of members takes {directory:_} bytes")
