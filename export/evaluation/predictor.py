@@ -1,0 +1,132 @@
+"""One network in a process of its own, which answers batches of pictures with best classes.
+
+Its memory goes back when the process ends, a crash ends one column and not the table, and formats
+that need no TensorFlow load none.
+"""
+
+import os
+import signal
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from export.errors import ExportError
+from export.evaluation.ranks import best_classes
+from export.formats.base import Predict
+
+
+class Runs(Protocol):
+    """A loaded network. An opened artifact is one."""
+
+    predict: Predict
+    ran: str  # in words, what `predict` runs
+
+
+@dataclass(frozen=True)
+class Running:
+    predict: Predict
+    ran: str
+
+
+Load = Callable[[], Runs]  # has to pickle: it is called in the other process
+
+
+class Predictor:
+    """Loads a network in a fresh process. A context manager; calling it answers a batch.
+
+    `ran` then says in words what runs there.
+
+    Raises ExportError where the network cannot be loaded or run, or where its process dies.
+    """
+
+    def __init__(self, name: str, load: Load, classes: int):
+        self.name = name
+        self._arguments = (load, classes)
+
+    def __enter__(self) -> "Predictor":
+        context = get_context("spawn")
+        self._pipe, theirs = context.Pipe()
+        self._log = tempfile.NamedTemporaryFile(suffix=".log")
+        self._process = context.Process(
+            target=_serve,
+            args=(theirs, self._log.name, *self._arguments),
+            name=self.name,
+            daemon=True,
+        )
+        self._process.start()
+        theirs.close()
+        try:
+            self.ran = self._receive()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        """Images (n, h, w, c) float32 -> best classes (n, TOP or fewer) int32."""
+        try:
+            self._pipe.send(images)
+        except OSError:
+            self._died()
+        return self._receive()
+
+    def __exit__(self, *_) -> None:
+        self._pipe.close()  # at which the loop of the other side ends
+        self._process.join(timeout=5)
+        if self._process.is_alive():
+            self._process.kill()
+            self._process.join()
+        self._log.close()
+
+    def _receive(self):
+        try:
+            answer, error = self._pipe.recv()
+        except (EOFError, OSError):
+            self._died()
+        if error:
+            raise ExportError(error)
+        return answer
+
+    def _died(self):
+        self._process.join(timeout=5)
+        lines = Path(self._log.name).read_text(errors="replace").split("\n")
+        said = [line.strip() for line in lines if line.strip()]
+        raise ExportError(
+            f"the process that runs {self.name} ended with exit status {self._process.exitcode}, "
+            "perhaps for want of memory; go on with --resume and a smaller --batch"
+            + (f" (it last said: {said[-1][:200]})" if said else "")
+        )
+
+
+def _serve(pipe, log: str, load: Load, classes: int) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends this process by itself
+    with Path(log).open("ab") as file:  # runtimes talk, and a bar or a table must stay whole
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    try:
+        network = load()
+        pipe.send((network.ran, ""))
+        while True:
+            images = pipe.recv()
+            logits = np.asarray(network.predict(images))
+            if logits.shape != (len(images), classes):
+                expected = (len(images), classes)
+                raise ExportError(f"logits should be of shape {expected}. Received: {logits.shape}")
+            pipe.send((best_classes(logits), ""))
+    except (EOFError, BrokenPipeError):
+        return
+    except Exception as error:  # whatever a runtime raises belongs into the table's one line
+        pipe.send((None, _line(error)))
+
+
+def _line(error: Exception) -> str:
+    text = " ".join(str(error).split())[:500]
+    if isinstance(error, ExportError | ValueError) and text:
+        return text
+    return f"{type(error).__name__}: {text}"

@@ -1,0 +1,118 @@
+"""Evaluate several networks on the same pictures, one after the other."""
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from export.errors import ExportError
+from export.evaluation.examples import Examples
+from export.evaluation.predictor import Load, Predictor
+from export.evaluation.ranks import Ranks, RanksFile, fingerprint
+from export.evaluation.readers import Read, Readers
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A network to be evaluated: one column of the table."""
+
+    name: str  # such as vgg13/onnx
+    group: str  # agreement is counted within a group, which shares one Keras model
+    identity: str  # changes with the weights, the files and the way of reading pictures
+    load: Load
+    read: Read
+    published: tuple[float, float] | None = None  # top-1 and top-5, fractions of 1
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a subject: its ranks, or in one line why there are none."""
+
+    subject: Subject
+    ranks: Ranks | None = None
+    error: str = ""
+    ran: str = ""  # in words, what was run; empty where an earlier run had looked at all
+    seconds: float = 0.0  # of this run, loading excluded
+    looked_at: int = 0  # pictures of this run; the others were kept from an earlier one
+
+
+class Progress(Protocol):
+    """Told how far a subject is; a context manager that ends its display."""
+
+    def start(self, name: str, done: int, total: int) -> None: ...
+    def advance(self, count: int) -> None: ...
+
+
+def evaluate(
+    subjects: Sequence[Subject],
+    examples: Examples,
+    *,
+    progress: Progress,
+    state: Path,
+    resume: bool = False,
+    batch: int = 16,
+    workers: int = 1,
+) -> Iterator[Outcome]:
+    """Yield the outcome of each subject on `examples`, as soon as it is known.
+
+    Best classes are kept below the folder `state` while this runs, also when it is interrupted,
+    and with `resume` are taken up from there. `forget` removes them.
+    """
+    if batch < 1:
+        raise ValueError(f"a batch is at least 1 picture. Received: {batch}")
+    with Readers(workers) as readers:
+        for subject in subjects:
+            file = ranks_file(subject, examples, state)
+            ranks = Ranks(len(examples.items), examples.classes)
+            if resume:
+                ranks = file.load(len(examples.items), examples.classes)
+            try:
+                yield _rank(subject, examples, ranks, file, readers, progress, batch)
+            except ExportError as error:
+                yield Outcome(subject, error=str(error))
+
+
+def _rank(
+    subject: Subject,
+    examples: Examples,
+    ranks: Ranks,
+    file: RanksFile,
+    readers: Readers,
+    progress: Progress,
+    batch: int,
+) -> Outcome:
+    """Fill what is undone in `ranks`."""
+    todo = ranks.undone()
+    progress.start(subject.name, len(examples.items) - len(todo), len(examples.items))
+    if not len(todo):
+        return Outcome(subject, ranks)
+    paths = examples.paths()
+    try:
+        with Predictor(subject.name, subject.load, examples.classes) as predict:
+            start = time.monotonic()
+            for places, images, broken in readers.batches(
+                subject.read, [paths[index] for index in todo], batch
+            ):
+                if images is not None:
+                    ranks.answer(todo[places], predict(images))
+                for place, reason in broken.items():
+                    ranks.give_up(int(todo[place]), reason)
+                file.save(ranks)
+                progress.advance(len(places) + len(broken))
+            seconds = time.monotonic() - start
+            return Outcome(subject, ranks, "", predict.ran, seconds, len(todo))
+    finally:
+        file.save(ranks, now=True)
+
+
+def ranks_file(subject: Subject, examples: Examples, state: Path) -> RanksFile:
+    """The file that keeps this subject's ranks on these pictures."""
+    key = fingerprint(examples.paths(), subject.identity, str(examples.classes))
+    return RanksFile(state / f"{key}.npz")
+
+
+def forget(subjects: Sequence[Subject], examples: Examples, state: Path) -> None:
+    """Remove what `evaluate` kept."""
+    for subject in subjects:
+        ranks_file(subject, examples, state).remove()

@@ -1,0 +1,135 @@
+"""What an evaluation found, as one document and as a table for people."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+
+import numpy as np
+
+from export.evaluation.examples import Examples
+from export.evaluation.run import Outcome
+from export.evaluation.scores import score
+
+
+def summary(examples: Examples, outcomes: Sequence[Outcome]) -> dict:
+    """Everything that was found, ready for JSON. Fractions are of 1.
+
+    Agreement is with the first network of the same group that could be run.
+    """
+    labels = np.array([item.label for item in examples.items])
+    broken, references = {}, {}
+    for outcome in outcomes:
+        if outcome.ranks:
+            broken |= outcome.ranks.broken
+            references.setdefault(outcome.subject.group, outcome)
+    return {
+        "schema": 1,
+        "images": {
+            "folder": str(examples.folder),
+            "pictures": len(examples.items),
+            "classes": examples.classes,
+            "unlabelled": examples.unlabelled,
+            "absent": examples.absent,
+            "broken": [
+                {"picture": examples.items[index].name, "reason": broken[index]}
+                for index in sorted(broken)
+            ],
+        },
+        "networks": [
+            _network(outcome, labels, references.get(outcome.subject.group)) for outcome in outcomes
+        ],
+    }
+
+
+def _network(outcome: Outcome, labels: np.ndarray, reference: Outcome | None) -> dict:
+    found = {
+        "name": outcome.subject.name,
+        "error": outcome.error or None,
+        "ran": outcome.ran or None,
+    }
+    if not outcome.ranks:
+        return found
+    compared = reference if reference is not outcome else None
+    try:
+        scored = score(outcome.ranks.best, labels, compared.ranks.best if compared else None)
+    except ValueError as error:
+        return found | {"error": str(error)}
+    found |= asdict(scored)
+    found["reference"] = compared.subject.name if compared else None
+    found["pictures_per_s"] = (
+        round(outcome.looked_at / outcome.seconds, 2) if outcome.seconds else None
+    )
+    published = outcome.subject.published
+    if published:
+        found["published"] = {"top1": published[0], "top5": published[1]}
+        found["to_published"] = {
+            "top1": round(scored.top1 - published[0], 6),
+            "top5": round(scored.top5 - published[1], 6),
+        }
+    return found
+
+
+def as_table(document: dict) -> str:
+    """The document as text: what was looked at, and a line for each network."""
+    networks = document["networks"]
+    rows = [["network", "top-1", "top-5", "agreement", "pictures/s"]]
+    if any("published" in network for network in networks):
+        rows[0].insert(3, "to the page's")
+    for network in networks:
+        if network["error"]:
+            rows.append([network["name"], f"not run: {network['error']}"])
+            continue
+        rate = network["pictures_per_s"]
+        row = [
+            network["name"],
+            f"{_percent(network['top1'])} ± {100 * network['margin']:.2f}",
+            _percent(network["top5"]),
+            "-" if network["agreement"] is None else _percent(network["agreement"]),
+            "-" if rate is None else f"{rate:.1f}",
+        ]
+        if "to the page's" in rows[0]:
+            row.insert(3, _difference(network.get("to_published")))
+        rows.append(row)
+    return "\n".join([_heading(document), "", *_aligned(rows), *_notes(networks)])
+
+
+def _percent(fraction: float) -> str:
+    return f"{100 * fraction:.2f} %"
+
+
+def _difference(points: dict | None) -> str:
+    return f"{100 * points['top1']:+.2f} {100 * points['top5']:+.2f}" if points else "-"
+
+
+def _heading(document: dict) -> str:
+    images = document["images"]
+    said = f"{images['pictures']} pictures of {images['classes']} classes below {images['folder']}"
+    left = {
+        "broken": len(images["broken"]),
+        "without a label": images["unlabelled"],
+        "labelled but absent": images["absent"],
+    }
+    return "; ".join([said, *(f"{count} {what}" for what, count in left.items() if count)])
+
+
+def _aligned(rows: list[list[str]]) -> list[str]:
+    whole = [row for row in rows if len(row) == len(rows[0])]
+    names = max(len(row[0]) for row in rows)
+    widths = [max(len(row[i]) for row in whole) for i in range(1, len(rows[0]))]
+    lines = []
+    for row in rows:
+        cells = [row[0].ljust(names)]
+        if row in whole:
+            cells += [cell.rjust(width) for cell, width in zip(row[1:], widths, strict=True)]
+        else:
+            cells += row[1:]
+        lines.append("  ".join(cells))
+    return lines
+
+
+def _notes(networks: list[dict]) -> list[str]:
+    """A line for each network that answered some pictures with NaN."""
+    return [
+        f"{network['name']}: the logits of {network['nothing']} pictures hold a NaN"
+        for network in networks
+        if network.get("nothing")
+    ]

@@ -1,0 +1,108 @@
+"""Best classes to fractions, a document and a table."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from export.evaluation.examples import Example, Examples
+from export.evaluation.ranks import BROKEN, NOTHING, UNDONE, Ranks, best_classes
+from export.evaluation.run import Outcome, Subject
+from export.evaluation.scores import score
+from export.evaluation.table import as_table, summary
+
+
+def test_the_largest_logits_come_first_and_the_lower_class_wins_a_tie():
+    logits = np.array([[0, 3, 1, 2, 9, 4, 5], [1, 1, 1, 1, 1, 1, 1]], np.float32)
+    assert best_classes(logits).tolist() == [[4, 6, 5, 1, 3], [0, 1, 2, 3, 4]]
+
+
+def test_fewer_classes_than_five_are_all_ranked():
+    assert best_classes(np.array([[1, 5, 3]], np.float32)).tolist() == [[1, 2, 0]]
+
+
+def test_a_nan_makes_no_class_best_and_infinity_does():
+    logits = np.array([[1, np.nan, 3], [1, np.inf, 3]], np.float32)
+    assert best_classes(logits).tolist() == [[NOTHING] * 3, [1, 2, 0]]
+
+
+def test_top1_and_top5_are_of_the_pictures_that_could_be_read():
+    best = np.array([[3, 1, 2, 0, 4], [1, 3, 2, 0, 4], [5, 6, 7, 8, 9], [BROKEN] * 5, [UNDONE] * 5])
+    found = score(best, np.array([3, 3, 3, 3, 3]))
+    assert (found.pictures, found.top1, found.top5) == (3, 1 / 3, 2 / 3)
+
+
+def test_a_picture_answered_with_nan_counts_as_wrong_and_agrees_with_nothing():
+    best = np.array([[1, 0], [NOTHING, NOTHING]])
+    found = score(best, np.array([1, 1]), reference=best)
+    assert (found.top1, found.nothing, found.agreement) == (0.5, 1, 0.5)
+
+
+def test_agreement_is_of_first_choices():
+    found = score(np.array([[1, 0], [0, 1]]), np.array([1, 0]), np.array([[1, 0], [1, 0]]))
+    assert (found.top1, found.agreement) == (1.0, 0.5)
+
+
+def test_the_margin_is_wilsons_and_not_zero_where_all_were_right():
+    best = np.zeros((100, 2), int)
+    assert score(best, np.zeros(100)).margin == pytest.approx(0.0185, abs=1e-4)
+    half = score(best, np.arange(100) % 2)
+    assert half.margin == pytest.approx(0.0962, abs=1e-4)
+
+
+def test_no_picture_read_is_an_error():
+    with pytest.raises(ValueError, match="not one picture"):
+        score(np.array([[BROKEN, BROKEN]]), np.array([0]))
+
+
+def outcome(name, best, group="a", published=None, **options):
+    subject = Subject(name, group, name, load=None, read=None, published=published)
+    ranks = Ranks(len(best), 2)
+    ranks.best[:] = best
+    return Outcome(subject, ranks, **options)
+
+
+EXAMPLES = Examples(
+    Path("digits"), tuple(Example(f"{i % 2}/{i}.png", i % 2) for i in range(4)), 2, unlabelled=7
+)
+RIGHT = [[0, 1], [1, 0], [0, 1], [1, 0]]
+ONE_WRONG = [[0, 1], [1, 0], [1, 0], [1, 0]]
+
+
+def test_networks_of_a_group_are_compared_with_its_first_that_ran():
+    failed = Outcome(Subject("net/keras", "a", "", None, None), error="no weights")
+    document = summary(
+        EXAMPLES,
+        [failed, outcome("net/onnx", RIGHT), outcome("net/tf", ONE_WRONG),
+         outcome("other/onnx", ONE_WRONG, group="b")],
+    )  # fmt: skip
+    keras, onnx, tf, other = document["networks"]
+    assert keras == {"name": "net/keras", "error": "no weights", "ran": None}
+    assert (onnx["reference"], onnx["agreement"], onnx["top1"]) == (None, None, 1.0)
+    assert (tf["reference"], tf["agreement"], tf["top1"]) == ("net/onnx", 0.75, 0.75)
+    assert other["reference"] is None
+
+
+def test_the_document_lists_broken_pictures_and_the_difference_to_the_page():
+    found = outcome("net/onnx", ONE_WRONG, published=(0.6, 0.9), seconds=2.0, looked_at=4)
+    found.ranks.give_up(3, "cut short")
+    document = summary(EXAMPLES, [found])
+    assert document["images"]["broken"] == [{"picture": "1/3.png", "reason": "cut short"}]
+    network = document["networks"][0]
+    assert network["pictures"] == 3 and network["pictures_per_s"] == 2.0
+    assert network["to_published"] == {"top1": pytest.approx(0.066667), "top5": 0.1}
+
+
+def test_the_table_reads_as_a_person_would_write_it():
+    failed = Outcome(Subject("net/tftrt-fp16", "a", "", None, None), error="no lane here")
+    keras = outcome("net/keras", RIGHT, published=(0.6, 0.9), seconds=2.0, looked_at=4)
+    keras.ranks.give_up(3, "cut short")
+    text = as_table(summary(EXAMPLES, [keras, outcome("net/onnx", ONE_WRONG), failed]))
+    assert text.splitlines() == [
+        "4 pictures of 2 classes below digits; 1 broken; 7 without a label",
+        "",
+        "network                    top-1     top-5  to the page's  agreement  pictures/s",
+        "net/keras       100.00 % ± 28.08  100.00 %  +40.00 +10.00          -         2.0",
+        "net/onnx         75.00 % ± 32.69  100.00 %              -    66.67 %           -",
+        "net/tftrt-fp16  not run: no lane here",
+    ]

@@ -1,0 +1,160 @@
+"""The command line of evaluate: a real artifact, its Keras model, and every way to be refused."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tools import evaluate
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    """A seeded SqueezeNet of 4 classes as ONNX."""
+    from export.pipeline import Options, export_model
+    from keras_nets import NETS, seed_weights
+
+    model = seed_weights(NETS["squeezenet1_1"].build(image=(48, 48, 3), classes=4), 3)
+    out = tmp_path_factory.mktemp("exports")
+    options = Options(weights_source="seeded:3", flavour="paddle")
+    (report,) = export_model(model, ["onnx"], out, options=options)
+    assert report.passed
+    return out / "squeezenet1_1" / "onnx"
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory):
+    """Six pictures for each of four classes, the last one of class 2 cut short."""
+    folder, draw = tmp_path_factory.mktemp("pictures"), np.random.default_rng(0)
+    for label in range(4):
+        (folder / f"n{label}").mkdir()
+        for index in range(6):
+            noise = draw.integers(0, 256, (9, 12, 3), np.uint8)
+            Image.fromarray(noise).resize((80, 60)).save(folder / f"n{label}" / f"{index}.png")
+    broken = folder / "n2" / "5.png"
+    broken.write_bytes(broken.read_bytes()[:500])
+    return folder
+
+
+@pytest.fixture
+def run(tmp_path, capsys):
+    def run(*arguments):
+        try:
+            status = evaluate.main([*map(str, arguments), "--state", str(tmp_path / "state")])
+        except SystemExit as exit:
+            status = exit.code
+        return status, *capsys.readouterr()
+
+    return run
+
+
+def edit(exported: Path, folder: Path, **changes) -> Path:
+    """A copy of an artifact whose report says something else."""
+    copy = Path(shutil.copytree(exported, folder))
+    report = json.loads((copy / "report.json").read_text())
+    (copy / "report.json").write_text(json.dumps(report | changes))
+    return copy
+
+
+def test_an_artifact_and_its_keras_model_stand_side_by_side(run, exported, pictures, tmp_path):
+    status, out, err = run(exported, "--images", pictures, "--batch", 5)
+    assert status == 0
+    lines = [re.split("  +", line) for line in out.splitlines()]
+    assert lines[0] == [f"24 pictures of 4 classes below {pictures}; 1 broken"]
+    assert lines[2] == ["network", "top-1", "top-5", "agreement", "pictures/s"]
+    assert lines[3][:1] + lines[3][2:4] == ["squeezenet1_1/keras", "100.00 %", "-"]
+    assert lines[4][:1] + lines[4][2:4] == ["squeezenet1_1/onnx", "100.00 %", "100.00 %"]
+    assert lines[3][1] == lines[4][1]
+    assert "squeezenet1_1/onnx: 24 of 24" in err
+    assert f"broken: cannot read '{pictures / 'n2' / '5.png'}'" in err
+    assert not list((tmp_path / "state").iterdir())
+
+
+def test_json_has_everything_and_nothing_else_on_standard_output(run, exported, pictures, tmp_path):
+    labels = tmp_path / "labels.txt"
+    labels.write_text("".join(f"n{label} {3 - label}\n" for label in range(3)))
+    status, out, _ = run(
+        exported, "--images", pictures, "--labels", labels, "--no-keras", "--json", "--limit", 9
+    )
+    assert status == 0
+    document = json.loads(out)
+    assert document["images"]["pictures"] == 9 and document["images"]["unlabelled"] == 6
+    (network,) = document["networks"]
+    assert network["name"] == "squeezenet1_1/onnx" and network["top5"] == 1.0
+    assert network["ran"] == "ONNX Runtime on the CPU"
+    assert network["pictures"] + len(document["images"]["broken"]) == 9
+
+
+def test_a_model_of_other_weights_is_one_line_and_the_artifact_is_measured(
+    run, exported, pictures, tmp_path
+):
+    other = edit(exported, tmp_path / "other", weights={"source": "seeded:4", "sha256": "0"})
+    status, out, _ = run(other, "--images", pictures)
+    assert status == 2
+    assert "squeezenet1_1/keras  not run: seeded:4 holds other weights than" in out
+    assert re.search(r"squeezenet1_1/onnx +\d+\.\d\d % ±", out)
+    assert list((tmp_path / "state").iterdir()), "what was measured is kept for --resume"
+
+
+def test_the_pages_figures_are_for_a_thousand_classes_and_real_weights(exported, tmp_path):
+    from export.evaluation.exported import read_exported
+
+    def published(weights, classes):
+        options = {"classes": classes, "image": [224, 224, 3], "flavour": "paddle"}
+        folder = tmp_path / f"{weights} {classes}".replace("/", "_")
+        changes = {"weights": {"source": weights, "sha256": "0"}, "options": options}
+        return evaluate._published(read_exported(edit(exported, folder, **changes)))
+
+    assert published("squeezenet.pth", 1000) == (0.601, 0.819)
+    assert published("squeezenet.pth", 10) is None
+    assert published("seeded:0", 1000) is None
+
+
+def test_what_cannot_be_evaluated_is_one_line_and_status_2(run, exported, pictures, tmp_path):
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    narrow = edit(
+        exported, tmp_path / "narrow", options={"classes": 9, "image": [48, 64, 3], "flavour": ""}
+    )
+    for arguments, message in (
+        ((empty, "--images", pictures), "no report.json"),
+        ((exported, "--images", tmp_path / "nowhere"), "is no folder of pictures"),
+        ((exported, "--images", empty), "no picture below"),
+        ((exported, narrow, "--images", pictures), "different class counts"),
+        ((narrow, "--images", pictures), "takes images 48x64x3; pictures are cropped square"),
+        ((exported, "--images", pictures, "--labels", empty / "a"), "cannot read labels from"),
+        ((exported, "--images", pictures / "n0"), "lies in no class's folder"),
+    ):
+        status, out, err = run(*arguments)
+        assert (status, out) == (2, "")
+        assert err.startswith("error: ") and message in err and err.count("\n") == 1
+
+
+def test_numbers_are_checked_and_an_interruption_says_how_to_go_on(
+    run, exported, pictures, monkeypatch
+):
+    status, _, err = run(exported, "--images", pictures, "--batch", "0")
+    assert status == 2 and "should be a whole number above 0. Received: '0'" in err
+
+    def interrupted(_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(evaluate, "_run", interrupted)
+    status, _, err = run(exported, "--images", pictures)
+    assert (status, err) == (130, "stopped; go on with --resume\n")
+
+
+def test_help_works_from_anywhere_and_loads_nothing_heavy():
+    command = [sys.executable, "-X", "importtime", ROOT / "tools" / "evaluate.py", "--help"]
+    ran = subprocess.run(command, cwd="/", capture_output=True, text=True)
+    assert ran.returncode == 0 and "--images DIR" in ran.stdout
+    loaded = {line.rpartition("|")[2].strip() for line in ran.stderr.splitlines()}
+    assert "argparse" in loaded and not loaded & {"numpy", "PIL", "keras", "tensorflow"}

@@ -1,0 +1,238 @@
+"""Measure top-1 and top-5 of exported artifacts on labelled pictures, beside their Keras model.
+
+    python tools/evaluate.py exports/vgg13/onnx exports/vgg13/tftrt-fp16 --images imagenet/val
+
+The pictures lie in one folder a class, whose sorted names are the classes, or --labels lists them
+in lines `name index`. The table goes to standard output, everything else to standard error. Exit
+status: 0 measured, 2 something could not be run.
+"""
+
+import sys
+from pathlib import Path
+
+if not __package__:  # as a script sys.path[0] is tools/, where export.py would hide `export`
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+import argparse
+import json
+import os
+from collections import Counter
+from functools import partial
+
+LISTED = 20  # broken pictures named on standard error; the JSON has them all
+
+
+def main(argv=None) -> int:
+    parser = _parser()
+    args = parser.parse_args(argv)
+
+    from export.errors import ExportError
+
+    try:
+        return _run(args)
+    except (ExportError, ValueError, OSError) as error:
+        parser.exit(2, f"error: {error}\n")
+    except KeyboardInterrupt:
+        parser.exit(130, "stopped; go on with --resume\n")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "artifacts", nargs="+", type=Path, metavar="ARTIFACT", help="such as exports/vgg13/onnx"
+    )
+    parser.add_argument("--images", required=True, type=Path, metavar="DIR")
+    parser.add_argument(
+        "--labels", type=Path, metavar="FILE", help="lines 'name index' of pictures or folders"
+    )
+    parser.add_argument(
+        "--weights",
+        type=Path,
+        metavar="FILE",
+        help="of the Keras model, where they no longer lie where the report says",
+    )
+    parser.add_argument("--no-keras", action="store_true", help="leave the Keras model out")
+    parser.add_argument("--batch", type=_positive, default=16, metavar="N", help="pictures (16)")
+    parser.add_argument(
+        "--workers", type=_positive, metavar="N", help="processes that decode (half the cores)"
+    )
+    parser.add_argument(
+        "--limit", type=_positive, metavar="N", help="take N pictures, evenly spread over all"
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON, not a table")
+    parser.add_argument(
+        "--resume", action="store_true", help="go on where an interrupted evaluation stopped"
+    )
+    parser.add_argument(
+        "--state", type=Path, metavar="DIR", help="where --resume looks (the user's cache)"
+    )
+    return parser
+
+
+def _positive(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text)):
+        raise argparse.ArgumentTypeError(f"should be a whole number above 0. Received: {text!r}")
+    return int(text)
+
+
+def _run(args) -> int:
+    from export.evaluation.examples import find_examples
+    from export.evaluation.exported import read_exported
+    from export.evaluation.progress import progress
+    from export.evaluation.run import evaluate, forget
+    from export.evaluation.table import as_table, summary
+    from keras_nets.preprocess import list_images
+
+    exported = [read_exported(folder) for folder in args.artifacts]
+    subjects = _subjects(exported, args)
+    if not args.images.is_dir():
+        raise ValueError(f"{str(args.images)!r} is no folder of pictures")
+    images = list_images(args.images)
+    examples = find_examples(args.images, images, exported[0].classes, args.labels)
+    examples = examples.sample(args.limit)
+
+    state = args.state or _state()
+    with progress() as shown:
+        outcomes = list(
+            evaluate(
+                subjects,
+                examples,
+                progress=shown,
+                state=state,
+                resume=args.resume,
+                batch=args.batch,
+                workers=args.workers or max(1, (os.cpu_count() or 2) // 2),
+            )
+        )
+    document = summary(examples, outcomes)
+    _list_broken(document["images"]["broken"])
+    print(json.dumps(document, indent=2) if args.json else as_table(document))
+    failed = any(network["error"] for network in document["networks"])
+    if not failed:
+        forget(subjects, examples, state)
+    return 2 if failed else 0
+
+
+def _state() -> Path:
+    from platformdirs import user_cache_path
+
+    return user_cache_path("keras-nets") / "evaluations"
+
+
+def _list_broken(broken: list[dict]) -> None:
+    for picture in broken[:LISTED]:
+        print(f"broken: {picture['reason']}", file=sys.stderr)
+    if len(broken) > LISTED:
+        print(f"and {len(broken) - LISTED} more broken pictures; see --json", file=sys.stderr)
+
+
+def _subjects(exported: list, args) -> list:
+    """One subject for each Keras model, and after it those of its artifacts."""
+    classes = {one.classes for one in exported}
+    if len(classes) > 1:
+        raise ValueError(
+            "artifacts of different class counts have no labels in common. "
+            f"Received: {', '.join(f'{one.folder} with {one.classes}' for one in exported)}"
+        )
+    origins: dict[tuple, list] = {}
+    for one in exported:
+        if not one.passed:
+            print(f"{one.folder} failed its verification", file=sys.stderr)
+        origins.setdefault(one.origin, []).append(one)
+    if args.weights and len(origins) > 1:
+        raise ValueError("--weights is for artifacts of one Keras model; evaluate one at a time")
+    names = Counter(f"{one.model}/{one.format}" for one in exported)
+    subjects = []
+    for artifacts in origins.values():
+        if not args.no_keras:
+            name = f"{artifacts[0].model}/keras"
+            if sum(origin[0] == artifacts[0].model for origin in origins) > 1:
+                name += f" of {artifacts[0].folder}"
+            subjects.append(_keras_subject(name, artifacts[0], args.weights))
+        for one in artifacts:
+            name = f"{one.model}/{one.format}"
+            subjects.append(_artifact_subject(str(one.folder) if names[name] > 1 else name, one))
+    return subjects
+
+
+def _artifact_subject(name: str, exported):
+    from export.evaluation.exported import open_exported
+    from export.evaluation.run import Subject
+
+    read, shown = _reading(exported)
+    return Subject(
+        name,
+        group=repr(exported.origin),
+        identity=f"{exported.format} {exported.identity} {shown}",
+        load=partial(open_exported, exported),
+        read=read,
+        published=_published(exported),
+    )
+
+
+def _keras_subject(name: str, exported, weights: Path | None):
+    from export.evaluation.run import Subject
+
+    read, shown = _reading(exported)
+    return Subject(
+        name,
+        group=repr(exported.origin),
+        identity=f"keras {exported.origin} {weights} {shown}",
+        load=partial(load_keras, exported, weights),
+        read=read,
+        published=_published(exported),
+    )
+
+
+def _reading(exported):
+    """How pictures are read for this network, and that in words."""
+    from keras_nets import find_net
+    from keras_nets.preprocess import preprocess, recipe_for
+
+    height, width, channels = exported.image
+    if height != width or channels != 3:
+        raise ValueError(
+            f"{exported.folder} takes images {height}x{width}x{channels}; "
+            "pictures are cropped square and have 3 channels"
+        )
+    recipe = recipe_for(find_net(exported.model), exported.flavour, height)
+    return partial(preprocess, recipe=recipe), repr(recipe)
+
+
+def _published(exported) -> tuple[float, float] | None:
+    """What PaddleClas' page prints, where the weights could have it."""
+    from keras_nets import find_net
+
+    net = find_net(exported.model)
+    if exported.classes != 1000 or exported.weights.startswith("seeded:"):
+        return None
+    return net.page.top1, net.page.top5
+
+
+def load_keras(exported, weights: Path | None):
+    """Build the Keras model behind an artifact. Called in a process of its own."""
+    from export.errors import ArtifactError
+    from export.evaluation.predictor import Running
+    from export.reference import canonical_sha256
+    from keras_nets import find_net, seed_weights
+
+    net = find_net(exported.model)
+    model = net.build(image=exported.image, classes=exported.classes, flavour=exported.flavour)
+    if weights is None and exported.weights.startswith("seeded:"):
+        seed_weights(model, int(exported.weights.removeprefix("seeded:")))
+    else:
+        from keras_nets.weights import load_weights
+
+        load_weights(model, weights or Path(exported.weights))
+    if canonical_sha256(model) != exported.weights_sha256:
+        raise ArtifactError(
+            f"{weights or exported.weights} holds other weights than {exported.folder} was "
+            "exported from; give the right file with --weights, or leave Keras out, --no-keras"
+        )
+    return Running(model.predict_on_batch, "Keras on TensorFlow")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
