@@ -18,7 +18,7 @@ TOP = 5
 
 
 def decode_images(encoded, recipe):
-    """Decode, resize, crop and normalise: (batch,) of JPEG or PNG -> (batch, crop, crop, 3) float32.
+    """Make images of encoded ones: (batch,) of JPEG or PNG -> (batch, crop, crop, 3) float32.
 
     `recipe` states `short`, `crop`, `mean`, `std` (by channel, in 0..1) and `resample`: opencv,
     pillow or darknet.

@@ -50,7 +50,7 @@ def read_signatures(path: Path) -> dict[str, Signature]:
             raise ArtifactError(f"{path} holds a signature that does not parse") from cause
         if entry.value.method_name == PREDICT:
             found[entry.key] = Signature(
-                _tensors(entry.value.inputs), _tensors(entry.value.outputs)
+                tensors_of(entry.value.inputs), tensors_of(entry.value.outputs)
             )
     return dict(sorted(found.items()))
 
@@ -85,7 +85,8 @@ def _map_entry():
     return field.message_type._concrete_class
 
 
-def _tensors(infos) -> dict[str, Tensor]:
+def tensors_of(infos) -> dict[str, Tensor]:
+    """Return the TensorInfos of a signature, by the names that clients use."""
     names = messages().DataType
     return {
         name: Tensor(

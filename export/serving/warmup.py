@@ -16,6 +16,7 @@ import numpy as np
 from export.errors import ExportError
 from export.serving.protos import messages
 from export.serving.savedmodel import Signature, Tensor
+from export.serving.tensors import to_proto
 from export.serving.tfrecord import read_records, write_records
 
 FILE = Path("assets.extra", "tf_serving_warmup_requests")  # below the version, and nowhere else
@@ -59,28 +60,22 @@ def _records(model, signatures, batch_sizes, image) -> Iterator[bytes]:
             request.model_spec.name = model
             request.model_spec.signature_name = name
             for key, tensor in signature.inputs.items():
-                _fill(request.inputs[key], f"{name}.{key}", tensor, batch, image)
+                values = _sample(f"{name}.{key}", tensor, batch, image)
+                request.inputs[key].CopyFrom(to_proto(values, tensor.dtype))
             yield log.SerializeToString(deterministic=True)
 
 
-def _fill(proto, where: str, tensor: Tensor, batch: int, image: tuple[int, int, int]) -> None:
-    """Put a batch of images, as floats or as the bytes of files, into a TensorProto."""
-    proto.dtype = messages().DataType.Value(tensor.dtype)
+def _sample(where: str, tensor: Tensor, batch: int, image: tuple[int, int, int]):
+    """Return a batch of images, as floats or as the bytes of files."""
     rank = None if tensor.shape is None else len(tensor.shape)
     if tensor.dtype == "DT_FLOAT" and rank in (None, 4):
-        shape = (batch, *image)
-        noise = np.random.default_rng(batch).standard_normal(shape, dtype=np.float32)
-        proto.tensor_content = noise.astype("<f4").tobytes()
-    elif tensor.dtype == "DT_STRING" and rank in (None, 1):
-        shape = (batch,)
-        proto.string_val.extend([sample_png()] * batch)
-    else:
-        raise ExportError(
-            f"{where} takes {tensor.dtype} {tensor.shape}; a warm-up is known for float images "
-            "(batch, height, width, channels) and for encoded ones (batch,)"
-        )
-    for side in shape:
-        proto.tensor_shape.dim.add(size=side)
+        return np.random.default_rng(batch).standard_normal((batch, *image), dtype=np.float32)
+    if tensor.dtype == "DT_STRING" and rank in (None, 1):
+        return [sample_png()] * batch
+    raise ExportError(
+        f"{where} takes {tensor.dtype} {tensor.shape}; a warm-up is known for float images "
+        "(batch, height, width, channels) and for encoded ones (batch,)"
+    )
 
 
 def sample_png(height: int = 240, width: int = 320) -> bytes:

@@ -1,0 +1,51 @@
+"""Many requests at once, and how long they took."""
+
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+PERCENTILES = (50, 90, 99)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came of one request: `result` or `error`, after `seconds` with all its retries."""
+
+    request: object
+    seconds: float
+    result: object = None
+    error: Exception | None = None
+
+
+def run_all(call: Callable, requests: Iterable, concurrency: int) -> tuple[list[Answer], float]:
+    """Call `call` on every request, `concurrency` at a time.
+
+    Returns the answers in the order of the requests, and the seconds that all took together. An
+    exception is an answer; only KeyboardInterrupt ends the run.
+    """
+
+    def one(request) -> Answer:
+        begin = time.perf_counter()
+        try:
+            result, error = call(request), None
+        except Exception as caught:  # one request must not lose the others
+            result, error = None, caught
+        return Answer(request, time.perf_counter() - begin, result, error)
+
+    begin = time.perf_counter()
+    pool = ThreadPoolExecutor(concurrency)
+    try:
+        answers = list(pool.map(one, requests))
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+    return answers, time.perf_counter() - begin
+
+
+def percentiles(seconds: Iterable[float]) -> dict[str, float]:
+    """Return p50, p90 and p99 in milliseconds, each a time that some request took."""
+    ordered = sorted(seconds)
+    if not ordered:
+        return {}
+    # The nearest rank: at least that share of the requests was no slower.
+    return {f"p{p}": 1000 * ordered[-(-p * len(ordered) // 100) - 1] for p in PERCENTILES}

@@ -1,0 +1,53 @@
+"""TensorProto to numpy and back, without TensorFlow."""
+
+import numpy as np
+
+from export.serving.protos import messages
+
+# TensorFlow's name -> numpy's, and the field of TensorProto that servers fill.
+KINDS = {
+    "DT_FLOAT": ("<f4", "float_val"),
+    "DT_DOUBLE": ("<f8", "double_val"),
+    "DT_INT32": ("<i4", "int_val"),
+    "DT_INT64": ("<i8", "int64_val"),
+}
+
+
+def to_proto(values, dtype: str):
+    """Return `values` as a TensorProto of `dtype`, such as "DT_FLOAT"; "DT_STRING" of bytes.
+
+    Raises ValueError for a dtype that no signature of ours has.
+    """
+    proto = messages().TensorProto(dtype=messages().DataType.Value(dtype))
+    if dtype == "DT_STRING":
+        values = np.asarray(values, dtype=object)
+        proto.string_val.extend(values.ravel())
+    elif dtype in KINDS:
+        values = np.ascontiguousarray(values, dtype=KINDS[dtype][0])
+        proto.tensor_content = values.tobytes()
+    else:
+        raise ValueError(f"tensors are {', '.join(KINDS)} or DT_STRING. Received: {dtype}")
+    for side in values.shape:
+        proto.tensor_shape.dim.add(size=side)
+    return proto
+
+
+def from_proto(proto) -> np.ndarray:
+    """Return the values of a TensorProto; of strings, an array of bytes objects.
+
+    Raises ValueError for an unknown dtype, or fewer values than the shape says.
+    """
+    dtype = messages().DataType.Name(proto.dtype)
+    shape = tuple(dim.size for dim in proto.tensor_shape.dim)
+    if dtype == "DT_STRING":
+        values = np.asarray(list(proto.string_val), dtype=object)
+    elif dtype not in KINDS:
+        raise ValueError(f"tensors are {', '.join(KINDS)} or DT_STRING. Received: {dtype}")
+    elif proto.tensor_content:
+        values = np.frombuffer(proto.tensor_content, KINDS[dtype][0])
+    else:
+        values = np.asarray(getattr(proto, KINDS[dtype][1]), KINDS[dtype][0])
+    count = int(np.prod(shape))
+    if len(values) == 1 and count > 1:  # a single value stands for all of them
+        return np.full(shape, values[0])
+    return values.reshape(shape)
