@@ -4,12 +4,11 @@ import io
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from PIL import Image
 
+from export.serving.classify import classify, decode_images, top_labels
 from keras_nets.preprocess import RESAMPLES, Recipe, preprocess
-
-tf = pytest.importorskip("tensorflow")
-from export.serving.classify import classify, decode_images, top_labels  # noqa: E402
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 SIZES = ((375, 500), (500, 375), (256, 256), (97, 401), (1200, 30), (1, 1), (301, 299))

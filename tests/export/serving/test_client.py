@@ -1,0 +1,235 @@
+"""The client against the stand-in: both transports, retries, errors, versions that change."""
+
+import threading
+import time
+
+import numpy as np
+import pytest
+from standin_process import free_port, standin
+from toy_artifact import LABELS, ToyRecipe, make_toy, toy_logits
+
+from export.serving.bundle import add, promote
+from export.serving.client import Backoff, ServerError, ServingClient
+from export.serving.load import percentiles, run_all
+from export.serving.retry import retrying
+from export.serving.warmup import sample_png
+from keras_nets.preprocess import preprocess
+
+
+@pytest.fixture(scope="module")
+def artifacts(tmp_path_factory):
+    """Two versions of the toy that answer differently."""
+    out = tmp_path_factory.mktemp("exports")
+    return [make_toy(out / str(seed), seed=seed) for seed in (0, 1)]
+
+
+@pytest.fixture(scope="module")
+def bundle(artifacts, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("deploy")
+    add(artifacts[0], folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def server(bundle):
+    with standin(bundle) as running:
+        yield running
+
+
+@pytest.fixture(params=["grpc", "rest"])
+def client(request, server):
+    with ServingClient(getattr(server, request.param), "toy") as made:
+        yield made
+
+
+def images(batch, seed=0):
+    return np.random.default_rng(seed).standard_normal((batch, 8, 8, 3)).astype(np.float32)
+
+
+@pytest.mark.parametrize("batch", [1, 3, 8])
+def test_logits_come_back_for_every_row_of_a_batch(client, batch):
+    got = client.predict(images(batch))
+    np.testing.assert_allclose(got, toy_logits(images(batch)), atol=1e-5)
+
+
+def test_a_picture_is_classified_as_its_preprocessing_would_have_it(client):
+    guesses = client.classify([sample_png(), sample_png(50, 40)])[0]
+    logits = toy_logits(preprocess(sample_png(), ToyRecipe())[None])[0]
+    best = np.argsort(-logits)[:5]
+    assert [guess.label for guess in guesses] == [LABELS[i] for i in best]
+    softmax = np.exp(logits) / np.exp(logits).sum()
+    assert [guess.probability for guess in guesses] == pytest.approx(softmax[best].tolist(), 1e-4)
+
+
+def test_the_signatures_are_the_contract(client):
+    signatures = client.signatures()
+    assert set(signatures) == {"serving_default", "classify"}
+    assert signatures["serving_default"].inputs["image"].shape == (-1, 8, 8, 3)
+    assert signatures["serving_default"].inputs["image"].dtype == "DT_FLOAT"
+    assert set(signatures["classify"].outputs) == {"labels", "probabilities"}
+
+
+def test_the_status_tells_each_version(client):
+    assert client.status() == {1: "AVAILABLE"}
+
+
+@pytest.mark.parametrize("scheme", ["grpc", "rest"])
+def test_a_label_reaches_its_version_and_an_unknown_one_is_refused_at_once(server, scheme):
+    with ServingClient(getattr(server, scheme), "toy", label="stable") as client:
+        assert client.predict(images(1)).shape == (1, 6)
+    with (
+        ServingClient(getattr(server, scheme), "toy", label="beta") as client,
+        pytest.raises(ServerError, match="beta") as caught,
+    ):
+        client.predict(images(1))
+    assert not caught.value.retryable
+
+
+def test_a_request_over_the_largest_batch_is_refused_and_not_retried(client):
+    begin = time.perf_counter()
+    with pytest.raises(ServerError, match="larger than maximum input batch size 8"):
+        client.predict(images(9))
+    assert time.perf_counter() - begin < 2
+
+
+def test_images_of_another_size_are_refused(client):
+    with pytest.raises(ServerError, match="image"):
+        client.predict(np.zeros((1, 4, 4, 3), np.float32))
+
+
+def test_a_picture_that_is_cut_short_is_not_even_sent(client):
+    with pytest.raises(ValueError, match="cut short"):
+        client.classify([sample_png()[:-20]])
+
+
+def test_a_picture_that_the_server_cannot_decode_is_refused_with_its_reason(client):
+    broken = sample_png()[:40] + b"\0" * 40 + sample_png()[80:]
+    with pytest.raises(ServerError) as caught:
+        client.classify([broken])
+    assert not caught.value.retryable
+
+
+def test_a_message_over_the_limit_of_the_server_is_refused_and_not_retried(bundle):
+    # Its own server, for the limit is one of starting it.
+    with (
+        standin(bundle, "--max-message", "2000") as running,
+        ServingClient(running.grpc, "toy") as client,
+    ):
+        with pytest.raises(ServerError, match="RESOURCE_EXHAUSTED") as caught:
+            client.predict(images(8))
+        assert not caught.value.retryable
+        assert client.predict(images(1)).shape == (1, 6)
+
+
+@pytest.mark.parametrize("scheme", ["grpc", "http"])
+def test_a_server_that_is_not_there_costs_the_retries_and_then_an_error(scheme):
+    backoff = Backoff(retries=2, first=0.01)
+    url = f"{scheme}://127.0.0.1:{free_port()}"
+    with (
+        ServingClient(url, "toy", backoff=backoff, timeout=2) as client,
+        pytest.raises(ServerError) as caught,
+    ):
+        client.predict(images(1))
+    assert caught.value.retryable
+
+
+@pytest.mark.parametrize("url", ["127.0.0.1:8500", "ftp://host", "grpc://"])
+def test_a_url_of_another_kind_is_refused(url):
+    with pytest.raises(ValueError, match="grpc://HOST:PORT"):
+        ServingClient(url, "toy")
+
+
+def test_the_wait_between_retries_doubles_up_to_its_limit_and_is_spread_by_chance():
+    backoff = Backoff(first=0.1, longest=1.0)
+    assert [backoff.delay(n, 1.0) for n in range(6)] == [0.1, 0.2, 0.4, 0.8, 1.0, 1.0]
+    assert backoff.delay(3, 0.25) == pytest.approx(0.2)
+
+
+def test_only_what_may_succeed_later_is_tried_again():
+    calls, slept = [], []
+
+    def failing(retryable):
+        calls.append(retryable)
+        raise ServerError("no", retryable=retryable)
+
+    for retryable, tries in ((True, 4), (False, 1)):
+        calls.clear()
+        with pytest.raises(ServerError):
+            retrying(lambda r=retryable: failing(r), Backoff(retries=3), sleep=slept.append)
+        assert len(calls) == tries
+    assert len(slept) == 3
+
+
+def test_percentiles_are_times_that_some_request_took():
+    assert percentiles(range(1, 101)) == {"p50": 50_000, "p90": 90_000, "p99": 99_000}
+    assert percentiles([0.004]) == {"p50": 4, "p90": 4, "p99": 4}
+    assert percentiles([]) == {}
+
+
+def test_many_at_once_keep_their_order_and_errors_lose_nobody():
+    answers, _ = run_all(lambda n: 1 // n, [1, 0, 1], concurrency=3)
+    assert [answer.result for answer in answers] == [1, None, 1]
+    assert isinstance(answers[1].error, ZeroDivisionError)
+
+
+def test_a_version_switches_under_load_without_a_failed_request(artifacts, bundle, server):
+    """Last of those on the module's server, which serves version 2 from here on."""
+    seen, failures, stop = set(), [], threading.Event()
+    want = {1: toy_logits(images(2), seed=0), 2: toy_logits(images(2), seed=1)}
+
+    def load(url):
+        with ServingClient(url, "toy", backoff=Backoff(retries=0)) as client:
+            while not stop.is_set():
+                try:
+                    got = client.predict(images(2))
+                except ServerError as error:
+                    failures.append(error)
+                    return
+                versions = [v for v, logits in want.items() if np.allclose(got, logits, atol=1e-5)]
+                seen.update(versions or ["neither"])
+
+    threads = [threading.Thread(target=load, args=(url,)) for url in (server.grpc, server.rest) * 3]
+    for thread in threads:
+        thread.start()
+    try:
+        time.sleep(0.3)
+        add(artifacts[1], bundle)
+        promote(bundle, "toy")  # version 1 is unloaded while requests are under way
+        with ServingClient(server.grpc, "toy") as client:
+            deadline = time.monotonic() + 20
+            while client.status() != {2: "AVAILABLE"} and time.monotonic() < deadline:
+                time.sleep(0.05)
+            assert client.status() == {2: "AVAILABLE"}
+        time.sleep(0.2)
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+    assert not failures
+    assert seen == {1, 2}
+
+
+def test_a_server_that_dies_in_the_middle_and_comes_back_loses_no_request(artifacts, tmp_path):
+    add(artifacts[0], tmp_path / "deploy")
+    ports = [free_port(), free_port()]
+    options = ["--port", str(ports[0]), "--rest-port", str(ports[1])]
+    patient = Backoff(retries=60, first=0.1, longest=1.0)
+    results = []
+
+    def load(url):
+        with ServingClient(url, "toy", backoff=patient) as client:
+            results.extend(len(client.predict(images(1))) for _ in range(20))
+
+    urls = (f"grpc://127.0.0.1:{ports[0]}", f"http://127.0.0.1:{ports[1]}")
+    threads = [threading.Thread(target=load, args=(url,)) for url in urls * 2]
+    with standin(tmp_path / "deploy", *options, "--die-after", "30") as dying:
+        for thread in threads:
+            thread.start()
+        dying.process.wait(timeout=30)
+    answered = len(results)
+    with standin(tmp_path / "deploy", *options):
+        for thread in threads:
+            thread.join(timeout=60)
+    assert dying.process.returncode == 1
+    assert answered < 80
+    assert results == [1] * 80

@@ -1,0 +1,91 @@
+"""A verified artifact of a toy network, as the exporter leaves one, for the tests of serving."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+IMAGE, CLASSES = (8, 8, 3), 6
+LABELS = ("ant", "bee", "cat", "dog", "eel", "fox")
+BATCH_SIZES = (1, 4, 8)
+
+
+@dataclass(frozen=True)
+class ToyRecipe:
+    """The preprocessing of the toy."""
+
+    crop: int = 8
+    short: int = 9
+    mean: tuple = (0.485, 0.456, 0.406)
+    std: tuple = (0.229, 0.224, 0.225)
+    resample: str = "opencv"
+
+
+def toy_logits(images: np.ndarray, seed: int = 0) -> np.ndarray:
+    """What the toy of `seed` computes, in numpy: (batch, 8, 8, 3) -> (batch, 6)."""
+    return images.reshape(len(images), -1) @ toy_kernel(seed)
+
+
+def toy_kernel(seed: int) -> np.ndarray:
+    count = int(np.prod(IMAGE))
+    return np.random.default_rng(seed).standard_normal((count, CLASSES)).astype(np.float32) / 8
+
+
+def make_toy(out: Path, *, model: str = "toy", seed: int = 0, classify: bool = True) -> Path:
+    """Save the toy under `out` and return the folder of its report."""
+    import tensorflow as tf
+
+    from export.serving.classify import classify as classifier
+
+    folder = out / model / "savedmodel"
+    module = tf.Module()
+    module.kernel = tf.Variable(toy_kernel(seed))
+
+    def network(image):
+        return tf.reshape(image, (-1, len(toy_kernel(seed)))) @ module.kernel
+
+    signature = [tf.TensorSpec((None, *IMAGE), tf.float32, name="image")]
+    module.serve = tf.function(lambda image: {"logits": network(image)}, signature)
+    signatures = {"serving_default": module.serve}
+    if classify:
+        module.classify = classifier(network, ToyRecipe(), LABELS)
+        signatures["classify"] = module.classify
+    tf.saved_model.save(module, str(folder / "1"), signatures=signatures)
+    write_report(folder, model=model)
+    return folder
+
+
+def make_onnx(out: Path, *, model: str = "toy") -> Path:
+    """Write bytes that stand for an ONNX file, which bundling does not look into."""
+    folder = out / model / "onnx"
+    folder.mkdir(parents=True)
+    (folder / "model.onnx").write_bytes(b"onnx of a toy")
+    write_report(folder, model=model, format="onnx")
+    return folder
+
+
+def write_report(folder: Path, **changes) -> None:
+    """Write report.json for the files in `folder`; `changes` replace its top-level fields."""
+    files = {
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.name != "report.json"
+    }
+    report = {
+        "schema": 1,
+        "model": "toy",
+        "format": "savedmodel",
+        "passed": True,
+        "weights": {"source": "seeded:0", "sha256": "0" * 64},
+        "artifact": {"bytes": 1, "files": files},
+        "checks": [{"name": "parity", "status": "passed"}],
+        "options": {
+            "classes": CLASSES,
+            "image": list(IMAGE),
+            "flavour": "paddle",
+            "batch_sizes": list(BATCH_SIZES),
+        },
+    }
+    (folder / "report.json").write_text(json.dumps(report | changes), encoding="utf-8")
