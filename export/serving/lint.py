@@ -1,0 +1,41 @@
+"""Say what is wrong with a serving folder before a server does, or says nothing."""
+
+from pathlib import Path
+
+from export.errors import ExportError
+from export.serving.ledger import FILE, FOLDERS
+from export.serving.rules import batching, configs, manifests, repository, triton, warmup
+from export.serving.rules.base import Finding, Folder
+
+RULES = (
+    configs.models,
+    configs.versions,
+    configs.labels,
+    configs.monitoring,
+    repository.names,
+    repository.contents,
+    repository.hashes,
+    batching.server,
+    batching.versions,
+    warmup.place,
+    warmup.records,
+    manifests.images,
+    manifests.gpus,
+    manifests.config_map,
+    manifests.mounts,
+    manifests.leftovers,
+    triton.models,
+)
+
+
+def lint(path: Path) -> list[Finding]:
+    """Return what is wrong with the serving folder `path`, in the order of RULES; [] if nothing is.
+
+    Raises ExportError where it is no serving folder.
+    """
+    parts = (FILE, "models.config", *FOLDERS.values())
+    if not any((path / part).exists() for part in parts):
+        raise ExportError(f"{path} is no serving folder: it has none of {', '.join(parts)}")
+    folder = Folder(path)
+    found = [finding for rule in RULES for finding in rule(folder)]
+    return folder.broken + found

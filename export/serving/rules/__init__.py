@@ -1,0 +1,1 @@
+"""What TF Serving, Docker, Kubernetes and Triton would refuse or silently ignore, a file each."""

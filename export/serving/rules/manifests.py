@@ -1,0 +1,85 @@
+"""compose.yaml and kubernetes/: images that can load the graphs, GPUs, and configs in step."""
+
+from collections.abc import Iterator
+
+from export.errors import ArtifactError
+from export.serving import modelserver, savedmodel
+from export.serving.kubernetes import CONFIGS, GPU
+from export.serving.rules.base import SERVER, Finding, Folder, dig
+
+
+def images(folder: Folder) -> Iterator[Finding]:
+    """Every op of every graph that is loaded is known to every image that would load it."""
+    ops = {}
+    for model, number, version in folder.loaded():
+        try:
+            ops[model.name, number] = savedmodel.read_ops(version / "saved_model.pb")
+        except ArtifactError:
+            continue  # the rule on the repository says so
+    containers = folder.serving_containers
+    for path, container in containers.items():
+        yield from _explain(folder, path, str(container["image"]), ops)
+    for path, model, runtime in _kserve(folder):
+        own = {key: found for key, found in ops.items() if key[0] == model}
+        yield from _explain(folder, path, f"{SERVER}:{runtime}", own)
+
+
+def gpus(folder: Folder) -> Iterator[Finding]:
+    """An image with -gpu is given a GPU."""
+    for path, container in folder.serving_containers.items():
+        image = str(container["image"])
+        if "-gpu" not in image:
+            continue
+        limits = dig(container, "resources", "limits") or {}
+        reserved = dig(container, "deploy", "resources", "reservations", "devices")
+        if GPU not in limits and not reserved and "gpus" not in container:
+            yield folder.finding(path, f"runs {image} without a GPU")
+
+
+def config_map(folder: Folder) -> Iterator[Finding]:
+    """The ConfigMap says what the files say."""
+    for path, manifest in folder.manifests.items():
+        if manifest.get("kind") != "ConfigMap":
+            continue
+        for name in CONFIGS:
+            file = folder.path / name
+            if file.is_file() and dig(manifest, "data", name) != file.read_text(encoding="utf-8"):
+                yield folder.finding(path, f"holds another {name} than the file of that name")
+
+
+def mounts(folder: Folder) -> Iterator[Finding]:
+    """A file mounted by itself stays the old one when it is replaced."""
+    for path, container in folder.serving_containers.items():
+        volumes = container.get("volumes")
+        for volume in volumes if isinstance(volumes, list) else ():
+            source = str(volume).split(":")[0] if isinstance(volume, str) else ""
+            if (folder.path / source).is_file():
+                yield folder.finding(
+                    path,
+                    f"mounts the file {source}, which stays as it was when it is replaced; "
+                    "mount the folder",
+                )
+
+
+def leftovers(folder: Folder) -> Iterator[Finding]:
+    """Text that was written beside an edited file waits to be merged."""
+    for name in folder.ledger.generated if folder.ledger else ():
+        if (folder.path / f"{name}.new").is_file():
+            yield folder.finding(f"{name}.new", f"waits to be merged into {name}")
+
+
+def _explain(folder: Folder, path: str, image: str, ops) -> Iterator[Finding]:
+    for (name, number), found in ops.items():
+        for reason in modelserver.explain_ops(image, found):
+            yield folder.finding(path, f"{name} version {number} does not load: {reason}")
+
+
+def _kserve(folder: Folder) -> Iterator[tuple[str, str, str]]:
+    """Yield (path, model, runtime version) of each InferenceService over TF Serving."""
+    for path, manifest in folder.manifests.items():
+        if manifest.get("kind") != "InferenceService":
+            continue
+        model = dig(manifest, "spec", "predictor", "model")
+        if dig(model, "modelFormat", "name") == "tensorflow":
+            name = str(model.get("storageUri")).rstrip("/").rsplit("/", 1)[-1]
+            yield path, name, str(model.get("runtimeVersion", "latest"))

@@ -1,0 +1,84 @@
+"""Folders of models and versions: names, contents, hashes."""
+
+from collections.abc import Iterator
+
+from export.errors import ArtifactError
+from export.serving import repository, savedmodel
+from export.serving.artifact import hash_file
+from export.serving.ledger import FOLDERS, TF_SERVING
+from export.serving.rules.base import Finding, Folder
+
+
+def names(folder: Folder) -> Iterator[Finding]:
+    """Versions are folders named by a number; anything else is passed over without a word."""
+    for model in _models(folder):
+        seen = {}
+        for child in sorted(model.iterdir()):
+            if child.name.startswith("."):
+                continue
+            if not repository.is_version(child.name):
+                yield folder.finding(
+                    child.relative_to(folder.path),
+                    "is ignored: only folders whose name is a number are versions",
+                )
+            elif not child.is_dir():
+                yield folder.finding(child.relative_to(folder.path), "is a file, not a version")
+            elif int(child.name) in seen:
+                yield folder.finding(
+                    child.relative_to(folder.path),
+                    f"is version {int(child.name)} a second time, beside {seen[int(child.name)]}",
+                )
+            else:
+                seen[int(child.name)] = child.name
+        if not seen:
+            yield folder.finding(model.relative_to(folder.path), "has no version to load")
+
+
+def contents(folder: Folder) -> Iterator[Finding]:
+    """A version holds a SavedModel, and its variables where it has any."""
+    for model in _models(folder):
+        for version in repository.versions(model).values():
+            name = version.relative_to(folder.path)
+            if not (version / "saved_model.pb").is_file():
+                deeper = sorted(version.glob("*/saved_model.pb"))
+                where = f"; it lies one folder too deep, in {deeper[0].parent}" if deeper else ""
+                yield folder.finding(name, f"does not load: it has no saved_model.pb{where}")
+                continue
+            try:
+                signatures = savedmodel.read_signatures(version / "saved_model.pb")
+                ops = savedmodel.read_ops(version / "saved_model.pb")
+            except ArtifactError as error:
+                yield folder.finding(name, f"does not load: {error}")
+                continue
+            if not signatures:
+                yield folder.finding(name, "has no signature that a request could name")
+            if "VarHandleOp" in ops and not (version / "variables" / "variables.index").is_file():
+                yield folder.finding(name, "does not load: its variables are missing")
+
+
+def hashes(folder: Folder) -> Iterator[Finding]:
+    """Versions are what was verified, and all of them were."""
+    for model in folder.ledger.models if folder.ledger else ():
+        for number, version in model.versions.items():
+            place = folder.path / model.folder / str(number)
+            if not place.is_dir():
+                yield folder.finding(f"{model.folder}/{number}", "is in bundle.json and not here")
+                continue
+            for name, sha256 in version.files.items():
+                path = f"{model.folder}/{number}/{name}"
+                if not (place / name).is_file():
+                    yield folder.finding(path, "is missing")
+                elif hash_file(place / name) != sha256:
+                    yield folder.finding(path, "has changed since it was published")
+        for number in repository.versions(folder.path / model.folder):
+            if number not in model.versions:
+                yield folder.finding(
+                    f"{model.folder}/{number}", "is not in bundle.json: nothing verified it"
+                )
+
+
+def _models(folder: Folder):
+    parent = folder.path / FOLDERS[TF_SERVING]
+    if not parent.is_dir():
+        return []
+    return sorted(p for p in parent.iterdir() if p.is_dir() and not p.name.startswith("."))

@@ -1,0 +1,46 @@
+"""The model repository of Triton."""
+
+from collections.abc import Iterator
+
+from google.protobuf import text_format
+
+from export.serving import repository
+from export.serving.ledger import FOLDERS, TRITON
+from export.serving.rules.base import Finding, Folder
+from export.serving.triton import FILE, parse_config
+
+
+def models(folder: Folder) -> Iterator[Finding]:
+    """Each model has a config that Triton reads, and its file in every version that it loads."""
+    parent = folder.path / FOLDERS[TRITON]
+    for model in sorted(parent.iterdir()) if parent.is_dir() else ():
+        if not model.is_dir() or model.name.startswith("."):
+            continue
+        path = (model / FILE).relative_to(folder.path)
+        try:
+            config = parse_config((model / FILE).read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            yield folder.finding(path, "is missing: Triton passes the model over")
+            continue
+        except (OSError, UnicodeDecodeError, text_format.ParseError) as error:
+            yield folder.finding(path, f"is no ModelConfig, so the model does not load: {error}")
+            continue
+        yield from _model(folder, model, path, config)
+
+
+def _model(folder: Folder, model, path, config) -> Iterator[Finding]:
+    if config.name and config.name != model.name:
+        yield folder.finding(path, f"names {config.name!r}, and its folder is {model.name!r}")
+    versions = repository.versions(model)
+    for number in config.version_policy.specific.versions or versions:
+        file = model / str(number) / config.default_model_filename
+        if not file.exists():
+            yield folder.finding(file.relative_to(folder.path), "is missing")
+    sizes = list(config.dynamic_batching.preferred_batch_size)
+    if sizes and max(sizes) > config.max_batch_size:
+        yield folder.finding(
+            path, f"prefers batches of {max(sizes)}, over max_batch_size {config.max_batch_size}"
+        )
+    warm = {warmup.batch_size for warmup in config.model_warmup}
+    if cold := [size for size in sizes if size not in warm]:
+        yield folder.finding(path, f"leaves batches of {cold} without a warm-up")

@@ -1,0 +1,113 @@
+"""The warm-up file: where it lies, whether it loads, whether it leaves a batch size cold."""
+
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+
+from google.protobuf import text_format
+from google.protobuf.message import DecodeError
+
+from export.serving.configs import PER_VERSION
+from export.serving.ledger import FOLDERS, TF_SERVING
+from export.serving.protos import configs, messages
+from export.serving.repository import is_version
+from export.serving.rules.base import Finding, Folder
+from export.serving.savedmodel import Signature, Tensor
+from export.serving.tfrecord import RecordError
+from export.serving.warmup import FILE, LIMIT, read_warmup
+
+FATAL = "so the version does not load"
+
+
+def place(folder: Folder) -> Iterator[Finding]:
+    """A warm-up file anywhere but in assets.extra of a version is never read."""
+    for path in sorted(folder.path.glob(f"**/{FILE.name}*")):
+        name = path.relative_to(folder.path)
+        top, _, version, *below = (*name.parts, "", "")
+        right = top == FOLDERS[TF_SERVING] and is_version(version) and Path(*below) == FILE
+        if not right:
+            yield folder.finding(
+                name, f"is never read: a warm-up file is <version>/{FILE.as_posix()}"
+            )
+
+
+def records(folder: Folder) -> Iterator[Finding]:
+    """Every record is a request that the version answers; one that is not stops it from loading."""
+    for _, _, version in folder.loaded():
+        path = version / FILE
+        name = path.relative_to(folder.path)
+        if not path.is_file():
+            yield folder.finding(
+                name, "is missing: the first request of every batch size waits for what it builds"
+            )
+            continue
+        signatures = folder.signatures(version)
+        sizes = _allowed(version)
+        warmed = set()
+        try:
+            logs = list(islice(read_warmup(path), LIMIT + 1))
+        except (RecordError, OSError) as error:
+            yield folder.finding(name, f"{error}, {FATAL}")
+            continue
+        except DecodeError:
+            yield folder.finding(name, f"holds a record that is no PredictionLog, {FATAL}")
+            continue
+        if len(logs) > LIMIT:
+            yield folder.finding(name, f"holds more than {LIMIT} records, {FATAL}")
+        for number, log in enumerate(logs[:LIMIT], start=1):
+            wrong, batch = _judge(log, signatures, sizes)
+            if wrong:
+                yield folder.finding(name, f"record {number} {wrong}")
+            else:
+                warmed.add((log.predict_log.request.model_spec.signature_name, batch))
+        for signature in signatures:
+            cold = [size for size in sizes if (signature, size) not in warmed]
+            if cold:
+                yield folder.finding(name, f"leaves {signature} cold at batches of {cold}")
+
+
+def _judge(log, signatures: dict[str, Signature], sizes: list[int]) -> tuple[str, int]:
+    """Return what is wrong with a record, or "", and its batch size."""
+    if log.WhichOneof("log_type") != "predict_log":
+        return f"is a {log.WhichOneof('log_type') or 'blank'}, not a predict_log, {FATAL}", 0
+    request = log.predict_log.request
+    signature = signatures.get(request.model_spec.signature_name or "serving_default")
+    if signature is None:
+        known = ", ".join(signatures)
+        return (
+            f"names the signature {request.model_spec.signature_name!r}, {FATAL}; there are {known}"
+        ), 0
+    if set(request.inputs) != set(signature.inputs):
+        return f"feeds {sorted(request.inputs)}, not {sorted(signature.inputs)}, {FATAL}", 0
+    batch = 0
+    for name, proto in request.inputs.items():
+        shape = tuple(dim.size for dim in proto.tensor_shape.dim)
+        wrong = _mismatch(proto.dtype, shape, signature.inputs[name])
+        if wrong:
+            return f"feeds {name!r} {wrong}, {FATAL}", 0
+        batch = shape[0] if shape else 0
+    if sizes and batch not in sizes:
+        fate = FATAL if batch > sizes[-1] else "so it is padded to the next one"
+        return f"has a batch of {batch}, which is none of {sizes}, {fate}", batch
+    return "", batch
+
+
+def _mismatch(dtype: int, shape: tuple[int, ...], wanted: Tensor) -> str:
+    found = messages().DataType.Name(dtype)
+    if found != wanted.dtype:
+        return f"{found}, not {wanted.dtype}"
+    fits = wanted.shape is None or (
+        len(shape) == len(wanted.shape)
+        and all(w in (-1, s) for w, s in zip(wanted.shape, shape, strict=True))
+    )
+    return "" if fits else f"of shape {shape}, not {wanted.shape}"
+
+
+def _allowed(version: Path) -> list[int]:
+    """The batch sizes of the version's own file; none where the rule on batching complains."""
+    try:
+        text = (version / PER_VERSION).read_text(encoding="utf-8")
+        parameters = text_format.Parse(text, configs().BatchingParameters())
+    except (OSError, UnicodeDecodeError, text_format.ParseError):
+        return []
+    return sorted(parameters.allowed_batch_sizes)
