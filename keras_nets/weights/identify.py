@@ -11,6 +11,7 @@ from keras_nets.weights.readers import open_weights
 from keras_nets.weights.tensor import BLOCK, WeightsFile, refusing
 
 MAX_CLASSES = 100_000  # bounds what a file can make a new model take; ImageNet-21k has 21,841
+COUNTER = "num_batches_tracked"  # torch's, of training steps: no weight
 
 
 @dataclass(frozen=True)
@@ -62,9 +63,8 @@ def recognise(net: Net, file: WeightsFile) -> tuple[Identity, dict[str, str]]:
         raise WeightsError(f"{file.path} holds weights of {written_for!r}, not of {net.name!r}")
     flavour, naming = max(_candidates(net, file), key=lambda pair: _overlap(net, file, *pair))
     names = tensor_names(net, flavour, naming)
-    extra = [
-        name for name in file.tensors if name not in set(names.values()) and _counts(file, name)
-    ]
+    wanted = set(names.values())
+    extra = [name for name in file.tensors if name not in wanted and not name.endswith(COUNTER)]
     missing = [name for name in names.values() if name not in file.tensors]
     cut = [name for name in missing if name.startswith("logits.")]
     if file.kind == "darknet" and missing == cut:
@@ -104,11 +104,6 @@ def _flavour_by_layers(net: Net, file: WeightsFile) -> str | None:
         return "torchvision" if pads else None
     pads_conv1 = "conv1_pad" in names if any(names) else pads == 1
     return None if pads_conv1 else "torchvision"
-
-
-def _counts(file: WeightsFile, name: str) -> bool:
-    """Whether a tensor is a weight rather than a counter of training steps."""
-    return not name.endswith("num_batches_tracked")
 
 
 def _mismatch(net: Net, file: WeightsFile, missing: list[str], extra: list[str]) -> str:

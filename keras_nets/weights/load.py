@@ -30,15 +30,13 @@ def load_weights(model_or_name, path, *, classes=None, image=None) -> keras.Mode
     """
     with open_weights(path) as file:
         model, steps, seeds_head = _prepare(model_or_name, file, classes, image)
-        if model is model_or_name:
-            for step in steps:
-                step.check()
-        variables = {name: variable for name, variable in _variables(model)}
-        if seeds_head:
-            for name, values in _seeded_head(model).items():
-                variables[name].assign(values)
+        # All values are read before the first is assigned, so an error leaves the model as it was.
+        filled = _seeded_head(model) if seeds_head else {}
         for step in steps:
-            _assign(variables[step.placement.target], step)
+            filled[step.placement.target] = _aligned(step.placement.shape)
+            step.fill(filled[step.placement.target])
+    for name, variable in _variables(model):
+        variable.assign(_shared(filled.pop(name)))
     return model
 
 
@@ -151,16 +149,12 @@ def _seeded_head(model: keras.Model) -> dict[str, np.ndarray]:
     x = layers.Dense(classifier.input.shape[-1], name="rest")(inputs)
     head = keras.Model(inputs, layers.Dense(classifier.units, name="logits")(x), name=model.name)
     seed_weights(head, 0)
-    return {
-        name: variable.numpy() for name, variable in _variables(head) if name.startswith("logits/")
-    }
-
-
-def _assign(variable, step: Step) -> None:
-    """Fill a new array and hand it to the variable, which keeps it: no copy is made."""
-    values = _aligned(step.placement.shape)
-    step.fill(values)
-    variable.assign(_shared(values))
+    seeded = {}
+    for name, variable in _variables(head):
+        if name.startswith("logits/"):
+            seeded[name] = _aligned(tuple(variable.shape))
+            seeded[name][...] = variable.numpy()
+    return seeded
 
 
 def _unfilled(shape, dtype):
@@ -171,7 +165,7 @@ def _unfilled(shape, dtype):
 
 
 def _shared(values: np.ndarray) -> tf.Tensor:
-    """A tensor over the memory of `values`, which it keeps alive."""
+    """A tensor over the memory of `values`, which it keeps alive: no copy is made."""
     return tf.experimental.dlpack.from_dlpack(values.__dlpack__())
 
 

@@ -61,11 +61,6 @@ class Step:
     scale: float = 1.0
     variance: Tensor | None = None  # for the gamma of darknet
 
-    def check(self) -> None:
-        """Read all values; WeightsError where one is not finite or the file ends early."""
-        for _ in self.tensor.blocks():
-            pass
-
     def fill(self, out: np.ndarray) -> None:
         """Put the values into `out`, float32 of the target's shape, a block at a time."""
         view = self.layout.view(out)

@@ -11,6 +11,7 @@ import io
 import json
 import resource
 import sys
+from pathlib import Path
 
 MEMORY = 1 << 30  # bytes of address space beyond what importing takes
 SECONDS = 20
@@ -22,7 +23,7 @@ class Stretch(io.RawIOBase):
     """A part of a file as a file, read-only: an .h5 inside a .keras."""
 
     def __init__(self, path: str, offset: int, length: int):
-        self._file = open(path, "rb")  # noqa: SIM115 (open as long as this object)
+        self._file = Path(path).open("rb")  # noqa: SIM115 (open as long as this object)
         self._offset, self._length, self._position = offset, length, 0
 
     def readable(self):
@@ -113,8 +114,9 @@ def text(thing, attribute: str) -> str | None:
 def main(path: str, offset: str, length: str) -> int:
     import h5py
 
-    used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
-    resource.setrlimit(resource.RLIMIT_AS, (used + MEMORY, used + MEMORY))
+    if sys.platform == "linux":
+        used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+        resource.setrlimit(resource.RLIMIT_AS, (used + MEMORY, used + MEMORY))
     resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     try:

@@ -19,7 +19,7 @@ def claims(names: list[str]) -> bool:
 
 
 def read(archive: Archive, path: Path) -> WeightsFile:
-    """List the tensors of an open zip; values are checked against the zip's CRC as they are read."""
+    """List the tensors of an open zip; values are checked against its CRC as they are read."""
     pickles = [name for name in archive.names if name.split("/")[-1] == "data.pkl"]
     root = pickles[0].removesuffix("data.pkl")
     data = archive.small_file(pickles[0], LARGEST_PICKLE)
