@@ -7,12 +7,17 @@ from importlib import import_module
 _HOMES = {
     "Identity": "identify",
     "Placement": "plan",
+    "fetch_imagenet": "download",
     "identify_weights": "identify",
     "load_weights": "load",
     "plan_weights": "load",
+    "resolve_weights": "download",
+    "save_weights": "save",
     "seed_weights": "seeded",
 }
 __all__ = sorted(_HOMES)
+# The kinds of file that save_weights writes, and how their names end.
+ENDINGS = {"keras": ".weights.h5", "safetensors": ".safetensors", "npz": ".npz"}
 
 
 def __getattr__(name: str):

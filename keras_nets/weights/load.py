@@ -35,7 +35,7 @@ def load_weights(model_or_name, path, *, classes=None, image=None) -> keras.Mode
         for step in steps:
             filled[step.placement.target] = _aligned(step.placement.shape)
             step.fill(filled[step.placement.target])
-    for name, variable in _variables(model):
+    for name, variable in weight_variables(model):
         variable.assign(_shared(filled.pop(name)))
     return model
 
@@ -63,7 +63,7 @@ def build_unfilled(net: Net, **options) -> keras.Model:
     """
     with keras.StatelessScope():  # on leaving, Keras initialises what was made inside
         model = net.build(**options)
-        for _, variable in _variables(model):
+        for _, variable in weight_variables(model):
             variable._initializer = _unfilled
     return model
 
@@ -76,10 +76,10 @@ def targets(model: keras.Model) -> list[Target]:
             grid = tuple(layer.input.shape[1:])
         elif isinstance(layer, layers.Dense) and grid:
             grids[f"{layer.name}/kernel"], grid = grid, None
-    return [Target(name, tuple(v.shape), grids.get(name)) for name, v in _variables(model)]
+    return [Target(name, tuple(v.shape), grids.get(name)) for name, v in weight_variables(model)]
 
 
-def _variables(model: keras.Model):
+def weight_variables(model: keras.Model):
     """(layer/variable, variable) for every weight but the states of seed generators."""
     for layer in model.layers:
         for variable in layer.weights:
@@ -114,6 +114,8 @@ def _prepare(
 
 def _classes(net: Net, file: WeightsFile, identity: Identity, classes: int | None) -> int:
     """The classes to build: the file's, which must be those asked for."""
+    if classes is not None and classes < 1:
+        raise ValueError(f"a network has at least one class. Received: {classes}")
     if identity.classes is None and classes is None:
         raise WeightsError(
             f"{file.path} ends before the classifier of {net.name}; say how many classes it gets"
@@ -150,7 +152,7 @@ def _seeded_head(model: keras.Model) -> dict[str, np.ndarray]:
     head = keras.Model(inputs, layers.Dense(classifier.units, name="logits")(x), name=model.name)
     seed_weights(head, 0)
     seeded = {}
-    for name, variable in _variables(head):
+    for name, variable in weight_variables(head):
         if name.startswith("logits/"):
             seeded[name] = _aligned(tuple(variable.shape))
             seeded[name][...] = variable.numpy()

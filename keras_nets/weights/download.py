@@ -1,0 +1,274 @@
+"""Fetches the published ImageNet weights once, into the user's cache, and checks them.
+
+torchvision's file names hold the first digits of their sha256. PaddleClas and darknet publish
+none, so the sha256 of the first download is kept beside the file, and what differs from it later is
+an error. urllib is enough here: one GET with a range, and no dependency.
+"""
+
+import os
+import socket
+import ssl
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from http.client import HTTPException
+from pathlib import Path
+
+from filelock import FileLock
+from platformdirs import user_cache_dir
+
+from keras_nets.catalog import Net, find_net
+from keras_nets.errors import WeightsError
+from keras_nets.weights.identify import identify_weights, sha256_of
+
+
+class _Interrupted(Exception):
+    """A transfer broke off in a way that another try may mend."""
+
+
+Progress = Callable[[int, int | None], None]  # bytes so far, bytes in all where known
+
+BASE_URLS = {
+    "paddle": "https://paddle-imagenet-models-name.bj.bcebos.com/dygraph/",
+    "torchvision": "https://download.pytorch.org/models/",
+    "darknet": "https://pjreddie.com/media/files/",
+}
+# Of torchvision's, the default weights (IMAGENET1K_V1), which the catalog's accuracies are of.
+FILES = {
+    "paddle": {
+        "alexnet": "AlexNet_pretrained.pdparams",
+        "squeezenet1_0": "SqueezeNet1_0_pretrained.pdparams",
+        "squeezenet1_1": "SqueezeNet1_1_pretrained.pdparams",
+        "vgg11": "legendary_models/VGG11_pretrained.pdparams",
+        "vgg13": "legendary_models/VGG13_pretrained.pdparams",
+        "vgg16": "legendary_models/VGG16_pretrained.pdparams",
+        "vgg19": "legendary_models/VGG19_pretrained.pdparams",
+        "darknet53": "DarkNet53_pretrained.pdparams",
+    },
+    "torchvision": {
+        "alexnet": "alexnet-owt-7be5be79.pth",
+        "squeezenet1_0": "squeezenet1_0-b66bff10.pth",
+        "squeezenet1_1": "squeezenet1_1-b8a52dc0.pth",
+        "vgg11": "vgg11-8a719046.pth",
+        "vgg13": "vgg13-19584684.pth",
+        "vgg16": "vgg16-397923af.pth",
+        "vgg19": "vgg19-dcbb9e9d.pth",
+    },
+    "darknet": {"darknet53": "darknet53.weights"},
+}
+STALL = 30.0  # seconds without a byte, after which a connection is given up
+PAUSES = (1.0, 2.0, 4.0, 8.0)  # seconds before each further try
+CHUNK = 1 << 20  # bytes
+LARGEST = 4 << 30  # bytes; the largest file has 0.9 GB
+LOCK_PATIENCE = 3600.0  # seconds for another process to finish the same download
+BROKEN = (HTTPException, ConnectionError, TimeoutError, ssl.SSLError, _Interrupted)
+TRANSIENT = (408, 425, 429, 500, 502, 503, 504)  # HTTP statuses worth another try
+
+
+@dataclass(frozen=True)
+class _Published:
+    """A published file and where it goes. `prefix` starts its sha256, or is empty."""
+
+    net: Net
+    url: str
+    path: Path
+    prefix: str
+
+    def beside(self, ending: str) -> Path:
+        return self.path.with_name(self.path.name + ending)
+
+
+def resolve_weights(net: Net | str, spec: str, progress: Progress | None = None, **options) -> Path:
+    """Return the file that a `--weights` argument means: a path, `imagenet` or `imagenet:SOURCE`.
+
+    `options` go to `fetch_imagenet`. Raises WeightsError where there is no such file.
+    """
+    net = find_net(net) if isinstance(net, str) else net
+    if spec == "imagenet" or spec.startswith("imagenet:"):
+        return fetch_imagenet(net, spec.partition(":")[2] or "paddle", progress=progress, **options)
+    path = Path(spec)
+    if not path.exists():
+        raise WeightsError(
+            f"there is no weights file at {spec!r}; name one, or {', '.join(_spellings(net))}"
+        )
+    return path
+
+
+def fetch_imagenet(
+    net: Net | str,
+    source: str = "paddle",
+    *,
+    progress: Progress | None = None,
+    base_urls: Mapping[str, str] | None = None,
+) -> Path:
+    """Return the published ImageNet weights of `net`, fetched unless the cache has them.
+
+    `base_urls` replaces `BASE_URLS`, for a mirror. A download that broke off is taken up where it
+    stopped. Raises WeightsError where the file cannot be had or is not the published one.
+    """
+    net = find_net(net) if isinstance(net, str) else net
+    wanted = _published(net, source, {**BASE_URLS, **(base_urls or {})})
+    try:
+        wanted.path.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(wanted.beside(".lock"), timeout=LOCK_PATIENCE):
+            if wanted.path.exists():
+                _check_kept(wanted)
+            else:
+                _fetch(wanted, progress or (lambda done, total: None))
+    except OSError as error:  # filelock's Timeout is one
+        reason = error.strerror or str(error)
+        raise WeightsError(f"{wanted.path} cannot be written: {reason}") from error
+    return wanted.path
+
+
+def cache_folder() -> Path:
+    """Where downloads go: `KERAS_NETS_CACHE`, or this user's cache folder."""
+    root = os.environ.get("KERAS_NETS_CACHE") or user_cache_dir("keras-nets")
+    return Path(root) / "weights"
+
+
+def _spellings(net: Net) -> list[str]:
+    """How `--weights` can ask for the published files of a network."""
+    sources = [source for source, files in FILES.items() if net.name in files]
+    return ["imagenet" if source == "paddle" else f"imagenet:{source}" for source in sources]
+
+
+def _published(net: Net, source: str, base_urls: Mapping[str, str]) -> _Published:
+    if net.name not in FILES.get(source, {}):
+        raise WeightsError(
+            f"{source!r} publishes no weights of {net.name}; known are {', '.join(_spellings(net))}"
+        )
+    name = FILES[source][net.name]
+    prefix = Path(name).stem.rsplit("-", 1)[-1] if source == "torchvision" else ""
+    return _Published(net, base_urls[source] + name, cache_folder() / Path(name).name, prefix)
+
+
+def _check_kept(wanted: _Published) -> None:
+    """Raise unless the cached file is the one that was fetched, or was put there by hand."""
+    found = sha256_of(wanted.path)
+    kept = _kept_digest(wanted)
+    if not found.startswith(wanted.prefix) or (kept and found != kept):
+        raise WeightsError(
+            f"{wanted.path} has sha256 {found} where {kept or wanted.prefix + '...'} is right;"
+            " delete it to fetch it again"
+        )
+    if not kept:
+        identify_weights(wanted.net, wanted.path)
+        _keep_digest(wanted, found)
+
+
+def _kept_digest(wanted: _Published) -> str | None:
+    kept = wanted.beside(".sha256")
+    return kept.read_text().split()[0] if kept.exists() else None
+
+
+def _keep_digest(wanted: _Published, digest: str) -> None:
+    """Write a file that `sha256sum --check` reads."""
+    unfinished = wanted.beside(".sha256.partial")
+    unfinished.write_text(f"{digest}  {wanted.path.name}\n")
+    unfinished.replace(wanted.beside(".sha256"))
+
+
+def _fetch(wanted: _Published, progress: Progress) -> None:
+    """Download, check, and move into place."""
+    partial = wanted.beside(".partial")
+    _transfer_patiently(wanted, partial, progress)
+    found = sha256_of(partial)
+    kept = _kept_digest(wanted)
+    try:
+        if not found.startswith(wanted.prefix):
+            raise WeightsError(
+                f"{wanted.url} gave a file with sha256 {found} where {wanted.prefix}... is"
+                " published; it is not the published file"
+            )
+        if kept and found != kept:
+            raise WeightsError(
+                f"{wanted.url} gave a file with sha256 {found} where the first download had"
+                f" {kept}; if the change is meant, delete {wanted.beside('.sha256')}"
+            )
+        identify_weights(wanted.net, partial)
+    except WeightsError as error:
+        partial.unlink()
+        if wanted.url in str(error):
+            raise
+        raise WeightsError(f"{wanted.url} gave no weights of {wanted.net.name}: {error}") from error
+    _keep_digest(wanted, found)
+    partial.replace(wanted.path)
+    wanted.beside(".partial.tag").unlink(missing_ok=True)
+
+
+def _transfer_patiently(wanted: _Published, partial: Path, progress: Progress) -> None:
+    """Transfer until all is there, with a few tries that each go on from the last."""
+    for pause in (*PAUSES, None):
+        try:
+            return _transfer(wanted, partial, progress)
+        except urllib.error.HTTPError as error:
+            with error:
+                reason, hopeless = f"HTTP status {error.code}", error.code not in TRANSIENT
+        except urllib.error.URLError as error:
+            # Without a network, or with nothing there, waiting does not help.
+            hopeless = isinstance(error.reason, (socket.gaierror, ConnectionRefusedError))
+            reason = getattr(error.reason, "strerror", None) or str(error.reason)
+        except BROKEN as error:
+            reason, hopeless = str(error) or type(error).__name__, False
+        if hopeless or pause is None:
+            break
+        time.sleep(pause)
+    raise WeightsError(
+        f"{wanted.url} cannot be fetched ({' '.join(reason.split())}); fetch it elsewhere and put"
+        f" it at {wanted.path}"
+    )
+
+
+def _transfer(wanted: _Published, partial: Path, progress: Progress) -> None:
+    """Make one request and append what it gives to `partial`; raise where it ends early."""
+    tag = wanted.beside(".partial.tag")
+    held = partial.stat().st_size if partial.exists() and tag.exists() else 0
+    request = urllib.request.Request(wanted.url, headers={"User-Agent": "keras-nets"})
+    if held:
+        # If the file has changed since, the server gives all of the new one instead.
+        request.add_header("Range", f"bytes={held}-")
+        request.add_header("If-Range", tag.read_text())
+    try:
+        answer = urllib.request.urlopen(request, timeout=STALL)
+    except urllib.error.HTTPError as error:
+        if error.code == 416 and held:  # more is held than there is
+            tag.unlink()
+            raise _Interrupted("the server's file is shorter than what was fetched") from error
+        raise
+    with answer:
+        start = held if answer.status == 206 else 0
+        total = _total(answer, start)
+        _remember(tag, answer)
+        with partial.open("ab" if start else "wb") as out:
+            done = start
+            progress(done, total)
+            while data := answer.read1(CHUNK):
+                out.write(data)
+                done += len(data)
+                if done > LARGEST:
+                    raise WeightsError(f"{wanted.url} gives more than {LARGEST:_} bytes")
+                progress(done, total)
+    if total is not None and done != total:
+        raise _Interrupted(f"the connection ended after {done:_} of {total:_} bytes")
+
+
+def _total(answer, start: int) -> int | None:
+    """Bytes of the whole file, where the answer tells; _Interrupted where its range is wrong."""
+    length = answer.headers.get("Content-Length", "")
+    total = start + int(length) if length.isdigit() else None
+    if start and not answer.headers.get("Content-Range", "").startswith(f"bytes {start}-"):
+        raise _Interrupted("the server gave another range than asked for")
+    return total
+
+
+def _remember(tag: Path, answer) -> None:
+    """Keep what identifies the server's file; without it a later try starts afresh."""
+    strong = answer.headers.get("ETag", "")
+    mark = strong if strong.startswith('"') else answer.headers.get("Last-Modified")
+    if mark:
+        tag.write_text(mark)
+    else:
+        tag.unlink(missing_ok=True)

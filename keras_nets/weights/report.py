@@ -1,0 +1,32 @@
+"""Prints where the tensors of a weights file went."""
+
+import sys
+
+from keras_nets.weights.plan import Placement
+
+HEADINGS = ("tensor", "shape", "goes to", "shape", "how")
+
+
+def print_placements(facts: dict, placements: tuple[Placement, ...]) -> None:
+    """Print the facts, then a row a placement: a table on a terminal, else tabs between fields."""
+    for name, value in facts.items():
+        print(f"{name}: {value}")
+    rows = [
+        (p.source or "-", _shape(p.source_shape), p.target, _shape(p.shape), p.transform)
+        for p in placements
+    ]
+    if not sys.stdout.isatty():
+        for row in (HEADINGS, *rows):
+            print("\t".join(row))
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(*HEADINGS)
+    for row in rows:
+        table.add_row(*row)
+    Console().print(table)
+
+
+def _shape(shape: tuple[int, ...] | None) -> str:
+    return "x".join(map(str, shape)) if shape else "-"

@@ -1,0 +1,71 @@
+"""Write the weights in a file of another framework as Keras, safetensors or npz.
+
+    python tools/convert_weights.py VGG11_pretrained.pdparams --model vgg11 --to keras
+    python tools/convert_weights.py imagenet:torchvision --model alexnet --to safetensors --json
+
+Prints where each tensor went. Exit status: 0 done, 2 could not.
+"""
+
+import sys
+from pathlib import Path
+
+if not __package__:  # as a script sys.path[0] is tools/, where a file may hide a package
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+import argparse
+import dataclasses
+import json
+
+from keras_nets import NETS
+from keras_nets.weights import ENDINGS
+
+
+def main(argv=None) -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("file", help="a weights file, imagenet, or imagenet:SOURCE")
+    parser.add_argument(
+        "--model", required=True, choices=NETS, metavar="NAME", help=", ".join(NETS)
+    )
+    parser.add_argument("--to", required=True, choices=ENDINGS, help="kind of file to write")
+    parser.add_argument(
+        "--out", type=Path, help="default: NAME-FLAVOUR and the kind's ending, here"
+    )
+    parser.add_argument("--classes", type=int, help="of a darknet file cut before its classifier")
+    parser.add_argument("--json", action="store_true", help="print the report as JSON")
+    args = parser.parse_args(argv)
+
+    # numpy and TensorFlow load below this line, never for --help.
+    from keras_nets.weights.download import resolve_weights
+    from keras_nets.weights.identify import identify_weights
+    from keras_nets.weights.progress import download_progress
+    from keras_nets.weights.report import print_placements
+
+    net = NETS[args.model]
+    try:
+        with download_progress(args.model) as progress:
+            file = resolve_weights(net, args.file, progress)
+        identity = identify_weights(net, file, digest=True)
+
+        # Keras only loads for a file that is worth it.
+        from keras_nets.weights.load import load_weights, plan_weights
+        from keras_nets.weights.save import save_weights
+
+        out = args.out or Path(f"{net.name}-{identity.flavour}{ENDINGS[args.to]}")
+        placements = plan_weights(net, file, classes=args.classes)
+        model = load_weights(net, file, classes=args.classes)
+        save_weights(model, out, args.to, flavour=identity.flavour)
+    except ValueError as error:  # WeightsError is one
+        parser.exit(2, f"error: {error}\n")
+    facts = {"file": str(file), **dataclasses.asdict(identity), "out": str(out), "to": args.to}
+    if args.json:
+        facts["placements"] = [dataclasses.asdict(placement) for placement in placements]
+        print(json.dumps(facts, indent=1))
+    else:
+        print_placements(facts, placements)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
