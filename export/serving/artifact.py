@@ -58,11 +58,11 @@ def read_artifact(folder: Path) -> Artifact:
         artifact = Artifact(
             folder=folder,
             model=report["model"],
-            format=report["format"],
+            format=str(report["format"]),
             image=tuple(int(side) for side in options["image"]),
             classes=int(options["classes"]),
             batch_sizes=tuple(sorted({int(n) for n in options.get("batch_sizes") or BATCH_SIZES})),
-            files=dict(report["artifact"]["files"]),
+            files={str(k): str(v) for k, v in report["artifact"]["files"].items()},
         )
     except (KeyError, TypeError, ValueError, AttributeError) as cause:
         reason = f"lacks {cause}" if isinstance(cause, KeyError) else str(cause)
@@ -76,7 +76,7 @@ def check_name(name: str) -> str:
 
     Raises ValueError.
     """
-    if not _NAME.fullmatch(name):
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise ValueError(
             f"a model's name is letters, digits, '_', '-' and '.', not first. Received: {name!r}"
         )

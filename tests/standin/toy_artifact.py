@@ -89,3 +89,41 @@ def write_report(folder: Path, **changes) -> None:
         },
     }
     (folder / "report.json").write_text(json.dumps(report | changes), encoding="utf-8")
+
+
+def make_tftrt(out: Path, *, model: str = "toy", padding: int = 0) -> Path:
+    """Save a graph of one TRTEngineOp, which no TensorFlow here can load, as the exporter does.
+
+    `padding` bytes of constant stand for the weights.
+    """
+    from export.serving.protos import messages
+
+    meta = messages().MetaGraphDef()
+    meta.meta_info_def.tags.append("serve")
+    signature = meta.signature_def["serving_default"]
+    signature.method_name = "tensorflow/serving/predict"
+    for infos, name, shape in (
+        (signature.inputs, "image", (-1, *IMAGE)),
+        (signature.outputs, "logits", (-1, CLASSES)),
+    ):
+        infos[name].name = f"{name}:0"
+        infos[name].dtype = 1
+        for side in shape:
+            infos[name].tensor_shape.dim.add(size=side)
+    meta.graph_def.node.add(name="image", op="Placeholder")
+    function = meta.graph_def.library.function.add()
+    weights = function.node_def.add(name="weights", op="Const")
+    weights.attr["value"].tensor.tensor_content = b"w" * padding
+    function.node_def.add(name="TRTEngineOp_000_000", op="TRTEngineOp")
+    function.node_def.add(name="handle", op="CreateTRTResourceHandle")
+    body = meta.SerializeToString()
+    size, prefix = len(body), bytearray()
+    while size > 0x7F:
+        prefix.append(size & 0x7F | 0x80)
+        size >>= 7
+    folder = out / model / "tftrt-fp16"
+    (folder / "1").mkdir(parents=True)
+    # SavedModel: schema version (field 1) and one meta graph (field 2).
+    (folder / "1" / "saved_model.pb").write_bytes(b"\x08\x01\x12" + bytes([*prefix, size]) + body)
+    write_report(folder, model=model, format="tftrt-fp16")
+    return folder

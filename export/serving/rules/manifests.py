@@ -43,7 +43,7 @@ def config_map(folder: Folder) -> Iterator[Finding]:
             continue
         for name in CONFIGS:
             file = folder.path / name
-            if file.is_file() and dig(manifest, "data", name) != file.read_text(encoding="utf-8"):
+            if file.is_file() and str(dig(manifest, "data", name)).encode() != file.read_bytes():
                 yield folder.finding(path, f"holds another {name} than the file of that name")
 
 

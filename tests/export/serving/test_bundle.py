@@ -1,0 +1,334 @@
+"""Bundling: versions, refusals, edits, and files that the servers' own messages read back."""
+
+import json
+import threading
+
+import pytest
+import yaml
+from google.protobuf import text_format
+from toy_artifact import (
+    BATCH_SIZES,
+    LABELS,
+    make_onnx,
+    make_tftrt,
+    make_toy,
+    write_report,
+)
+
+from export.errors import ArtifactError, ExportError
+from export.serving.bundle import add, promote
+from export.serving.ledger import read_ledger
+from export.serving.lint import lint
+from export.serving.protos import configs, messages
+from export.serving.triton import parse_config
+
+
+@pytest.fixture(scope="module")
+def toy(tmp_path_factory):
+    return make_toy(tmp_path_factory.mktemp("exports"))
+
+
+@pytest.fixture
+def tftrt(tmp_path):
+    return make_tftrt(tmp_path / "exports")
+
+
+@pytest.fixture
+def deploy(tmp_path):
+    return tmp_path / "deploy"
+
+
+def models_config(folder):
+    text = (folder / "models.config").read_text()
+    return text_format.Parse(text, messages().ModelServerConfig()).model_config_list.config
+
+
+def tree(folder):
+    return {p.relative_to(folder): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+def test_a_bundle_is_clean_and_its_version_holds_all_that_a_server_looks_for(toy, deploy):
+    added = add(toy, deploy)
+    assert (added.model, added.version, added.warmup_records) == ("toy", 1, 6)
+    version = deploy / "models" / "toy" / "1"
+    for name in (
+        "saved_model.pb",
+        "variables/variables.index",
+        "assets.extra/tf_serving_warmup_requests",
+        "batching_params.pbtxt",
+    ):
+        assert (version / name).is_file()
+    assert lint(deploy) == []
+
+
+def test_files_are_linked_and_not_copied_on_one_file_system(toy, deploy):
+    added = add(toy, deploy)
+    inode = (toy / "1" / "saved_model.pb").stat().st_ino
+    shared = (added.folder / "saved_model.pb").stat().st_ino == inode
+    assert added.how == ("hard link" if shared else "reflink")
+
+
+def test_where_nothing_can_be_linked_files_are_copied(toy, deploy, monkeypatch):
+    import errno
+    from pathlib import Path
+
+    def refuse(*_):
+        raise OSError(errno.EXDEV, "another file system")
+
+    monkeypatch.setattr("export.serving.repository._reflink", lambda *_: False)
+    monkeypatch.setattr(Path, "hardlink_to", refuse)
+    assert add(toy, deploy).how == "copy"
+    assert lint(deploy) == []
+
+
+def test_a_second_version_is_the_canary_and_the_first_stays_stable(toy, deploy):
+    add(toy, deploy)
+    before = tree(deploy / "models" / "toy" / "1")
+    assert add(toy, deploy).version == 2
+    (entry,) = models_config(deploy)
+    assert list(entry.model_version_policy.specific.versions) == [1, 2]
+    assert dict(entry.version_labels) == {"stable": 1, "canary": 2}
+    assert tree(deploy / "models" / "toy" / "1") == before
+
+
+def test_promotion_makes_the_canary_stable_and_unloads_the_rest(toy, deploy):
+    for _ in range(3):
+        add(toy, deploy)
+    (entry,) = models_config(deploy)
+    assert list(entry.model_version_policy.specific.versions) == [1, 3]
+    assert promote(deploy, "toy").stable == 3
+    (entry,) = models_config(deploy)
+    assert list(entry.model_version_policy.specific.versions) == [3]
+    assert dict(entry.version_labels) == {"stable": 3, "canary": 3}
+    assert lint(deploy) == []
+
+
+def test_a_version_takes_the_number_after_the_highest_whoever_put_it_there(toy, deploy):
+    (deploy / "models" / "toy" / "7").mkdir(parents=True)
+    assert add(toy, deploy).version == 8
+
+
+def test_a_second_model_keeps_the_first(toy, deploy):
+    add(toy, deploy)
+    add(toy, deploy, name="other")
+    assert [entry.name for entry in models_config(deploy)] == ["other", "toy"]
+    assert lint(deploy) == []
+
+
+def test_batch_sizes_are_those_of_the_engine_and_end_in_the_largest(tftrt, deploy):
+    added = add(tftrt, deploy)
+    for path in (deploy / "batching_parameters.txt", added.folder / "batching_params.pbtxt"):
+        parameters = text_format.Parse(path.read_text(), configs().BatchingParameters())
+        assert tuple(parameters.allowed_batch_sizes) == BATCH_SIZES
+        assert parameters.max_batch_size.value == BATCH_SIZES[-1]
+
+
+def test_models_that_share_no_batch_size_do_not_share_a_server(toy, tmp_path, deploy):
+    add(toy, deploy)
+    before = tree(deploy)
+    other = make_tftrt(tmp_path / "other", model="other")
+    options = {"classes": 6, "image": [8, 8, 3], "batch_sizes": [2, 16]}
+    write_report(other, model="other", format="tftrt-fp16", options=options)
+    with pytest.raises(ExportError, match="no batch size suits"):
+        add(other, deploy)
+    assert tree(deploy) == before
+
+
+def test_tftrt_pins_the_last_image_that_loads_it_and_asks_for_a_gpu(toy, tftrt, deploy):
+    add(toy, deploy, name="plain")
+    compose = yaml.safe_load((deploy / "compose.yaml").read_text())
+    assert compose["services"]["serving"]["image"] == "tensorflow/serving:2.21.0"
+    add(tftrt, deploy)
+    serving = yaml.safe_load((deploy / "compose.yaml").read_text())["services"]["serving"]
+    assert serving["image"] == "tensorflow/serving:2.17.0-gpu"
+    assert serving["deploy"]["resources"]["reservations"]["devices"][0]["driver"] == "nvidia"
+    assert lint(deploy) == []
+
+
+def test_monitoring_config_turns_the_metrics_on(toy, deploy):
+    add(toy, deploy)
+    text = (deploy / "monitoring.config").read_text()
+    config = text_format.Parse(text, configs().MonitoringConfig())
+    assert config.prometheus_config.enable
+
+
+def test_the_folder_may_be_mounted_elsewhere(toy, deploy):
+    add(toy, deploy, root="/srv/nets/")
+    add(toy, deploy)
+    assert models_config(deploy)[0].base_path == "/srv/nets/models/toy"
+    assert lint(deploy) == []
+
+
+def test_labels_go_with_their_version(toy, deploy, tmp_path):
+    labels = tmp_path / "labels.txt"
+    labels.write_text("\n".join(LABELS))
+    added = add(toy, deploy, labels=labels)
+    assert (added.folder / "assets.extra" / "labels.txt").read_text().split() == list(LABELS)
+    labels.write_text("ant\nbee\n")
+    with pytest.raises(ExportError, match="each of 6 classes. Received: 2"):
+        add(toy, deploy, labels=labels)
+
+
+@pytest.mark.parametrize(
+    ("report", "message"),
+    [
+        ({"passed": False, "checks": [{"name": "parity", "status": "failed"}]}, "parity"),
+        ({"passed": "yes"}, "failed its verification"),
+        ({"schema": 2}, "schema 2"),
+        ({"model": "../toy"}, "letters, digits"),
+        ({"model": None}, "letters, digits"),
+        ({"options": {"classes": 6}}, "lacks 'image'"),
+        ({"options": {"classes": 6, "image": [8, 8, 3], "batch_sizes": [0]}}, "batch of none"),
+        ({"artifact": {"files": {}}}, "lists no files"),
+        ({"artifact": {"files": {"../secret": "0"}}}, "outside its folder"),
+        ({"artifact": {"files": {"1/saved_model.pb": "0" * 64}}}, "not what was verified"),
+        ({"artifact": {"files": {"1/saved_model.pb": "0", "1/x": "0"}}}, "export it again"),
+    ],
+)
+def test_an_artifact_that_was_not_verified_is_refused_and_nothing_changes(
+    tftrt, toy, deploy, report, message
+):
+    add(toy, deploy)
+    before = tree(deploy)
+    write_report(tftrt, **{"format": "tftrt-fp16", **report})
+    with pytest.raises(ArtifactError, match=message):
+        add(tftrt, deploy)
+    assert tree(deploy) == before
+    assert not (deploy / ".staging").exists()
+
+
+def test_a_file_changed_since_its_verification_is_refused(tftrt, deploy):
+    path = tftrt / "1" / "saved_model.pb"
+    path.write_bytes(path.read_bytes() + b"\x08\x01")
+    with pytest.raises(ArtifactError, match="not what was verified"):
+        add(tftrt, deploy)
+    assert not (deploy / "models").exists()
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", '{"schema": 1}', "\xff"])
+def test_a_report_that_is_none_is_refused_in_one_line(tftrt, deploy, text):
+    (tftrt / "report.json").write_text(text, encoding="latin-1")
+    with pytest.raises(ArtifactError) as caught:
+        add(tftrt, deploy)
+    assert "\n" not in str(caught.value)
+
+
+def test_another_image_size_needs_another_name(toy, tftrt, deploy):
+    add(toy, deploy)
+    options = {"classes": 6, "image": [16, 16, 3], "batch_sizes": [1, 4, 8]}
+    write_report(tftrt, format="tftrt-fp16", options=options)
+    with pytest.raises(ExportError, match="another --name"):
+        add(tftrt, deploy)
+    add(tftrt, deploy, name="larger")
+
+
+def test_a_file_edited_by_hand_is_never_lost(toy, deploy):
+    add(toy, deploy)
+    path = deploy / "compose.yaml"
+    path.write_text(path.read_text().replace("unless-stopped", "always"))
+    edited, before = path.read_text(), tree(deploy)
+    with pytest.raises(ExportError, match="compose.yaml in .* was edited by hand"):
+        add(toy, deploy)
+    assert tree(deploy) == before
+    added = add(toy, deploy, keep_edits=True)
+    assert path.read_text() == edited
+    assert [p.name for p in added.beside] == ["compose.yaml.new"]
+    assert any("waits to be merged" in finding.text for finding in lint(deploy))
+
+
+def test_a_file_that_was_there_before_is_not_overwritten(toy, deploy):
+    deploy.mkdir()
+    (deploy / "compose.yaml").write_text("services: {}\n")
+    with pytest.raises(ExportError, match="compose.yaml"):
+        add(toy, deploy)
+
+
+def test_a_run_killed_between_ledger_and_files_is_not_taken_for_an_edit(toy, deploy):
+    add(toy, deploy)
+    old = {name: (deploy / name).read_text() for name in ("models.config", "compose.yaml")}
+    add(toy, deploy)
+    for name, text in old.items():
+        (deploy / name).write_text(text)
+    assert add(toy, deploy).version == 3
+    assert lint(deploy) == []
+
+
+def test_bundles_made_at_the_same_time_take_turns(toy, deploy):
+    threads = [threading.Thread(target=add, args=(toy, deploy)) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(read_ledger(deploy).models[0].versions) == [1, 2, 3, 4]
+    assert lint(deploy) == []
+
+
+def test_a_version_that_cannot_be_filled_leaves_no_trace(toy, deploy, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    add(toy, deploy)
+    before = tree(deploy)
+    monkeypatch.setattr("export.serving.version.warmup.write_warmup", full)
+    with pytest.raises(OSError, match="No space"):
+        add(toy, deploy)
+    assert tree(deploy) == before
+
+
+def test_onnx_goes_to_triton_with_its_tensors_batches_and_warm_up(tmp_path, deploy):
+    added = add(make_onnx(tmp_path), deploy)
+    assert added.folder == deploy / "triton" / "toy" / "1"
+    assert [path.name for path in added.folder.iterdir()] == ["model.onnx"]
+    config = parse_config((deploy / "triton" / "toy" / "config.pbtxt").read_text())
+    assert (config.backend, config.max_batch_size) == ("onnxruntime", 8)
+    assert (list(config.input[0].dims), list(config.output[0].dims)) == ([8, 8, 3], [6])
+    assert list(config.dynamic_batching.preferred_batch_size) == [1, 4, 8]
+    assert [warm.batch_size for warm in config.model_warmup] == [1, 4, 8]
+    assert lint(deploy) == []
+
+
+def test_a_savedmodel_serves_in_triton_too_beside_tf_serving(toy, deploy):
+    add(toy, deploy)
+    added = add(toy, deploy, server="triton")
+    assert (added.folder / "model.savedmodel" / "saved_model.pb").is_file()
+    config = parse_config((deploy / "triton" / "toy" / "config.pbtxt").read_text())
+    assert config.platform == "tensorflow_savedmodel"
+    assert lint(deploy) == []
+
+
+def test_a_server_that_cannot_load_a_format_is_refused(tmp_path, tftrt, deploy):
+    with pytest.raises(ExportError, match="TF Serving loads SavedModels"):
+        add(make_onnx(tmp_path), deploy, server="tf-serving")
+    with pytest.raises(ExportError, match="Triton does not load tftrt-fp16"):
+        add(tftrt, deploy, server="triton")
+
+
+def test_one_triton_model_is_of_one_backend(tmp_path, toy, deploy):
+    add(toy, deploy, server="triton")
+    with pytest.raises(ExportError, match="one backend"):
+        add(make_onnx(tmp_path), deploy)
+
+
+def test_the_ledger_survives_being_written_and_read(toy, deploy):
+    add(toy, deploy)
+    assert read_ledger(deploy).find("tf-serving", "toy").versions[1].batch_sizes == BATCH_SIZES
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"schema": 1, "models": [{}]}', '{"schema": 9}'])
+def test_a_ledger_that_is_none_stops_everything(toy, deploy, text):
+    add(toy, deploy)
+    (deploy / "bundle.json").write_text(text)
+    with pytest.raises(ExportError, match="bundle.json"):
+        add(toy, deploy)
+
+
+def test_promoting_what_is_not_served_names_what_is(toy, deploy):
+    add(toy, deploy)
+    with pytest.raises(ExportError, match="no model 'tot'; it serves toy"):
+        promote(deploy, "tot")
+
+
+def test_the_ledger_names_every_file_of_a_version(toy, deploy):
+    added = add(toy, deploy)
+    recorded = json.loads((deploy / "bundle.json").read_text())["models"][0]["versions"]["1"]
+    assert set(recorded["files"]) == {p.as_posix() for p in tree(added.folder)}

@@ -1,0 +1,119 @@
+"""The warm-up file is read back with TensorFlow's own reader, and every record replayed."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from hypothesis import given
+from hypothesis import strategies as st
+from toy_artifact import BATCH_SIZES, make_toy
+
+from export.errors import ExportError
+from export.serving.bundle import add
+from export.serving.protos import messages
+from export.serving.savedmodel import Signature, Tensor, read_signatures
+from export.serving.tensors import from_proto, to_proto
+from export.serving.tfrecord import RecordError, read_records, write_records
+from export.serving.warmup import FILE, read_warmup, sample_png, write_warmup
+
+FLOAT = Tensor("DT_FLOAT", (-1, 8, 8, 3))
+
+
+@pytest.fixture(scope="module")
+def version(tmp_path_factory):
+    out = tmp_path_factory.mktemp("warm")
+    return add(make_toy(out / "exports"), out / "deploy").folder
+
+
+def test_every_record_replays_against_the_savedmodel(version):
+    loaded = tf.saved_model.load(str(version))
+    replayed = set()
+    for record in tf.data.TFRecordDataset(str(version / FILE)):
+        log = messages().PredictionLog.FromString(record.numpy())
+        request = log.predict_log.request
+        function = loaded.signatures[request.model_spec.signature_name]
+        inputs = {name: tf.constant(tf.make_ndarray(p)) for name, p in request.inputs.items()}
+        outputs = function(**inputs)
+        (batch,) = {len(values) for values in [*inputs.values(), *outputs.values()]}
+        for values in outputs.values():
+            assert values.dtype == tf.string or np.isfinite(values).all()
+        replayed.add((request.model_spec.signature_name, batch))
+    assert replayed == {(s, n) for s in ("serving_default", "classify") for n in BATCH_SIZES}
+
+
+def test_our_reader_reads_what_tensorflow_writes(tmp_path):
+    records = [b"", b"one", b"two" * 5000]
+    with tf.io.TFRecordWriter(str(tmp_path / "records")) as writer:
+        for record in records:
+            writer.write(record)
+    assert list(read_records(tmp_path / "records")) == records
+
+
+def test_the_file_is_the_same_each_time(version, tmp_path):
+    signatures = read_signatures(version / "saved_model.pb")
+    write_warmup(tmp_path, "toy", signatures, BATCH_SIZES, (8, 8, 3))
+    assert (tmp_path / FILE).read_bytes() == (version / FILE).read_bytes()
+    assert len(list(read_warmup(tmp_path / FILE))) == 6
+
+
+@pytest.mark.parametrize(
+    "tensor", [Tensor("DT_INT32", (-1,)), Tensor("DT_FLOAT", (-1, 5)), Tensor("DT_STRING", ())]
+)
+def test_an_input_that_is_no_picture_is_refused(tmp_path, tensor):
+    signatures = {"odd": Signature({"x": tensor}, {})}
+    with pytest.raises(ExportError, match="odd.x takes"):
+        write_warmup(tmp_path, "toy", signatures, (1,), (8, 8, 3))
+
+
+@pytest.mark.parametrize("sizes", [(), tuple(range(1, 1002))])
+def test_no_record_and_too_many_records_are_refused(tmp_path, sizes):
+    with pytest.raises(ExportError, match="1 to 1000"):
+        write_warmup(tmp_path, "toy", {"s": Signature({"image": FLOAT}, {})}, sizes, (8, 8, 3))
+
+
+def test_the_sample_decodes_to_the_gradient_it_says(version):
+    pixels = tf.io.decode_png(sample_png(5, 7), channels=3).numpy()
+    assert pixels.shape == (5, 7, 3)
+    assert pixels[4, 6].tolist() == [4, 6, 10]
+
+
+@given(st.lists(st.binary(max_size=50), max_size=4), st.data())
+def test_a_damaged_file_never_yields_a_wrong_record(tmp_path_factory, records, data):
+    path = tmp_path_factory.mktemp("records") / "file"
+    write_records(path, records)
+    assert list(read_records(path)) == records
+    whole = bytearray(path.read_bytes())
+    if not whole:
+        return
+    whole[data.draw(st.integers(0, len(whole) - 1))] ^= data.draw(st.integers(1, 255))
+    path.write_bytes(whole)
+    got = []
+    with pytest.raises(RecordError):
+        got.extend(read_records(path))
+    assert got == records[: len(got)]
+
+
+@pytest.mark.parametrize(
+    ("values", "dtype"),
+    [
+        (np.arange(6, dtype=np.float32).reshape(2, 3), "DT_FLOAT"),
+        (np.arange(4, dtype=np.int64), "DT_INT64"),
+        (np.array([[b"a", b"\xff\0"]], dtype=object), "DT_STRING"),
+        (np.zeros((0, 3), np.float32), "DT_FLOAT"),
+    ],
+)
+def test_tensors_are_those_of_tensorflow(values, dtype):
+    ours = to_proto(values, dtype)
+    np.testing.assert_array_equal(tf.make_ndarray(ours), values)
+    np.testing.assert_array_equal(from_proto(tf.make_tensor_proto(values)), values)
+
+
+def test_a_tensor_of_one_value_stands_for_all():
+    proto = tf.make_tensor_proto(2.5, shape=(2, 2), dtype=tf.float32)
+    np.testing.assert_array_equal(from_proto(proto), np.full((2, 2), 2.5, np.float32))
+
+
+def test_a_dtype_that_no_signature_has_is_refused():
+    with pytest.raises(ValueError, match="DT_COMPLEX64"):
+        from_proto(tf.make_tensor_proto(1j, dtype=tf.complex64))
+    with pytest.raises(ValueError, match="DT_BOOL"):
+        to_proto([True], "DT_BOOL")
