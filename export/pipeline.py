@@ -4,7 +4,10 @@
 who lets go of the model in between has its memory back before the artifacts are opened.
 """
 
+import ctypes
+import gc
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
@@ -17,6 +20,7 @@ from export.cost import Meter
 from export.engine import run_engine
 from export.errors import ArtifactError, ExportError
 from export.formats import Format, find_format
+from export.lanes import make as make_lane
 from export.observe import observe
 from export.place import Place, staged
 from export.probes import probes
@@ -113,6 +117,9 @@ def make(
     from export.reference import observe_model
     from export.skeleton import trace
 
+    for format in wanted:
+        if format.lane:
+            make_lane(format.lane, lambda text: progress("lane", text))
     with ExitStack() as locks:
         places = [locks.enter_context(_stage(Path(out), name, f, progress)) for f in wanted]
         progress(name, "tracing the network without its weights")
@@ -122,6 +129,7 @@ def make(
         reference = observe_model(model, skeleton, probes(skeleton.image, options.seed))
         written = []
         for format, place in zip(wanted, places, strict=True):
+            _give_memory_back()
             progress(format.name, "writing")
             note = format.write(skeleton, place.stage, place.scratch, options).note
             written.append((format, place, note))
@@ -131,6 +139,7 @@ def make(
 def judge(made: Made) -> list[Report]:
     """Check what `make` wrote and put it in its place."""
     reports, reference, options = [], made.reference, made.options
+    _give_memory_back()
     with made.locks:
         for format, place, note in made.places:
             made.progress(format.name, "verifying")
@@ -188,6 +197,7 @@ def verify(
     images = probes(skeleton.image, told.options.get("seed", 0))
     reference = observe_model(model, skeleton, images)
     del model, skeleton
+    _give_memory_back()
     progress(format.name, "verifying")
     sizes = tuple(told.options.get("batch_sizes", Options.batch_sizes))
     with tempfile.TemporaryDirectory(prefix="keras-nets-") as scratch:
@@ -228,6 +238,13 @@ def _change(name: str, now: dict, then: dict) -> str:
     if name not in then:
         return "is not in the report"
     return "has changed" if name in now else "is gone"
+
+
+def _give_memory_back() -> None:
+    """Collect models and activations, which lie in cycles, and return their pages to the system."""
+    gc.collect()
+    if sys.platform == "linux":
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _stage(out: Path, model: str, format: Format, progress: Progress):

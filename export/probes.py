@@ -1,8 +1,8 @@
 """Images to compare networks on: seeded, and with structure.
 
-White noise alone looks the same to a network after global pooling. Each probe mixes noise at several
-scales with a colour gradient, at its own contrast and brightness, so that logits differ between
-images and spatial mistakes show.
+White noise alone looks the same to a network after global pooling. Each probe mixes noise at
+several scales with a colour gradient, at its own contrast and brightness, so that logits differ
+between images and spatial mistakes show.
 """
 
 import numpy as np

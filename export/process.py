@@ -52,7 +52,7 @@ def _run(command: list[str], name: str, job: dict, folder: Path) -> None:
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
-            env=clean | {"TF_CPP_MIN_LOG_LEVEL": "2"},
+            env=clean,
         )
         try:
             status = child.wait()

@@ -80,7 +80,7 @@ def observe_model(model, skeleton, images: np.ndarray) -> Reference:
 
 
 def canonical_sha256(model) -> str:
-    """sha256 of every weight: its name, its shape and its little-endian float32 values, in order."""
+    """sha256 of every weight in order: its name, its shape, its little-endian float32 values."""
     sha = hashlib.sha256()
     for variable in model.weights:
         if is_float(variable):

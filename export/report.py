@@ -5,7 +5,7 @@ import json
 import os
 import platform
 from collections.abc import Iterable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib import metadata
 from pathlib import Path
 
@@ -43,7 +43,7 @@ def write_report(report: Report, folder: Path) -> None:
 
 
 def read_report(folder: Path) -> Report:
-    """Read the report.json in `folder`; raise ArtifactError where there is none that can be read."""
+    """Read the report.json in `folder`; raise ArtifactError where there is none to read."""
     path = Path(folder) / NAME
     try:
         told = json.loads(path.read_text())
@@ -52,24 +52,28 @@ def read_report(folder: Path) -> Report:
                 f"{path} is of schema {told['schema']!r}, and this toolkit reads {SCHEMA}; "
                 "export it again"
             )
-        return Report(
-            told["model"],
-            told["format"],
-            tuple(Check(**{**c, "status": Status(c["status"])}) for c in told["checks"]),
-            told["weights"],
-            told["artifact"],
-            told["options"],
-            Cost(**told["cost"]),
-            told["environment"],
-            tuple(told["command"]),
-            str(folder),
-        )
+        return replace(from_dict(told), folder=str(folder))
     except FileNotFoundError as error:
         raise ArtifactError(
             f"{folder} has no {NAME}; name a folder that tools/export.py wrote"
         ) from error
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ArtifactError(f"{path} is not a report: {error!r}; export it again") from error
+
+
+def from_dict(told: dict) -> Report:
+    """The report that `as_dict` made `told` of; its folder is unknown."""
+    return Report(
+        told["model"],
+        told["format"],
+        tuple(Check(**{**c, "status": Status(c["status"])}) for c in told["checks"]),
+        told["weights"],
+        told["artifact"],
+        told["options"],
+        Cost(**told["cost"]),
+        told["environment"],
+        tuple(told["command"]),
+    )
 
 
 def artifact_files(folder: Path) -> dict[str, str]:

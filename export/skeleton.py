@@ -26,8 +26,7 @@ class Skeleton:
     image: tuple[int, int, int]  # height, width, channels
     classes: int
     weights: tuple[Weight, ...]
-    function: object  # concrete function (image, weights) -> {"logits": (batch, classes)}
-    graph: object  # the same as a GraphDef, simplified
+    graph: object  # a GraphDef: image and stand-ins in, logits out
 
     @property
     def weight_bytes(self) -> int:
@@ -70,7 +69,19 @@ def trace(model) -> Skeleton:
     graph = _simplify(
         function.graph.as_graph_def(), [IMAGE, LOGITS, *map(stand_in, range(len(weights)))]
     )
-    return Skeleton(model.name, image, classes, weights, function, graph)
+    return Skeleton(model.name, image, classes, weights, graph)
+
+
+def run_skeleton(skeleton: Skeleton, image, weights) -> dict:
+    """Put the network, with tensors for its `weights`, into the graph that is being traced."""
+    tensors = {f"{stand_in(index)}:0": tensor for index, tensor in enumerate(weights)}
+    graph = tf.compat.v1.GraphDef(versions=skeleton.graph.versions)
+    graph.library.CopyFrom(skeleton.graph.library)
+    graph.node.extend(node for node in skeleton.graph.node if node.op != "Placeholder")
+    (logits,) = tf.graph_util.import_graph_def(
+        graph, {f"{IMAGE}:0": image, **tensors}, [f"{LOGITS}:0"], name=""
+    )
+    return {LOGITS: logits}
 
 
 def _simplify(graph_def, kept: list[str]):

@@ -19,6 +19,13 @@ class Expected:
     page: int | None
     source: str
 
+    @classmethod
+    def of(cls, counts, source: str) -> "Expected":
+        """From an object with those three attributes, or None where the catalog has no counts."""
+        if counts is None:
+            return cls(None, None, None, "the catalog has no counts for an image of such channels")
+        return cls(counts.trainable, counts.total, counts.page, source)
+
 
 @dataclass(frozen=True)
 class EngineRun:

@@ -64,7 +64,7 @@ class Format(Protocol):
     lane: str | None  # the private environment that writing it needs
 
     def write(self, skeleton, folder: Path, scratch: Path, options) -> Written:
-        """Write the artifact of a traced network into the empty `folder`; `scratch` is for the way."""
+        """Write the artifact of a traced network into the empty `folder`; `scratch` is spare."""
 
     def open(self, folder: Path) -> Opened:
         """Open the artifact in `folder`; raise ArtifactError where there is none."""

@@ -13,6 +13,7 @@ import numpy as np
 
 from export.errors import ArtifactError
 from export.formats.base import Found, Opened, Tensor, Written
+from export.formats.tidy import tidy
 from export.lazy import need
 from export.pour import digest
 
@@ -31,20 +32,23 @@ class SavedModel:
 
     def write(self, skeleton, folder: Path, scratch: Path, options) -> Written:
         tf = need("tensorflow", to="writing a SavedModel")
+        from export.skeleton import run_skeleton
+
         module = tf.Module()
         module.weights = {
-            weight.name: tf.Variable(weight.read(), trainable=False, name=weight.name)
+            weight.name: tf.Variable(weight.read(), trainable=False, name="w")
             for weight in skeleton.weights
         }
-        variables = list(module.weights.values())
         spec = tf.TensorSpec((None, *skeleton.image), tf.float32, name="image")
 
         @tf.function(input_signature=[spec], autograph=False)
         def serve(image):
-            return skeleton.function(image, variables)
+            weights = map(tf.convert_to_tensor, module.weights.values())
+            return run_skeleton(skeleton, image, weights)
 
         module.serve = serve
         tf.saved_model.save(module, folder / VERSION, signatures={SIGNATURE: serve})
+        tidy(folder / VERSION)
         return Written()
 
     def open(self, folder: Path) -> Opened:

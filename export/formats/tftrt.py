@@ -40,7 +40,7 @@ class TfTrt:
         if skeleton.weight_bytes + (1 << 20) > LARGEST:
             raise PourError(
                 f"{self.name} keeps its weights in one protobuf, which ends at 2 GiB, and those of "
-                f"{skeleton.name} are {skeleton.weight_bytes / 2**30:.1f} GiB; choose another format"
+                f"{skeleton.name} are {skeleton.weight_bytes / 2**30:.1f} GiB; choose another"
             )
         from export.skeleton import with_constants
 

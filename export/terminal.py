@@ -1,0 +1,146 @@
+"""What people see: progress on stderr, tables on stdout, and nothing of TensorFlow's chatter."""
+
+import json
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from export.report import as_dict
+from export.results import Check, Report, Status
+
+SETTINGS = {
+    "TF_CPP_MIN_LOG_LEVEL": "2",
+    # With oneDNN TensorFlow pools its memory and never returns it: 0.9 GB more for a VGG-19.
+    "TF_ENABLE_ONEDNN_OPTS": "0",
+}
+MARKS = {Status.PASSED: "[green]passed[/]", Status.FAILED: "[red]FAILED[/]"}
+
+
+class Display:
+    """Progress of an export: a moving line on a terminal, plain lines anywhere else."""
+
+    def __init__(self, stream):
+        from rich.console import Console
+
+        self._console = Console(file=stream, stderr=True, highlight=False)
+        self._status = self._console.status("starting") if self._console.is_terminal else None
+        self._about, self._since = "", time.monotonic()
+        if self._status:
+            self._status.start()
+
+    def __call__(self, about: str, doing: str) -> None:
+        """Show that `doing` has begun; `about` says for which network or format."""
+        if self._status:
+            self._status.update(f"[bold]{about}[/]  {doing}")
+        seconds = time.monotonic() - self._since
+        self._console.print(f"[dim]{seconds:6.1f} s[/]  [bold]{about}[/]  {doing}")
+
+    def close(self) -> None:
+        if self._status:
+            self._status.stop()
+
+
+@contextmanager
+def display(verbose: bool) -> Iterator[Display]:
+    """Give a Display, and keep whatever libraries write to stderr out of sight unless `verbose`.
+
+    To be entered before TensorFlow is imported. Its C++ core writes to the file descriptor before
+    any of its settings are read, so the descriptor itself is turned to a temporary file.
+    """
+    for name, value in SETTINGS.items():
+        os.environ.setdefault(name, value)
+    if verbose:
+        shown = Display(sys.stderr)
+        try:
+            yield shown
+        finally:
+            shown.close()
+        return
+    sys.stderr.flush()
+    own = os.dup(2)
+    with tempfile.TemporaryFile() as unseen, os.fdopen(own, "w") as stream:
+        os.dup2(unseen.fileno(), 2)
+        shown = Display(stream)
+        try:
+            yield shown
+        finally:
+            shown.close()
+            sys.stderr.flush()
+            stream.flush()
+            os.dup2(own, 2)
+
+
+def print_reports(reports: list[Report], as_json: bool) -> None:
+    """Print reports to stdout: a table for people, or a line of JSON for each artifact."""
+    if as_json:
+        for report in reports:
+            print(json.dumps(as_dict(report)), flush=True)
+        return
+    from rich.console import Console
+
+    console = Console(highlight=False, soft_wrap=True)
+    for report in reports:
+        console.print(f"[bold]{report.model}  {report.format}[/]")
+        for check in report.checks:
+            for line in _lines(check):
+                console.print(line)
+        console.print(_closing(report))
+
+
+def print_summary(reports: list[Report]) -> None:
+    """Print one line for each of many reports to stdout."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD)
+    for heading in ("network", "format", "", "parity", "MB", "s", "GB"):
+        table.add_column(heading, no_wrap=True, justify="right" if heading > "p" else "left")
+    for report in reports:
+        parity = next(check for check in report.checks if check.name == "parity")
+        verdict = "[green]verified[/]" if report.passed else "[red]NOT verified[/]"
+        cost, size = report.cost, report.artifact["bytes"]
+        table.add_row(
+            report.model,
+            report.format,
+            verdict,
+            f"{_number(parity.measured)} of {_number(parity.allowed)} {parity.unit}",
+            f"{size / 1e6:.1f}",
+            f"{cost.wall_s:.0f}",
+            f"{cost.peak_rss_bytes / 1e9:.2f}",
+        )
+    Console(highlight=False).print(table)
+
+
+def _lines(check: Check) -> Iterator[str]:
+    """A check as a line, and its note, where it has one, as another."""
+    from rich.markup import escape
+
+    status = MARKS.get(check.status, "[yellow]skipped[/]")
+    numbers = ""
+    if check.measured is not None:
+        numbers = f"  {_number(check.measured)} of {_number(check.allowed)} {check.unit}".rstrip()
+    yield f"  {check.name:<12}{status}{numbers}"
+    if check.note:
+        yield f"              [dim]{escape(check.note)}[/]"
+
+
+def _number(value: float | None) -> str:
+    if value is None:
+        return ""
+    if float(value).is_integer() and abs(value) < 1e12:
+        return f"{int(value):,}"
+    return f"{value:.1e}" if abs(value) < 0.01 else f"{value:,.3g}"
+
+
+def _closing(report: Report) -> str:
+    verdict = "[bold green]verified[/]" if report.passed else "[bold red]NOT verified[/]"
+    cost = report.cost
+    return (
+        f"{verdict}  {report.folder}  {report.artifact['bytes'] / 1e6:.1f} MB  "
+        f"weights {report.weights['source']}  "
+        f"{cost.wall_s:.1f} s  {cost.peak_rss_bytes / 1e9:.2f} GB at most"
+    )

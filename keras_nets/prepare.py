@@ -1,0 +1,53 @@
+"""A network of the catalog with its weights, from what a person asks for on a command line."""
+
+from dataclasses import dataclass
+
+import keras
+
+from keras_nets.catalog import Counts, Net
+from keras_nets.weights.load import build_unfilled
+from keras_nets.weights.seeded import seed_weights
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A filled model; `counts` is None where the catalog cannot tell them for these options."""
+
+    model: keras.Model
+    flavour: str
+    source: str  # "seeded:0", or where the weights were read
+    counts: Counts | None
+
+
+def prepare(
+    net: Net,
+    weights: str | None = None,
+    *,
+    seed: int = 0,
+    classes: int | None = None,
+    image: tuple[int, int, int] | None = None,
+    flavour: str | None = None,
+    progress=None,
+) -> Prepared:
+    """Build `net` and fill it, from the file that `weights` names or else from `seed`.
+
+    A weights file picks the flavour, and the classes where they are not given. Raises ValueError,
+    of which WeightsError is one, with a line that says what does not fit.
+    """
+    if classes is not None and classes < 2:
+        raise ValueError(f"a classifier has at least 2 classes. Received: {classes}")
+    image = image or net.image
+    if weights is None:
+        flavour = flavour or net.flavours[0]
+        options = dict(classes=classes or 1000, image=image, flavour=flavour)
+        model = seed_weights(build_unfilled(net, **options), seed)
+        source = f"seeded:{seed}"
+    else:
+        from keras_nets.weights import identify_weights, load_weights, resolve_weights
+
+        path = resolve_weights(net, weights, progress)
+        flavour = identify_weights(net, path).flavour
+        model = load_weights(net, path, classes=classes, image=image)
+        source = str(path) if weights.startswith("imagenet") else weights
+    counts = net.expected_counts(flavour, model.output_shape[-1], image)
+    return Prepared(model, flavour, source, counts)

@@ -1,0 +1,49 @@
+"""Show what this machine can do: packages, lanes, GPU, memory and disk.
+
+    python tools/doctor.py
+    python tools/doctor.py --make-lanes
+
+--make-lanes makes the private environments ahead of their first use, for images and machines
+without a network. Exit status: 0, or 2 where a lane could not be made.
+"""
+
+import sys
+from pathlib import Path
+
+if not __package__:  # as a script sys.path[0] is tools/, where export.py would hide `export`
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+import argparse
+import json
+
+from export.errors import ExportError
+
+
+def main(argv=None) -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--make-lanes", action="store_true", help="make those that are possible")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    args = parser.parse_args(argv)
+
+    from export.doctor import examine, print_findings
+    from export.lanes import LANES, make
+    from export.terminal import display
+
+    try:
+        if args.make_lanes:
+            with display(verbose=False) as show:
+                for name in LANES:
+                    make(name, lambda text: show("lane", text))
+        findings = examine()
+    except ExportError as error:
+        parser.exit(2, f"error: {error}\n")
+    except KeyboardInterrupt:
+        parser.exit(130, "interrupted; a lane that was being made is gone\n")
+    print(json.dumps(findings, indent=1)) if args.json else print_findings(findings)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

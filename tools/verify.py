@@ -1,0 +1,93 @@
+"""Check an exported artifact again, hashes included.
+
+    python tools/verify.py exports/vgg13/tftrt-fp16
+
+The Keras model is built again from what report.json says, and every check is made anew; on a
+machine with a GPU a TF-TRT engine itself is run too. Nothing is written. Exit status: 0 verified,
+1 a check failed, 2 could not run.
+"""
+
+import sys
+from pathlib import Path
+
+if not __package__:  # as a script sys.path[0] is tools/, where export.py would hide `export`
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+import argparse
+
+from export.errors import ArtifactError, ExportError
+from keras_nets.catalog import find_net
+
+
+def main(argv=None) -> int:
+    parser = _parser()
+    args = parser.parse_args(argv)
+    try:
+        reports = _verify(args)
+    except (ExportError, ValueError, OSError, MemoryError) as error:
+        if args.verbose:
+            raise
+        parser.exit(2, f"error: {error or 'not enough memory; close other programs'}\n")
+    except KeyboardInterrupt:
+        parser.exit(130, "interrupted\n")
+    return 0 if all(report.passed for report in reports) else 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("artifacts", nargs="+", type=Path, metavar="DIR", help="such as exports/vgg13/onnx")
+    add("--weights", metavar="FILE", help="where they no longer lie where the report says")
+    add("--ignore-hash", action="store_true", help="do not compare with the report's hashes")
+    add("--json", action="store_true", help="a line of JSON for each artifact on stdout")
+    add("--verbose", action="store_true", help="show what libraries say, and traces of errors")
+    return parser
+
+
+def _verify(args) -> list:
+    from export.report import read_report
+    from export.terminal import display, print_reports
+
+    told = [(folder, read_report(folder)) for folder in args.artifacts]  # before TensorFlow loads
+    with display(args.verbose) as show:
+        reports = [_verify_one(args, folder, report, show) for folder, report in told]
+    print_reports(reports, args.json)
+    return reports
+
+
+def _verify_one(args, folder: Path, told, show):
+    show(told.format, "loading TensorFlow")
+    from export.checks import Expected
+    from export.pipeline import verify
+    from keras_nets.prepare import prepare
+
+    net, options, source = find_net(told.model), told.options, told.weights["source"]
+    seeded = source.startswith("seeded:") and not args.weights
+    weights = None if seeded else args.weights or source
+    if weights and not Path(weights).exists():
+        raise ArtifactError(
+            f"{folder} was made from {source}, which is not there; name its file with --weights"
+        )
+    show(told.model, "seeding weights" if seeded else f"reading {weights}")
+    prepared = prepare(
+        net,
+        weights,
+        seed=int(source.partition(":")[2]) if seeded else 0,
+        classes=options["classes"],
+        image=tuple(options["image"]),
+        flavour=options["flavour"] or None,
+    )
+    expected = Expected.of(prepared.counts, f"{net.paper}, flavour {prepared.flavour}")
+    return verify(
+        folder,
+        prepared.model,
+        expected=expected,
+        compare_hashes=not args.ignore_hash,
+        progress=show,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
