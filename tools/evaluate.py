@@ -216,20 +216,28 @@ def load_keras(exported, weights: Path | None):
     from export.errors import ArtifactError
     from export.evaluation.predictor import Running
     from export.reference import canonical_sha256
-    from keras_nets import find_net, seed_weights
+    from keras_nets import find_net
+    from keras_nets.prepare import prepare
 
-    net = find_net(exported.model)
-    model = net.build(image=exported.image, classes=exported.classes, flavour=exported.flavour)
-    if weights is None and exported.weights.startswith("seeded:"):
-        seed_weights(model, int(exported.weights.removeprefix("seeded:")))
-    else:
-        from keras_nets.weights import load_weights
-
-        load_weights(model, weights or Path(exported.weights))
+    seeded = weights is None and exported.weights.startswith("seeded:")
+    source = str(weights or exported.weights)
+    if not seeded and not Path(source).exists():
+        raise ArtifactError(
+            f"{source} is not there; say with --weights where the file lies, or leave the Keras "
+            "model out with --no-keras"
+        )
+    model = prepare(
+        find_net(exported.model),
+        None if seeded else source,
+        seed=int(source.removeprefix("seeded:")) if seeded else 0,
+        classes=exported.classes,
+        image=exported.image,
+        flavour=exported.flavour,
+    ).model
     if canonical_sha256(model) != exported.weights_sha256:
         raise ArtifactError(
-            f"{weights or exported.weights} holds other weights than {exported.folder} was "
-            "exported from; give the right file with --weights, or leave Keras out, --no-keras"
+            f"{source} holds other weights than {exported.folder} was exported from; give the "
+            "right file with --weights, or leave the Keras model out with --no-keras"
         )
     return Running(model.predict_on_batch, "Keras on TensorFlow")
 

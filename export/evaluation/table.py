@@ -127,9 +127,15 @@ def _aligned(rows: list[list[str]]) -> list[str]:
 
 
 def _notes(networks: list[dict]) -> list[str]:
-    """A line for each network that answered some pictures with NaN."""
-    return [
-        f"{network['name']}: the logits of {network['nothing']} pictures hold a NaN"
+    """What was run, and which networks answered some pictures with NaN."""
+    runs: dict[str, list[str]] = {}
+    for network in networks:
+        if network["ran"]:
+            runs.setdefault(network["ran"], []).append(network["name"])
+    lines = [f"{', '.join(names)}: ran {ran}" for ran, names in runs.items()]
+    lines += [
+        f"{network['name']}: logits with a NaN for {network['nothing']} of the pictures"
         for network in networks
         if network.get("nothing")
     ]
+    return ["", *lines] if lines else []

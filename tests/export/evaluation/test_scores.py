@@ -97,12 +97,17 @@ def test_the_table_reads_as_a_person_would_write_it():
     failed = Outcome(Subject("net/tftrt-fp16", "a", "", None, None), error="no lane here")
     keras = outcome("net/keras", RIGHT, published=(0.6, 0.9), seconds=2.0, looked_at=4)
     keras.ranks.give_up(3, "cut short")
-    text = as_table(summary(EXAMPLES, [keras, outcome("net/onnx", ONE_WRONG), failed]))
+    onnx = outcome("net/onnx", ONE_WRONG, ran="ONNX Runtime on the CPU")
+    onnx.ranks.best[1] = NOTHING
+    text = as_table(summary(EXAMPLES, [keras, onnx, failed]))
     assert text.splitlines() == [
         "4 pictures of 2 classes below digits; 1 broken; 7 without a label",
         "",
         "network                    top-1     top-5  to the page's  agreement  pictures/s",
         "net/keras       100.00 % ± 28.08  100.00 %  +40.00 +10.00          -         2.0",
-        "net/onnx         75.00 % ± 32.69  100.00 %              -    66.67 %           -",
+        "net/onnx         50.00 % ± 35.00   75.00 %              -    33.33 %           -",
         "net/tftrt-fp16  not run: no lane here",
+        "",
+        "net/onnx: ran ONNX Runtime on the CPU",
+        "net/onnx: logits with a NaN for 1 of the pictures",
     ]
