@@ -16,6 +16,8 @@ if not __package__:  # as a script sys.path[0] is tools/, where a sibling hides 
 import argparse
 import json
 
+from export.errors import ExportError
+
 
 def main(argv=None) -> int:
     parser = _parser()
@@ -32,7 +34,7 @@ def main(argv=None) -> int:
     except ImportError as error:
         needs = f"serving needs {error.name}; try: pip install 'keras-nets[serving]'"
         print(f"error: {needs}", file=sys.stderr)
-    except _refusals() as error:
+    except (ExportError, ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
     return 2
 
@@ -56,12 +58,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--check", type=Path, metavar="DIR", help="say what is wrong with DIR")
     parser.add_argument("--json", action="store_true", help="report as JSON")
     return parser
-
-
-def _refusals() -> tuple[type[Exception], ...]:
-    from export.errors import ExportError
-
-    return ExportError, ValueError, OSError
 
 
 def _add(args) -> int:

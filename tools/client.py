@@ -18,6 +18,8 @@ if not __package__:  # as a script sys.path[0] is tools/, where a sibling hides 
 import argparse
 import json
 
+from export.errors import ExportError
+
 
 def main(argv=None) -> int:
     parser = _parser()
@@ -30,7 +32,7 @@ def main(argv=None) -> int:
     except ImportError as error:
         needs = f"the client needs {error.name}; try: pip install 'keras-nets[serving]'"
         print(f"error: {needs}", file=sys.stderr)
-    except _refusals() as error:
+    except (ExportError, ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
     return 2
 
@@ -62,12 +64,6 @@ def _positive(text: str) -> int:
     if value < 1:
         raise argparse.ArgumentTypeError("must be at least 1")
     return value
-
-
-def _refusals() -> tuple[type[Exception], ...]:
-    from export.errors import ExportError
-
-    return ExportError, ValueError, OSError
 
 
 def _run(args) -> int:

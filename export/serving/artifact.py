@@ -1,17 +1,15 @@
 """An artifact on disk as its report describes it: read, judged, and compared with its hashes."""
 
-import hashlib
 import json
 import re
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from export.errors import ArtifactError
+from export.report import NAME as REPORT
+from export.report import SCHEMA, file_sha256
 
-REPORT = "report.json"
-SCHEMA = 1
 BATCH_SIZES = (1, 4, 8)  # of a report that states none
-CHUNK = 1 << 20
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 
@@ -83,18 +81,9 @@ def check_name(name: str) -> str:
     return name
 
 
-def hash_file(path: Path) -> str:
-    """Return the sha256 of a file, in hex, a chunk at a time."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()
-
-
 def verify_file(path: Path, sha256: str) -> None:
     """Raise ArtifactError unless the file at `path` hashes to `sha256`."""
-    found = hash_file(path)
+    found = file_sha256(path)
     if found != sha256:
         raise ArtifactError(
             f"{path.name} is not what was verified (sha256 {found[:12]}, the report says "

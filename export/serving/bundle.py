@@ -12,8 +12,9 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from export.errors import ExportError
+from export.report import file_sha256
 from export.serving import compose, configs, kubernetes, repository, triton
-from export.serving.artifact import Artifact, check_name, hash_file, read_artifact
+from export.serving.artifact import Artifact, check_name, read_artifact
 from export.serving.ledger import (
     FILE,
     TF_SERVING,
@@ -154,7 +155,7 @@ def _edits(to: Path, ledger: Ledger, files: dict[str, str], keep: bool) -> tuple
         name
         for name, text in files.items()
         if (to / name).is_file()
-        and hash_file(to / name) not in (*ledger.generated.get(name, ()), hash_text(text))
+        and file_sha256(to / name) not in (*ledger.generated.get(name, ()), hash_text(text))
     )
     if edited and not keep:
         raise ExportError(

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from export.errors import ArtifactError, ExportError
+from export.report import file_sha256
 from export.serving import configs, repository, warmup
-from export.serving.artifact import Artifact, hash_file, verify_file
+from export.serving.artifact import Artifact, verify_file
 from export.serving.ledger import TF_SERVING, TRITON, Version
 from export.serving.savedmodel import read_signatures
 
@@ -44,7 +45,7 @@ def fill(
     if labels:
         repository.write_file(staged / LABELS, "\n".join(labels) + "\n")
         made.append(LABELS)
-    files |= {path: hash_file(staged / path) for path in made}
+    files |= {path: file_sha256(staged / path) for path in made}
     version = Version(
         artifact.format, artifact.image, artifact.classes, artifact.batch_sizes, size, files
     )

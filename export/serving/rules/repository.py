@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 from export.errors import ArtifactError
+from export.report import file_sha256
 from export.serving import repository, savedmodel
-from export.serving.artifact import hash_file
 from export.serving.ledger import FOLDERS, TF_SERVING
 from export.serving.rules.base import Finding, Folder
 
@@ -68,7 +68,7 @@ def hashes(folder: Folder) -> Iterator[Finding]:
                 path = f"{model.folder}/{number}/{name}"
                 if not (place / name).is_file():
                     yield folder.finding(path, "is missing")
-                elif hash_file(place / name) != sha256:
+                elif file_sha256(place / name) != sha256:
                     yield folder.finding(path, "has changed since it was published")
         for number in repository.versions(folder.path / model.folder):
             if number not in model.versions:

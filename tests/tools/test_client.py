@@ -1,0 +1,194 @@
+"""The command line of client, against the stand-in."""
+
+import io
+import json
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from standin_process import free_port, standin
+from toy_artifact import LABELS, ToyRecipe, make_toy, toy_logits
+
+from export.serving.bundle import add
+from keras_nets.preprocess import preprocess
+from tools import client
+
+TOOL = Path(client.__file__)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    out = tmp_path_factory.mktemp("client")
+    add(make_toy(out / "exports"), out / "deploy")
+    add(make_toy(out / "plain", model="plain", classify=False), out / "deploy")
+    with standin(out / "deploy") as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory):
+    """Ten small PNGs of noise."""
+    folder = tmp_path_factory.mktemp("pictures")
+    for seed in range(10):
+        noise = np.random.default_rng(seed).integers(0, 256, (12, 10, 3), dtype=np.uint8)
+        Image.fromarray(noise).save(folder / f"{seed}.png")
+    return folder
+
+
+def run(url, *arguments, model="toy"):
+    return client.main(["--url", url, "--model", model, *map(str, arguments)])
+
+
+def best_label(path):
+    return LABELS[toy_logits(preprocess(path, ToyRecipe())[None])[0].argmax()]
+
+
+def test_a_picture_is_named_and_timed(server, pictures, capsys):
+    assert run(server.rest, pictures / "3.png") == 0
+    path, first, *rest, summary = capsys.readouterr().out.splitlines()
+    assert path == str(pictures / "3.png")
+    assert first.split()[1] == best_label(pictures / "3.png")
+    assert len(rest) == 4
+    assert summary.startswith("1 of 1 requests answered")
+    assert {"p50", "p90", "p99"} <= set(summary.replace(",", " ").replace(";", " ").split())
+
+
+@pytest.mark.parametrize("scheme", ["grpc", "rest"])
+def test_a_thousand_requests_at_concurrency_32_lose_none(server, pictures, capsys, scheme):
+    options = ("--repeat", 100, "--concurrency", 32, "--json")
+    assert run(getattr(server, scheme), pictures, *options) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert len(said["pictures"]) == 1000
+    for row in said["pictures"]:
+        assert row["error"] is None
+        assert row["guesses"][0]["label"] == best_label(row["path"])
+    latency = said["latency_ms"]
+    assert 0 < latency["p50"] <= latency["p90"] <= latency["p99"]
+
+
+def test_pictures_share_requests_and_keep_their_order(server, pictures, capsys):
+    assert run(server.grpc, pictures, "--batch", 4, "--label", "stable", "--json") == 0
+    rows = json.loads(capsys.readouterr().out)["pictures"]
+    assert [row["path"] for row in rows] == [str(pictures / f"{n}.png") for n in range(10)]
+    assert [row["guesses"][0]["label"] for row in rows] == [best_label(r["path"]) for r in rows]
+
+
+def test_a_broken_picture_costs_only_itself(server, pictures, tmp_path, capsys):
+    broken = tmp_path / "broken.png"
+    broken.write_bytes((pictures / "0.png").read_bytes()[:60])
+    assert run(server.grpc, broken, pictures / "1.png") == 1
+    printed = capsys.readouterr()
+    assert "1 of 2 requests answered" in printed.out
+    assert "broken.png" in printed.err
+    assert len(printed.err.splitlines()) == 1
+
+
+def test_a_picture_that_lies_on_its_side_is_sent_upright(server, pictures, tmp_path, capsys):
+    turned = tmp_path / "turned.png"
+    with Image.open(pictures / "2.png") as image:
+        exif = Image.Exif()
+        exif[0x0112] = 6  # to be turned a quarter
+        image.save(turned, exif=exif)
+    sent = client._decodable(turned)
+    with Image.open(io.BytesIO(sent)) as upright, Image.open(turned) as stored:
+        assert upright.size == stored.size[::-1]
+    assert run(server.rest, turned) == 0
+    assert best_label(turned) in capsys.readouterr().out.splitlines()[1]
+
+
+def test_a_format_that_the_server_does_not_decode_is_sent_as_one_that_it_does(pictures, tmp_path):
+    with Image.open(pictures / "2.png") as image:
+        image.save(tmp_path / "picture.bmp")
+    assert client._decodable(tmp_path / "picture.bmp").startswith(b"\x89PNG")
+    assert client._decodable(pictures / "2.png") == (pictures / "2.png").read_bytes()
+
+
+def test_a_model_without_classify_gets_what_the_network_of_its_name_would(
+    server, pictures, tmp_path, capsys
+):
+    labels = tmp_path / "labels.txt"
+    labels.write_text("\n".join(LABELS))
+    options = ("--net", "vgg13", "--labels", labels, "--json")
+    assert run(server.grpc, pictures / "5.png", *options, model="plain") == 0
+    (row,) = json.loads(capsys.readouterr().out)["pictures"]
+    recipe = ToyRecipe(crop=8, short=round(8 * 256 / 224))
+    logits = toy_logits(preprocess(pictures / "5.png", recipe)[None])[0]
+    assert row["guesses"][0]["label"] == LABELS[logits.argmax()]
+
+
+def refused(capsys):
+    printed = capsys.readouterr()
+    (line,) = printed.err.splitlines()
+    assert line.startswith("error: ")
+    assert printed.out == ""
+    return line
+
+
+def test_a_model_whose_preprocessing_nobody_knows_is_refused(server, pictures, capsys):
+    assert run(server.grpc, pictures, model="plain") == 2
+    assert "--net" in refused(capsys)
+
+
+@pytest.mark.parametrize("scheme", ["grpc", "rest"])
+def test_a_model_that_is_not_served_is_refused(server, pictures, capsys, scheme):
+    assert run(getattr(server, scheme), pictures, model="tot") == 2
+    assert "tot" in refused(capsys)
+
+
+def test_a_server_that_is_not_there_is_refused(pictures, capsys):
+    url = f"http://127.0.0.1:{free_port()}"
+    assert run(url, pictures, "--retries", 1) == 2
+    assert "cannot be reached" in refused(capsys)
+
+
+def test_a_url_that_is_none_and_a_picture_that_is_not_there_are_refused(server, capsys, tmp_path):
+    assert run("localhost:8501", "x.png") == 2
+    assert "http://HOST:PORT" in refused(capsys)
+    assert run(server.rest, tmp_path) == 2
+    assert "no pictures" in refused(capsys)
+
+
+def test_an_interrupt_ends_in_one_line_and_at_once(pictures):
+    with socket.socket() as silent:  # accepts, and never answers
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        command = [sys.executable, TOOL, "--url", url, "--model", "toy", pictures]
+        process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+        silent.accept()
+        begin = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=20)
+    assert (process.returncode, errors) == (130, "interrupted\n")
+    assert time.monotonic() - begin < 5
+
+
+def test_help_needs_nothing_heavy():
+    code = (
+        "import sys, runpy; sys.argv = ['client.py', '--help']\n"
+        f"try: runpy.run_path({str(TOOL)!r}, run_name='__main__')\n"
+        "except SystemExit: pass\n"
+        "heavy = {'numpy', 'tensorflow', 'grpc', 'PIL', 'urllib3'} & set(sys.modules)\n"
+        "print('loaded:', sorted(heavy))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd="/")
+    assert "--concurrency" in done.stdout
+    assert done.stdout.endswith("loaded: []\n")
+
+
+def test_asking_over_grpc_never_imports_tensorflow(server, pictures):
+    code = (
+        "import sys; from tools import client;"
+        f"client.main(['--url', {server.grpc!r}, '--model', 'toy', {str(pictures)!r}]);"
+        "print('tensorflow' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=TOOL.parents[1]
+    )
+    assert done.stdout.endswith("False\n"), done.stderr
