@@ -60,7 +60,9 @@ def recognise(net: Net, file: WeightsFile) -> tuple[Identity, dict[str, str]]:
     """
     written_for = file.metadata.get("net", net.name)
     if written_for != net.name:
-        raise WeightsError(f"{file.path} holds weights of {written_for!r}, not of {net.name!r}")
+        raise WeightsError(
+            f"{file.path} holds weights of {written_for!r:.200}, not of {net.name!r}"
+        )
     flavour, naming = max(_candidates(net, file), key=lambda pair: _overlap(net, file, *pair))
     names = tensor_names(net, flavour, naming)
     wanted = set(names.values())

@@ -57,8 +57,8 @@ class Window:
 class Tensor:
     """One tensor of an open file.
 
-    `strides`, in elements, is None for values in C order; else the stream gives the storage that
-    the tensor is a view of, from its first element on.
+    `strides`, in elements, is None for values in C order; else the stream gives the values in
+    another order, and all of them: a permutation of axes.
     """
 
     name: str
@@ -67,6 +67,7 @@ class Tensor:
     open: Callable[[], Stream]
     big_endian: bool = False
     strides: tuple[int, ...] | None = None
+    path: Path | None = None  # of the file, for errors
 
     def read(self) -> np.ndarray:
         """Return all values as a float32 array of the tensor's shape."""
@@ -81,11 +82,13 @@ class Tensor:
         A block has about `BLOCK` bytes, or one row where a row is larger. Raises WeightsError
         where the values are not floats, end early or are not finite.
         """
-        shape = self.shape if shape is None else shape
+        with refusing(self.path):
+            yield from self._blocks(self.shape if shape is None else shape)
+
+    def _blocks(self, shape: tuple[int, ...]) -> Iterator[tuple[slice, np.ndarray]]:
         if self.dtype not in ITEM_BYTES:
             raise WeightsError(f"tensor {self.name!r} is {self.dtype}; weights are floats")
-        if not shape:
-            shape = (1,)
+        shape = shape or (1,)
         row = math.prod(shape[1:])
         step = max(1, BLOCK // (4 * row)) if row else shape[0]
         parts = self._in_order() if self.strides is None else self._strided()
@@ -105,8 +108,7 @@ class Tensor:
 
     def _strided(self):
         """As `_in_order`, from a storage that is read whole."""
-        extent = 1 + sum((n - 1) * s for n, s in zip(self.shape, self.strides, strict=True))
-        storage = self._decode(self.open(), extent)
+        storage = self._decode(self.open(), math.prod(self.shape))
         steps = tuple(4 * stride for stride in self.strides)
         ordered = np.lib.stride_tricks.as_strided(storage, self.shape, steps, writeable=False)
         flat, start, values = ordered.reshape(-1), 0, None
@@ -150,7 +152,7 @@ def check_shape(name: str, shape) -> tuple[int, ...]:
     """Return `shape` as a tuple; ValueError unless it is a few whole numbers, none negative."""
     shape = tuple(shape)
     if len(shape) > MAX_RANK or not all(type(n) is int and 0 <= n < 1 << 40 for n in shape):
-        raise ValueError(f"tensor {name!r} has a shape that is none")
+        raise ValueError(f"tensor {name!r:.200} has a shape that is none")
     return shape
 
 
@@ -160,8 +162,8 @@ def refusing(path: Path):
     try:
         yield
     except WeightsError as error:
-        text = str(error)
-        raise WeightsError(text if str(path) in text else f"{path}: {text}") from error
+        text = str(error) if str(path) in str(error) else f"{path}: {error}"
+        raise WeightsError(" ".join(text.split())) from error
     except DAMAGE as error:
-        why = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
+        why = " ".join(str(error).split())[:200] or type(error).__name__
         raise WeightsError(f"{path} is damaged or no weights file ({why})") from error

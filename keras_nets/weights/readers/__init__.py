@@ -6,7 +6,9 @@ None imports TensorFlow, Keras or torch, and none runs anything that a file hold
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
+from typing import BinaryIO
 
 from keras_nets.errors import WeightsError
 from keras_nets.weights.readers import (
@@ -37,20 +39,28 @@ def open_weights(path) -> Iterator[WeightsFile]:
     path = Path(path)
     with refusing(path):
         size = _size(path)
-        with path.open("rb") as file:
-            head = file.read(64)
-            if head.startswith(b"PK\x03\x04"):
-                archive = Archive(file, size)
-                for reader in ZIPS:
-                    if reader.claims(archive.names):
-                        yield reader.read(archive, path)
-                        return
-                raise WeightsError("it is a zip, but neither a .keras, .pth nor .npz file")
-            for reader in PLAIN:
-                if reader.matches(head, size):
-                    file.seek(0)
-                    yield reader.read(file, path, size)
-                    return
+        stream = path.open("rb")
+    with stream:
+        with refusing(path):
+            found = _read(stream, path, size)
+        # Damage that only shows as values are read is then told with the file's name.
+        bound = {name: replace(tensor, path=path) for name, tensor in found.tensors.items()}
+        yield replace(found, tensors=bound)
+
+
+def _read(stream: BinaryIO, path: Path, size: int) -> WeightsFile:
+    """List an open file with the reader that its first bytes, or its zip's members, call for."""
+    head = stream.read(64)
+    if head.startswith(b"PK\x03\x04"):
+        archive = Archive(stream, size)
+        for reader in ZIPS:
+            if reader.claims(archive.names):
+                return reader.read(archive, path)
+        raise WeightsError("it is a zip, but neither a .keras, .pth nor .npz file")
+    for reader in PLAIN:
+        if reader.matches(head, size):
+            stream.seek(0)
+            return reader.read(stream, path, size)
     raise WeightsError(f"{path} is no weights file; known are {', '.join(KINDS)}")
 
 

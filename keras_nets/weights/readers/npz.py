@@ -22,21 +22,18 @@ def claims(names: list[str]) -> bool:
 
 def read(archive: Archive, path: Path) -> WeightsFile:
     """List the arrays of an open zip; values are checked against the zip's CRC as they are read."""
-    tensors = {}
-    metadata = {}
+    tensors, metadata = {}, {}
     for member in archive.names:
         name = member.removesuffix(".npy")
         if name == METADATA:
-            whole = archive.small_file(member, LARGEST_METADATA)
-            pairs = np.lib.format.read_array(whole, allow_pickle=False)
-            metadata = dict(str(pair).split("=", 1) for pair in pairs)
+            metadata = _metadata(archive, member)
         else:
             tensors[name] = _tensor(archive, member, name)
     return WeightsFile(path, KIND, tensors, metadata)
 
 
-def _tensor(archive: Archive, member: str, name: str) -> Tensor:
-    """The array of one member, from its header."""
+def _header(archive: Archive, member: str) -> tuple[tuple[int, ...], bool, np.dtype, int]:
+    """(shape, whether in Fortran order, dtype, where the values start) of one array."""
     with archive.stream(member, 0, 1) as stream:
         version = np.lib.format.read_magic(stream)
         parse = {
@@ -44,8 +41,21 @@ def _tensor(archive: Archive, member: str, name: str) -> Tensor:
             (2, 0): np.lib.format.read_array_header_2_0,
         }[version]
         shape, fortran, dtype = parse(stream, max_header_size=LARGEST_HEADER)
-        start = stream.tell()
-    shape = check_shape(name, shape)
+        return check_shape(member, shape), fortran, dtype, stream.tell()
+
+
+def _metadata(archive: Archive, member: str) -> dict[str, str]:
+    shape, _, dtype, start = _header(archive, member)
+    if dtype.kind != "U" or len(shape) != 1 or not 0 < shape[0] * dtype.itemsize < LARGEST_METADATA:
+        raise ValueError("metadata that is no short list of texts")
+    whole = archive.small_file(member, start + LARGEST_METADATA)
+    pairs = np.frombuffer(whole.getbuffer()[start:], dtype, count=shape[0])
+    return dict(str(pair).split("=", 1) for pair in pairs)
+
+
+def _tensor(archive: Archive, member: str, name: str) -> Tensor:
+    """The array of one member, from its header."""
+    shape, fortran, dtype, start = _header(archive, member)
     if dtype.hasobject:
         raise WeightsError(f"array {name[:200]!r} holds Python objects, which no weights need")
     length = math.prod(shape) * dtype.itemsize

@@ -5,10 +5,12 @@ import math
 from pathlib import Path
 from typing import BinaryIO
 
+import numpy as np
+
 from keras_nets.errors import WeightsError
 from keras_nets.weights.pickled import Call, Span, read_pickle
 from keras_nets.weights.state import named_tensors
-from keras_nets.weights.tensor import ITEM_BYTES, Tensor, WeightsFile, Window, check_shape
+from keras_nets.weights.tensor import Tensor, WeightsFile, Window, check_shape
 
 KIND = "pdparams"
 ALLOWED = frozenset(
@@ -55,23 +57,23 @@ def _tensor(file: BinaryIO, name: str, value) -> Tensor | None:
         return None
     _, shape, dtype, fortran, data = value.state
     shape = check_shape(name, shape)
-    kind, big_endian = _dtype(dtype)
+    kind, item, big_endian = _dtype(dtype)
     strides = None
     if fortran and len(shape) > 1:
         strides = tuple(math.prod(shape[:axis]) for axis in range(len(shape)))
-    _check_length(name, math.prod(shape) * ITEM_BYTES.get(kind, 1), data)
+    _check_length(name, math.prod(shape) * item, data)
     return Tensor(name, shape, kind, lambda: _stream(file, data), big_endian, strides)
 
 
-def _dtype(call) -> tuple[str, bool]:
-    """(numpy's name, whether big-endian) of a pickled numpy.dtype."""
+def _dtype(call) -> tuple[str, int, bool]:
+    """(name, bytes an element, whether big-endian) of a pickled numpy.dtype."""
     if not (isinstance(call, Call) and str(call.function) == "numpy.dtype"):
         raise ValueError("an array without a dtype")
-    code = call.arguments[0]
-    names = {"f2": "float16", "f4": "float32", "f8": "float64"}
-    if code in names and isinstance(call.state, tuple):
-        return names[code], call.state[1] == ">"
-    return str(code)[:20], False
+    kind = np.dtype(call.arguments[0])
+    big_endian = isinstance(call.state, tuple) and call.state[1] == ">"
+    # numpy has no bfloat16, so paddle pickles the bits of one as whole numbers.
+    name = "bfloat16" if kind == np.uint16 else kind.name
+    return name, kind.itemsize, big_endian
 
 
 def _check_length(name: str, wanted: int, data) -> None:

@@ -1,5 +1,6 @@
 """What both kinds of torch file share: a pickled state dictionary over separate storages."""
 
+import math
 from collections.abc import Callable
 
 from keras_nets.errors import WeightsError
@@ -55,6 +56,8 @@ def rebuilt(name: str, value, open_storage: OpenStorage, big_endian: bool) -> Te
     shape, strides = check_shape(name, shape), check_shape(name, strides)
     extent = 1 + sum((n - 1) * stride for n, stride in zip(shape, strides, strict=True))
     extent = 0 if 0 in shape else extent
+    if extent != math.prod(shape):
+        raise WeightsError(f"tensor {name!r} is a view with gaps; save it contiguous, with torch")
     if type(offset) is not int or offset < 0 or offset + extent > count:
         raise WeightsError(
             f"tensor {name!r} of shape {shape} lies outside its storage of {count:_} values"
