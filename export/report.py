@@ -14,6 +14,7 @@ from export.results import Check, Cost, Report, Status
 
 SCHEMA = 1
 NAME = "report.json"
+PAGE = "report.html"
 CHUNK = 1 << 20
 PACKAGES = ("tensorflow", "keras", "numpy", "tf2onnx", "onnx", "onnxruntime", "protobuf")
 
@@ -28,11 +29,18 @@ def as_dict(report: Report) -> dict:
         "weights": report.weights,
         "options": report.options,
         "artifact": report.artifact,
-        "checks": [{**asdict(check), "status": check.status.value} for check in report.checks],
+        "checks": [_check(check) for check in report.checks],
         "cost": asdict(report.cost),
         "environment": report.environment,
         "command": list(report.command),
     }
+
+
+def _check(check: Check) -> dict:
+    told = {**asdict(check), "status": check.status.value}
+    if not check.details:
+        del told["details"]
+    return told
 
 
 def write_report(report: Report, folder: Path) -> None:
@@ -81,7 +89,7 @@ def artifact_files(folder: Path) -> dict[str, str]:
     return {
         path.relative_to(folder).as_posix(): file_sha256(path)
         for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.name != NAME
+        if path.is_file() and path.name not in (NAME, PAGE)
     }
 
 

@@ -20,6 +20,7 @@ class Check:
     allowed: float | None = None
     unit: str = ""
     note: str = ""
+    details: dict = field(default_factory=dict, hash=False)  # JSON: what is behind the number
 
 
 @dataclass(frozen=True)
