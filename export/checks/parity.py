@@ -1,8 +1,11 @@
 """Does the artifact compute what the model computes?"""
 
+from dataclasses import replace
+
 import numpy as np
 
 from export.checks.base import Trial, skipped, verdict
+from export.checks.distribution import distribution
 from export.results import Check
 
 FLOOR = 1e-3  # standard deviation of logits below which any network looks like any other
@@ -52,4 +55,5 @@ def compare(
     wavers = (top[:, -1] - top[:, -2]) <= 2 * tolerance * spread
     differs = wanted.argmax(axis=1) != got.argmax(axis=1)
     passed = worst <= tolerance and not (differs & ~wavers).any()
-    return verdict(name, passed, worst, tolerance, "std", told)
+    details = {"errors": distribution((wanted - got) / spread)}
+    return replace(verdict(name, passed, worst, tolerance, "std", told), details=details)
