@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 from keras_nets.errors import WeightsError
 
-MAX_STEPS = 500_000  # a network needs some 20,000; bounds time, and memory beside the file's own
+MAX_STEPS = 200_000  # a network needs some 20,000; bounds time, and memory beside the file's own
 LONGEST_NAME = 1024  # bytes; longer strings are values, and stay in the file
 MARK = object()
 

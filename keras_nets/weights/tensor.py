@@ -5,6 +5,10 @@ depends on the block and on the tensor wanted, never on what a file claims.
 """
 
 import math
+import struct
+import tokenize
+import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -29,8 +33,13 @@ DAMAGE = (
     OSError,
     RecursionError,
     RuntimeError,
+    SyntaxError,  # with TokenError: numpy parses the headers of .npy as literals
     TypeError,
     ValueError,
+    struct.error,
+    tokenize.TokenError,
+    zipfile.BadZipFile,
+    zlib.error,
 )
 
 
@@ -71,10 +80,10 @@ class Tensor:
 
     def read(self) -> np.ndarray:
         """Return all values as a float32 array of the tensor's shape."""
-        values = np.empty(self.shape, np.float32)
+        values = np.empty(self.shape or (1,), np.float32)
         for rows, block in self.blocks():
             values[rows] = block
-        return values
+        return values.reshape(self.shape)
 
     def blocks(self, shape: tuple[int, ...] | None = None) -> Iterator[tuple[slice, np.ndarray]]:
         """Yield (rows, float32 values) along the first axis, the tensor seen as `shape`.
