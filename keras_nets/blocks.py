@@ -17,9 +17,9 @@ def image_input(net: str, image: Image, *, smallest: int):
     Raises ValueError where a side is below `smallest` pixels and a later layer would be empty.
     """
     image = tuple(image)
-    if len(image) != 3:
+    if len(image) != 3 or None in image or image[2] < 1:
         raise ValueError(f"{net} takes an image of (height, width, channels). Received: {image}")
-    if min(image[:2]) < smallest or image[2] < 1:
+    if min(image[:2]) < smallest:
         raise ValueError(
             f"{net} takes images of at least {smallest}x{smallest} pixels. Received: {image}"
         )

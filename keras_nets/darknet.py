@@ -21,7 +21,7 @@ def darknet53(
     check_flavour("darknet53", flavour, ("paddle", "darknet"))
     leak = 0.1 if flavour == "darknet" else 0.0
 
-    x = inputs = image_input("darknet53", image, smallest=32)
+    x = inputs = image_input("darknet53", image, smallest=1)  # padding keeps every grid
     x = _conv(x, 32, 3, leak=leak, name="conv1")
     for stage, (width, blocks) in enumerate(STAGES, start=1):
         x = _conv(x, width, 3, strides=2, leak=leak, name=f"stage{stage}_down")
