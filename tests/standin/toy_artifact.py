@@ -57,11 +57,27 @@ def make_toy(out: Path, *, model: str = "toy", seed: int = 0, classify: bool = T
     return folder
 
 
-def make_onnx(out: Path, *, model: str = "toy") -> Path:
-    """Write bytes that stand for an ONNX file, which bundling does not look into."""
+def make_onnx(out: Path, *, model: str = "toy", seed: int = 0) -> Path:
+    """Write the toy as ONNX under `out` and return the folder of its report."""
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    kernel = toy_kernel(seed)
+    shape = np.array([-1, len(kernel)])
+    graph = helper.make_graph(
+        [
+            helper.make_node("Reshape", ["image", "shape"], ["rows"]),
+            helper.make_node("MatMul", ["rows", "kernel"], ["logits"]),
+        ],
+        "toy",
+        [helper.make_tensor_value_info("image", TensorProto.FLOAT, ["batch", *IMAGE])],
+        [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", CLASSES])],
+        [numpy_helper.from_array(kernel, "kernel"), numpy_helper.from_array(shape, "shape")],
+    )
+    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     folder = out / model / "onnx"
     folder.mkdir(parents=True)
-    (folder / "model.onnx").write_bytes(b"onnx of a toy")
+    onnx.save(made, folder / "model.onnx")
     write_report(folder, model=model, format="onnx")
     return folder
 

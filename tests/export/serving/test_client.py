@@ -32,7 +32,7 @@ def bundle(artifacts, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def server(bundle):
-    with standin(bundle) as running:
+    with standin(bundle, "--max-message", "1000000") as running:
         yield running
 
 
@@ -109,14 +109,10 @@ def test_a_picture_that_the_server_cannot_decode_is_refused_with_its_reason(clie
     assert not caught.value.retryable
 
 
-def test_a_message_over_the_limit_of_the_server_is_refused_and_not_retried(bundle):
-    # Its own server, for the limit is one of starting it.
-    with (
-        standin(bundle, "--max-message", "2000") as running,
-        ServingClient(running.grpc, "toy") as client,
-    ):
+def test_a_message_over_the_limit_of_the_server_is_refused_and_not_retried(server):
+    with ServingClient(server.grpc, "toy") as client:
         with pytest.raises(ServerError, match="RESOURCE_EXHAUSTED") as caught:
-            client.predict(images(8))
+            client.predict(images(2000))
         assert not caught.value.retryable
         assert client.predict(images(1)).shape == (1, 6)
 

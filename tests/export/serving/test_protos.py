@@ -37,14 +37,6 @@ def test_tensorflow_imported_afterwards_shares_the_messages():
     assert run(code) == ["True", "1.0"]
 
 
-def test_tensorflow_imported_before_is_used_as_it_is():
-    code = (
-        "import tensorflow as tf; from export.serving.protos import messages;"
-        "print(messages().TensorProto is type(tf.make_tensor_proto(1.0)), tf.add(1, 1).numpy())"
-    )
-    assert run(code) == ["True", "2"]
-
-
 def test_bundling_never_imports_tensorflow(tmp_path):
     source = make_tftrt(tmp_path)
     code = (
