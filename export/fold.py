@@ -3,7 +3,9 @@
     gamma * (x - mean) / sqrt(variance + epsilon) + beta  =  x * scale + shift
 
 A batch-norm that follows a linear convolution or dense layer, alone, disappears into its kernel and
-bias. Any other becomes the two vectors `scale` and `shift`.
+bias. Any other becomes the weights `scale` and `shift`; over an image, `scale` has the shape of a
+depthwise 1x1 kernel, which converters keep in their own layout where they would transpose around a
+product.
 """
 
 from collections.abc import Callable
@@ -11,7 +13,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-KERNEL_LAYERS = ("Conv2D", "Dense")
+KERNEL_LAYERS = ("Conv2D", "DepthwiseConv2D", "Dense")
 
 
 @dataclass(frozen=True)
@@ -107,6 +109,8 @@ def _foldable(model):
 def _folded_pair(layer, norm):
     def kernel():
         scale, _ = scale_and_shift(norm)
+        if type(layer).__name__ == "DepthwiseConv2D":
+            scale = scale.reshape(layer.kernel.shape[-2:])
         return (_values(layer.kernel) * scale).astype(np.float32)
 
     def bias():
@@ -116,16 +120,23 @@ def _folded_pair(layer, norm):
 
     kernel_path = layer.kernel.path
     bias_path = kernel_path.removesuffix("kernel") + "bias"
-    shape = tuple(layer.kernel.shape)
-    return [Weight(kernel_path, shape, kernel), Weight(bias_path, shape[-1:], bias)]
+    shape, channels = tuple(layer.kernel.shape), tuple(norm.moving_mean.shape)
+    return [Weight(kernel_path, shape, kernel), Weight(bias_path, channels, bias)]
 
 
 def _scale_and_shift(norm):
-    shape, path = tuple(norm.moving_mean.shape), norm.path
-    return [
-        Weight(f"{path}/scale", shape, lambda: scale_and_shift(norm)[0].astype(np.float32)),
-        Weight(f"{path}/shift", shape, lambda: scale_and_shift(norm)[1].astype(np.float32)),
-    ]
+    channels, path = norm.moving_mean.shape[0], norm.path
+    rank = len(norm._inbound_nodes[0].input_tensors[0].shape)
+    images = rank == 4 and norm.axis in (-1, 3)
+    shape = (1, 1, channels, 1) if images else (channels,)
+
+    def scale():
+        return scale_and_shift(norm)[0].astype(np.float32).reshape(shape)
+
+    def shift():
+        return scale_and_shift(norm)[1].astype(np.float32)
+
+    return [Weight(f"{path}/scale", shape, scale), Weight(f"{path}/shift", (channels,), shift)]
 
 
 def _plain(variable):

@@ -3,8 +3,12 @@
 Converters read plain ops best: Keras 3 reshapes every bias before adding it, which tf2onnx and
 TF-TRT leave outside their fused convolutions, and its Flatten computes a shape at run time, which
 splits a VGG into two TensorRT engines. Layers that are not in `LOWERED` run as Keras wrote them.
+
+The operations of a layer lie in a scope of its name, so that a tensor of an artifact can be told by
+the layer that it comes from.
 """
 
+import re
 from collections.abc import Mapping
 
 import tensorflow as tf
@@ -19,20 +23,37 @@ def forward(model, folded: Folded, image, weights: Mapping[str, tf.Tensor]):
     """
 
     def run(operation):
-        name = type(operation).__name__
-        if getattr(operation, "name", None) in folded.gone:
+        if operation.name in folded.gone:
             return lambda x, **_: x
         if hasattr(operation, "_run_through_graph"):
             return lambda x, **_: operation._run_through_graph(x, operation_fn=run)
-        if name in LOWERED:
-            lowered = LOWERED[name](operation, weights)
-            if lowered:
-                return lambda x, **_: lowered(x)
-        if hasattr(operation, "stateless_call"):
-            return _as_keras_wrote_it(operation, weights)
-        return operation
+
+        def call(*inputs, **options):
+            with tf.name_scope(scope(operation.name)):
+                return _plainest(operation, weights)(*inputs, **options)
+
+        return call
 
     return run(model)(image)
+
+
+def scope(layer: str) -> str:
+    """The scope of names that the operations of the layer called `layer` lie in."""
+    name = re.sub(r"[^A-Za-z0-9_.\-/]", "_", layer)
+    if name in ("image", "logits"):  # the names of the graph's own input and output
+        name += "_layer"
+    return name if name[:1].isalnum() else f"layer{name}"
+
+
+def _plainest(operation, weights):
+    """A function that does what `operation` does, in the plainest way that is known."""
+    lower = LOWERED.get(type(operation).__name__)
+    lowered = lower(operation, weights) if lower else None
+    if lowered:
+        return lambda x, **_: lowered(x)
+    if hasattr(operation, "stateless_call"):
+        return _as_keras_wrote_it(operation, weights)
+    return operation
 
 
 def _as_keras_wrote_it(layer, weights):
@@ -64,6 +85,31 @@ def _conv2d(layer, weights):
     return call
 
 
+def _depthwise_conv2d(layer, weights):
+    if layer.data_format != "channels_last":
+        return None
+    kernel = weights[layer.kernel.path]
+    return lambda x: _biased(layer, weights, _depthwise(layer, x, kernel))
+
+
+def _separable_conv2d(layer, weights):
+    if layer.data_format != "channels_last":
+        return None
+    depthwise = weights[layer.depthwise_kernel.path]
+    pointwise = weights[layer.pointwise_kernel.path]
+
+    def call(x):
+        x = tf.nn.conv2d(_depthwise(layer, x, depthwise), pointwise, 1, "VALID")
+        return _biased(layer, weights, x)
+
+    return call
+
+
+def _depthwise(layer, x, kernel):
+    strides, padding = (1, *layer.strides, 1), layer.padding.upper()
+    return tf.nn.depthwise_conv2d(x, kernel, strides, padding, dilations=layer.dilation_rate)
+
+
 def _dense(layer, weights):
     kernel = weights[layer.kernel.path]
     return lambda x: (
@@ -73,9 +119,28 @@ def _dense(layer, weights):
     )
 
 
+def _depthwise(layer, weights):
+    height, width = layer.strides
+    if layer.data_format != "channels_last" or height != width:
+        return None
+    kernel = weights[layer.kernel.path]
+
+    def call(x):
+        x = tf.nn.depthwise_conv2d(
+            x,
+            kernel,
+            (1, height, width, 1),
+            layer.padding.upper(),
+            dilations=layer.dilation_rate,
+        )
+        return _biased(layer, weights, x)
+
+    return call
+
+
 def _biased(layer, weights, x):
     """Add the bias, the layer's own or a folded batch-norm's, and activate."""
-    bias = layer.kernel.path.removesuffix("kernel") + "bias"
+    bias = layer.weights[0].path.rpartition("/")[0] + "/bias"
     if bias in weights:
         x = tf.nn.bias_add(x, weights[bias])
     return layer.activation(x)
@@ -85,6 +150,9 @@ def _scale_and_shift(norm, weights):
     axis, scale, shift = norm.axis, weights[f"{norm.path}/scale"], weights[f"{norm.path}/shift"]
 
     def call(x):
+        if len(scale.shape) == 4:
+            x = tf.nn.depthwise_conv2d(x, scale, (1, 1, 1, 1), "VALID")
+            return tf.nn.bias_add(x, shift)
         if axis in (-1, len(x.shape) - 1):
             return x * scale + shift
         shape = [1] * len(x.shape)
@@ -113,6 +181,8 @@ LOWERED = {
     "BatchNormalization": _scale_and_shift,
     "Conv2D": _conv2d,
     "Dense": _dense,
+    "DepthwiseConv2D": _depthwise,
     "Dropout": _identity,
     "Flatten": _flatten,
+    "SeparableConv2D": _separable,
 }

@@ -11,7 +11,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from export.checks import Expected, Trial, run_checks
@@ -20,6 +20,7 @@ from export.cost import Meter
 from export.engine import run_engine
 from export.errors import ArtifactError, ExportError
 from export.formats import Format, find_format
+from export.formats.base import Written
 from export.lanes import make as make_lane
 from export.observe import observe
 from export.place import Place, staged
@@ -65,7 +66,7 @@ class Made:
     reference: Reference
     expected: Expected
     options: Options
-    places: tuple[tuple[Format, Place, str], ...]  # with the note of the writer
+    places: tuple[tuple[Format, Place, Written], ...]
     locks: ExitStack
     meter: Meter
     progress: Progress
@@ -131,8 +132,8 @@ def make(
         for format, place in zip(wanted, places, strict=True):
             _give_memory_back()
             progress(format.name, "writing")
-            note = format.write(skeleton, place.stage, place.scratch, options).note
-            written.append((format, place, note))
+            said = format.write(skeleton, place.stage, place.scratch, options)
+            written.append((format, place, said))
         return Made(reference, expected, options, tuple(written), locks.pop_all(), meter, progress)
 
 
@@ -141,10 +142,16 @@ def judge(made: Made) -> list[Report]:
     reports, reference, options = [], made.reference, made.options
     _give_memory_back()
     with made.locks:
-        for format, place, note in made.places:
+        for format, place, said in made.places:
             made.progress(format.name, "verifying")
             checks = _check(
-                format, place.stage, place.scratch, reference, made.expected, options.batch_sizes
+                format,
+                place.stage,
+                place.scratch,
+                reference,
+                made.expected,
+                options.batch_sizes,
+                said.stock,
             )
             goal = _goal(place, checks)
             report = Report(
@@ -152,7 +159,7 @@ def judge(made: Made) -> list[Report]:
                 format.name,
                 checks,
                 {"source": options.weights_source, "sha256": reference.sha256},
-                describe_artifact(place.stage) | ({"note": note} if note else {}),
+                describe_artifact(place.stage) | {k: v for k, v in asdict(said).items() if v},
                 {
                     "classes": reference.classes,
                     "image": list(reference.image),
@@ -201,7 +208,8 @@ def verify(
     progress(format.name, "verifying")
     sizes = tuple(told.options.get("batch_sizes", Options.batch_sizes))
     with tempfile.TemporaryDirectory(prefix="keras-nets-") as scratch:
-        checks = _check(format, folder, Path(scratch), reference, expected, sizes)
+        stock = told.artifact.get("stock", "")
+        checks = _check(format, folder, Path(scratch), reference, expected, sizes, stock)
     if compare_hashes:
         checks = (_hashes(folder, told, reference), *checks)
     progress(format.name, "done")
@@ -217,10 +225,11 @@ def _check(
     reference: Reference,
     expected: Expected,
     batch_sizes: tuple[int, ...],
+    stock: str,
 ) -> tuple[Check, ...]:
     observation = observe(format.name, folder, reference.images, scratch)
     engine = run_engine(format, folder, reference.images, scratch) if format.lane else None
-    return run_checks(Trial(format, reference, observation, expected, batch_sizes, engine))
+    return run_checks(Trial(format, reference, observation, expected, batch_sizes, engine, stock))
 
 
 def _hashes(folder: Path, told: Report, reference: Reference) -> Check:

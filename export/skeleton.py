@@ -53,23 +53,34 @@ def trace(model) -> Skeleton:
         raise ValueError(f"a model to export has a fixed image size and class count, not {image}")
 
     folded = fold(model)
-    weights = tuple(folded.weights.values())
+    names = list(folded.weights)
+    graph = _trace(model, folded, names, image)
+    used = {source for node in graph.node for source in node.input}
+    unused = [name for index, name in enumerate(names) if stand_in(index) not in used]
+    if unused:  # kept by a layer but not part of inference, such as a running average
+        names = [name for name in names if name not in unused]
+        graph = _trace(model, folded, names, image)
+    weights = tuple(folded.weights[name] for name in names)
+    return Skeleton(model.name, image, classes, weights, graph)
+
+
+def _trace(model, folded, names: list[str], image):
+    """The graph of `model` with stand-ins for the weights called `names`, simplified."""
     specs = [
-        tf.TensorSpec(weight.shape, tf.float32, name=stand_in(index))
-        for index, weight in enumerate(weights)
+        tf.TensorSpec(folded.weights[name].shape, tf.float32, name=stand_in(index))
+        for index, name in enumerate(names)
     ]
 
     @tf.function(autograph=False)
     def network(image, stand_ins):
-        named = dict(zip(folded.weights, stand_ins, strict=True))
+        unused = {n: tf.zeros(w.shape) for n, w in folded.weights.items() if n not in names}
+        named = dict(zip(names, stand_ins, strict=True)) | unused
         return {LOGITS: tf.identity(forward(model, folded, image, named), name=LOGITS)}
 
     image_spec = tf.TensorSpec((None, *image), tf.float32, name=IMAGE)
     function = network.get_concrete_function(image_spec, specs)
-    graph = _simplify(
-        function.graph.as_graph_def(), [IMAGE, LOGITS, *map(stand_in, range(len(weights)))]
-    )
-    return Skeleton(model.name, image, classes, weights, graph)
+    kept = [IMAGE, LOGITS, *(spec.name for spec in specs)]
+    return _simplify(function.graph.as_graph_def(), kept)
 
 
 def run_skeleton(skeleton: Skeleton, image, weights) -> dict:

@@ -45,6 +45,7 @@ class Trial:
     expected: Expected
     batch_sizes: tuple[int, ...] = (1, 4, 8)
     engine: EngineRun | None = None
+    stock: str = ""  # why the converter's own way was taken, where it was
 
 
 def verdict(name, passed, measured, allowed, unit="", note="") -> Check:

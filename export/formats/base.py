@@ -52,6 +52,7 @@ class Written:
     """What a format says of an artifact that it has just written."""
 
     note: str = ""  # how it was made, where that is not as usual
+    stock: str = ""  # why the converter's own way was taken, where it was
 
 
 class Format(Protocol):

@@ -13,6 +13,7 @@ import numpy as np
 
 from export.errors import ArtifactError, PourError
 from export.formats.base import Found, Opened, Tensor, Written
+from export.formats.stock import pour_or_stock
 from export.lazy import need
 from export.pour import Placement, Step, chunks, digest, drain, follow, mark, marked, pour
 from export.wire import CONTENT
@@ -20,6 +21,7 @@ from export.wire import CONTENT
 # ModelProto.graph, then GraphProto.initializer, then TensorProto.raw_data.
 SCHEMA = {7: {5: {9: CONTENT}}}
 MODEL, DATA = "model.onnx", "model.onnx.data"
+STOCK_FACTOR = 90  # DarkNet-53 (159 MB) took tf2onnx 14 GB
 ALIGNMENT = 4096  # of external data, so that runtimes can map it
 
 
@@ -34,13 +36,28 @@ class Onnx:
     largest: int = 2_000_000_000  # bytes of weights in a single file; protobuf ends at 2 GiB
 
     def write(self, skeleton, folder: Path, scratch: Path, options) -> Written:
+        if skeleton.weight_bytes > self.largest:
+            model, placements = self._convert(skeleton)
+            _write_external(model, skeleton.weights, placements, folder)
+            return Written(f"weights beside the graph in {DATA}, for protobuf ends at 2 GB")
+        return pour_or_stock(
+            lambda: self._pour(skeleton, folder / MODEL),
+            lambda: self._write_stock(skeleton, folder / MODEL),
+            weight_bytes=skeleton.weight_bytes,
+            factor=STOCK_FACTOR,
+        )
+
+    def _pour(self, skeleton, path: Path) -> None:
         model, placements = self._convert(skeleton)
-        if skeleton.weight_bytes <= self.largest:
-            data = model.SerializeToString(deterministic=True)
-            pour(data, SCHEMA, skeleton.weights, placements, folder / MODEL)
-            return Written()
-        _write_external(model, skeleton.weights, placements, folder)
-        return Written(f"weights beside the graph in {DATA}, for protobuf ends at 2 GB")
+        data = model.SerializeToString(deterministic=True)
+        pour(data, SCHEMA, skeleton.weights, placements, path)
+
+    def _write_stock(self, skeleton, path: Path) -> None:
+        from export.skeleton import with_constants
+
+        graph = with_constants(skeleton, lambda _, weight: weight.read())
+        model = self._run_tf2onnx(graph, skeleton.name, [])
+        path.write_bytes(_finish(model, [], skeleton).SerializeToString(deterministic=True))
 
     def open(self, folder: Path) -> Opened:
         path = folder / MODEL
@@ -49,21 +66,28 @@ class Onnx:
         return _open(path)
 
     def _convert(self, skeleton):
-        tf2onnx = need("tf2onnx", to="writing ONNX")
-        from export.skeleton import IMAGE, LOGITS, stand_in
+        """The ONNX model of the skeleton, its weights marked, and where they go."""
+        from export.skeleton import stand_in
 
-        numbers = range(len(skeleton.weights))
+        names = [f"{stand_in(index)}:0" for index in range(len(skeleton.weights))]
+        model = self._run_tf2onnx(skeleton.graph, skeleton.name, names)
+        indices = {name: index for index, name in enumerate(names)}
+        placements = _placements(model.graph, indices, skeleton.weights)
+        return _finish(model, placements, skeleton), placements
+
+    def _run_tf2onnx(self, graph, name: str, stand_ins: list[str]):
+        tf2onnx = need("tf2onnx", to="writing ONNX")
+        from export.skeleton import IMAGE, LOGITS
+
         model, _ = tf2onnx.convert.from_graph_def(
-            skeleton.graph,
-            name=skeleton.name,
-            input_names=[f"{IMAGE}:0", *(f"{stand_in(i)}:0" for i in numbers)],
+            graph,
+            name=name,
+            input_names=[f"{IMAGE}:0", *stand_ins],
             output_names=[f"{LOGITS}:0"],
             tensors_to_rename={f"{name}:0": name for name in (IMAGE, LOGITS)},
             opset=self.opset,
         )
-        indices = {f"{stand_in(i)}:0": i for i in numbers}
-        placements = _placements(model.graph, indices, skeleton.weights)
-        return _finish(model, placements, skeleton), placements
+        return model
 
 
 def _placements(graph, indices: dict[str, int], weights) -> list[Placement]:
