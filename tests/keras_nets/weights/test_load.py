@@ -1,6 +1,7 @@
 """Loaded models answer as the framework that wrote the file; what does not fit changes nothing."""
 
 import pickle
+from collections import OrderedDict
 
 import numpy as np
 import pytest
@@ -29,7 +30,7 @@ from keras_nets.weights.names import tensor_names
 from keras_nets.weights.readers import open_weights
 
 TOLERANCE = 1e-4  # of the largest logit
-SIDES = {"alexnet": (127, 3), "darknet53": (64, None)}  # image, grid before the dense layers
+SIDES = {"alexnet": (127, 3), "darknet53": (32, None)}  # image, grid before the dense layers
 # What the others show as well, in seconds rather than tenths.
 SLOW = {(net, flavour) for net in ("vgg13", "vgg16", "vgg19") for flavour in STATE_DICTS}
 SLOW |= {("vgg11", "paddle"), ("alexnet", "torchvision"), ("darknet53", "paddle")}
@@ -231,7 +232,7 @@ def test_weights_of_another_flavour_are_refused_for_a_model(golden_files):
 
 def test_an_image_that_the_network_cannot_take_is_no_damage(golden_files):
     _, path = golden_files["pth"]
-    with pytest.raises(ValueError, match="at least 35x35") as caught:
+    with pytest.raises(ValueError, match="takes images of at least") as caught:
         load_weights("squeezenet1_0", path, image=(8, 8, 3))
     assert not isinstance(caught.value, WeightsError)
 
@@ -254,19 +255,17 @@ def test_other_floats_are_converted(tmp_path, dtype):
 
 
 def test_wrapped_and_prefixed_and_ordered_dictionaries_are_unwrapped(tmp_path):
-    from collections import OrderedDict
-
     state = OrderedDict((f"module.{name}", values) for name, values in small_state().items())
     path = tmp_path / "w.pdparams"
     path.write_bytes(pickle.dumps({"epoch": 3, "state_dict": state}, protocol=2))
     assert identify_weights("squeezenet1_1", path).classes == 10
 
 
-def test_a_loaded_model_can_be_trained(tmp_path, small_model):
-    # The variables use the reader's memory, which training must be able to write.
-    path = write_pdparams(tmp_path / "w.pdparams", small_state())
-    model = load_weights("squeezenet1_1", path, image=(64, 64, 3))
-    before = model.get_layer("conv10").bias.numpy().copy()
-    model.compile("sgd", "mse")
-    model.train_on_batch(np.ones((2, 64, 64, 3), np.float32), np.ones((2, 10), np.float32))
-    assert not np.array_equal(before, model.get_layer("conv10").bias.numpy())
+def test_the_weights_of_a_loaded_model_can_be_changed(tmp_path):
+    # The variables use memory that the reader filled, which training must be able to write.
+    state = small_state()
+    path = write_pdparams(tmp_path / "w.pdparams", state)
+    bias = load_weights("squeezenet1_1", path).get_layer("conv10").bias
+    bias.assign_add(np.ones(10, np.float32))
+    assert np.allclose(bias.numpy(), state["_conv9.bias"] + 1)
+    assert len(np.unique(load_weights("squeezenet1_1", path).get_layer("conv10").bias)) == 10
