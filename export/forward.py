@@ -86,14 +86,14 @@ def _conv2d(layer, weights):
 
 
 def _depthwise_conv2d(layer, weights):
-    if layer.data_format != "channels_last":
+    if not _is_plain_depthwise(layer):
         return None
     kernel = weights[layer.kernel.path]
     return lambda x: _biased(layer, weights, _depthwise(layer, x, kernel))
 
 
 def _separable_conv2d(layer, weights):
-    if layer.data_format != "channels_last":
+    if not _is_plain_depthwise(layer):
         return None
     depthwise = weights[layer.depthwise_kernel.path]
     pointwise = weights[layer.pointwise_kernel.path]
@@ -103,6 +103,11 @@ def _separable_conv2d(layer, weights):
         return _biased(layer, weights, x)
 
     return call
+
+
+def _is_plain_depthwise(layer) -> bool:
+    """TensorFlow's depthwise convolution takes one stride for both axes."""
+    return layer.data_format == "channels_last" and len(set(layer.strides)) == 1
 
 
 def _depthwise(layer, x, kernel):
@@ -117,25 +122,6 @@ def _dense(layer, weights):
         if len(x.shape) == 2
         else _as_keras_wrote_it(layer, weights)(x)
     )
-
-
-def _depthwise(layer, weights):
-    height, width = layer.strides
-    if layer.data_format != "channels_last" or height != width:
-        return None
-    kernel = weights[layer.kernel.path]
-
-    def call(x):
-        x = tf.nn.depthwise_conv2d(
-            x,
-            kernel,
-            (1, height, width, 1),
-            layer.padding.upper(),
-            dilations=layer.dilation_rate,
-        )
-        return _biased(layer, weights, x)
-
-    return call
 
 
 def _biased(layer, weights, x):
@@ -181,8 +167,8 @@ LOWERED = {
     "BatchNormalization": _scale_and_shift,
     "Conv2D": _conv2d,
     "Dense": _dense,
-    "DepthwiseConv2D": _depthwise,
+    "DepthwiseConv2D": _depthwise_conv2d,
     "Dropout": _identity,
     "Flatten": _flatten,
-    "SeparableConv2D": _separable,
+    "SeparableConv2D": _separable_conv2d,
 }
