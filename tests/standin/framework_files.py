@@ -76,6 +76,47 @@ def write_pdparams(path, tensors: dict[str, np.ndarray], protocol: int = 4) -> P
     return Path(path)
 
 
+def write_pth(path, tensors: dict[str, np.ndarray], *, legacy: bool = False) -> Path:
+    """What torch.save(state_dict) writes, a zip or as before torch 1.6, for any tensors."""
+    state = _torch_pickle(tensors)
+    if not legacy:
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("archive/data.pkl", state)
+            for key, array in enumerate(tensors.values()):
+                with archive.open(f"archive/data/{key}", "w", force_zip64=True) as member:
+                    member.write(memoryview(np.ascontiguousarray(array)).cast("B"))
+        return Path(path)
+    heads = (0x1950A86A20F9469CFC6C, 1001, {"protocol_version": 1001, "little_endian": True})
+    with Path(path).open("wb") as file:
+        file.write(b"".join(pickle.dumps(head, protocol=2) for head in heads) + state)
+        file.write(pickle.dumps([str(key) for key in range(len(tensors))], protocol=2))
+        for array in tensors.values():
+            file.write(struct.pack("<q", array.size))
+            file.write(memoryview(np.ascontiguousarray(array)).cast("B"))
+    return Path(path)
+
+
+def _torch_pickle(tensors: dict[str, np.ndarray]) -> bytes:
+    """The pickle of an OrderedDict of float tensors, spelled out: its classes are torch's."""
+
+    def text(value: str) -> bytes:
+        return b"X" + struct.pack("<I", len(value)) + value.encode()
+
+    def numbers(values) -> bytes:
+        return b"(" + b"".join(b"J" + struct.pack("<i", value) for value in values) + b"t"
+
+    parts = [b"\x80\x02ccollections\nOrderedDict\n)R("]
+    for key, (name, array) in enumerate(tensors.items()):
+        strides = [int(np.prod(array.shape[axis + 1 :])) for axis in range(array.ndim)]
+        parts += [
+            text(name) + b"ctorch._utils\n_rebuild_tensor_v2\n((" + text("storage"),
+            b"ctorch\nFloatStorage\n" + text(str(key)) + text("cpu"),
+            b"J" + struct.pack("<i", array.size) + b"tQK\x00",
+            numbers(array.shape) + numbers(strides) + b"\x89ccollections\nOrderedDict\n)RtR",
+        ]
+    return b"".join(parts) + b"u."
+
+
 def write_golden_pth(path, tensors: dict[str, np.ndarray]) -> Path:
     """The zip that torch.save(state_dict) writes for squeezenet1_0."""
     with zipfile.ZipFile(path, "w") as archive:

@@ -5,7 +5,7 @@ SavedModel runtime, and REST over those. It keeps to what the tests rely on: mod
 versions and labels, read again when it changes; batches padded to the allowed sizes; warm-up before
 a version is available; the wording of its errors.
 
-    python tests/standin/model_server.py --bundle deploy/ [--die-after N]
+    python tests/standin/model_server.py --bundle deploy/
 
 prints one line of JSON with its ports once every version is loaded.
 """
@@ -52,12 +52,11 @@ class Refused(Exception):
 class Server:
     """The models of one folder, and the requests to them."""
 
-    def __init__(self, bundle: Path, root: str, die_after: int | None):
-        self.bundle, self.root, self.die_after = bundle, root, die_after
+    def __init__(self, bundle: Path, root: str):
+        self.bundle, self.root = bundle, root
         self.models = {}  # name -> {version: Servable}
         self.labels = {}  # name -> {label: version}
         self.lock = threading.Lock()
-        self.answered = 0
         self.stamp = None
 
     def poll(self) -> None:
@@ -121,9 +120,6 @@ class Server:
 
     def predict(self, request) -> predict_pb2.PredictResponse:
         """Answer a PredictRequest; raises Refused."""
-        self.answered += 1
-        if self.die_after is not None and self.answered > self.die_after:
-            servable.die()  # in the middle of this request, and of all others
         signature = request.model_spec.signature_name or "serving_default"
         while True:
             version, held = self.find(request.model_spec)
@@ -151,6 +147,16 @@ class Server:
             get_model_metadata_pb2.SignatureDefMap(signature_def=held.signature_defs)
         )
         return response
+
+    def metrics(self) -> str:
+        """How many batches of each size were run, as Prometheus reads it."""
+        with self.lock:
+            versions = [(name, v, s) for name, held in self.models.items() for v, s in held.items()]
+        return "".join(
+            f'standin_batches{{model="{name}",version="{version}",size="{size}"}} {count}\n'
+            for name, version, held in versions
+            for size, count in sorted(held.ran.items())
+        )
 
     def status(self, request) -> get_model_status_pb2.GetModelStatusResponse:
         with self.lock:
@@ -198,13 +204,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--bundle", type=Path, required=True)
     parser.add_argument("--root", default="/bundle", help="what models.config calls the bundle")
-    parser.add_argument("--die-after", type=int, help="exit while answering the next request")
     parser.add_argument("--max-message", type=int, default=-1, help="bytes that gRPC takes")
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--rest-port", type=int, default=0)
     args = parser.parse_args()
 
-    server = Server(args.bundle, args.root, args.die_after)
+    server = Server(args.bundle, args.root)
     server.poll()
     threading.Thread(target=server.keep_polling, daemon=True).start()
     options = [("grpc.max_receive_message_length", args.max_message)]

@@ -15,6 +15,7 @@ from tensorflow_serving.apis import (
     predict_pb2,
 )
 
+METRICS = "/monitoring/prometheus/metrics"
 PATH = re.compile(
     r"/v1/models/(?P<name>[^/:]+)"
     r"(?:/versions/(?P<version>\d+)|/labels/(?P<label>[^/:]+))?"
@@ -38,7 +39,10 @@ def make_handler(server, refused):
             pass
 
         def do_GET(self):
-            self._respond(None)
+            if self.path == METRICS:
+                self._send(200, server.metrics().encode(), "text/plain")
+            else:
+                self._respond(None)
 
         def do_POST(self):
             size = int(self.headers.get("Content-Length", 0))
@@ -51,9 +55,11 @@ def make_handler(server, refused):
                 status, answer = STATUS[error.code], {"error": str(error)}
             except (ValueError, KeyError, TypeError) as error:
                 status, answer = 400, {"error": f"JSON Parse error: {error}"}
-            data = json.dumps(answer).encode()
+            self._send(status, json.dumps(answer).encode(), "application/json")
+
+        def _send(self, status: int, data: bytes, kind: str) -> None:
             self.send_response(status)
-            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Type", kind)
             self.send_header("Content-Length", str(len(data)))
             self.end_headers()
             self.wfile.write(data)

@@ -39,9 +39,15 @@ class Running:
 
 
 @contextmanager
-def standin(bundle: Path, *options: str):
-    """Run the stand-in over the serving folder `bundle` until the end of the `with`."""
-    command = [sys.executable, str(HERE / "model_server.py"), "--bundle", str(bundle), *options]
+def standin(bundle: Path, ports: tuple[int, int] = (0, 0), max_message: int = -1):
+    """Run the stand-in over the serving folder `bundle` until the end of the `with`.
+
+    `ports` are of gRPC and REST, 0 for a free one; `max_message` is what gRPC takes, in bytes.
+    """
+    root = read_ledger(bundle).root
+    command = [sys.executable, str(HERE / "model_server.py"), "--bundle", str(bundle)]
+    command += ["--root", root, "--max-message", str(max_message)]
+    command += ["--port", str(ports[0]), "--rest-port", str(ports[1])]
     environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": ""}
     with tempfile.TemporaryFile("w+") as errors:
         process = subprocess.Popen(
@@ -52,8 +58,8 @@ def standin(bundle: Path, *options: str):
             if not line:
                 errors.seek(0)
                 raise RuntimeError(f"the stand-in did not start: {errors.read()[-2000:]}")
-            ports = json.loads(line)
-            yield Running(process, ports["grpc"], ports["rest"])
+            found = json.loads(line)
+            yield Running(process, found["grpc"], found["rest"])
         finally:
             process.kill()
             process.wait()
@@ -61,24 +67,28 @@ def standin(bundle: Path, *options: str):
 
 
 @contextmanager
-def real_server(bundle: Path):
-    """Run tensorflow_model_server with the flags of compose.yaml, on the path it has here."""
-    grpc_port, rest_port = free_port(), free_port()
-    with tempfile.TemporaryDirectory() as folder:
-        configs = Path(folder)
-        root = read_ledger(bundle).root
-        for name in ("models.config", "batching_parameters.txt", "monitoring.config"):
-            text = (bundle / name).read_text(encoding="utf-8")
-            (configs / name).write_text(text.replace(root, str(bundle.resolve())))
-        flags = [*modelserver.flags(str(configs))[2:], f"--port={grpc_port}"]
-        process = subprocess.Popen([REAL, *flags, f"--rest_api_port={rest_port}"])
-        try:
-            model = read_ledger(bundle).models[0].name
-            wait_for(f"http://127.0.0.1:{rest_port}/v1/models/{model}/metadata", process)
-            yield Running(process, grpc_port, rest_port)
-        finally:
-            process.kill()
-            process.wait()
+def real_server(bundle: Path, ports: tuple[int, int] | None = None, max_message: int = -1):
+    """Run tensorflow_model_server as compose.yaml does, over a bundle mounted at its own path."""
+    grpc_port, rest_port = ports or (free_port(), free_port())
+    given = {
+        "port": grpc_port,
+        "rest_api_port": rest_port,
+        "model_config_file_poll_wait_seconds": 1,
+        "grpc_channel_arguments": f"grpc.max_receive_message_length={max_message}",
+    }
+    flags = [f for f in modelserver.flags(str(bundle)) if f[2:].split("=")[0] not in given]
+    flags += [f"--{name}={value}" for name, value in given.items()]
+    process = subprocess.Popen([REAL, *flags])
+    try:
+        model = read_ledger(bundle).models[0].name
+        wait_for(f"http://127.0.0.1:{rest_port}/v1/models/{model}/metadata", process)
+        yield Running(process, grpc_port, rest_port)
+    finally:
+        process.kill()
+        process.wait()
+
+
+SERVERS = {"standin": standin, "real": real_server}
 
 
 def wait_for(url: str, process: subprocess.Popen) -> None:
