@@ -214,10 +214,6 @@ def _published(exported) -> tuple[float, float] | None:
 def load_keras(exported, weights: Path | None):
     """Build the Keras model behind an artifact. Called in a process of its own."""
     from export.errors import ArtifactError
-    from export.evaluation.predictor import Running
-    from export.reference import canonical_sha256
-    from keras_nets import find_net
-    from keras_nets.prepare import prepare
 
     seeded = weights is None and exported.weights.startswith("seeded:")
     source = str(weights or exported.weights)
@@ -226,6 +222,12 @@ def load_keras(exported, weights: Path | None):
             f"{source} is not there; say with --weights where the file lies, or leave the Keras "
             "model out with --no-keras"
         )
+
+    from export.evaluation.predictor import Running  # TensorFlow loads below this line
+    from export.reference import canonical_sha256
+    from keras_nets import find_net
+    from keras_nets.prepare import prepare
+
     model = prepare(
         find_net(exported.model),
         None if seeded else source,

@@ -5,7 +5,6 @@ that need no TensorFlow load none.
 """
 
 import os
-import signal
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from typing import Protocol
 import numpy as np
 
 from export.errors import ExportError
+from export.evaluation.child import follow_parent
 from export.evaluation.ranks import best_classes
 from export.formats.base import Predict
 
@@ -104,7 +104,7 @@ class Predictor:
 
 
 def _serve(pipe, log: str, load: Load, classes: int) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends this process by itself
+    follow_parent()
     with Path(log).open("ab") as file:  # runtimes talk, and a bar or a table must stay whole
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)

@@ -1,6 +1,5 @@
 """Pictures decoded ahead of the network, by worker processes, in batches of bounded memory."""
 
-import signal
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
@@ -11,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from export.errors import ExportError
+from export.evaluation.child import follow_parent
 
 Read = Callable[[Path], np.ndarray]  # path -> float32 (h, w, 3); ValueError where it is broken
 
@@ -28,7 +28,7 @@ class Readers:
         if self.workers:
             # Not forked: the threads of numerical libraries do not survive a fork.
             self._pool = ProcessPoolExecutor(
-                self.workers, mp_context=get_context("spawn"), initializer=_start
+                self.workers, mp_context=get_context("spawn"), initializer=follow_parent
             )
         return self
 
@@ -73,10 +73,6 @@ class Readers:
                 "a process that decodes pictures died, perhaps for want of memory; "
                 "go on with --resume and fewer --workers"
             ) from cause
-
-
-def _start() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends its workers by itself
 
 
 def _attempt(read: Read, path: Path) -> np.ndarray | str:

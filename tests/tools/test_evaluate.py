@@ -111,15 +111,24 @@ def test_json_has_everything_and_nothing_else_on_standard_output(run, exported, 
     assert not list((tmp_path / "state").iterdir())
 
 
-def test_a_model_of_other_weights_is_one_line_and_the_artifact_is_measured(
+def test_a_model_that_cannot_be_built_is_one_line_and_the_artifact_is_measured(
     run, exported, pictures, tmp_path
 ):
-    other = edit(exported, tmp_path / "other", weights={"source": "seeded:4", "sha256": "0"})
-    status, out, _ = run(other, "--images", pictures)
+    gone = edit(exported, tmp_path / "gone", weights={"source": "gone.pth", "sha256": "0"})
+    status, out, _ = run(gone, "--images", pictures)
     assert status == 2
-    assert "squeezenet1_1/keras  not run: seeded:4 holds other weights than" in out
+    assert "squeezenet1_1/keras  not run: gone.pth is not there; say with --weights" in out
     assert re.search(r"squeezenet1_1/onnx +\d+\.\d\d % ±", out)
     assert list((tmp_path / "state").iterdir()), "what was measured is kept for --resume"
+
+
+def test_a_model_of_other_weights_is_not_what_the_artifact_was_made_from(exported, tmp_path):
+    from export.errors import ArtifactError
+    from export.evaluation.exported import read_exported
+
+    seeded = edit(exported, tmp_path / "seeded", weights={"source": "seeded:4", "sha256": "0"})
+    with pytest.raises(ArtifactError, match="seeded:4 holds other weights than .*seeded was exp"):
+        evaluate.load_keras(read_exported(seeded), None)
 
 
 def test_the_pages_figures_are_for_a_thousand_classes_and_real_weights(exported, tmp_path):

@@ -2,21 +2,26 @@
 
 import json
 import os
+import subprocess
+import sys
+import time
 from functools import partial
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 
 from export.errors import ExportError
 from export.evaluation.examples import Example, Examples
-from export.evaluation.predictor import Running
+from export.evaluation.predictor import Predictor, Running
 from export.evaluation.progress import Lines, progress
 from export.evaluation.ranks import BROKEN, UNDONE, Ranks, RanksFile, fingerprint
 from export.evaluation.readers import Readers
 from export.evaluation.run import Subject, evaluate, forget
 
 COUNT = 23
+ROOT = Path(__file__).parents[3]
 
 
 class Silence:
@@ -169,6 +174,32 @@ def test_a_decoder_that_dies_says_how_to_go_on(run, examples, tmp_path):
     (examples.folder / "07").write_text("9999")
     (outcome,) = run(subject(tmp_path / "log"), workers=1)
     assert "a process that decodes pictures died" in outcome.error
+
+
+def test_a_killed_evaluation_leaves_no_process_behind(examples, tmp_path):
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[1])\n"
+        "from tests.export.evaluation import test_run; test_run.run_until_killed(*sys.argv[2:])"
+    )
+    command = [sys.executable, "-c", code, ROOT, examples.folder, tmp_path / "log"]
+    running = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    line = running.stdout.readline()
+    running.kill()
+    processes = [psutil.Process(int(number)) for number in line.split()]
+    assert len(processes) == 3  # two workers and the network
+    running.communicate(timeout=20)  # returns once nobody holds standard output any more
+    gone, alive = psutil.wait_procs(processes, timeout=20)
+    assert not alive
+
+
+def run_until_killed(folder: str, log: str) -> None:
+    """Start two workers and a network, print their numbers, and wait. For another process."""
+    with Readers(2) as readers, Predictor("net/a", partial(load, Path(log)), 7):
+        paths = sorted(Path(folder).iterdir())
+        next(readers.batches(read, paths, 2))
+        own = [child for child in psutil.Process().children() if "fork" in str(child.cmdline())]
+        print(*(child.pid for child in own), flush=True)
+        time.sleep(60)
 
 
 def test_batches_hold_what_was_asked_for_and_little_is_read_ahead(examples):
