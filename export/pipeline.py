@@ -18,9 +18,10 @@ from export.checks import Expected, Trial, run_checks
 from export.checks.base import verdict
 from export.cost import Meter
 from export.engine import run_engine
-from export.errors import ArtifactError, ExportError
+from export.errors import ArtifactError, ExportError, MissingPackage
 from export.formats import Format, find_format
 from export.formats.base import Written
+from export.html.page import write_page
 from export.lanes import make as make_lane
 from export.observe import observe
 from export.place import Place, staged
@@ -28,6 +29,7 @@ from export.probes import probes
 from export.reference import Reference
 from export.report import (
     artifact_files,
+    as_dict,
     describe_artifact,
     environment,
     failures,
@@ -173,6 +175,7 @@ def judge(made: Made) -> list[Report]:
                 str(goal),
             )
             write_report(report, place.stage)
+            _draw(report, place.stage, made.progress)
             place.publish(goal)
             reports.append(report)
             made.progress(format.name, "done")
@@ -247,6 +250,14 @@ def _change(name: str, now: dict, then: dict) -> str:
     if name not in then:
         return "is not in the report"
     return "has changed" if name in now else "is gone"
+
+
+def _draw(report: Report, folder: Path, progress: Progress) -> None:
+    """Write report.html; a plotting library that is broken here costs the page, not the artifact."""
+    try:
+        write_page(as_dict(report), folder)
+    except MissingPackage as error:
+        progress(report.format, f"no report.html: {error}")
 
 
 def _give_memory_back() -> None:

@@ -1,0 +1,234 @@
+"""What a page shows, read from the content of a report.json.
+
+Pages are made of reports of other versions and of reports that someone edited, so nothing is taken
+for granted: whatever is absent or of another type is left out, and nothing here raises for it.
+"""
+
+import math
+from dataclasses import dataclass
+
+PASSED, FAILED, SKIPPED = "passed", "failed", "skipped"
+PARITY = "parity"
+
+
+@dataclass(frozen=True)
+class Histogram:
+    """Errors of the logits in standard deviations; `counts` lie between the `edges`."""
+
+    edges: tuple[float, ...]
+    counts: tuple[int, ...]
+    values: int
+    smaller: int
+    median: float | None
+    p99: float | None
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One layer, and the numbers that a check has for it, by what they are called."""
+
+    name: str
+    numbers: dict[str, float]
+    words: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Power:
+    """How many of the mutations that change the outputs a check caught."""
+
+    caught: int
+    of: int
+    missed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Bug:
+    """The smallest real bug that the check must tell from noise."""
+
+    size: float
+    name: str = ""
+
+
+@dataclass(frozen=True)
+class Row:
+    """A check."""
+
+    name: str
+    status: str
+    measured: float | None
+    allowed: float | None
+    unit: str
+    note: str
+    noise: float | None = None
+    bug: Bug | None = None
+    power: Power | None = None
+    errors: Histogram | None = None
+    layers: tuple[Layer, ...] = ()
+    scaled: bool = False  # whether it measures on a scale, rather than counts
+
+    @property
+    def room(self) -> float | None:
+        """How many times the measured value fits into what is allowed."""
+        if not self.scaled or not self.measured or not self.allowed:
+            return None
+        return self.allowed / self.measured
+
+
+@dataclass(frozen=True)
+class Facts:
+    """A report."""
+
+    model: str
+    format: str
+    passed: bool
+    rows: tuple[Row, ...]
+    bytes: float | None
+    files: dict[str, str]
+    note: str
+    wall_s: float | None
+    cpu_s: float | None
+    peak_rss_bytes: float | None
+    weights: dict[str, str]
+    artifact: dict[str, str]
+    options: dict[str, str]
+    environment: dict[str, str]
+    command: tuple[str, ...]
+
+    def having(self, status: str) -> list[Row]:
+        return [row for row in self.rows if row.status == status]
+
+    @property
+    def parity(self) -> Row | None:
+        return next((row for row in self.rows if row.name == PARITY), None)
+
+
+def facts(told: dict) -> Facts:
+    """The facts in `told`, the content of a report.json."""
+    artifact, cost = mapping(told.get("artifact")), mapping(told.get("cost"))
+    rows = tuple(_row(mapping(check)) for check in sequence(told.get("checks")))
+    failed = any(row.status == FAILED for row in rows)
+    return Facts(
+        text(told.get("model")) or "unnamed",
+        text(told.get("format")) or "unknown format",
+        bool(rows) and not failed and told.get("passed") is True,
+        rows,
+        positive(artifact.get("bytes")),
+        texts(artifact.get("files")),
+        text(artifact.get("note")),
+        positive(cost.get("wall_s")),
+        positive(cost.get("cpu_s")),
+        positive(cost.get("peak_rss_bytes")),
+        texts(told.get("weights")),
+        {k: v for k, v in texts(artifact).items() if k not in ("bytes", "files", "note")},
+        texts(told.get("options")),
+        texts(told.get("environment")),
+        tuple(text(part) for part in sequence(told.get("command"))),
+    )
+
+
+def _row(check: dict) -> Row:
+    detail = {**mapping(check.get("details")), **check}  # a fact may stand beside them or within
+    measured, allowed = check.get("measured"), check.get("allowed")
+    status = text(check.get("status"))
+    return Row(
+        text(check.get("name")) or "unnamed",
+        status if status in (PASSED, FAILED, SKIPPED) else FAILED,
+        number(measured),
+        number(allowed),
+        text(check.get("unit")),
+        text(check.get("note")),
+        positive(detail.get("noise")),
+        _bug(detail.get("smallest_bug")),
+        _power(detail.get("power")),
+        _histogram(mapping(detail.get("errors"))),
+        tuple(_layers(detail.get("layers"))),
+        # Counts are written as whole numbers, measurements never are, not even where they are 0.0.
+        isinstance(measured, float) and (number(allowed) or 0) > 0,
+    )
+
+
+def _bug(told) -> Bug | None:
+    entry = mapping(told) or {"measured": told}
+    found = next((entry[k] for k in ("measured", "error", "size", "value") if k in entry), None)
+    size = positive(found)
+    return Bug(size, text(entry.get("name"))) if size else None
+
+
+def _power(told) -> Power | None:
+    entry = mapping(told)
+    caught, of = number(entry.get("caught")), number(entry.get("of"))
+    if caught is None or not of:
+        return None
+    missed = [mapping(m).get("name", m) for m in sequence(entry.get("missed"))]
+    return Power(int(caught), int(of), tuple(filter(None, map(text, missed))))
+
+
+def _histogram(told: dict) -> Histogram | None:
+    edges = [number(edge) for edge in sequence(told.get("edges"))]
+    counts = [positive(count) for count in sequence(told.get("counts"))]
+    if not counts or len(edges) != len(counts) + 1 or None in counts or None in edges:
+        return None
+    if edges[0] <= 0 or any(a >= b for a, b in zip(edges, edges[1:], strict=False)):
+        return None
+    smaller = int(positive(told.get("smaller")) or 0)
+    values = int(positive(told.get("values")) or sum(counts) + smaller)
+    return Histogram(
+        tuple(edges),
+        tuple(int(count) for count in counts),
+        values,
+        smaller,
+        positive(told.get("median")),
+        positive(told.get("p99")),
+    )
+
+
+def _layers(told):
+    if isinstance(told, dict):  # by name
+        told = [{"name": name, **mapping(entry)} for name, entry in told.items()]
+    for entry in map(mapping, sequence(told)):
+        if name := text(entry.get("name") or entry.get("layer")):
+            numbers = {text(k): number(v) for k, v in entry.items() if number(v) is not None}
+            words = {text(k): v for k, v in entry.items() if isinstance(v, str) and v != name}
+            yield Layer(name, numbers, words)
+
+
+def mapping(value) -> dict:
+    return value if isinstance(value, dict) else {}
+
+
+def sequence(value) -> list:
+    return list(value) if isinstance(value, list | tuple) else []
+
+
+def text(value) -> str:
+    """A string, a number or a list of them as text; anything else is empty."""
+    if isinstance(value, list | tuple):
+        return ", ".join(filter(None, map(text, value)))
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        return ""
+    return "".join(map(_printable, str(value))).strip()
+
+
+def _printable(character: str) -> str:
+    if character.isprintable():
+        return character
+    return " " if character.isspace() else "\N{REPLACEMENT CHARACTER}"
+
+
+def texts(value) -> dict[str, str]:
+    return {text(k): text(v) for k, v in mapping(value).items() if text(k) and text(v)}
+
+
+def number(value) -> float | None:
+    """A finite number, or None."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        return value if math.isfinite(value) else None
+    except OverflowError:  # a whole number beyond any float
+        return None
+
+
+def positive(value) -> float | None:
+    """A finite number from 0 up, or None."""
+    return value if number(value) is not None and value >= 0 else None

@@ -1,0 +1,120 @@
+"""One page of many reports: models by formats, sortable, with plots of size, error and cost."""
+
+import base64
+import hashlib
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+from export.html.facts import SKIPPED, Facts, facts, mapping, sequence
+from export.html.page import POLICY, TEMPLATES, environment, verdict
+from export.html.panels import panels
+from export.report import NAME, PAGE, SCHEMA
+
+LARGEST = 32 << 20  # bytes of a report.json; ours have some thousands
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A report, and where it is."""
+
+    facts: Facts
+    told: dict
+    folder: Path
+
+    @property
+    def label(self) -> str:
+        """The format, with its folder's name where that says more, as after a failed export."""
+        named = self.folder.name
+        return self.facts.format if named == self.facts.format else f"{self.facts.format} ({named})"
+
+
+@dataclass(frozen=True)
+class Found:
+    """Reports that could be read, and what was wrong with the others."""
+
+    entries: tuple[Entry, ...]
+    unread: tuple[tuple[Path, str], ...]
+
+
+def collect(folders: list[Path]) -> Found:
+    """Every report.json under `folders`, hidden folders left out, in the order of their names."""
+    entries, unread, seen = [], [], set()
+    for path in (path for folder in folders for path in _reports(Path(folder))):
+        if path.resolve() in seen:
+            continue
+        seen.add(path.resolve())
+        try:
+            told = _read(path)
+            entries.append(Entry(facts(told), told, path.parent))
+        except (OSError, ValueError, RecursionError) as error:
+            unread.append((path, str(error) or type(error).__name__))
+    entries.sort(key=lambda entry: (entry.facts.model, entry.label, str(entry.folder)))
+    return Found(tuple(entries), tuple(unread))
+
+
+def _reports(folder: Path):
+    for parent, inner, files in os.walk(folder):
+        inner[:] = sorted(name for name in inner if not name.startswith("."))
+        if NAME in files:
+            yield Path(parent, NAME)
+
+
+def _read(path: Path) -> dict:
+    if path.stat().st_size > LARGEST:
+        raise ValueError(f"larger than {LARGEST >> 20} MiB, so no report of this toolkit")
+    told = mapping(json.loads(path.read_text(encoding="utf-8")))
+    if told.get("schema") != SCHEMA:
+        raise ValueError(f"of schema {told.get('schema')!r}, and this toolkit reads {SCHEMA}")
+    wrong = [key for key in ("model", "format") if not isinstance(told.get(key), str)]
+    if wrong or not sequence(told.get("checks")):
+        raise ValueError(f"without {' and '.join(wrong) or 'checks'}, so no report of this toolkit")
+    return told
+
+
+def render(found: Found, base: Path) -> str:
+    """The page, to be put into the folder `base`, from which its links go."""
+    script = (TEMPLATES / "sort.js").read_text(encoding="utf-8")
+    known = [entry.facts for entry in found.entries]
+    links = [_link(entry.folder, base) for entry in found.entries]
+    formats = sorted({fact.format for fact in known})
+    template = environment().get_template("overview.html.j2")
+    return template.render(
+        policy=f"{POLICY}; script-src 'sha256-{_sha256(script)}'",
+        script=script,
+        lines=list(zip(found.entries, links, strict=True)),
+        grid=_grid(found.entries, links, formats),
+        wrong=[(e, _failures(e.facts)) for e in found.entries if not e.facts.passed],
+        passed=sum(fact.passed for fact in known),
+        skipped=sum(bool(fact.having(SKIPPED)) for fact in known),
+        formats=formats,
+        powers=any(fact.parity and fact.parity.power for fact in known),
+        plots=panels(known, links),
+        unread=found.unread,
+    )
+
+
+def _grid(entries, links, formats) -> dict[str, list[list[tuple[Entry, str]]]]:
+    """By model, a list for each format: what was exported, usually one artifact or none."""
+    models: dict[str, list[list[tuple[Entry, str]]]] = {}
+    for entry, link in zip(entries, links, strict=True):
+        row = models.setdefault(entry.facts.model, [[] for _ in formats])
+        row[formats.index(entry.facts.format)].append((entry, link))
+    return models
+
+
+def _sha256(script: str) -> str:
+    return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+
+
+def _link(folder: Path, base: Path) -> str:
+    """From the page to an artifact's own page, or to its folder where it has none."""
+    way = Path(os.path.relpath(folder.resolve(), base.resolve())).as_posix()
+    page = f"/{PAGE}" if (folder / PAGE).exists() else "/"
+    return f"./{quote(way)}{page}"
+
+
+def _failures(fact: Facts) -> tuple[str, ...]:
+    return verdict(fact).lines[:3]

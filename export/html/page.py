@@ -1,0 +1,146 @@
+"""The page of one report: report.html beside its report.json."""
+
+import os
+import shlex
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from export.html.facts import FAILED, SKIPPED, Facts, Row, facts
+from export.html.plots import plots
+from export.html.words import duration, number, size, times
+from export.lazy import need
+from export.report import PAGE
+
+TEMPLATES = Path(__file__).parent / "templates"
+POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'"
+ASKS = {
+    "hashes": "Are files and weights those that the report is of?",
+    "params": "Has the Keras model the parameters that its catalog entry promises?",
+    "weights": "Are exactly the model's weights in the artifact, each once?",
+    "graph": "Is the network in the artifact as the format wants it?",
+    "contract": "Are names, types and shapes as promised, at every batch size?",
+    "parity": "Does it compute what the Keras model computes?",
+    "engine": "Does the TensorRT engine compute it too, on a GPU?",
+    "fp16-range": "Does every activation fit into 16 bits?",
+}
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the page says first."""
+
+    status: str
+    sign: str
+    word: str
+    lines: tuple[str, ...]
+
+
+def render(told: dict) -> str:
+    """The page of the report whose content is `told`; nothing in it is taken for markup."""
+    known = facts(told)
+    layered = [row for row in known.rows if row.layers]
+    template = environment().get_template("report.html.j2")
+    return template.render(
+        policy=POLICY,
+        facts=known,
+        verdict=verdict(known),
+        tiles=_tiles(known),
+        asks=ASKS,
+        powers=any(row.power for row in known.rows),
+        plots=plots(known),
+        layered=layered,
+        columns={row.name: _columns(row) for row in layered},
+        command=shlex.join(known.command),
+        place=shlex.quote(f"exports/{known.model}/{known.format}"),
+    )
+
+
+def write_page(told: dict, folder: Path) -> Path:
+    """Write report.html into `folder`, whole, and say where it is."""
+    return write_whole(Path(folder) / PAGE, render(told))
+
+
+def write_whole(path: Path, page: str) -> Path:
+    fresh = path.with_name(f"{path.name}.partial")
+    fresh.write_text(page, encoding="utf-8")
+    os.replace(fresh, path)  # noqa: PTH105
+    return path
+
+
+@cache
+def environment():
+    """Templates that escape whatever a report holds, and know our words."""
+    jinja2 = need("jinja2", to="writing a report's page")
+    made = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters |= {"number": number, "size": size, "duration": duration}
+    made.globals["style"] = (TEMPLATES / "style.css").read_text(encoding="utf-8")
+    return made
+
+
+def verdict(known: Facts) -> Verdict:
+    """Verified or not, and why, in sentences."""
+    failed, skipped = known.having(FAILED), known.having(SKIPPED)
+    lines = []
+    for row in failed:
+        lines.append(f"{row.name} failed: {_failure(row)}")
+    if known.passed:
+        lines.append(_success(known))
+    elif not failed:
+        lines.append("The report does not say that the artifact passed.")
+    lines += [_blind_spots(row) for row in known.rows if row.power and row.power.missed]
+    for row in skipped:
+        lines.append(f"{row.name} was not checked: {row.note or 'no reason was written down'}")
+    if known.note:
+        lines.append(f"How it was written: {known.note}")
+    if known.passed:
+        return Verdict("passed", "✓", "Verified", tuple(lines))
+    return Verdict("failed", "✗", "NOT verified", tuple(lines))
+
+
+def _failure(row: Row) -> str:
+    numbers = ""
+    if row.measured is not None and row.allowed is not None:
+        numbers = f"{number(row.measured)} of {number(row.allowed, row.unit)} allowed"
+    return "; ".join(filter(None, (numbers, row.note))) or "no reason was written down"
+
+
+def _success(known: Facts) -> str:
+    parity = known.parity
+    passed = len(known.rows) - len(known.having(SKIPPED))
+    said = f"All {passed} checks that could be made here passed."
+    if parity and parity.scaled and parity.measured is not None:
+        said += f" The worst logit error is {number(parity.measured, parity.unit)}"
+        if parity.room and parity.room >= 1:
+            said += f", {times(parity.room)} below what is allowed"
+        said += "."
+    if parity and parity.power and not parity.power.missed:
+        said += f" The same check caught {parity.power.caught} of {parity.power.of} planted bugs."
+    return said
+
+
+def _blind_spots(row: Row) -> str:
+    missed = ", ".join(row.power.missed)
+    return f"{row.name} would let through {row.power.of - row.power.caught} of the bugs: {missed}"
+
+
+def _tiles(known: Facts) -> list[tuple[str, str, str]]:
+    files = len(known.files)
+    return [
+        ("Size", size(known.bytes), f"{files} file{'s' * (files != 1)}" if files else ""),
+        ("Time", duration(known.wall_s), "of the whole run"),
+        ("Processor time", duration(known.cpu_s), "all processes"),
+        ("Peak memory", size(known.peak_rss_bytes), "all processes together"),
+    ]
+
+
+def _columns(row: Row) -> list[str]:
+    """Names of whatever the check knows of its layers, in the order of first appearance."""
+    seen = (key for layer in row.layers for key in (*layer.words, *layer.numbers))
+    return [key for key in dict.fromkeys(seen) if key not in ("name", "layer")]

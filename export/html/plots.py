@@ -1,0 +1,212 @@
+"""The figures of one report."""
+
+import math
+from dataclasses import dataclass
+
+from export.html.facts import Facts, Histogram, Row
+from export.html.figure import (
+    BUG,
+    FAILED,
+    GRID,
+    INK,
+    MEASURED,
+    MUTED,
+    NOISE,
+    SHADE,
+    Drawing,
+    drawing,
+)
+from export.html.words import number, percent, tick, times
+
+MOST_NAMES = 32  # of layers, beside each other in one figure
+QUANTITIES = {  # of a layer: heading, axis, and how a value is written
+    "error": ("Error layer by layer", "error, std", number),
+    "largest": ("Largest activation of each layer", "absolute value", number),
+    "subnormal": ("Weights that lose precision in FP16", "share of the layer's weights", percent),
+    "zero": ("Weights that become 0 in FP16", "share of the layer's weights", percent),
+}
+LIMITS = {"largest": 65504}  # of float16
+AWAY = {"xytext": (0, 6), "textcoords": "offset points", "annotation_clip": False}
+
+
+@dataclass(frozen=True)
+class Plot:
+    """A figure for the page: its heading, the drawing as SVG, and what to say under it."""
+
+    heading: str
+    svg: str
+    caption: str
+    wide: bool = False
+
+
+def plots(facts: Facts) -> list[Plot]:
+    """Every figure that the report has data for."""
+    found = [room([row for row in facts.rows if row.scaled])]
+    found += [histogram(row, row.errors) for row in facts.rows if row.errors]
+    found += [plot for row in facts.rows for plot in layers(row)]
+    return [plot for plot in found if plot]
+
+
+def room(rows: list[Row]) -> Plot | None:
+    """Noise, measured, allowed and smallest bug of each check, as multiples of what is allowed."""
+    if not rows:
+        return None
+    with drawing("room", 0.55 + 0.62 * len(rows)) as sheet:
+        axes = sheet.axes
+        marks = [_marks(row) for row in rows]
+        ratios = [ratio for of_row in marks for ratio, *_ in of_row if ratio > 0] + [1.0]
+        low, high = min(ratios) / 6, max(ratios) * 6
+        axes.set_xscale("log")
+        axes.set_xlim(min(low, 1 / 300), max(high, 30))
+        axes.set_ylim(len(rows) - 0.45, -0.6)
+        axes.set_yticks(range(len(rows)), [row.name for row in rows], color=INK)
+        axes.tick_params(axis="y", length=0)
+        axes.axvspan(1, max(high, 30), color=SHADE, linewidth=0, zorder=0)
+        axes.axvline(1, color=INK, linewidth=1.4)
+        for place, (row, of_row) in enumerate(zip(rows, marks, strict=True)):
+            _draw_marks(sheet, place, row, of_row, axes.get_xlim()[0])
+        log_axis(axes.xaxis, "times what is allowed (logarithmic)")
+        label = "; ".join(map(_room_in_words, rows))
+        return Plot("Room between noise and bug", sheet.save(label), _room_caption(rows))
+
+
+def _marks(row: Row) -> list[tuple[float, str, str, str, bool]]:
+    """Ratio to what is allowed, words, marker, colour, and whether its label goes below."""
+    seen = []
+    if row.noise is not None:
+        seen.append((row.noise / row.allowed, f"noise {number(row.noise)}", "|", NOISE, True))
+    if row.bug:
+        seen.append((row.bug.size / row.allowed, f"bug {number(row.bug.size)}", "X", BUG, False))
+    if row.measured is not None:
+        colour = FAILED if row.status == "failed" else MEASURED
+        words = number(row.measured, row.unit)
+        seen.append((abs(row.measured) / row.allowed, words, "D", colour, False))
+    return seen
+
+
+def _draw_marks(sheet: Drawing, place: int, row: Row, marks: list, left: float) -> None:
+    axes = sheet.axes
+    axes.axhline(place, color=GRID, linewidth=0.8, zorder=0)
+    for ratio, words, marker, colour, below in marks:
+        x = ratio or left  # exactly 0 stands at the edge
+        size = 9 if marker == "|" else 6
+        (point,) = axes.plot(
+            [x], [place], marker, color=colour, markersize=size, markeredgewidth=1.6,
+            markerfacecolor=colour, clip_on=False, zorder=3,
+        )  # fmt: skip
+        sheet.note(point, f"{row.name}: {words}")
+        side = {"xytext": (0, -6), "va": "top"} if below else {"va": "bottom"}
+        align = {"ha": "left" if ratio == 0 else "center", "color": colour, "fontsize": 7.5}
+        axes.annotate(words, (x, place), **{**AWAY, **side, **align})
+    allowed = {"xytext": (3, -6), "va": "top", "ha": "left", "color": MUTED, "fontsize": 7.5}
+    axes.annotate(f"allowed {number(row.allowed)}", (1, place), **{**AWAY, **allowed})
+
+
+def _room_in_words(row: Row) -> str:
+    said = f"{row.name}: measured {number(row.measured, row.unit)}"
+    said += f" of {number(row.allowed, row.unit)} allowed"
+    said += f", noise {number(row.noise)}" if row.noise is not None else ""
+    return said + (f", smallest bug {number(row.bug.size)}" if row.bug else "")
+
+
+def _room_caption(rows: list[Row]) -> str:
+    said = "Each check's value against its own limit; in the shaded part it fails."
+    bugs = [row for row in rows if row.bug and row.allowed]
+    for row in bugs:
+        name = f" ({row.bug.name})" if row.bug.name else ""
+        ratio = row.bug.size / row.allowed
+        far = f"{times(ratio)} above" if ratio >= 1 else f"{times(1 / ratio)} below"
+        said += f" {row.name}: the smallest bug tried{name} is {far} what is allowed."
+    return said
+
+
+def histogram(row: Row, errors: Histogram) -> Plot:
+    """How many logits err by how much."""
+    with drawing(f"errors-{row.name}", 2.1) as sheet:
+        axes = sheet.axes
+        axes.set_xscale("log")
+        axes.stairs(errors.counts, errors.edges, fill=True, color=MEASURED, linewidth=0)
+        marks = [(errors.median, "median", MUTED), (row.allowed, "allowed", INK)]
+        top = max(max(errors.counts), 1)
+        axes.set_ylim(0, top * 1.18)
+        for value, name, colour in marks:
+            if value:
+                axes.axvline(value, color=colour, linewidth=1.4)
+                axes.annotate(name, (value, top * 1.16), color=colour, fontsize=7.5, va="top",
+                              xytext=(-3, 0), textcoords="offset points", ha="right")  # fmt: skip
+        right = max(errors.edges[-1], row.allowed or 0) * 2
+        axes.set_xlim(errors.edges[0], right)
+        axes.set_ylabel("logits")
+        log_axis(axes.xaxis, f"absolute error, {row.unit or 'std'} (logarithmic)")
+        worst = errors.edges[-1]
+        label = (
+            f"histogram of {errors.values:,} logit errors: half below {number(errors.median)}, "
+            f"99 % below {number(errors.p99)}, worst {number(worst)}"
+        )
+        svg = sheet.save(label)
+    caption = (
+        f"{errors.values:,} logits, in standard deviations of the reference. Half err by less than "
+        f"{number(errors.median)}, 99 % by less than {number(errors.p99)}, the worst by "
+        f"{number(worst)}."
+    )
+    if errors.smaller:
+        caption += f" {errors.smaller:,} with smaller errors, or none, are left of the picture."
+    name = "Logit errors" if row.name == "parity" else f"Logit errors: {row.name}"
+    return Plot(name, svg, caption)
+
+
+def _decades(values: list[float]) -> tuple[float, float]:
+    """The powers of ten around `values`, of which one at least lies between them."""
+    low, high = min(values, default=1e-9), max(values, default=1.0)
+    return 10 ** math.floor(math.log10(low)), 10 ** (math.floor(math.log10(high) + 1e-9) + 1.02)
+
+
+def log_axis(axis, label: str) -> None:
+    """Name a logarithmic axis whose limits are set, and put ticks that suit its length."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
+
+    low, high = axis.get_view_interval()
+    between = (1, 2, 5) if high / low < 300 else (1,)
+    axis.set_major_locator(LogLocator(10, subs=between, numticks=7))
+    axis.set_major_formatter(FuncFormatter(tick))
+    axis.set_minor_locator(NullLocator())
+    axis.set_minor_formatter(NullFormatter())
+    axis.set_label_text(label)
+
+
+def layers(row: Row) -> list[Plot]:
+    """Numbers that a check has for each layer, one figure for each kind of number."""
+    known = [key for key in QUANTITIES if any(key in layer.numbers for layer in row.layers)]
+    return [_layers(row, key) for key in known]
+
+
+def _layers(row: Row, key: str) -> Plot:
+    heading, axis_label, format_value = QUANTITIES[key]
+    seen = [(layer.name, layer.numbers[key]) for layer in row.layers if key in layer.numbers]
+    values = [value for _, value in seen]
+    above = [value for value in values if value > 0]
+    with drawing(f"layers-{row.name}-{key}", min(0.7 + 0.15 * len(seen), 5.2)) as sheet:
+        axes, limit = sheet.axes, LIMITS.get(key)
+        axes.set_xscale("log")
+        axes.set_xlim(*_decades([*above, limit] if limit else above))
+        axes.hlines(range(len(seen)), 0, values, color=GRID, linewidth=1)
+        for colour, over in ((MEASURED, False), (FAILED, True)):
+            places = [i for i, v in enumerate(values) if v > 0 and (v > (limit or v)) is over]
+            (dots,) = axes.plot([values[i] for i in places], places, "o", color=colour, ms=3.5)
+            sheet.note(dots, *(f"{seen[i][0]}: {format_value(values[i])}" for i in places))
+        step = -(-len(seen) // MOST_NAMES)
+        axes.set_yticks(range(0, len(seen), step), [name for name, _ in seen][::step])
+        axes.tick_params(axis="y", length=0, labelsize=7)
+        axes.set_ylim(len(seen) - 0.4, -0.6)
+        axes.grid(axis="x", linewidth=0.6)
+        if limit:
+            axes.axvline(limit, color=INK, linewidth=1.4)
+        log_axis(axes.xaxis, f"{axis_label} (logarithmic)")
+        worst, most = max(seen, key=lambda pair: pair[1])
+        label = f"{heading}, {len(seen)} layers; largest at {worst}: {format_value(most)}"
+        svg = sheet.save(label)
+    names = "" if step == 1 else f" Every {step}th is named; the table below has them all."
+    zeros = len(seen) - len(above)
+    none = f" {zeros} of them 0, without a dot." if zeros else ""
+    caption = f"{len(seen)} layers, first to last. Largest at {worst}: {format_value(most)}."
+    return Plot(heading, svg, caption + none + names)

@@ -1,0 +1,60 @@
+"""Join reports into one page: models by formats, to sort, to compare and to send round.
+
+    python tools/report.py exports/
+
+The page is one file, exports/index.html, that needs no network; it links each artifact's own
+report.html, and --pages writes those anew. Files that are no report of this toolkit are named and
+left out. Exit status: 0 written, 2 could not be written or nothing to join.
+"""
+
+import sys
+from pathlib import Path
+
+if not __package__:  # as a script sys.path[0] is tools/, where export.py would hide `export`
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+import argparse
+
+from export.errors import ArtifactError, ExportError
+
+
+def main(argv=None) -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("folders", nargs="+", type=Path, metavar="DIR", help="that hold report.json, at any depth")
+    add("--out", type=Path, metavar="FILE", help="(index.html in the first DIR)")
+    add("--pages", action="store_true", help="write report.html beside every report.json too")
+    args = parser.parse_args(argv)
+    out = args.out or args.folders[0] / "index.html"
+    try:
+        for path, why in _join(args.folders, out, args.pages):
+            print(f"left out {path}: {why}", file=sys.stderr)
+    except (ExportError, ValueError, OSError) as error:
+        parser.exit(2, f"error: {error}\n")
+    return 0
+
+
+def _join(folders: list[Path], out: Path, pages: bool):
+    """Write the page, say so on stdout, and return what could not be read."""
+    for folder in folders:
+        if not folder.is_dir():
+            raise ArtifactError(f"{folder} is no folder; name one that tools/export.py wrote into")
+    from export.html import overview
+    from export.html.page import write_page, write_whole
+
+    found = overview.collect(folders)
+    if not found.entries:
+        bad = "".join(f"; {path} is {why}" for path, why in found.unread[:1])
+        raise ArtifactError(f"no report.json under {', '.join(map(str, folders))}{bad}")
+    for entry in found.entries if pages else ():
+        write_page(entry.told, entry.folder)
+    write_whole(out, overview.render(found, out.parent))
+    passed = sum(entry.facts.passed for entry in found.entries)
+    print(f"{out}: {len(found.entries)} artifacts, {passed} verified")
+    return found.unread
+
+
+if __name__ == "__main__":
+    sys.exit(main())
