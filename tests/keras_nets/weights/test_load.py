@@ -15,6 +15,7 @@ from framework_files import (
     write_golden_legacy_pth,
     write_golden_pth,
     write_pdparams,
+    write_pth,
 )
 from numpy_nets import evaluate
 
@@ -40,13 +41,6 @@ STATES = [(net, flavour) for flavour, nets in STATE_DICTS.items() for net in net
 def worst(got: np.ndarray, want: np.ndarray) -> float:
     """The largest error, in largest logits."""
     return float(np.abs(got - want).max() / np.abs(want).max())
-
-
-def write_torch(path, tensors: dict):
-    """A .safetensors of a torch state dictionary: the names and layouts are torch's."""
-    numpy = pytest.importorskip("safetensors.numpy")
-    numpy.save_file(tensors, path)
-    return path
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +87,7 @@ def test_every_network_answers_as_its_framework_would(tmp_path, net, flavour):
     side, grid = SIDES.get(net, (64, 2))
     state = "paddle" if flavour == "darknet" else flavour
     tensors = random_tensors(net, state, grid=grid)
-    write = {"paddle": write_pdparams, "torchvision": write_torch, "darknet": write_darknet}
+    write = {"paddle": write_pdparams, "torchvision": write_pth, "darknet": write_darknet}
     path = write[flavour](tmp_path / "weights", tensors)
     images = np.random.default_rng(1).standard_normal((2, 3, side, side), np.float32)
 

@@ -14,7 +14,7 @@ import zipfile
 import h5py
 import numpy as np
 import pytest
-from framework_files import GOLDEN, write_pdparams
+from framework_files import GOLDEN, write_pdparams, write_pth
 
 from keras_nets import WeightsError
 from keras_nets.weights.readers import open_weights
@@ -204,6 +204,11 @@ def test_every_kind_of_tensor_that_torch_wrote_comes_back(name):
     same(got, want)
 
 
+@pytest.mark.parametrize("legacy", [False, True])
+def test_tensors_of_a_hand_made_torch_file_come_back(tmp_path, legacy):
+    same(values(write_pth(tmp_path / "w", ARRAYS, legacy=legacy)), ARRAYS)
+
+
 @pytest.mark.parametrize("name", ["checkpoint.pth", "checkpoint.legacy.pth"])
 def test_a_checkpoint_of_a_parallel_model_with_its_optimizer_is_unwrapped(name):
     want = {"weight": np.arange(6, dtype=np.float32).reshape(2, 3), "bias": np.arange(2)}
@@ -240,7 +245,8 @@ def safetensors_file(path, header: dict, data: bytes, length: int | None = None)
 
 
 def test_the_reference_writer_of_safetensors_is_read(tmp_path):
-    reference = pytest.importorskip("safetensors.numpy")
+    from safetensors import numpy as reference
+
     reference.save_file(ARRAYS, tmp_path / "w", metadata={"flavour": "paddle"})
     with open_weights(tmp_path / "w") as file:
         assert (file.kind, file.metadata) == ("safetensors", {"flavour": "paddle"})
