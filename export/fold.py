@@ -90,6 +90,7 @@ def _is_functional(layer) -> bool:
 
 def _foldable(model):
     """Pairs of (name of a layer, the batch-norm that folds into it)."""
+    outputs = list(_outputs(model))
     for norm in _layers(model):
         if type(norm).__name__ != "BatchNormalization" or len(norm._inbound_nodes) != 1:
             continue
@@ -97,13 +98,21 @@ def _foldable(model):
         layer = source._keras_history.operation
         if (
             type(layer).__name__ in KERNEL_LAYERS
-            and layer.activation.__name__ == "linear"
+            and getattr(layer.activation, "__name__", "") == "linear"  # it may be a layer
             and norm.axis in (-1, len(source.shape) - 1)
             and len(layer._inbound_nodes) == 1
             and len(layer._outbound_nodes) == 1
-            and not any(source is output for output in model.outputs)
+            and not any(source is output for output in outputs)
         ):
             yield layer.name, norm
+
+
+def _outputs(model):
+    """Every tensor that leaves `model`, or a functional model within it."""
+    if _is_functional(model):
+        yield from model.outputs
+        for layer in model.layers:
+            yield from _outputs(layer)
 
 
 def _folded_pair(layer, norm):

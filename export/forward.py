@@ -117,11 +117,12 @@ def _depthwise(layer, x, kernel):
 
 def _dense(layer, weights):
     kernel = weights[layer.kernel.path]
-    return lambda x: (
-        _biased(layer, weights, tf.linalg.matmul(x, kernel))
-        if len(x.shape) == 2
-        else _as_keras_wrote_it(layer, weights)(x)
-    )
+
+    def call(x):
+        x = tf.linalg.matmul(x, kernel) if len(x.shape) == 2 else tf.tensordot(x, kernel, 1)
+        return _biased(layer, weights, x)
+
+    return call
 
 
 def _biased(layer, weights, x):
