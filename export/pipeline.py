@@ -253,7 +253,7 @@ def _change(name: str, now: dict, then: dict) -> str:
 
 
 def _draw(report: Report, folder: Path, progress: Progress) -> None:
-    """Write report.html; a plotting library that is broken here costs the page, not the artifact."""
+    """Write report.html; a broken plotting library costs the page, not the artifact."""
     try:
         write_page(as_dict(report), folder)
     except MissingPackage as error:

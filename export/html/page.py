@@ -52,7 +52,7 @@ def render(told: dict) -> str:
         layered=layered,
         columns={row.name: _columns(row) for row in layered},
         command=shlex.join(known.command),
-        place=shlex.quote(f"exports/{known.model}/{known.format}"),
+        place=shlex.quote(f"{_out(known.command)}/{known.model}/{known.format}"),
     )
 
 
@@ -62,6 +62,7 @@ def write_page(told: dict, folder: Path) -> Path:
 
 
 def write_whole(path: Path, page: str) -> Path:
+    """Write `page` to `path`, so that a reader sees the old page or the new one."""
     fresh = path.with_name(f"{path.name}.partial")
     fresh.write_text(page, encoding="utf-8")
     os.replace(fresh, path)  # noqa: PTH105
@@ -138,6 +139,16 @@ def _tiles(known: Facts) -> list[tuple[str, str, str]]:
         ("Processor time", duration(known.cpu_s), "all processes"),
         ("Peak memory", size(known.peak_rss_bytes), "all processes together"),
     ]
+
+
+def _out(command: tuple[str, ...]) -> str:
+    """Where the command put its artifacts."""
+    for option, value in zip(command, (*command[1:], ""), strict=True):
+        if option == "--out":
+            return value
+        if option.startswith("--out="):
+            return option.partition("=")[2]
+    return "exports"
 
 
 def _columns(row: Row) -> list[str]:
