@@ -94,14 +94,17 @@ def pour(
     path: Path,
 ) -> None:
     """Write `skeleton` to `path` with the weights' values where `mark` left its marks."""
+    placements = list(placements)
+    check_placements(weights, placements)
     places = {placement.index: placement for placement in placements}
-    check_placements(weights, places.values())
     poured = Counter()
 
     def values(_, content):
         index = marked(content)
         if index is None:
             return None
+        if index not in places:
+            raise PourError(f"a place waits for weight number {index}, and there is no such weight")
         poured[index] += 1
         return _values(weights[index], places[index])
 
@@ -158,16 +161,21 @@ def drain(path: Path, schema: Schema) -> Drained:
         if not path.stat().st_size:
             raise ArtifactError(f"{path} is empty; export it again")
         with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
-            view = memoryview(mapped)
-            try:
-                pieces = rewrite(view, schema, note)
-                skeleton = b"".join(bytes(piece) for piece in pieces)
-            except WireError as error:
-                raise ArtifactError(f"{path} is damaged: {error}; export it again") from error
-            finally:
-                pieces = None
-                view.release()
+            skeleton, damage = _drained(mapped, schema, note)
+    if damage:
+        raise ArtifactError(f"{path} is damaged: {damage}; export it again")
     return Drained(path, skeleton, tuple(spans))
+
+
+def _drained(mapped, schema: Schema, note) -> tuple[bytes, str]:
+    """The skeleton, or what is wrong. No view of `mapped` may outlive this, or it cannot be closed,
+    and the traceback of an error would keep some.
+    """
+    with memoryview(mapped) as view:
+        try:
+            return b"".join(bytes(piece) for piece in rewrite(view, schema, note)), ""
+        except WireError as error:
+            return b"", str(error)
 
 
 def _values(weight: Weight, placement: Placement) -> Stream:

@@ -44,6 +44,11 @@ def trace(model) -> Skeleton:
     Raises ValueError where the model is not one image in, one row of logits out.
     """
     inputs, outputs = getattr(model, "inputs", None), getattr(model, "outputs", None)
+    if inputs is None:
+        raise ValueError(
+            "a model of a class of its own does not tell its image size; wrap it: "
+            "keras.Model(image, model(image)), where image is a keras.Input"
+        )
     if not inputs or len(inputs) != 1 or len(inputs[0].shape) != 4:
         raise ValueError("a model to export takes one input of (batch, height, width, channels)")
     if len(outputs) != 1 or len(outputs[0].shape) != 2:
