@@ -1,4 +1,4 @@
-"""Batch-norm folded into the layer before it: exact where it may fold, left alone where it may not."""
+"""Batch-norm folded into the layer before it: exactly where it may fold, and nowhere else."""
 
 import keras
 import numpy as np

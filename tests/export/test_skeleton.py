@@ -1,0 +1,153 @@
+"""Tracing a model without its weights."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from keras import layers
+
+from export.skeleton import run_skeleton, stand_in, trace, with_constants
+from keras_nets.weights.seeded import seed_weights
+
+
+def run_graph(graph, images):
+    """Logits of a GraphDef whose weights are constants."""
+
+    @tf.function(autograph=False)
+    def network(images):
+        (logits,) = tf.graph_util.import_graph_def(
+            graph, input_map={"image:0": images}, return_elements=["logits:0"], name=""
+        )
+        return logits
+
+    return network(tf.constant(images)).numpy()
+
+
+def images(skeleton, count=3):
+    shape = (count, *skeleton.image)
+    return np.random.default_rng(2).standard_normal(shape).astype(np.float32)
+
+
+@pytest.mark.parametrize("name", ["plain", "odd", "shared", "nested", "subclassed"])
+def test_a_skeleton_with_its_weights_computes_what_the_model_computes(toy, skeleton, name):
+    traced = skeleton(name)
+    graph = with_constants(traced, lambda _, weight: weight.read())
+    wanted = np.asarray(toy(name)(images(traced), training=False))
+    assert np.abs(run_graph(graph, images(traced)) - wanted).max() < 1e-5 * wanted.std()
+
+
+@pytest.mark.parametrize("name", ["plain", "odd", "shared", "nested", "subclassed"])
+def test_a_skeleton_holds_one_placeholder_a_weight_and_no_values(skeleton, name):
+    traced = skeleton(name)
+    placeholders = {node.name for node in traced.graph.node if node.op == "Placeholder"}
+    assert placeholders == {"image", *map(stand_in, range(len(traced.weights)))}
+    used = {source for node in traced.graph.node for source in node.input}
+    assert placeholders <= used
+    assert len(traced.graph.SerializeToString()) < 20_000
+    assert not traced.graph.library.function
+
+
+def test_a_skeleton_knows_its_network(skeleton):
+    traced = skeleton("plain")
+    assert (traced.name, traced.image, traced.classes) == ("plain", (32, 32, 3), 5)
+    assert traced.weight_bytes == sum(4 * np.prod(weight.shape) for weight in traced.weights)
+
+
+def test_tracing_twice_gives_the_same_bytes(toy, skeleton):
+    again = trace(toy("plain")).graph.SerializeToString(deterministic=True)
+    assert again == skeleton("plain").graph.SerializeToString(deterministic=True)
+
+
+def test_repeated_values_stand_in_at_four_bytes_each(skeleton):
+    traced = skeleton("plain")
+    graph = with_constants(traced, lambda index, _: 1.0 + index)
+    assert len(graph.SerializeToString()) < 20_000
+    images_of_one = np.ones((1, *traced.image), np.float32)
+    arrays = with_constants(traced, lambda i, w: np.full(w.shape, 1.0 + i, np.float32))
+    assert np.array_equal(run_graph(graph, images_of_one), run_graph(arrays, images_of_one))
+
+
+def test_the_same_skeleton_runs_with_other_weights(skeleton):
+    traced = skeleton("plain")
+
+    @tf.function(autograph=False)
+    def network(image):
+        zeros = [tf.zeros(weight.shape) for weight in traced.weights]
+        return run_skeleton(traced, image, zeros)["logits"]
+
+    np.testing.assert_array_equal(network(tf.constant(images(traced))), 0.0)
+
+
+def test_weights_that_inference_does_not_use_are_left_out():
+    @keras.saving.register_keras_serializable("tests")
+    class Averaging(layers.Layer):
+        def build(self, shape):
+            self.gain = self.add_weight(shape=(shape[-1],), name="gain")
+            self.average = self.add_weight(shape=(shape[-1],), name="average", trainable=False)
+
+        def call(self, x):
+            return x * self.gain
+
+    inputs = keras.Input((8, 8, 3), name="image")
+    x = layers.Flatten(name="flatten")(Averaging(name="averaging")(inputs))
+    model = seed_weights(keras.Model(inputs, layers.Dense(5, name="logits")(x), name="unused"))
+    traced = trace(model)
+    assert [weight.name for weight in traced.weights] == [
+        "averaging/gain", "logits/kernel", "logits/bias"
+    ]  # fmt: skip
+    graph = with_constants(traced, lambda _, weight: weight.read())
+    wanted = np.asarray(model(images(traced), training=False))
+    assert np.abs(run_graph(graph, images(traced)) - wanted).max() < 1e-5 * wanted.std()
+
+
+def functional(inputs, outputs):
+    return keras.Model(inputs, outputs, name="wrong")
+
+
+def image(*shape):
+    return keras.Input(shape or (8, 8, 3))
+
+
+def pooled(x):
+    return layers.GlobalAveragePooling2D()(x)
+
+
+NOT_CLASSIFIERS = {
+    "two inputs": (lambda a, b: functional([a, b], pooled(a + b)), 2, "takes one input"),
+    "two outputs": (lambda a: functional(a, [pooled(a), pooled(2 * a)]), 1, "gives one output"),
+    "a picture out": (lambda a: functional(a, 2 * a), 1, "gives one output"),
+}
+
+
+@pytest.mark.parametrize("case", NOT_CLASSIFIERS)
+def test_a_model_that_is_no_classifier_is_refused(case):
+    build, count, message = NOT_CLASSIFIERS[case]
+    with pytest.raises(ValueError, match=message):
+        trace(build(*(image() for _ in range(count))))
+
+
+def test_a_model_of_a_free_image_size_is_refused():
+    inputs = image(None, None, 3)
+    with pytest.raises(ValueError, match="fixed image size"):
+        trace(functional(inputs, pooled(inputs)))
+
+
+def test_a_row_of_numbers_is_no_image():
+    inputs = image(12)
+    with pytest.raises(ValueError, match="one input of"):
+        trace(functional(inputs, layers.Dense(5)(inputs)))
+
+
+def test_a_model_of_one_s_own_class_is_refused_with_what_to_do():
+    class Own(keras.Model):
+        def __init__(self):
+            super().__init__(name="own")
+            self.dense = layers.Dense(5)
+
+        def call(self, image):
+            return self.dense(pooled(image))
+
+    model = Own()
+    model(np.zeros((1, 8, 8, 3), np.float32))
+    with pytest.raises(ValueError, match="wrap it"):
+        trace(model)
