@@ -66,6 +66,10 @@ class Step:
         view = self.layout.view(out)
         for rows, block in self.tensor.blocks(view.shape):
             view[rows] = block if self.scale == 1.0 else block * np.float32(self.scale)
+        if self.placement.target.endswith("/moving_variance") and (out < 0).any():
+            raise WeightsError(
+                f"{self.tensor.path}: tensor {self.tensor.name!r} holds variances below zero"
+            )
         if self.variance is not None:
             out *= _darknet_correction(self.variance.read())
 
@@ -147,5 +151,5 @@ def _flattened(naming: str, height: int, width: int, channels: int, units: int):
 
 def _darknet_correction(variance: np.ndarray) -> np.ndarray:
     """What makes (x - mean) / sqrt(variance + ours) equal darknet's normalisation."""
-    exact = variance.astype(np.float64)
+    exact = np.maximum(variance.astype(np.float64), 0.0)  # one below zero is refused in its place
     return np.sqrt(exact + NORM_EPSILON) / (np.sqrt(exact) + DARKNET_EPSILON)

@@ -15,9 +15,9 @@ import numpy as np
 
 from keras_nets.catalog import NETS
 
-BLOCK = 1 << 22  # values converted at a time: bounds the memory beside the weight itself
+BLOCK = 1 << 16  # values converted at a time: they stay in the processor's cache
 HALF = 1 << 23  # raw draws are 24-bit integers around zero, which float32 holds exactly
-RANGES = {"gamma": (0.5, 1.5), "moving_variance": (0.5, 1.5)}  # of vectors; else (-0.1, 0.1)
+POSITIVE = ("gamma", "moving_variance", "variance")  # vectors in (0.5, 1.5); else (-0.1, 0.1)
 # The last batch-norm of a residual block is damped, or the sums would grow with every block.
 RESIDUAL_GAIN = 0.4
 
@@ -36,23 +36,38 @@ def seed_weights(model, seed: int = 0):
     damped = _ends_of_residual_blocks(model)
     for layer in layers:
         for variable in layer.weights:
-            if not str(variable.dtype).startswith("float"):
+            if not str(variable.dtype).startswith(("float", "bfloat")):
                 continue  # the state of a seed generator
             kind, shape = variable.path.rsplit("/", 1)[-1], tuple(variable.shape)
-            draws = np.random.PCG64([seed, zlib.crc32(f"{layer.name}/{kind}".encode())])
+            draws = np.random.PCG64([seed, zlib.crc32(_place(layer, variable).encode())])
             if len(shape) < 2:
                 scale = RESIDUAL_GAIN if kind == "gamma" and layer.name in damped else 1.0
-                low, high = (scale * bound for bound in RANGES.get(kind, (-0.1, 0.1)))
-                values = _uniform(draws, shape, low, high)
+                low, high = (0.5, 1.5) if kind in POSITIVE else (-0.1, 0.1)
+                values = _uniform(draws, shape, scale * low, scale * high)
             else:
                 values = _kernel(
                     draws,
                     shape,
+                    outputs=_outputs(layer, variable),
                     gain=gain if layer is kernels[-1] else 1.0,
                     centred=layer is not kernels[0],
                 )
             variable.assign(values)
     return model
+
+
+def _place(layer, variable) -> str:
+    """What tells a weight from every other: "conv1/kernel", or "attention/query/kernel"."""
+    before, found, after = variable.path.partition(f"{layer.name}/")
+    return f"{layer.name}/{after if found else before}"
+
+
+def _outputs(layer, variable) -> int:
+    """How many filters a kernel holds; a depthwise one has `depth_multiplier` for each channel."""
+    shape = variable.shape
+    multiplier = getattr(layer, "depth_multiplier", None)
+    depthwise = multiplier == shape[-1] and not variable.path.endswith("pointwise_kernel")
+    return shape[-2] * shape[-1] if depthwise else shape[-1]
 
 
 def _ends_of_residual_blocks(model) -> set[str]:
@@ -63,11 +78,11 @@ def _ends_of_residual_blocks(model) -> set[str]:
             continue
         for node in layer._inbound_nodes:
             # The second branch is the one that was just computed; the first is the shortcut.
-            producer = node.input_tensors[-1]._keras_history.operation
-            while producer.name not in names and type(producer).__name__ in ("ReLU", "LeakyReLU"):
-                producer = producer._inbound_nodes[0].input_tensors[0]._keras_history.operation
-            if type(producer).__name__ == "BatchNormalization":
-                names.add(producer.name)
+            end = node.input_tensors[-1]._keras_history.operation
+            if type(end).__name__ in ("Activation", "ReLU", "LeakyReLU"):
+                end = end.input._keras_history.operation
+            if type(end).__name__ == "BatchNormalization":
+                names.add(end.name)
     return names
 
 
@@ -88,18 +103,19 @@ def _uniform(draws, shape, low: float, high: float) -> np.ndarray:
     return (low + (high - low) * unit).astype(np.float32)
 
 
-def _kernel(draws, shape, *, gain: float, centred: bool) -> np.ndarray:
-    """He-uniform float32 of `shape`, output channels last: variance 2 * gain ** 2 / fan-in."""
-    integers = _draw(draws, shape).reshape(-1, shape[-1])
+def _kernel(draws, shape, *, outputs: int, gain: float, centred: bool) -> np.ndarray:
+    """He-uniform float32 of `shape`, `outputs` innermost: variance 2 * gain ** 2 / fan-in."""
+    integers = _draw(draws, shape).reshape(-1, outputs)
     fan_in = len(integers)
-    rows = max(1, BLOCK // shape[-1])
+    rows = max(1, BLOCK // outputs)
     blocks = [slice(start, start + rows) for start in range(0, fan_in, rows)]
-    mean = np.zeros(shape[-1], np.int64)
+    mean = np.zeros(outputs, np.int32)
     if centred:
-        mean = sum(integers[block].sum(axis=0, dtype=np.int64) for block in blocks) // fan_in
+        sums = sum(integers[block].sum(axis=0, dtype=np.int64) for block in blocks)
+        mean = (sums // fan_in).astype(np.int32)
     # In place, a block at a time: the largest kernel has 411 MB, and one copy of it is enough.
     values = integers.view(np.float32)
     scale = gain * math.sqrt(6.0 / fan_in) / HALF
     for block in blocks:
-        values[block] = ((integers[block] - mean) * scale).astype(np.float32)
+        values[block] = (integers[block] - mean) * scale  # computed in float64, rounded once
     return values.reshape(shape)
