@@ -1,4 +1,4 @@
-"""Each network's graph: shapes, names, padding and activations, written out here from the papers."""
+"""The shape, names, padding and activations of each graph, written out here from the papers."""
 
 import itertools
 import math
