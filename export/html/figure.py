@@ -58,11 +58,11 @@ class Drawing:
         artist.set_gid(name)
         self._notes[name] = words
 
-    def position(self, x: float, y: float) -> tuple[float, float]:
-        """Where a point of the plot lies in the figure, in points of 1/72 inch."""
+    def positions(self, points: list[tuple[float, float]]) -> list[tuple[float, float]]:
+        """Where points of the plot lie in the figure, in points of 1/72 inch."""
         self._figure.draw_without_rendering()
-        across, up = self.axes.transData.transform((x, y)) * 72 / self._figure.dpi
-        return float(across), float(up)
+        scale = 72 / self._figure.dpi
+        return [tuple(self.axes.transData.transform(point) * scale) for point in points]
 
     def legend(self, entries: int) -> None:
         """A legend above the plot."""

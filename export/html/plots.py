@@ -70,17 +70,26 @@ def room(rows: list[Row]) -> Plot | None:
         return Plot("Room between noise and bug", sheet.save(label), _room_caption(rows))
 
 
+def within(value: float) -> float:
+    """A positive `value` where a logarithmic axis can show it; 0 stays 0."""
+    return min(max(value, 1e-40), 1e40) if value else 0
+
+
 def _marks(row: Row) -> list[tuple[float, str, str, str, bool]]:
     """Ratio to what is allowed, words, marker, colour, and whether its label goes below."""
     seen = []
+
+    def ratio(value: float) -> float:
+        return within(abs(value) / row.allowed)
+
     if row.noise is not None:
-        seen.append((row.noise / row.allowed, f"noise {number(row.noise)}", "|", NOISE, True))
+        seen.append((ratio(row.noise), f"noise {number(row.noise)}", "|", NOISE, True))
     if row.bug:
-        seen.append((row.bug.size / row.allowed, f"bug {number(row.bug.size)}", "X", BUG, False))
+        seen.append((ratio(row.bug.size), f"bug {number(row.bug.size)}", "X", BUG, False))
     if row.measured is not None:
         colour = FAILED if row.status == "failed" else MEASURED
         words = number(row.measured, row.unit)
-        seen.append((abs(row.measured) / row.allowed, words, "D", colour, False))
+        seen.append((ratio(row.measured), words, "D", colour, False))
     return seen
 
 
@@ -125,8 +134,10 @@ def histogram(row: Row, errors: Histogram) -> Plot:
     with drawing(f"errors-{row.name}", 2.1) as sheet:
         axes = sheet.axes
         axes.set_xscale("log")
-        axes.stairs(errors.counts, errors.edges, fill=True, color=MEASURED, linewidth=0)
+        edges = [within(edge) for edge in errors.edges]
+        axes.stairs(errors.counts, edges, fill=True, color=MEASURED, linewidth=0)
         marks = [(errors.median, "median", MUTED), (row.allowed, "allowed", INK)]
+        marks = [(within(max(value or 0, 0)), *rest) for value, *rest in marks]
         top = max(max(errors.counts), 1)
         axes.set_ylim(0, top * 1.18)
         for value, name, colour in marks:
@@ -134,8 +145,7 @@ def histogram(row: Row, errors: Histogram) -> Plot:
                 axes.axvline(value, color=colour, linewidth=1.4)
                 axes.annotate(name, (value, top * 1.16), color=colour, fontsize=7.5, va="top",
                               xytext=(-3, 0), textcoords="offset points", ha="right")  # fmt: skip
-        right = max(errors.edges[-1], row.allowed or 0) * 2
-        axes.set_xlim(errors.edges[0], right)
+        axes.set_xlim(edges[0], 2 * max(edges[-1], marks[1][0]))
         axes.set_ylabel("logits")
         log_axis(axes.xaxis, f"absolute error, {row.unit or 'std'} (logarithmic)")
         worst = errors.edges[-1]
@@ -183,7 +193,7 @@ def layers(row: Row) -> list[Plot]:
 def _layers(row: Row, key: str) -> Plot:
     heading, axis_label, format_value = QUANTITIES[key]
     seen = [(layer.name, layer.numbers[key]) for layer in row.layers if key in layer.numbers]
-    values = [value for _, value in seen]
+    values = [within(max(value, 0)) for _, value in seen]
     above = [value for value in values if value > 0]
     with drawing(f"layers-{row.name}-{key}", min(0.7 + 0.15 * len(seen), 5.2)) as sheet:
         axes, limit = sheet.axes, LIMITS.get(key)
@@ -193,7 +203,7 @@ def _layers(row: Row, key: str) -> Plot:
         for colour, over in ((MEASURED, False), (FAILED, True)):
             places = [i for i, v in enumerate(values) if v > 0 and (v > (limit or v)) is over]
             (dots,) = axes.plot([values[i] for i in places], places, "o", color=colour, ms=3.5)
-            sheet.note(dots, *(f"{seen[i][0]}: {format_value(values[i])}" for i in places))
+            sheet.note(dots, *(f"{seen[i][0]}: {format_value(seen[i][1])}" for i in places))
         step = -(-len(seen) // MOST_NAMES)
         axes.set_yticks(range(0, len(seen), step), [name for name, _ in seen][::step])
         axes.tick_params(axis="y", length=0, labelsize=7)

@@ -1,0 +1,174 @@
+"""The page of one report, as text: verdict first, everything escaped, nothing from outside."""
+
+import copy
+import re
+from html.parser import HTMLParser
+
+import pytest
+from report_content import content, plain
+
+from export.errors import ArtifactError
+from export.html.page import render, write_page
+from export.report import NAME, artifact_files, read_report
+
+VOID = {"meta", "link", "br", "img", "input", "hr"}
+EVIL = "<script>alert(1)</script>"
+HOSTILE = (
+    EVIL,
+    '"><img src=x onerror=alert(1)>',
+    "{{ 7 * 7 }}",
+    "$\\frac{1}{2",
+    "]]>&amp;",
+    "日本語",
+)
+
+
+class Outline(HTMLParser):
+    """Elements of a page, and whether each is closed where it should be."""
+
+    def __init__(self, page):
+        super().__init__()
+        self.open, self.elements, self.text = [], [], []
+        self.feed(page)
+        assert not self.open
+
+    def handle_starttag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.text.append(data)
+
+    def having(self, tag):
+        return [attrs for found, attrs in self.elements if found == tag]
+
+
+@pytest.fixture(scope="module")
+def page():
+    return render(content())
+
+
+def test_the_verdict_comes_first(page):
+    body = page[page.index("<body>") :]
+    assert body.index("Verified") < body.index("Checks") < body.index("Measurements")
+    assert "The worst logit error is 3.8e-06 std, 26 times below what is allowed." in page
+    assert "engine was not checked: needs a GPU" in page
+
+
+def test_what_would_slip_through_is_said_beside_the_verdict(page):
+    assert "parity would let through 1 of the bugs: 6-bit weights" in page
+
+
+def test_a_failure_is_named_with_its_numbers():
+    page = render(content(passed=False, parity=0.37))
+    assert "NOT verified" in page
+    assert "parity failed: 0.37 of 1.0e-04 std allowed; top-1 equal on 8 of 8" in page
+
+
+def test_a_report_without_details_has_a_page():
+    page = render(plain())
+    assert "Room between noise and bug" in page
+    assert "Logit errors" not in page
+    Outline(page)
+
+
+def test_command_and_check_can_be_pasted():
+    told = content()
+    told["command"] += ["--out", "my exports"]
+    page = render(told)
+    assert "--format onnx --out &#39;my exports&#39;" in page
+    assert "python tools/verify.py &#39;my exports/vgg13/onnx&#39;" in page
+
+
+def test_a_page_reads_well_without_eyes(page):
+    outline = Outline(page)
+    levels = [int(tag[1]) for tag, _ in outline.elements if re.fullmatch("h[1-6]", tag)]
+    assert levels[0] == 1 and levels.count(1) == 1
+    assert all(after - before <= 1 for before, after in zip(levels, levels[1:], strict=False))
+    assert len(outline.having("caption")) == len(outline.having("table")) > 3
+    assert all(svg["role"] == "img" and svg["aria-label"] for svg in outline.having("svg"))
+    assert len(outline.having("svg")) == len(outline.having("figcaption")) == 5
+    assert all(th.get("scope") for th in outline.having("th"))
+    ids = [attrs["id"] for _, attrs in outline.elements if "id" in attrs]
+    assert len(ids) == len(set(ids))
+    assert {a["aria-labelledby"] for a in outline.having("section")} <= set(ids)
+
+
+def test_nothing_is_loaded_and_nothing_runs(page):
+    outline = Outline(page)
+    assert not outline.having("script")
+    assert [link["href"] for link in outline.having("link")] == ["data:,"]
+    assert not re.search(r"(src|href)=.?(https?:)?//", page)
+    assert "default-src 'none'" in page.replace("&#39;", "'")
+
+
+def test_a_page_is_small(page):
+    assert len(page.encode()) < 150_000
+
+
+def test_the_same_report_gives_the_same_bytes(page):
+    assert render(content()) == page
+
+
+@pytest.mark.parametrize("evil", HOSTILE)
+def test_whatever_a_report_holds_is_text(evil):
+    def poison(value):
+        if isinstance(value, dict):
+            return {f"{k}": poison(v) for k, v in value.items()} | {evil: evil}
+        if isinstance(value, list):
+            return [poison(v) for v in value]
+        return evil if isinstance(value, str) and value not in ("passed", "skipped") else value
+
+    told = poison(copy.deepcopy(content()))
+    for check, name in zip(told["checks"], ("a", "b", "c", "parity", "e", "f"), strict=True):
+        check["name"] = name
+    page = render(told)
+    outline = Outline(page)
+    assert not outline.having("script") and not outline.having("img")
+    assert not any(name.startswith("on") for _, attrs in outline.elements for name in attrs)
+    assert evil in "".join(outline.text)
+
+
+TINY, HUGE = 5e-324, 1.7e308
+
+
+@pytest.mark.parametrize(
+    "measured, allowed",
+    [(0.0, 1e-4), (TINY, HUGE), (HUGE, TINY), (HUGE, HUGE), (1e30, 1e-4), (float("nan"), 1.0)],
+)
+def test_extreme_numbers_are_drawn_or_left_out(measured, allowed):
+    told = content(parity=1e-5)
+    told["checks"] = told["checks"][3:4]
+    told["checks"][0] |= {"measured": measured, "allowed": allowed}
+    Outline(render(told))
+
+
+@pytest.mark.parametrize("extreme", [0, TINY, HUGE])
+def test_extreme_details_are_drawn_or_left_out(extreme):
+    told = content()
+    details = told["checks"][3]["details"]
+    details["layers"][2]["error"] = details["noise"] = extreme
+    details["smallest_bug"]["measured"] = details["errors"]["edges"][-1] = extreme
+    Outline(render(told))
+
+
+def test_a_page_lies_beside_its_report_and_is_no_part_of_the_artifact(tmp_path):
+    (tmp_path / "model.onnx").write_bytes(b"x")
+    (tmp_path / NAME).write_text("{}")
+    before = artifact_files(tmp_path)
+    assert write_page(content(), tmp_path) == tmp_path / "report.html"
+    assert artifact_files(tmp_path) == before
+    assert sorted(p.name for p in tmp_path.iterdir()) == [
+        "model.onnx",
+        "report.html",
+        "report.json",
+    ]
+    with pytest.raises(ArtifactError):
+        read_report(tmp_path)
