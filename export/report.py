@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import os
 import platform
 from collections.abc import Iterable
@@ -38,6 +39,8 @@ def as_dict(report: Report) -> dict:
 
 def _check(check: Check) -> dict:
     told = {**asdict(check), "status": check.status.value}
+    if check.measured is not None and not math.isfinite(check.measured):
+        told["measured"] = None  # JSON has no infinity; the note says what was found
     if not check.details:
         del told["details"]
     return told
