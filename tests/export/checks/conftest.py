@@ -1,0 +1,74 @@
+"""An honest artifact, as observed, for liars to differ from; numpy alone, no TensorFlow."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from export.checks import Expected, Trial
+from export.formats import FORMATS
+from export.formats.base import Found, Tensor
+from export.observe import Observation
+from export.pour import digest
+from export.reference import Half, Layer, Reference, Totals
+
+GRAPHS = {
+    "savedmodel": {"ops": {"Conv2D": 2, "MatMul": 1}},
+    "onnx": {"ops": {"Conv": 2, "Gemm": 1, "Transpose": 2}, "opset": 17, "checker": ""},
+    "tftrt-fp16": {
+        "engines": 1,
+        "precision": ["FP16"],
+        "cached_engines": 3,
+        "static": False,
+        "outside": {},
+        "ops": {"Conv2D": 2},
+    },
+}
+GRAPHS["tftrt-fp32"] = {**GRAPHS["tftrt-fp16"], "precision": ["FP32"]}
+
+
+@pytest.fixture
+def honest():
+    """A function from the name of a format to the Trial of an artifact that is as it should be.
+
+    `graph`, `observation`, `reference` and `trial` are changes to each of these.
+    """
+
+    def make(format="savedmodel", *, graph=None, observation=None, reference=None, **trial):
+        random = np.random.default_rng(0)
+        logits = random.standard_normal((8, 5)).astype(np.float32)
+        weights = tuple(
+            Found(name, shape, digest(random.standard_normal(shape)))
+            for name, shape in (("conv/kernel", (3, 3, 3, 8)), ("conv/bias", (8,)), ("fc", (9, 5)))
+        )
+        wanted = Reference(
+            name="toy",
+            image=(4, 4, 3),
+            classes=5,
+            totals=Totals(100, 120, 90),
+            sha256="0" * 64,
+            weights=weights,
+            halves=tuple(Half(w.name, 2.0, 0.0, 0.0) for w in weights),
+            images=random.standard_normal((8, 4, 4, 3)).astype(np.float32),
+            logits=logits,
+            layers=(Layer("conv", 10.0), Layer("logits", 3.0)),
+        )
+        seen = Observation(
+            inputs=(Tensor("image", "float32", ("batch", 4, 4, 3)),),
+            outputs=(Tensor("logits", "float32", (None, 5)),),
+            weights=weights,
+            graph=GRAPHS[format] | (graph or {}),
+            logits=logits.copy(),
+            ran="numpy",
+        )
+        return Trial(
+            **{
+                "format": FORMATS[format],
+                "reference": replace(wanted, **(reference or {})),
+                "observation": replace(seen, **(observation or {})),
+                "expected": Expected(100, 120, 90, "a paper"),
+                **trial,
+            }
+        )
+
+    return make
