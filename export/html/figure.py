@@ -67,7 +67,7 @@ class Drawing:
     def legend(self, entries: int) -> None:
         """A legend above the plot."""
         self._figure.legend(
-            loc="outside upper left", ncols=min(entries, 4), frameon=False, fontsize=7.5,
+            loc="outside upper left", ncols=min(entries, 3), frameon=False, fontsize=7.5,
             handletextpad=0.2, columnspacing=1.2, borderaxespad=0.2,
         )  # fmt: skip
 

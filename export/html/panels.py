@@ -6,7 +6,7 @@ from itertools import cycle
 from export.html.facts import Facts
 from export.html.figure import BUG, GRID, INK, MEASURED, MUTED, NOISE, OTHER, THIRD, drawing
 from export.html.plots import Plot, log_axis, within
-from export.html.words import duration, number, size
+from export.html.words import brief, duration, number, size
 
 LOOKS = tuple(zip("osD^vP", (MEASURED, BUG, OTHER, THIRD, NOISE, INK), strict=True))
 MOST_LABELS = 16  # models that are named within the figure
@@ -78,7 +78,7 @@ def _scatter(known, links, looks, heading, across, upward) -> Plot | None:
                 fact = point.fact
                 (dot,) = axes.plot(
                     [point.x], [point.y], marker, color=colour, ms=5.5, mew=1.2,
-                    mfc=colour if fact.passed else "none", label=None if place else name,
+                    mfc=colour if fact.passed else "none", label=None if place else brief(name),
                 )  # fmt: skip
                 dot.set_url(point.link)
                 failed = "" if fact.passed else ", NOT verified"
@@ -106,13 +106,13 @@ def _name_models(sheet, points: list[_Point]) -> None:
     taken: list[tuple[float, float, float]] = []  # left, right and bottom of names
     places = sheet.positions([(point.x, point.y) for point in top.values()])
     for (x, y), (model, point) in sorted(zip(places, top.items(), strict=True), key=_height):
-        half, bottom = 2.2 * len(model), y + 5
+        half, bottom = 2.2 * len(brief(model)), y + 5
         for left, right, other in sorted(taken, key=lambda name: name[2]):
             if left < x + half and x - half < right and abs(bottom - other) < HEIGHT:
                 bottom = other + HEIGHT
         taken.append((x - half, x + half, bottom))
         sheet.axes.annotate(
-            model, (point.x, point.y), xytext=(0, bottom - y), textcoords="offset points",
+            brief(model), (point.x, point.y), xytext=(0, bottom - y), textcoords="offset points",
             ha="center", va="bottom", fontsize=7, color=MUTED,
         )  # fmt: skip
 

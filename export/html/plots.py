@@ -16,7 +16,7 @@ from export.html.figure import (
     Drawing,
     drawing,
 )
-from export.html.words import number, percent, tick, times
+from export.html.words import brief, number, percent, tick, times
 
 MOST_NAMES = 32  # of layers, beside each other in one figure
 QUANTITIES = {  # of a layer: heading, axis, and how a value is written
@@ -59,7 +59,7 @@ def room(rows: list[Row]) -> Plot | None:
         axes.set_xscale("log")
         axes.set_xlim(min(low, 1 / 300), max(high, 30))
         axes.set_ylim(len(rows) - 0.45, -0.6)
-        axes.set_yticks(range(len(rows)), [row.name for row in rows], color=INK)
+        axes.set_yticks(range(len(rows)), [brief(row.name) for row in rows], color=INK)
         axes.tick_params(axis="y", length=0)
         axes.axvspan(1, max(high, 30), color=SHADE, linewidth=0, zorder=0)
         axes.axvline(1, color=INK, linewidth=1.4)
@@ -205,7 +205,7 @@ def _layers(row: Row, key: str) -> Plot:
             (dots,) = axes.plot([values[i] for i in places], places, "o", color=colour, ms=3.5)
             sheet.note(dots, *(f"{seen[i][0]}: {format_value(seen[i][1])}" for i in places))
         step = -(-len(seen) // MOST_NAMES)
-        axes.set_yticks(range(0, len(seen), step), [name for name, _ in seen][::step])
+        axes.set_yticks(range(0, len(seen), step), [brief(name) for name, _ in seen][::step])
         axes.tick_params(axis="y", length=0, labelsize=7)
         axes.set_ylim(len(seen) - 0.4, -0.6)
         axes.grid(axis="x", linewidth=0.6)

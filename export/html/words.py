@@ -48,6 +48,12 @@ def times(value: float) -> str:
     return f"{value:,.0f} times" if value >= 10 else f"{value:.2g} times"
 
 
+def brief(name: str, most: int = 22) -> str:
+    """A name that fits into a figure."""
+    half = (most - 1) // 2
+    return name if len(name) <= most else f"{name[:half]}…{name[-half:]}"
+
+
 def percent(value: float) -> str:
     return f"{number(100 * value)} %"
 

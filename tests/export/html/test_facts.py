@@ -92,7 +92,7 @@ def places(value, way=()):
             yield from places(value[index], (*way, index))
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.sampled_from(list(places(content()))), JUNK)
 def test_no_value_in_any_place_raises(way, junk):
     told = copy.deepcopy(content())
