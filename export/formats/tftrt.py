@@ -47,7 +47,7 @@ class TfTrt:
         (folder / MODEL).parent.mkdir()
         return pour_or_stock(
             lambda: self._pour(skeleton, folder / MODEL, scratch, options),
-            lambda: self._write_stock(skeleton, folder / MODEL, scratch, options),
+            lambda: self.write_stock(skeleton, folder, scratch, options),
             weight_bytes=skeleton.weight_bytes,
             factor=STOCK_FACTOR,
         )
@@ -61,12 +61,13 @@ class TfTrt:
         data = _saved_model(converted, skeleton).SerializeToString(deterministic=True)
         pour(data, SCHEMA, skeleton.weights, placements, path)
 
-    def _write_stock(self, skeleton, path: Path, scratch: Path, options) -> None:
+    def write_stock(self, skeleton, folder: Path, scratch: Path, options) -> None:
+        """Send the graph with all its weights through the pass; takes 26 times their bytes."""
         from export.skeleton import with_constants
 
         graph = with_constants(skeleton, lambda _, weight: weight.read())
         model = _saved_model(self._convert(graph, scratch, options), skeleton)
-        path.write_bytes(model.SerializeToString(deterministic=True))
+        (folder / MODEL).write_bytes(model.SerializeToString(deterministic=True))
 
     def open(self, folder: Path) -> Opened:
         path = folder / MODEL

@@ -1,0 +1,163 @@
+"""Measure exports: wall time, and peak memory of the process tree, beside the stock converters.
+
+    python tools/benchmark_export.py
+    python tools/benchmark_export.py --job vgg19-onnx --stock
+
+Prints a Markdown table. --stock also runs tf2onnx as its documentation says, and the TF-TRT pass
+on a graph with all its weights, on the networks where they finish; that takes up to 14 GB. Exit
+status: 0, or 2 where a job could not be run.
+"""
+
+import sys
+from pathlib import Path
+
+if not __package__:  # as a script sys.path[0] is tools/, where export.py would hide `export`
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+import argparse
+import subprocess
+import tempfile
+import threading
+import time
+from dataclasses import dataclass
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@dataclass(frozen=True)
+class Job:
+    """An export to measure, and what it is allowed."""
+
+    name: str
+    models: tuple[str, ...]
+    formats: tuple[str, ...]
+    most_gb: float
+    most_s: float
+
+
+JOBS = (
+    Job("vgg19-onnx", ("vgg19",), ("onnx",), 3.0, 60),
+    Job("vgg19-tftrt-fp16", ("vgg19",), ("tftrt-fp16",), 3.5, 90),
+    Job("vgg19-savedmodel", ("vgg19",), ("savedmodel",), 3.0, 45),
+    Job("all", ("all",), ("savedmodel", "onnx", "tftrt-fp16"), 3.5, 900),
+)
+STOCK = (("onnx", "squeezenet1_1"), ("onnx", "darknet53"), ("tftrt-fp16", "vgg13"))
+
+
+def main(argv=None) -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    names = [job.name for job in JOBS]
+    parser.add_argument("--job", action="append", choices=names, help="all of them if absent")
+    parser.add_argument("--stock", action="store_true", help="the stock converters as well")
+    parser.add_argument("--run-stock", nargs=2, metavar=("FORMAT", "MODEL"), help=argparse.SUPPRESS)
+    args = parser.parse_args(argv)
+    if args.run_stock:
+        return run_stock(*args.run_stock)
+
+    status = 0
+    print("| job | wall | allowed | peak memory | allowed |")
+    print("|---|--:|--:|--:|--:|")
+    for job in JOBS:
+        if args.job is None or job.name in args.job:
+            seconds, peak, done = _measure(_export(job.models, job.formats))
+            status = max(status, 2 * (done != 0))
+            print(
+                f"| {job.name}{_ending(done)} | {seconds:.0f} s | {job.most_s:.0f} s "
+                f"| {peak / 1e9:.2f} GB | {job.most_gb} GB |",
+                flush=True,
+            )
+    if args.stock:
+        print("\n| conversion | skeleton and pour | stock |\n|---|--:|--:|")
+        for format_name, model in STOCK:
+            ours = _measure(_export((model,), (format_name,)))
+            stock = _measure([__file__, "--run-stock", format_name, model])
+            print(f"| {model} to {format_name} | {_cost(ours)} | {_cost(stock)} |", flush=True)
+    return status
+
+
+def _export(models, formats) -> list[str]:
+    command = [str(ROOT / "tools" / "export.py")]
+    for model in models:
+        command += ["--model", model]
+    for name in formats:
+        command += ["--format", name]
+    return command
+
+
+def _measure(command: list[str]) -> tuple[float, int, int]:
+    """Run a Python script; return seconds, the peak bytes of its process tree, its exit status."""
+    import psutil
+
+    with tempfile.TemporaryDirectory(prefix="keras-nets-") as out:
+        own = ["--out", out] if "--run-stock" not in command else []
+        started = time.monotonic()
+        child = psutil.Popen(
+            [sys.executable, *command, *own], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        peaks = [0]
+        watch = threading.Thread(target=_watch, args=(child, peaks))
+        watch.start()
+        status = child.wait()
+        watch.join()
+        return time.monotonic() - started, peaks[0], status
+
+
+def _watch(child, peaks: list[int]) -> None:
+    import psutil
+
+    while child.is_running() and child.poll() is None:
+        total = 0
+        try:
+            for process in (child, *child.children(recursive=True)):
+                try:
+                    total += process.memory_info().rss
+                except psutil.Error:
+                    continue  # it ended between being listed and being asked
+        except psutil.Error:
+            break
+        peaks[0] = max(peaks[0], total)
+        time.sleep(0.05)
+
+
+def _cost(measured: tuple[float, int, int]) -> str:
+    seconds, peak, status = measured
+    return f"{seconds:.0f} s, {peak / 1e9:.1f} GB{_ending(status)}"
+
+
+def _ending(status: int) -> str:
+    return f" (exit status {status})" if status else ""
+
+
+def run_stock(format_name: str, model_name: str) -> int:
+    """Convert a network the way the converters' documentation does, all weights in the graph."""
+    import tensorflow as tf
+
+    from keras_nets import NETS, seed_weights
+
+    model = seed_weights(NETS[model_name].build())
+    with tempfile.TemporaryDirectory(prefix="keras-nets-") as out:
+        if format_name == "onnx":
+            import tf2onnx
+
+            spec = tf.TensorSpec((None, *model.input_shape[1:]), tf.float32, name="image")
+            network = tf.function(
+                lambda image: {"logits": model(image, training=False)}, input_signature=[spec]
+            )
+            path = str(Path(out, "model.onnx"))
+            tf2onnx.convert.from_function(network, [spec], opset=17, output_path=path)
+        else:
+            from export.formats import find_format
+            from export.pipeline import Options
+            from export.skeleton import trace
+
+            place, scratch = Path(out, "artifact"), Path(out, "scratch")
+            (place / "1").mkdir(parents=True)
+            scratch.mkdir()
+            find_format(format_name).write_stock(trace(model), place, scratch, Options())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

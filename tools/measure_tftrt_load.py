@@ -1,0 +1,70 @@
+"""Measure what loading a TF-TRT artifact takes in TensorFlow 2.17, in two forms and two ways.
+
+    python tools/measure_tftrt_load.py exports/vgg13/tftrt-fp16
+
+The artifact's own form, a plain graph with a signature, is compared with the same graph inside a
+function, which is what TensorFlow's own converter saves; `tf.saved_model.load` with loading into a
+session, which is how TensorFlow Serving loads. Prints a Markdown table. Exit status: 0, or 2 where
+something could not be run.
+"""
+
+import sys
+from pathlib import Path
+
+if not __package__:  # as a script sys.path[0] is tools/, where export.py would hide `export`
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+import argparse
+import json
+import tempfile
+
+from export.errors import ExportError
+
+
+def main(argv=None) -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("artifacts", nargs="+", type=Path, metavar="DIR")
+    args = parser.parse_args(argv)
+    try:
+        print("| artifact | weights | form | way | load | peak over imports | x weights |")
+        print("|---|--:|---|---|--:|--:|--:|")
+        for folder in args.artifacts:
+            _measure(folder)
+    except (ExportError, OSError) as error:
+        parser.exit(2, f"error: {error}\n")
+    except KeyboardInterrupt:
+        parser.exit(130, "interrupted\n")
+    return 0
+
+
+def _measure(folder: Path) -> None:
+    from export.report import read_report
+
+    report = read_report(folder)
+    size = report.artifact["bytes"]
+    with tempfile.TemporaryDirectory(prefix="keras-nets-") as scratch:
+        own, other = folder / "1", Path(scratch, "function")
+        _run({"do": "resave", "model": str(own), "resaved": str(other)}, scratch)
+        for form, model in (("graph", own), ("function", other)):
+            for way in ("load", "session"):
+                told = _run({"do": way, "model": str(model)}, scratch)
+                taken = told["peak_bytes"] - told["imports_bytes"]
+                print(
+                    f"| {report.model} {report.format} | {size / 1e6:.0f} MB | {form} | {way} "
+                    f"| {told['seconds']:.1f} s | {taken / 1e9:.2f} GB | {taken / size:.1f} |",
+                    flush=True,
+                )
+
+
+def _run(job: dict, scratch: str) -> dict:
+    from export.lanes import run_in_lane
+
+    result = Path(scratch, "result.json")
+    run_in_lane("tf217", "tftrt_load.py", {**job, "result": str(result)}, Path(scratch))
+    return json.loads(result.read_text())
+
+
+if __name__ == "__main__":
+    sys.exit(main())
