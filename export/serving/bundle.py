@@ -173,8 +173,8 @@ def _refuse_server(artifact: Artifact, server: str) -> None:
         )
     if server == TRITON and artifact.is_tftrt:
         raise ExportError(
-            f"Triton after 25.02 has no TensorFlow, and {artifact.format} in older ones is untried; "
-            "serve it with TF Serving, or export --format onnx for Triton"
+            f"Triton after 25.02 has no TensorFlow, and {artifact.format} in older ones is "
+            "untried; serve it with TF Serving, or export --format onnx for Triton"
         )
 
 
