@@ -42,6 +42,22 @@ class Power:
 
 
 @dataclass(frozen=True)
+class Mutant:
+    """The artifact with one bug planted in it, what that does to the logits, and who noticed."""
+
+    name: str
+    effect: float | None  # None where it is not finite
+    caught_by: tuple[str, ...]
+    note: str
+
+    @property
+    def fate(self) -> str:
+        if self.caught_by:
+            return f"caught by {', '.join(self.caught_by)}"
+        return self.note or "not caught"
+
+
+@dataclass(frozen=True)
 class Bug:
     """The smallest real bug that the check must tell from noise."""
 
@@ -64,6 +80,7 @@ class Row:
     power: Power | None = None
     errors: Histogram | None = None
     layers: tuple[Layer, ...] = ()
+    mutants: tuple[Mutant, ...] = ()
     scaled: bool = False  # whether it measures on a scale, rather than counts
 
     @property
@@ -142,6 +159,7 @@ def _row(check: dict) -> Row:
         _power(detail.get("power")),
         _histogram(mapping(detail.get("errors"))),
         tuple(_layers(detail.get("layers"))),
+        tuple(_mutants(detail.get("mutants"))),
         # Counts are written as whole numbers, measurements never are, not even where they are 0.0.
         isinstance(measured, float) and (number(allowed) or 0) > 0,
     )
@@ -190,6 +208,14 @@ def _layers(told):
             numbers = {text(k): number(v) for k, v in entry.items() if number(v) is not None}
             words = {text(k): v for k, v in entry.items() if isinstance(v, str) and v != name}
             yield Layer(name, numbers, words)
+
+
+def _mutants(told):
+    for entry in map(mapping, sequence(told)):
+        if name := text(entry.get("name")):
+            caught_by = tuple(filter(None, map(text, sequence(entry.get("caught_by")))))
+            effect = positive(entry.get("effect"))
+            yield Mutant(name, effect, caught_by, text(entry.get("note")))
 
 
 def mapping(value) -> dict:

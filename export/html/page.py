@@ -22,6 +22,7 @@ ASKS = {
     "contract": "Are names, types and shapes as promised, at every batch size?",
     "parity": "Does it compute what the Keras model computes?",
     "engine": "Does the TensorRT engine compute it too, on a GPU?",
+    "power": "Would it notice the bugs that exports are known for?",
     "fp16-range": "Does every activation fit into 16 bits?",
 }
 

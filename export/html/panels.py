@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from itertools import cycle
 
+from export.html.axes import Plot, log_axis, within
 from export.html.facts import Facts
 from export.html.figure import BUG, GRID, INK, MEASURED, MUTED, NOISE, OTHER, THIRD, drawing
-from export.html.plots import Plot, log_axis, within
 from export.html.words import brief, duration, number, size
 
 LOOKS = tuple(zip("osD^vP", (MEASURED, BUG, OTHER, THIRD, NOISE, INK), strict=True))

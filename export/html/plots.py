@@ -1,8 +1,7 @@
 """The figures of one report."""
 
-import math
-from dataclasses import dataclass
-
+from export.html.axes import Plot, log_axis, within
+from export.html.dots import bugs, layers
 from export.html.facts import Facts, Histogram, Row
 from export.html.figure import (
     BUG,
@@ -16,33 +15,16 @@ from export.html.figure import (
     Drawing,
     drawing,
 )
-from export.html.words import brief, number, percent, tick, times
+from export.html.words import brief, number, times
 
-MOST_NAMES = 32  # of layers, beside each other in one figure
-QUANTITIES = {  # of a layer: heading, axis, and how a value is written
-    "error": ("Error layer by layer", "error, std", number),
-    "largest": ("Largest activation of each layer", "absolute value", number),
-    "subnormal": ("Weights that lose precision in FP16", "share of the layer's weights", percent),
-    "zero": ("Weights that become 0 in FP16", "share of the layer's weights", percent),
-}
-LIMITS = {"largest": 65504}  # of float16
 AWAY = {"xytext": (0, 6), "textcoords": "offset points", "annotation_clip": False}
-
-
-@dataclass(frozen=True)
-class Plot:
-    """A figure for the page: its heading, the drawing as SVG, and what to say under it."""
-
-    heading: str
-    svg: str
-    caption: str
-    wide: bool = False
 
 
 def plots(facts: Facts) -> list[Plot]:
     """Every figure that the report has data for."""
     found = [room([row for row in facts.rows if row.scaled])]
     found += [histogram(row, row.errors) for row in facts.rows if row.errors]
+    found += [bugs(row) for row in facts.rows]
     found += [plot for row in facts.rows for plot in layers(row)]
     return [plot for plot in found if plot]
 
@@ -67,12 +49,9 @@ def room(rows: list[Row]) -> Plot | None:
             _draw_marks(sheet, place, row, of_row, axes.get_xlim()[0])
         log_axis(axes.xaxis, "times what is allowed (logarithmic)")
         label = "; ".join(map(_room_in_words, rows))
-        return Plot("Room between noise and bug", sheet.save(label), _room_caption(rows))
-
-
-def within(value: float) -> float:
-    """A positive `value` where a logarithmic axis can show it; 0 stays 0."""
-    return min(max(value, 1e-40), 1e40) if value else 0
+        known = any(row.noise is not None or row.bug for row in rows)
+        heading = "Room between noise and bug" if known else "Room below the limit"
+        return Plot(heading, sheet.save(label), _room_caption(rows))
 
 
 def _marks(row: Row) -> list[tuple[float, str, str, str, bool]]:
@@ -163,60 +142,3 @@ def histogram(row: Row, errors: Histogram) -> Plot:
         caption += f" {errors.smaller:,} with smaller errors, or none, are left of the picture."
     name = "Logit errors" if row.name == "parity" else f"Logit errors: {row.name}"
     return Plot(name, svg, caption)
-
-
-def _decades(values: list[float]) -> tuple[float, float]:
-    """The powers of ten around `values`, of which one at least lies between them."""
-    low, high = min(values, default=1e-9), max(values, default=1.0)
-    return 10 ** math.floor(math.log10(low)), 10 ** (math.floor(math.log10(high) + 1e-9) + 1.02)
-
-
-def log_axis(axis, label: str) -> None:
-    """Name a logarithmic axis whose limits are set, and put ticks that suit its length."""
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
-
-    low, high = axis.get_view_interval()
-    between = (1, 2, 5) if high / low < 300 else (1,)
-    axis.set_major_locator(LogLocator(10, subs=between, numticks=7))
-    axis.set_major_formatter(FuncFormatter(tick))
-    axis.set_minor_locator(NullLocator())
-    axis.set_minor_formatter(NullFormatter())
-    axis.set_label_text(label)
-
-
-def layers(row: Row) -> list[Plot]:
-    """Numbers that a check has for each layer, one figure for each kind of number."""
-    known = [key for key in QUANTITIES if any(key in layer.numbers for layer in row.layers)]
-    return [_layers(row, key) for key in known]
-
-
-def _layers(row: Row, key: str) -> Plot:
-    heading, axis_label, format_value = QUANTITIES[key]
-    seen = [(layer.name, layer.numbers[key]) for layer in row.layers if key in layer.numbers]
-    values = [within(max(value, 0)) for _, value in seen]
-    above = [value for value in values if value > 0]
-    with drawing(f"layers-{row.name}-{key}", min(0.7 + 0.15 * len(seen), 5.2)) as sheet:
-        axes, limit = sheet.axes, LIMITS.get(key)
-        axes.set_xscale("log")
-        axes.set_xlim(*_decades([*above, limit] if limit else above))
-        axes.hlines(range(len(seen)), 0, values, color=GRID, linewidth=1)
-        for colour, over in ((MEASURED, False), (FAILED, True)):
-            places = [i for i, v in enumerate(values) if v > 0 and (v > (limit or v)) is over]
-            (dots,) = axes.plot([values[i] for i in places], places, "o", color=colour, ms=3.5)
-            sheet.note(dots, *(f"{seen[i][0]}: {format_value(seen[i][1])}" for i in places))
-        step = -(-len(seen) // MOST_NAMES)
-        axes.set_yticks(range(0, len(seen), step), [brief(name) for name, _ in seen][::step])
-        axes.tick_params(axis="y", length=0, labelsize=7)
-        axes.set_ylim(len(seen) - 0.4, -0.6)
-        axes.grid(axis="x", linewidth=0.6)
-        if limit:
-            axes.axvline(limit, color=INK, linewidth=1.4)
-        log_axis(axes.xaxis, f"{axis_label} (logarithmic)")
-        worst, most = max(seen, key=lambda pair: pair[1])
-        label = f"{heading}, {len(seen)} layers; largest at {worst}: {format_value(most)}"
-        svg = sheet.save(label)
-    names = "" if step == 1 else f" Every {step}th is named; the table below has them all."
-    zeros = len(seen) - len(above)
-    none = f" {zeros} of them 0, without a dot." if zeros else ""
-    caption = f"{len(seen)} layers, first to last. Largest at {worst}: {format_value(most)}."
-    return Plot(heading, svg, caption + none + names)

@@ -59,6 +59,12 @@ def _details(worst: float) -> dict:
         "noise": 1.1e-6,
         "smallest_bug": {"name": "one bias off by 1 %", "measured": 3.1e-3},
         "power": {"caught": 12, "of": 13, "missed": ["6-bit weights"]},
+        "mutants": [
+            {"name": "classes reversed", "effect": 4.1, "caught_by": ["parity", "weights"]},
+            {"name": "one bias off by 1 %", "effect": 3.1e-3, "caught_by": ["parity"]},
+            {"name": "6-bit weights", "effect": 2e-2, "caught_by": []},
+            {"name": "wrong epsilon", "effect": 0.0, "caught_by": [], "note": "no batch-norm here"},
+        ],
         "layers": [{"name": f"conv{stage}_{conv}", "node": f"conv{stage}_{conv}/BiasAdd:0",
                     "error": worst * stage / 5} for stage in range(1, 6) for conv in (1, 2)],
     }  # fmt: skip

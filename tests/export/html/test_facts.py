@@ -32,6 +32,12 @@ def test_details_are_read():
     assert (parity.power.caught, parity.power.of) == (12, 13)
     assert parity.power.missed == ("6-bit weights",)
     assert len(parity.errors.counts) == 24
+    assert [mutant.fate for mutant in parity.mutants] == [
+        "caught by parity, weights",
+        "caught by parity",
+        "not caught",
+        "no batch-norm here",
+    ]
     assert parity.layers[0].words == {"node": "conv1_1/BiasAdd:0"}
 
 

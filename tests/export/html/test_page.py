@@ -74,7 +74,7 @@ def test_a_failure_is_named_with_its_numbers():
 
 def test_a_report_without_details_has_a_page():
     page = render(plain())
-    assert "Room between noise and bug" in page
+    assert "Room below the limit" in page
     assert "Logit errors" not in page
     Outline(page)
 
@@ -94,7 +94,7 @@ def test_a_page_reads_well_without_eyes(page):
     assert all(after - before <= 1 for before, after in zip(levels, levels[1:], strict=False))
     assert len(outline.having("caption")) == len(outline.having("table")) > 3
     assert all(svg["role"] == "img" and svg["aria-label"] for svg in outline.having("svg"))
-    assert len(outline.having("svg")) == len(outline.having("figcaption")) == 5
+    assert len(outline.having("svg")) == len(outline.having("figcaption")) == 6
     assert all(th.get("scope") for th in outline.having("th"))
     ids = [attrs["id"] for _, attrs in outline.elements if "id" in attrs]
     assert len(ids) == len(set(ids))

@@ -1,0 +1,39 @@
+"""What figures share: logarithmic axes for numbers of any size."""
+
+import math
+from dataclasses import dataclass
+
+from export.html.words import tick
+
+
+@dataclass(frozen=True)
+class Plot:
+    """A figure for the page: its heading, the drawing as SVG, and what to say under it."""
+
+    heading: str
+    svg: str
+    caption: str
+
+
+def within(value: float) -> float:
+    """A positive `value` where a logarithmic axis can show it; 0 stays 0."""
+    return min(max(value, 1e-40), 1e40) if value else 0
+
+
+def decades(values: list[float]) -> tuple[float, float]:
+    """The powers of ten around `values`, of which one at least lies between them."""
+    low, high = min(values, default=1e-9), max(values, default=1.0)
+    return 10 ** math.floor(math.log10(low)), 10 ** (math.floor(math.log10(high) + 1e-9) + 1.02)
+
+
+def log_axis(axis, label: str) -> None:
+    """Name a logarithmic axis whose limits are set, and put ticks that suit its length."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
+
+    low, high = axis.get_view_interval()
+    between = (1, 2, 5) if high / low < 300 else (1,)
+    axis.set_major_locator(LogLocator(10, subs=between, numticks=7))
+    axis.set_major_formatter(FuncFormatter(tick))
+    axis.set_minor_locator(NullLocator())
+    axis.set_minor_formatter(NullFormatter())
+    axis.set_label_text(label)
