@@ -12,7 +12,6 @@ import errno
 import hashlib
 import os
 import shutil
-import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -88,10 +87,10 @@ def _lock_file(goal: Path) -> Path:
 
 def exchange(fresh: Path, old: Path) -> None:
     """Exchange two paths in one step, or, where the system cannot, in two."""
-    if sys.platform == "linux":
-        done = ctypes.CDLL(None, use_errno=True).renameat2(
-            AT_FDCWD, os.fsencode(fresh), AT_FDCWD, os.fsencode(old), RENAME_EXCHANGE
-        )
+    # C libraries before glibc 2.28 have no such function.
+    rename = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
+    if rename:
+        done = rename(AT_FDCWD, os.fsencode(fresh), AT_FDCWD, os.fsencode(old), RENAME_EXCHANGE)
         if done == 0:
             return
         code = ctypes.get_errno()
