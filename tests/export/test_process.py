@@ -1,0 +1,166 @@
+"""Child processes: their last words, and that none outlives its parent."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from export.process import ChildFailed, run_module, run_script
+
+ROOT = Path(__file__).parents[2]
+PYTHON = Path(sys.executable)
+
+
+@pytest.fixture
+def script(tmp_path):
+    def write(body):
+        path = tmp_path / "child.py"
+        path.write_text("import json, os, sys, time\n" + body)
+        return path
+
+    return write
+
+
+@pytest.fixture
+def scratch(tmp_path):
+    folder = tmp_path / "scratch"
+    folder.mkdir()
+    return folder
+
+
+def test_a_child_gets_its_job_as_json_and_leaves_nothing_behind(script, scratch, tmp_path):
+    body = "job = json.load(open(sys.argv[1]))\nopen(job['to'], 'w').write(str(job['n'] + 1))"
+    run_script(PYTHON, script(body), {"to": str(tmp_path / "result"), "n": 41}, scratch)
+    assert (tmp_path / "result").read_text() == "42"
+    assert list(scratch.iterdir()) == []
+
+
+def test_a_script_sees_itself_as_the_main_program_and_no_path_of_ours(script, scratch, tmp_path):
+    body = f"""
+assert __name__ == "__main__"
+assert len(sys.argv) == 2 and sys.argv[0] == __file__, sys.argv
+assert {str(ROOT)!r} not in sys.path, sys.path
+"""
+    run_script(PYTHON, script(body), {}, scratch)
+
+
+def test_what_a_child_prints_does_not_reach_the_user(script, scratch, capfd):
+    run_script(PYTHON, script("print('out'); print('err', file=sys.stderr)"), {}, scratch)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_the_last_line_of_a_failed_child_is_told(script, scratch):
+    body = "print('I was here')\nraise ValueError('the reason')"
+    with pytest.raises(ChildFailed, match="^child failed: ValueError: the reason$"):
+        run_script(PYTHON, script(body), {}, scratch)
+
+
+def test_lines_of_a_log_are_not_taken_for_the_reason(script, scratch):
+    body = """
+print("the reason", file=sys.stderr)
+print("W0000 00:00:1 cuda.cc:31] no GPU", file=sys.stderr)
+print("2026-01-01 10:00:00.1: E tensorflow/core", file=sys.stderr)
+sys.exit(3)
+"""
+    with pytest.raises(ChildFailed, match="^child failed: the reason$"):
+        run_script(PYTHON, script(body), {}, scratch)
+
+
+def test_a_silent_failure_is_told_as_one(script, scratch):
+    with pytest.raises(ChildFailed, match="^child failed$"):
+        run_script(PYTHON, script("os._exit(1)"), {}, scratch)
+
+
+def test_a_child_killed_by_the_system_is_told_to_want_memory(script, scratch):
+    with pytest.raises(ChildFailed, match="^child was killed, most likely for want of memory"):
+        run_script(PYTHON, script("os.kill(os.getpid(), 9)"), {}, scratch)
+
+
+def test_a_crash_is_told_by_its_signal(script, scratch):
+    with pytest.raises(ChildFailed, match=f"^child died of signal {signal.SIGABRT:d}"):
+        run_script(PYTHON, script("os.abort()"), {}, scratch)
+
+
+def test_the_user_s_python_variables_are_not_for_a_lane(script, scratch, monkeypatch, tmp_path):
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setenv("KERAS_NETS_TEST", "kept")
+    body = "sys.exit('PYTHONPATH' in os.environ or os.environ['KERAS_NETS_TEST'] != 'kept')"
+    run_script(PYTHON, script(body), {}, scratch)
+
+
+def test_one_of_our_modules_runs_from_any_folder(scratch, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ChildFailed, match="^observe failed: KeyError: 'images'$"):
+        run_module("export.observe", {}, scratch)
+
+
+def wait_for(path: Path) -> int:
+    deadline = time.monotonic() + 30
+    while not (path.exists() and path.read_text()):
+        assert time.monotonic() < deadline, f"no child wrote {path.name}"
+        time.sleep(0.02)
+    return int(path.read_text())
+
+
+def is_gone(pid: int) -> bool:
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        if not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
+            return True
+        time.sleep(0.02)
+    return False
+
+
+SLEEPER = """
+job = json.load(open(sys.argv[1]))
+with open(job["pid"] + ".new", "w") as file:
+    file.write(str(os.getpid()))
+os.rename(job["pid"] + ".new", job["pid"])
+time.sleep(60)
+"""
+PARENT = f"""
+import json, sys
+sys.path.insert(0, {str(ROOT)!r})
+from pathlib import Path
+from export.process import run_script
+run_script(Path(sys.executable), Path(sys.argv[1]), {{"pid": sys.argv[2]}}, Path(sys.argv[3]))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child of its parent's end")
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+def test_a_child_ends_with_its_parent_however_that_ends(script, scratch, tmp_path, how):
+    pid = tmp_path / "pid"
+    parent = subprocess.Popen(
+        [sys.executable, "-c", PARENT, str(script(SLEEPER)), str(pid), str(scratch)]
+    )
+    child = wait_for(pid)
+    parent.send_signal(how)
+    parent.wait()
+    assert is_gone(child)
+
+
+def test_an_interrupt_ends_the_child_and_is_passed_on(script, scratch, tmp_path):
+    pid = tmp_path / "pid"
+
+    def interrupt():
+        wait_for(pid)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    with pytest.raises(KeyboardInterrupt):
+        run_script(PYTHON, script(SLEEPER), {"pid": str(pid)}, scratch)
+    thread.join()
+    assert is_gone(int(pid.read_text()))
+
+
+def test_a_job_that_is_not_json_is_refused_before_a_child_starts(script, scratch):
+    with pytest.raises(TypeError):
+        run_script(PYTHON, script(""), {"folder": Path("/")}, scratch)
