@@ -4,23 +4,20 @@ tf2onnx converts the skeleton, in which every weight is an input of the graph; t
 reshapes that it puts on those inputs are the recipes by which the weights are poured.
 """
 
+import re
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from export.errors import ArtifactError, PourError
-from export.formats.base import Found, Opened, Tensor, Written
+from export.formats.base import Opened, Written
+from export.formats.onnx_reading import DATA, MODEL, SCHEMA, open_onnx
 from export.formats.stock import pour_or_stock
 from export.lazy import need
-from export.pour import Placement, Step, chunks, digest, drain, follow, mark, marked, pour
-from export.wire import CONTENT
+from export.pour import Placement, Step, chunks, follow, mark, marked, pour
 
-# ModelProto.graph, then GraphProto.initializer, then TensorProto.raw_data.
-SCHEMA = {7: {5: {9: CONTENT}}}
-MODEL, DATA = "model.onnx", "model.onnx.data"
 STOCK_FACTOR = 90  # DarkNet-53 (159 MB) took tf2onnx 14 GB
 ALIGNMENT = 4096  # of external data, so that runtimes can map it
 
@@ -63,7 +60,7 @@ class Onnx:
         path = folder / MODEL
         if not path.is_file():
             raise ArtifactError(f"{folder} has no {MODEL}; export it again")
-        return _open(path)
+        return open_onnx(path)
 
     def _convert(self, skeleton):
         """The ONNX model of the skeleton, its weights marked, and where they go."""
@@ -87,7 +84,24 @@ class Onnx:
             tensors_to_rename={f"{name}:0": name for name in (IMAGE, LOGITS)},
             opset=self.opset,
         )
+        _renumber(model.graph, {})
         return model
+
+
+def _renumber(graph, numbers: dict[str, int]) -> None:
+    """Number names such as Conv__52 from 0: tf2onnx counts over the life of the process."""
+
+    def new(name: str) -> str:
+        return re.sub(r"__(\d+)", lambda m: f"__{numbers.setdefault(m[1], len(numbers))}", name)
+
+    for node in graph.node:
+        node.name = new(node.name)
+        node.input[:], node.output[:] = map(new, node.input), map(new, node.output)
+        for attribute in node.attribute:
+            for below in (attribute.g, *attribute.graphs) if attribute.type in (5, 10) else ():
+                _renumber(below, numbers)
+    for value in (*graph.initializer, *graph.input, *graph.output, *graph.value_info):
+        value.name = new(value.name)
 
 
 def _placements(graph, indices: dict[str, int], weights) -> list[Placement]:
@@ -264,87 +278,3 @@ def _write_external(model, weights, placements, folder: Path) -> None:
             ):
                 tensor.external_data.add(key=key, value=str(value))
     (folder / MODEL).write_bytes(model.SerializeToString(deterministic=True))
-
-
-def _open(path: Path) -> Opened:
-    onnx = need("onnx", to="reading ONNX")
-    runtime = need("onnxruntime", to="running ONNX")
-    drained = drain(path, SCHEMA)
-    try:
-        model = onnx.ModelProto.FromString(drained.skeleton)
-    except Exception as error:  # protobuf's DecodeError moved between releases
-        raise ArtifactError(f"{path} is no ONNX model; export it again") from error
-
-    session = None
-
-    def predict(images: np.ndarray) -> np.ndarray:
-        nonlocal session
-        if session is None:
-            options = runtime.SessionOptions()
-            options.log_severity_level = 3
-            session = runtime.InferenceSession(
-                str(path), options, providers=["CPUExecutionProvider"]
-            )
-        (logits,) = session.run(["logits"], {"image": images})
-        return logits
-
-    return Opened(
-        inputs=tuple(map(_tensor, model.graph.input)),
-        outputs=tuple(map(_tensor, model.graph.output)),
-        weights=lambda: _weights(model.graph, drained),
-        predict=predict,
-        graph=_facts(onnx, model, path),
-        ran="ONNX Runtime on the CPU",
-    )
-
-
-def _tensor(value) -> Tensor:
-    kind = value.type.tensor_type
-    shape = tuple(
-        dim.dim_param or dim.dim_value if dim.WhichOneof("value") else None
-        for dim in kind.shape.dim
-    )
-    return Tensor(value.name, {1: "float32", 10: "float16"}.get(kind.elem_type, "other"), shape)
-
-
-def _facts(onnx, model, path: Path) -> dict:
-    ops = Counter(node.op_type for node in model.graph.node)
-    try:
-        onnx.checker.check_model(str(path))
-        checker = ""
-    except Exception as error:  # the checker raises several kinds
-        checker = str(error).splitlines()[0]
-    opset = max(entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx"))
-    return {"ops": dict(ops), "opset": opset, "checker": checker}
-
-
-def _weights(graph, drained) -> Iterator[Found]:
-    """Every float tensor that `graph` holds, read as the operation that takes it reads it."""
-    from onnx import numpy_helper
-
-    readers = {}
-    for node in graph.node:
-        attributes = {a.name: a.i for a in node.attribute}
-        for at, name in enumerate(node.input):
-            readers[name] = (node.op_type, at, attributes)
-    for tensor in graph.initializer:
-        if tensor.data_type != 1:
-            continue
-        k = marked(tensor.raw_data)
-        if tensor.external_data:
-            place = {entry.key: entry.value for entry in tensor.external_data}
-            values = np.fromfile(
-                drained.path.parent / place["location"],
-                "<f4",
-                int(place["length"]) // 4,
-                offset=int(place["offset"]),
-            )
-        else:
-            values = numpy_helper.to_array(tensor) if k is None else drained.read(k)
-        values = values.reshape(tuple(tensor.dims))
-        op, at, attributes = readers.get(tensor.name, ("", 0, {}))
-        if op == "Conv" and at == 1:
-            values = values.transpose(*range(2, values.ndim), 1, 0)
-        elif op == "Gemm" and at == 1 and attributes.get("transB"):
-            values = values.T
-        yield Found(tensor.name, values.shape, digest(values))

@@ -1,0 +1,109 @@
+"""Open an ONNX file: what it declares, what it holds, and how to run it."""
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from export.errors import ArtifactError
+from export.formats.base import Found, Opened, Tensor
+from export.lazy import need
+from export.pour import digest, drain, marked
+from export.wire import CONTENT
+
+# ModelProto.graph, then GraphProto.initializer, then TensorProto.raw_data.
+SCHEMA = {7: {5: {9: CONTENT}}}
+MODEL, DATA = "model.onnx", "model.onnx.data"
+
+
+def open_onnx(path: Path) -> Opened:
+    onnx = need("onnx", to="reading ONNX")
+    runtime = need("onnxruntime", to="running ONNX")
+    drained = drain(path, SCHEMA)
+    try:
+        model = onnx.ModelProto.FromString(drained.skeleton)
+    except Exception as error:  # protobuf's DecodeError moved between releases
+        raise ArtifactError(f"{path} is no ONNX model; export it again") from error
+
+    session = None
+
+    def predict(images: np.ndarray) -> np.ndarray:
+        nonlocal session
+        if session is None:
+            options = runtime.SessionOptions()
+            options.log_severity_level = 3
+            session = runtime.InferenceSession(
+                str(path), options, providers=["CPUExecutionProvider"]
+            )
+        (logits,) = session.run(["logits"], {"image": images})
+        return logits
+
+    return Opened(
+        inputs=tuple(map(_tensor, model.graph.input)),
+        outputs=tuple(map(_tensor, model.graph.output)),
+        weights=lambda: _weights(model.graph, drained),
+        predict=predict,
+        graph=_facts(onnx, model, path),
+        ran="ONNX Runtime on the CPU",
+    )
+
+
+def _tensor(value) -> Tensor:
+    kind = value.type.tensor_type
+    shape = tuple(
+        dim.dim_param or dim.dim_value if dim.WhichOneof("value") else None
+        for dim in kind.shape.dim
+    )
+    return Tensor(value.name, {1: "float32", 10: "float16"}.get(kind.elem_type, "other"), shape)
+
+
+def _facts(onnx, model, path: Path) -> dict:
+    ops = Counter(node.op_type for node in model.graph.node)
+    try:
+        onnx.checker.check_model(str(path))
+        checker = ""
+    except Exception as error:  # the checker raises several kinds
+        checker = str(error).splitlines()[0]
+    opset = max(entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx"))
+    return {"ops": dict(ops), "opset": opset, "checker": checker}
+
+
+def _weights(graph, drained) -> Iterator[Found]:
+    """Every float tensor that `graph` holds, read as the operation that takes it reads it."""
+    from onnx import numpy_helper
+
+    readers = {}
+    for node in graph.node:
+        attributes = {a.name: a.i for a in node.attribute}
+        for at, name in enumerate(node.input):
+            readers[name] = (node.op_type, at, attributes)
+    for tensor in graph.initializer:
+        if tensor.data_type != 1:
+            continue
+        k = marked(tensor.raw_data)
+        if tensor.external_data:
+            values = _external(drained.path.parent, tensor)
+        else:
+            values = numpy_helper.to_array(tensor) if k is None else drained.read(k)
+        values = values.reshape(tuple(tensor.dims))
+        op, at, attributes = readers.get(tensor.name, ("", 0, {}))
+        if op in ("Conv", "ConvTranspose") and at == 1:
+            values = values.transpose(*range(2, values.ndim), 1, 0)
+        elif op == "Gemm" and at == 1 and attributes.get("transB"):
+            values = values.T
+        yield Found(tensor.name, values.shape, digest(values))
+
+
+def _external(folder: Path, tensor) -> np.ndarray:
+    """The values of a tensor that lie beside the graph, and nowhere else."""
+    place = {entry.key: entry.value for entry in tensor.external_data}
+    offset, size, data = int(place["offset"]), int(place["length"]), folder / DATA
+    if place["location"] != DATA:
+        raise ArtifactError(
+            f"{folder} keeps {tensor.name} in {place['location']!r} instead of {DATA}; "
+            "export it again"
+        )
+    if not data.is_file() or data.stat().st_size < offset + size:
+        raise ArtifactError(f"{data} is gone or cut short; export it again")
+    return np.fromfile(data, "<f4", size // 4, offset=offset)
