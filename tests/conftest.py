@@ -183,3 +183,48 @@ def export_toy(tmp_path_factory):
         return report
 
     return export
+
+
+@pytest.fixture(scope="session")
+def look(tmp_path_factory):
+    """A function (format, folder, images) -> Observation, made without a child process."""
+    from unittest import mock
+
+    from export import observe
+
+    def observe_here(format_name: str, folder, images):
+        scratch = tmp_path_factory.mktemp("look")
+        with mock.patch.object(observe, "run_module", lambda _module, job, _: observe.main(job)):
+            return observe.observe(format_name, folder, images, scratch)
+
+    return observe_here
+
+
+@pytest.fixture(scope="session")
+def reference():
+    """A function from the name of a toy to its Reference on the probes."""
+    from export.probes import probes
+    from export.reference import observe_model
+
+    @functools.cache
+    def observe(name: str):
+        traced = skeleton(name)
+        return observe_model(toy(name), traced, probes(traced.image))
+
+    return observe
+
+
+@pytest.fixture(scope="session")
+def failures(look, reference):
+    """A function (toy, format, folder) -> the checks that fail, by name."""
+    from export.checks import Expected, Trial, run_checks
+    from export.formats import find_format
+    from export.results import Status
+
+    def judge(name: str, format_name: str, folder):
+        seen = look(format_name, folder, reference(name).images)
+        unknown = Expected(None, None, None, "a toy is in no catalog")
+        trial = Trial(find_format(format_name), reference(name), seen, unknown)
+        return {c.name: c for c in run_checks(trial) if c.status is Status.FAILED}
+
+    return judge
