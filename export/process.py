@@ -22,6 +22,13 @@ RUN_MODULE = (
     BOOT + "sys.path[0] = sys.argv.pop(0)\nrunpy.run_module(sys.argv[0], run_name='__main__')"
 )
 
+FOLLOW = """\
+import ctypes, os, sys
+if sys.platform == "linux":
+    ctypes.CDLL(None).prctl(1, 9)
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+
 
 class ChildFailed(ExportError):
     """A child process ended badly; the message has its last line."""
@@ -39,6 +46,11 @@ def run_module(module: str, job: dict, folder: Path) -> None:
     """Run one of our own modules, by this interpreter, on `job`."""
     name = module.rpartition(".")[2]
     _run([sys.executable, "-c", RUN_MODULE, str(ROOT), module], name, job, folder)
+
+
+def following(command: list[str]) -> list[str]:
+    """A command that runs `command`, which names its program by path, and ends with its parent."""
+    return [sys.executable, "-c", FOLLOW, *command]
 
 
 def _run(command: list[str], name: str, job: dict, folder: Path) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from export.errors import MissingLane
 from export.lanes.interpreters import find_interpreter
-from export.process import run_script
+from export.process import following, run_script
 
 HERE = Path(__file__).resolve().parent
 RECEIPT = "lane.json"  # written last; a folder without it is not a lane
@@ -165,10 +165,10 @@ def run_in_lane(name: str, script: str, job: dict, folder: Path) -> None:
 
 def _is_ready(lane: Lane) -> bool:
     try:
-        receipt = json.loads((lane.folder / RECEIPT).read_text())
-    except (OSError, ValueError):
+        requirements = json.loads((lane.folder / RECEIPT).read_text())["requirements"]
+    except (OSError, ValueError, KeyError, TypeError):
         return False
-    return receipt.get("requirements") == lane.digest and os.access(lane.python, os.X_OK)
+    return requirements == lane.digest and os.access(lane.python, os.X_OK)
 
 
 def _make(lane: Lane, interpreter: Path, progress: Progress) -> None:
@@ -205,7 +205,7 @@ def _step(command: list[str], lane: Lane, progress: Progress) -> None:
     clean = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "PYTHONHOME")}
     said = []
     with subprocess.Popen(
-        command,
+        following(command),  # or the pip of a killed export would go on writing into the next one's
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
