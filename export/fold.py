@@ -23,6 +23,7 @@ class Weight:
     name: str
     shape: tuple[int, ...]
     read: Callable[[], np.ndarray] = field(repr=False, compare=False)
+    variable: object = field(default=None, repr=False, compare=False)  # Keras', where it is one
 
     @property
     def bytes(self) -> int:
@@ -35,6 +36,19 @@ class Folded:
 
     weights: dict[str, Weight]
     gone: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Norm:
+    """A batch-norm, and the two weights that it became or went into."""
+
+    name: str
+    into: str  # the layer that it folds into, or empty
+    kernel: str
+    bias: str
+    epsilon: float
+    variance: np.ndarray  # (channels,)
+    beta: np.ndarray  # (channels,)
 
 
 def fold(model) -> Folded:
@@ -59,6 +73,24 @@ def fold(model) -> Folded:
                 raise ValueError(f"two weights are called {weight.name!r}; name every layer once")
             weights[weight.name] = weight
     return Folded(weights, gone)
+
+
+def norms(model) -> list[Norm]:
+    """Every batch-norm of `model` that a fold of it takes in."""
+    found, pairs = [], {norm.name: layer for layer, norm in _foldable(model)}
+    layers = {layer.name: layer for layer in _layers(model)}
+    for norm in layers.values():
+        if type(norm).__name__ != "BatchNormalization":
+            continue
+        kernel, bias = f"{norm.path}/scale", f"{norm.path}/shift"
+        if norm.name in pairs:
+            kernel = layers[pairs[norm.name]].kernel.path
+            bias = kernel.removesuffix("kernel") + "bias"
+        variance = _values(norm.moving_variance)
+        beta = _values(norm.beta) if norm.center else np.zeros_like(variance)
+        into = pairs.get(norm.name, "")
+        found.append(Norm(norm.name, into, kernel, bias, norm.epsilon, variance, beta))
+    return found
 
 
 def is_float(variable) -> bool:
@@ -149,7 +181,7 @@ def _scale_and_shift(norm):
 
 
 def _plain(variable):
-    return Weight(variable.path, tuple(variable.shape), lambda: _values(variable))
+    return Weight(variable.path, tuple(variable.shape), lambda: _values(variable), variable)
 
 
 def _values(variable, dtype=np.float32) -> np.ndarray:

@@ -18,6 +18,7 @@ from export.formats import FORMATS
 from export.formats.base import Found, Tensor
 from export.probes import in_batches
 from export.process import run_module
+from export.signatures.observed import observe_classify
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,7 @@ class Observation:
     logits: np.ndarray  # (n, classes); empty where `error` says why
     ran: str = ""
     error: str = ""  # why the artifact did not open or run
+    classify: dict | None = None  # see export/signatures/observed.py
 
 
 def observe(format_name: str, folder: Path, images: np.ndarray, scratch: Path) -> Observation:
@@ -58,6 +60,7 @@ def observe(format_name: str, folder: Path, images: np.ndarray, scratch: Path) -
         logits,
         told["ran"],
         told["error"],
+        told["classify"],
     )
 
 
@@ -68,6 +71,7 @@ def _tensor(entry: dict) -> Tensor:
 def main(job: dict) -> None:
     images = np.load(job["images"])
     told = {"inputs": [], "outputs": [], "weights": [], "graph": {}, "ran": "", "error": ""}
+    told["classify"] = None
     logits = np.zeros((0, 0), np.float32)
     try:
         opened = FORMATS[job["format"]].open(Path(job["folder"]))
@@ -76,6 +80,7 @@ def main(job: dict) -> None:
         told["graph"], told["ran"] = opened.graph, opened.ran
         told["weights"] = [asdict(found) for found in opened.weights()]
         logits = np.asarray(in_batches(images, opened.predict), np.float32)
+        told["classify"] = observe_classify(opened, Path(job["folder"], "1"))
     except ExportError as error:
         told["error"] = str(error)
     except Exception as error:  # runtimes raise what they like; an artifact that does not run fails

@@ -14,16 +14,15 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from export.checks import Expected, Trial, run_checks
+from export.checks import Expected
 from export.checks.base import verdict
 from export.cost import Meter
-from export.engine import run_engine
 from export.errors import ArtifactError, ExportError, MissingPackage
 from export.formats import Format, find_format
 from export.formats.base import Written
+from export.gate.examine import Wish, examine
 from export.html.page import write_page
 from export.lanes import make as make_lane
-from export.observe import observe
 from export.place import Place, staged
 from export.probes import probes
 from export.reference import Reference
@@ -53,8 +52,13 @@ class Options:
     batch_sizes: tuple[int, ...] = (1, 4, 8)  # that a server will use; TF-TRT keeps an engine each
     seed: int = 0  # of the probe images
     command: tuple[str, ...] = ()
+    wish: Wish = Wish()
+    labels: tuple[str, ...] = ()  # of the classes: adds the signature `classify` where it can be
+    recipe: object = None  # how `classify` makes images of pictures; see export/signatures
 
     def __post_init__(self):
+        if self.labels and self.recipe is None:
+            raise ValueError("labels need a recipe for pictures beside them")
         if not self.batch_sizes or min(self.batch_sizes) < 1:
             raise ValueError(
                 f"batch sizes are whole numbers from 1 up. Received: {self.batch_sizes}"
@@ -146,7 +150,7 @@ def judge(made: Made) -> list[Report]:
     with made.locks:
         for format, place, said in made.places:
             made.progress(format.name, "verifying")
-            checks = _check(
+            checks = examine(
                 format,
                 place.stage,
                 place.scratch,
@@ -154,6 +158,8 @@ def judge(made: Made) -> list[Report]:
                 made.expected,
                 options.batch_sizes,
                 said.stock,
+                options.wish,
+                made.progress,
             )
             goal = _goal(place, checks)
             report = Report(
@@ -189,6 +195,7 @@ def verify(
     *,
     expected: Expected = UNKNOWN,
     compare_hashes: bool = True,
+    wish: Wish | None = None,
     progress: Progress = _silent,
 ) -> Report:
     """Check the artifact in `folder` again, against the Keras `model` that it should be.
@@ -212,27 +219,15 @@ def verify(
     sizes = tuple(told.options.get("batch_sizes", Options.batch_sizes))
     with tempfile.TemporaryDirectory(prefix="keras-nets-") as scratch:
         stock = told.artifact.get("stock", "")
-        checks = _check(format, folder, Path(scratch), reference, expected, sizes, stock)
+        checks = examine(
+            format, folder, Path(scratch), reference, expected, sizes, stock, wish, progress
+        )
     if compare_hashes:
         checks = (_hashes(folder, told, reference), *checks)
     progress(format.name, "done")
     cost = meter.read()
     meter.close()
     return replace(told, checks=checks, cost=cost, environment=environment(), folder=str(folder))
-
-
-def _check(
-    format: Format,
-    folder: Path,
-    scratch: Path,
-    reference: Reference,
-    expected: Expected,
-    batch_sizes: tuple[int, ...],
-    stock: str,
-) -> tuple[Check, ...]:
-    observation = observe(format.name, folder, reference.images, scratch)
-    engine = run_engine(format, folder, reference.images, scratch) if format.lane else None
-    return run_checks(Trial(format, reference, observation, expected, batch_sizes, engine, stock))
 
 
 def _hashes(folder: Path, told: Report, reference: Reference) -> Check:

@@ -1,11 +1,12 @@
 """What the Keras model itself says: the standard that every artifact is held against."""
 
 import hashlib
+import math
 from dataclasses import dataclass
 
 import numpy as np
 
-from export.fold import is_float
+from export.fold import Norm, is_float, norms
 from export.formats.base import Found
 from export.pour import chunks, digest
 
@@ -55,6 +56,7 @@ class Reference:
     images: np.ndarray  # (n, height, width, channels) float32
     logits: np.ndarray  # (n, classes) float32
     layers: tuple[Layer, ...]  # empty where the model is no functional graph
+    norms: tuple[Norm, ...] = ()
 
 
 def observe_model(model, skeleton, images: np.ndarray) -> Reference:
@@ -76,6 +78,7 @@ def observe_model(model, skeleton, images: np.ndarray) -> Reference:
         images,
         logits,
         layers,
+        tuple(norms(model)),
     )
 
 
@@ -107,7 +110,7 @@ def _run(model, images):
         def call(*args, **options):
             outputs = operation(*args, **options)
             if hasattr(outputs, "dtype"):
-                peak = float(np.abs(np.asarray(outputs)).max())
+                peak = _peak(np.asarray(outputs))
                 largest[operation.name] = max(peak, largest.get(operation.name, 0.0))
             return outputs
 
@@ -124,11 +127,17 @@ def _run(model, images):
     return np.concatenate(parts), tuple(Layer(name, peak) for name, peak in largest.items())
 
 
+def _peak(values: np.ndarray) -> float:
+    """The largest absolute value; what is not a number counts as infinite, or `max` may lose it."""
+    peak = float(np.abs(values).max())
+    return math.inf if math.isnan(peak) else peak
+
+
 def _half(name: str, values: np.ndarray) -> Half:
     flat, largest, subnormal, zero = values.reshape(-1), 0.0, 0, 0
     for start in range(0, flat.size, 1 << 22):
         size = np.abs(flat[start : start + (1 << 22)])
-        largest = max(largest, float(size.max()))
+        largest = max(largest, _peak(size))
         zero += int(((size < SMALLEST) & (size > 0)).sum())
         subnormal += int(((size < SMALLEST_NORMAL) & (size > 0)).sum())
     return Half(name, largest, subnormal / flat.size, zero / flat.size)

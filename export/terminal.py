@@ -123,6 +123,9 @@ def _lines(check: Check) -> Iterator[str]:
     numbers = ""
     if check.measured is not None:
         numbers = f"  {_number(check.measured)} of {_number(check.allowed)} {check.unit}".rstrip()
+    power = check.details.get("power", {})
+    if power.get("of"):
+        numbers += f", power {power['caught']}/{power['of']}"
     yield f"  {check.name:<12}{status}{numbers}"
     if check.note:
         yield f"              [dim]{escape(check.note)}[/]"

@@ -54,8 +54,15 @@ def _parser() -> argparse.ArgumentParser:
         "--image-size", type=_size, metavar="HxW", help="or one number; the network's own if absent"
     )
     add("--classes", type=int, metavar="N", help="what the weights have if absent, 1000 if seeded")
+    add("--labels", type=Path, metavar="FILE", help="a class a line: adds the signature classify")
     add("--batch-sizes", type=_batches, default=(1, 4, 8), metavar="N,N",
         help="that the server will use: TF-TRT keeps an engine for each (1,4,8)")  # fmt: skip
+    add(
+        "--self-test",
+        action="store_true",
+        help="put bugs into each artifact, and count those caught",
+    )
+    add("--strict", action="store_true", help="fail where a mutant slips through; self-tests too")
     add("--json", action="store_true", help="a line of JSON for each artifact on stdout")
     add("--verbose", action="store_true", help="show what libraries say, and traces of errors")
     return parser
@@ -106,6 +113,7 @@ def _make(args, net, formats, argv, show, meter):
     image = (*args.image_size, 3) if args.image_size else None
     show(net.name, f"reading {args.weights}" if args.weights else f"seeding weights: {args.seed}")
     from export.checks import Expected
+    from export.gate.examine import Wish
     from export.pipeline import Options, make
     from keras_nets.prepare import prepare
 
@@ -116,6 +124,8 @@ def _make(args, net, formats, argv, show, meter):
         args.batch_sizes,
         args.seed,
         ("python", "tools/export.py", *argv),
+        Wish(self_test=args.self_test, strict=args.strict),
+        *_classify(args.labels, net, prepared),
     )
     expected = Expected.of(prepared.counts, f"{net.paper}, flavour {prepared.flavour}")
     return make(
@@ -129,6 +139,23 @@ def _make(args, net, formats, argv, show, meter):
     )
 
 
+def _classify(labels: Path | None, net, prepared) -> tuple:
+    """The labels and the recipe for pictures that the signature `classify` is made of."""
+    if labels is None:
+        return ()
+    height, width, _ = prepared.model.input_shape[1:]
+    if height != width:
+        raise ValueError(f"classify crops pictures square, and images are {height}x{width}")
+    names = labels.read_text(encoding="utf-8").splitlines()
+    names = [name.strip() for name in names if name.strip()]
+    classes = prepared.model.output_shape[-1]
+    if len(names) != classes:
+        raise ValueError(f"{labels} names {len(names)} classes, and {net.name} has {classes}")
+    from keras_nets.preprocess import recipe_for
+
+    return tuple(names), recipe_for(net, prepared.flavour, height)
+
+
 def _export_each(args, models: list[str], formats: list[str]) -> int:
     """Export several networks, each in a process of its own, which ends with its memory."""
     from export.report import from_dict
@@ -137,12 +164,13 @@ def _export_each(args, models: list[str], formats: list[str]) -> int:
     command = [sys.executable, str(Path(__file__).resolve())]
     for name in formats:
         command += ["--format", name]
-    for option in ("weights", "seed", "out", "classes"):
+    for option in ("weights", "seed", "out", "classes", "labels"):
         if getattr(args, option) is not None:
             command += [f"--{option}", str(getattr(args, option))]
     command += ["--batch-sizes", ",".join(map(str, args.batch_sizes)), "--json"]
     command += ["--image-size", "x".join(map(str, args.image_size))] if args.image_size else []
-    command += ["--verbose"] if args.verbose else []
+    for flag in ("verbose", "self_test", "strict"):
+        command += [f"--{flag.replace('_', '-')}"] if getattr(args, flag) else []
     statuses, reports = [], []
     for model in models:
         done = subprocess.run([*command, "--model", model], stdout=subprocess.PIPE, check=False)

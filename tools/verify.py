@@ -3,8 +3,9 @@
     python tools/verify.py exports/vgg13/tftrt-fp16
 
 The Keras model is built again from what report.json says, and every check is made anew; on a
-machine with a GPU a TF-TRT engine itself is run too. Nothing is written. Exit status: 0 verified,
-1 a check failed, 2 could not run.
+machine with a GPU a TF-TRT engine itself is run too. Then the gate is tested: thirteen bugs are put
+into the artifact in memory, one at a time, and each should fail a check. Nothing is written. Exit
+status: 0 verified, 1 a check failed, 2 could not run.
 """
 
 import sys
@@ -40,6 +41,8 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("artifacts", nargs="+", type=Path, metavar="DIR", help="such as exports/vgg13/onnx")
     add("--weights", metavar="FILE", help="where they no longer lie where the report says")
+    add("--no-self-test", action="store_true", help="do not test the gate on mutants")
+    add("--strict", action="store_true", help="fail where a mutant slips through")
     add("--ignore-hash", action="store_true", help="do not compare with the report's hashes")
     add("--json", action="store_true", help="a line of JSON for each artifact on stdout")
     add("--verbose", action="store_true", help="show what libraries say, and traces of errors")
@@ -60,6 +63,7 @@ def _verify(args) -> list:
 def _verify_one(args, folder: Path, told, show):
     show(told.format, "loading TensorFlow")
     from export.checks import Expected
+    from export.gate.examine import Wish
     from export.pipeline import verify
     from keras_nets.prepare import prepare
 
@@ -85,6 +89,7 @@ def _verify_one(args, folder: Path, told, show):
         prepared.model,
         expected=expected,
         compare_hashes=not args.ignore_hash,
+        wish=Wish(self_test=not args.no_self_test, strict=args.strict),
         progress=show,
     )
 

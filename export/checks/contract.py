@@ -5,6 +5,8 @@ from export.formats.base import Tensor
 from export.probes import BATCHES
 from export.results import Check
 
+SAME = 1e-4  # probability; the same network on the same pixels, in other batches
+
 
 def contract(trial: Trial) -> Check:
     """Compare names, types and shapes, and see that batches of 1 and of 3 ran."""
@@ -16,8 +18,22 @@ def contract(trial: Trial) -> Check:
         wrong.append(seen.error)
     elif seen.logits.shape != expected:
         wrong.append(f"logits of shape {seen.logits.shape} instead of {expected}")
+    wrong += _classify(seen.classify) if seen.classify else []
     note = "; ".join(wrong) or f"ran in batches of {', '.join(map(str, BATCHES))}: {seen.ran}"
+    note += "; classify agrees with logits" if seen.classify and not wrong else ""
     return verdict("contract", not wrong, len(wrong), 0, "differences", note)
+
+
+def _classify(seen: dict) -> list[str]:
+    """What is wrong with the signature `classify`, which runs the same network on pictures."""
+    if seen["error"]:
+        return [seen["error"]]
+    wrong = []
+    if not seen["worst"] <= SAME:  # NaN is wrong too
+        wrong.append(f"classify's probabilities are off by {seen['worst']:.2g}")
+    if seen["wrong"]:
+        wrong.append(f"classify names {seen['wrong']} classes wrongly")
+    return wrong
 
 
 def _differences(kind: str, tensors: tuple[Tensor, ...], name: str, shape: tuple) -> list[str]:

@@ -45,6 +45,7 @@ class Opened:
     predict: Predict
     graph: dict = field(default_factory=dict)
     ran: str = ""
+    classify: Callable[[list[bytes]], dict] | None = None  # encoded pictures -> its outputs
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,8 @@ itself falls back on. Here they are put in its place, and the weights are read f
 fed, for TensorFlow's own loader takes 25 times the weights in memory.
 """
 
+from functools import cache
+
 import numpy as np
 import tensorflow as tf
 from tensorflow.python.framework import function_def_to_graph
@@ -13,31 +15,41 @@ from export.errors import ArtifactError
 from export.pour import marked
 
 
-def native_segments(meta_graph, signature: str, drained):
-    """Return a function from images (n, h, w, c) float32 to logits (n, classes) float32.
+def native_segments(meta_graph, drained):
+    """Return a function (signature, input array) -> the signature's outputs, arrays by name.
 
-    `drained` holds the weights' values; the graph holds marks in their place.
+    Each signature has one input. `drained` holds the weights' values; the graph holds marks in
+    their place.
     """
     graph = without_engines(meta_graph.graph_def)
     names, weights = _take_weights_out(graph, drained)
-    info = meta_graph.signature_def[signature]
-    image, logits = info.inputs["image"].name, info.outputs["logits"].name
 
-    @tf.function(autograph=False)
-    def network(images, values):
-        inputs = {image: images, **dict(zip(names, values, strict=True))}
-        (output,) = tf.graph_util.import_graph_def(
-            graph, input_map=inputs, return_elements=[logits], name=""
+    @cache
+    def traced(signature: str):
+        info = meta_graph.signature_def[signature]
+        (given,) = info.inputs.values()
+        wrapped = tf.compat.v1.wrap_function(
+            lambda: tf.graph_util.import_graph_def(graph, name=""), []
         )
-        return output
+        tensor = wrapped.graph.as_graph_element
+        return wrapped.prune(
+            [tensor(name) for name in (given.name, *names)],
+            {name: tensor(output.name) for name, output in info.outputs.items()},
+        )
 
-    return lambda images: network(tf.constant(images), weights).numpy()
+    def run(signature: str, value) -> dict[str, np.ndarray]:
+        made = traced(signature)(tf.constant(value), *weights)
+        return {name: tensor.numpy() for name, tensor in made.items()}
+
+    return run
 
 
 def without_engines(graph):
     """Return `graph` with the native segment of each TRTEngineOp in its place."""
     functions = {function.signature.name: function for function in graph.library.function}
     flat = tf.compat.v1.GraphDef(versions=graph.versions)
+    segments = {n.attr["segment_func"].func.name for n in graph.node if n.op == "TRTEngineOp"}
+    flat.library.function.extend(f for name, f in functions.items() if name not in segments)
     outputs = {}  # "engine:k" -> the tensor that takes its place
     for node in graph.node:
         if node.op != "TRTEngineOp":

@@ -16,9 +16,10 @@ from export.formats.base import Found, Opened, Tensor, Written
 from export.formats.tidy import tidy
 from export.lazy import need
 from export.pour import digest
+from export.signatures.description import write_description
 
 VERSION = "1"  # TensorFlow Serving's version folder
-SIGNATURE = "serving_default"
+SIGNATURE, CLASSIFY = "serving_default", "classify"
 ATTRIBUTE = "/.ATTRIBUTES/VARIABLE_VALUE"
 
 
@@ -47,8 +48,18 @@ class SavedModel:
             return run_skeleton(skeleton, image, weights)
 
         module.serve = serve
-        tf.saved_model.save(module, folder / VERSION, signatures={SIGNATURE: serve})
+        signatures = {SIGNATURE: serve}
+        if options.labels:
+            from export.signatures.classify import classify
+
+            module.classify = classify(
+                lambda image: serve(image)["logits"], options.recipe, options.labels
+            )
+            signatures[CLASSIFY] = module.classify
+        tf.saved_model.save(module, folder / VERSION, signatures=signatures)
         tidy(folder / VERSION)
+        if options.labels:
+            write_description(folder / VERSION, options.recipe, options.labels)
         return Written()
 
     def open(self, folder: Path) -> Opened:
@@ -71,6 +82,10 @@ def _open(path: Path) -> Opened:
         # `loaded` must stay referenced, or its variables are collected under the signature.
         return loaded.signatures[SIGNATURE](image=tf.constant(images))["logits"].numpy()
 
+    def classify(encoded: list[bytes]) -> dict:
+        made = loaded.signatures[CLASSIFY](encoded=tf.constant(encoded))
+        return {name: tensor.numpy() for name, tensor in made.items()}
+
     (inputs, named) = signature.structured_input_signature
     return Opened(
         inputs=tuple(_tensor(name, spec) for name, spec in sorted(named.items())),
@@ -81,6 +96,7 @@ def _open(path: Path) -> Opened:
         predict=predict,
         graph={"ops": dict(_ops(signature.graph))},
         ran="TensorFlow on the CPU",
+        classify=classify if CLASSIFY in loaded.signatures else None,
     )
 
 

@@ -8,6 +8,7 @@ repeated value each; the weights are poured into what it returns. The SavedModel
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from export.formats.base import Found, Opened, Tensor, Written
 from export.formats.stock import pour_or_stock
 from export.lazy import need
 from export.pour import Placement, Step, digest, drain, mark, marked, pour
+from export.signatures.description import write_description
 from export.wire import CONTENT
 
 # NodeDef.attr, its entry's AttrValue, its TensorProto, that one's tensor_content.
@@ -24,7 +26,8 @@ NODE = {5: {2: {8: {4: CONTENT}}}}
 # SavedModel.meta_graphs, .graph_def, then .node, and .library.function.node_def.
 SCHEMA = {2: {2: {1: NODE, 2: {1: {3: NODE}}}}}
 MODEL = Path("1", "saved_model.pb")  # the 1 is TensorFlow Serving's version folder
-SIGNATURE = "serving_default"
+SIGNATURE, CLASSIFY = "serving_default", "classify"
+AROUND = ("TRTEngineOp", "Placeholder", "PlaceholderWithDefault", "Identity")
 STOCK_FACTOR = 26  # VGG-13 (532 MB) took the official converter 14 GB
 LARGEST = 2**31 - 1  # bytes of a protobuf
 
@@ -45,6 +48,8 @@ class TfTrt:
                 f"{skeleton.name} are {skeleton.weight_bytes / 2**30:.1f} GiB; choose another"
             )
         (folder / MODEL).parent.mkdir()
+        if options.labels:
+            write_description((folder / MODEL).parent, options.recipe, options.labels)
         return pour_or_stock(
             lambda: self._pour(skeleton, folder / MODEL, scratch, options),
             lambda: self.write_stock(skeleton, folder, scratch, options),
@@ -58,7 +63,8 @@ class TfTrt:
         graph = with_constants(skeleton, lambda index, _: _value(index))
         converted = self._convert(graph, scratch, options)
         placements = _placements(converted, skeleton.weights)
-        data = _saved_model(converted, skeleton).SerializeToString(deterministic=True)
+        model = _saved_model(converted, skeleton, options)
+        data = model.SerializeToString(deterministic=True)
         pour(data, SCHEMA, skeleton.weights, placements, path)
 
     def write_stock(self, skeleton, folder: Path, scratch: Path, options) -> None:
@@ -66,7 +72,7 @@ class TfTrt:
         from export.skeleton import with_constants
 
         graph = with_constants(skeleton, lambda _, weight: weight.read())
-        model = _saved_model(self._convert(graph, scratch, options), skeleton)
+        model = _saved_model(self._convert(graph, scratch, options), skeleton, options)
         (folder / MODEL).write_bytes(model.SerializeToString(deterministic=True))
 
     def open(self, folder: Path) -> Opened:
@@ -129,9 +135,11 @@ def _placements(graph, weights) -> list[Placement]:
 
 
 def _nodes(graph):
-    yield from graph.node
+    """Every node of the network: those that decode pictures and name classes are left out."""
+    yield from (node for node in graph.node if not node.name.startswith(f"{CLASSIFY}/"))
     for function in graph.library.function:
-        yield from function.node_def
+        if not function.signature.name.startswith(f"{CLASSIFY}_"):
+            yield from function.node_def
 
 
 def _repeated(tensor) -> float | None:
@@ -146,7 +154,7 @@ def _squeezed(shape):
     return tuple(size for size in shape if size != 1)
 
 
-def _saved_model(graph, skeleton):
+def _saved_model(graph, skeleton, options):
     """Wrap a converted GraphDef in a SavedModel with the signature of the contract."""
     from tensorflow.core.protobuf import saved_model_pb2
 
@@ -167,6 +175,10 @@ def _saved_model(graph, skeleton):
         entries[name].dtype = 1  # DT_FLOAT
         for size in shape:
             entries[name].tensor_shape.dim.add(size=size)
+    if options.labels:
+        from export.signatures.attach import attach_classify
+
+        attach_classify(meta_graph, options.recipe, options.labels)
     return model
 
 
@@ -180,23 +192,24 @@ def _open(path: Path) -> Opened:
         signature = meta_graph.signature_def[SIGNATURE]
     except Exception as error:  # protobuf's DecodeError moved between releases
         raise ArtifactError(f"{path} is no SavedModel of one graph; export it again") from error
-    run = None
 
-    def predict(images: np.ndarray) -> np.ndarray:
-        nonlocal run
-        if run is None:
-            from export.formats.native_segment import native_segments
+    @cache
+    def runner():
+        from export.formats.native_segment import native_segments
 
-            run = native_segments(meta_graph, SIGNATURE, drained)
-        return run(images)
+        return native_segments(meta_graph, drained)
+
+    def classify(encoded: list[bytes]) -> dict:
+        return runner()(CLASSIFY, encoded)
 
     return Opened(
         inputs=tuple(_declared(signature.inputs)),
         outputs=tuple(_declared(signature.outputs)),
         weights=lambda: _weights(meta_graph.graph_def, drained),
-        predict=predict,
+        predict=lambda images: runner()(SIGNATURE, images)["logits"],
         graph=_facts(meta_graph.graph_def),
         ran="the native segment in TensorFlow on the CPU, weights read from the artifact",
+        classify=classify if CLASSIFY in meta_graph.signature_def else None,
     )
 
 
@@ -208,7 +221,9 @@ def _declared(entries) -> Iterator[Tensor]:
 
 def _facts(graph) -> dict:
     outside = Counter(
-        node.op for node in graph.node if node.op not in ("TRTEngineOp", "Placeholder", "Identity")
+        node.op
+        for node in graph.node
+        if node.op not in AROUND and not node.name.startswith(f"{CLASSIFY}/")
     )
     engines = [node for node in graph.node if node.op == "TRTEngineOp"]
     inside = {node.attr["segment_func"].func.name for node in engines}

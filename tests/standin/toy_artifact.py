@@ -37,7 +37,7 @@ def make_toy(out: Path, *, model: str = "toy", seed: int = 0, classify: bool = T
     """Save the toy under `out` and return the folder of its report."""
     import tensorflow as tf
 
-    from export.serving.classify import classify as classifier
+    from export.signatures.classify import classify as classifier
 
     folder = out / model / "savedmodel"
     module = tf.Module()

@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from export.serving.classify import classify, decode_images, top_labels
+from export.signatures.classify import classify, decode_images, top_labels
 from keras_nets.preprocess import RESAMPLES, Recipe, preprocess
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)

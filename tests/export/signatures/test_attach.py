@@ -6,9 +6,9 @@ import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 from toy_artifact import CLASSES, IMAGE, LABELS, ToyRecipe, toy_kernel, toy_logits
 
-from export.serving.attach import attach_classify
 from export.serving.savedmodel import read_ops, read_signatures
 from export.serving.warmup import sample_png
+from export.signatures.attach import attach_classify
 from keras_nets.preprocess import preprocess
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 
 import tensorflow as tf
 
-from export.serving.classify import decode_images, top_labels
+from export.signatures.classify import decode_images, top_labels
 
 SIGNATURE, DEFAULT = "classify", "serving_default"
 PREFIX = "classify/"

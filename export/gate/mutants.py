@@ -1,0 +1,95 @@
+"""Run mutants of an artifact in a process of their own, and write down what each gives.
+
+    python -m export.gate.mutants job.json
+
+The job names the `format`, the `folder` of the artifact, the archive of what is `given` (images,
+logits of the model, batch-norms) and the `result` (.npz); it says how weights are `held`, and the
+`bound` below which an error is looked at again on all images. ONNX is run without TensorFlow.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from export.errors import ExportError
+from export.fold import Norm
+from export.gate.mutations import MUTATIONS, Mutation, Subject
+from export.gate.network import around
+from export.gate.opening import open_network
+from export.pour import digest
+
+FEW = 2  # images that a mutant is run on, unless its error is small
+
+
+def main(job: dict) -> None:
+    told, arrays = {"mutants": [], "error": ""}, {}
+    try:
+        with np.load(job["given"]) as given:
+            told["mutants"] = list(_run(job, given, arrays))
+    except ExportError as error:
+        told["error"] = str(error)
+    except Exception as error:  # runtimes raise what they like
+        told["error"] = f"{type(error).__name__}: {error}".splitlines()[0]
+    np.savez(job["result"], told=json.dumps(told), **arrays)
+
+
+def _run(job: dict, given, arrays: dict):
+    """Yield a record of each mutation; its logits go to `arrays`."""
+    images = given["images"]
+    network = open_network(job["format"], Path(job["folder"]))
+    own = network.build(network.graph)
+    base = np.concatenate([own(images[i : i + FEW]) for i in range(0, len(images), FEW)])
+    arrays["base"] = base
+    norms = tuple(
+        Norm(**n, variance=given[f"variance_{i}"], beta=given[f"beta_{i}"])
+        for i, n in enumerate(job["norms"])
+    )
+    subject = Subject(network, base, job["held"], norms)
+    scale = float(base.std()) or 1.0
+    for number, mutation in enumerate(MUTATIONS):
+        record, logits = _mutate(mutation, subject, own, images, scale, job["bound"])
+        if logits is not None:
+            arrays[f"mutant_{number}"] = logits
+        yield record
+
+
+def _mutate(mutation: Mutation, subject: Subject, own, images, scale: float, bound: float):
+    """The first edit that changes the outputs, or the last that does not; and its logits."""
+    record = {"name": mutation.name, "why_none": mutation.why_none, "effect": None}
+    logits = None
+    for edit in mutation.edits(subject):
+        record["weights"] = {name: digest(values) for name, values in edit.weights.items()}
+        graph = subject.network.changed(edit)  # what fails here is our own fault
+        try:
+            built = subject.network.build(graph, edit.weights) if edit.inside else own
+            effect, logits = _effect(around(built, edit), subject.logits, images, scale, bound)
+        except Exception as error:  # a network that is broken, not only wrong
+            record["error"] = f"{type(error).__name__}: {error}".splitlines()[0]
+            record["effect"] = float("inf")
+            return record, None
+        record["effect"] = effect
+        if effect != 0:
+            break
+    return record, logits
+
+
+def _effect(predict, base, images, scale: float, bound: float):
+    """The largest change of a logit in standard deviations: on a few images, or else on all."""
+    logits = predict(images[:FEW])
+    effect = _difference(logits, base[:FEW], scale)
+    if effect > 2 * bound or len(images) <= FEW:
+        return effect, logits
+    rest = [predict(images[i : i + FEW]) for i in range(FEW, len(images), FEW)]
+    logits = np.concatenate([logits, *rest])
+    return _difference(logits, base, scale), logits
+
+
+def _difference(logits, base, scale: float) -> float:
+    difference = float(np.abs(logits - base).max()) / scale
+    return difference if np.isfinite(difference) else float("inf")
+
+
+if __name__ == "__main__":
+    main(json.loads(Path(sys.argv[1]).read_text()))

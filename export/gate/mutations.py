@@ -1,0 +1,179 @@
+"""Thirteen bugs that exports really have, as edits of a network.
+
+Each gives edits at several places of the network, the likeliest to show first, or none where the
+network has nothing that the bug could sit in. Edits are as small as the bug comes: one kernel, one
+bias, two classes. A bug that can sit in the graph or in the inputs is put there, not into weights,
+for weights are compared by hash and would give it away.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from export.fold import Norm
+from export.gate.network import (
+    BYPASS,
+    CEIL,
+    CONV,
+    DENSE,
+    HALVE,
+    JOIN,
+    PAD,
+    POOL,
+    RELU,
+    SHIFT,
+    ZERO,
+    Change,
+    Edit,
+    Network,
+    Part,
+)
+
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet's pictures
+EPSILONS = (1e-5, 1e-3)  # the other frameworks' default, and Keras'
+OFF = 1.01  # one per cent
+LEVELS = 2**5 - 1  # of six bits, on either side of zero
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A network, and what its mutations need to know of it."""
+
+    network: Network
+    logits: np.ndarray  # of the network as it is, (n, classes)
+    held: dict[str, str]  # Keras' name of a weight -> the artifact's
+    norms: tuple[Norm, ...] = ()
+
+    def parts(self, *kinds: str) -> list[Part]:
+        return [part for part in self.network.parts if part.kind in kinds]
+
+
+@dataclass(frozen=True)
+class Mutation:
+    """A kind of bug: what it is called, how it comes about, and its edits of a subject."""
+
+    name: str
+    why_none: str  # why a network may have nothing for it to sit in
+    edits: Callable[[Subject], Iterable[Edit]]
+
+
+def _from_the_middle(parts: list) -> list:
+    """At most three places: the middle, the first and the last."""
+    picked = [parts[at] for at in (len(parts) // 2, 0, len(parts) - 1)] if parts else []
+    return list(dict.fromkeys(picked))
+
+
+def _changes(verb: str, parts: list[Part]) -> Iterator[Edit]:
+    for part in _from_the_middle(parts):
+        yield Edit(changes=(Change(verb, part.node),))
+
+
+def _bgr(subject: Subject) -> Iterator[Edit]:
+    yield Edit(images=lambda images: images[..., ::-1])
+
+
+def _unnormalised(subject: Subject) -> Iterator[Edit]:
+    def undo(images):
+        if images.shape[-1] != len(MEAN):
+            return images * np.float32(STD[0]) + np.float32(MEAN[0])
+        return images * np.float32(STD) + np.float32(MEAN)
+
+    yield Edit(images=undo)
+
+
+def _transposed(subject: Subject) -> Iterator[Edit]:
+    yield Edit(images=lambda images: images.swapaxes(1, 2))
+
+
+def _zeroed_branch(subject: Subject) -> Iterator[Edit]:
+    joins = subject.parts(JOIN)
+    towers = [part for part in subject.parts(CONV) if part.kernel]
+    return _changes(ZERO, joins) if joins else _changes(HALVE, towers)
+
+
+def _flipped_kernel(subject: Subject) -> Iterator[Edit]:
+    kernels = [part.kernel for part in subject.parts(CONV) if part.kernel]
+    wide = [name for name in kernels if max(subject.network.read(name).shape[:2]) > 1]
+    for name in _from_the_middle(wide):
+        yield Edit({name: subject.network.read(name)[::-1, ::-1]})
+
+
+def _reversed(subject: Subject) -> Iterator[Edit]:
+    yield Edit(logits=lambda logits: logits[:, ::-1])
+
+
+def _swapped(subject: Subject) -> Iterator[Edit]:
+    """The likeliest class of the first image and its runner-up."""
+    order = np.argsort(-subject.logits[0], kind="stable")
+    first, second = int(order[0]), int(order[1])
+
+    def swap(logits):
+        logits = logits.copy()
+        logits[:, [first, second]] = logits[:, [second, first]]
+        return logits
+
+    yield Edit(logits=swap)
+
+
+def _dropped_relu(subject: Subject) -> Iterator[Edit]:
+    return _changes(BYPASS, subject.parts(RELU))
+
+
+def _ceil(subject: Subject) -> Iterator[Edit]:
+    for part in subject.parts(POOL):
+        yield Edit(changes=(Change(CEIL, part.node),))
+
+
+def _shifted_pad(subject: Subject) -> Iterator[Edit]:
+    return _changes(SHIFT, [part for part in subject.parts(CONV, PAD) if part.padded])
+
+
+def _wrong_epsilon(subject: Subject) -> Iterator[Edit]:
+    """In every batch-norm, as a framework's default is."""
+    weights = {}
+    for norm in subject.norms:
+        if norm.kernel not in subject.held or norm.bias not in subject.held:
+            continue
+        wrong = max(EPSILONS, key=lambda epsilon: abs(epsilon - norm.epsilon))
+        ratio = np.sqrt((norm.variance + norm.epsilon) / (norm.variance + wrong))
+        kernel, bias = subject.held[norm.kernel], subject.held[norm.bias]
+        values = subject.network.read(kernel)
+        depthwise = values.shape[-1] != len(ratio)
+        weights[kernel] = values * (ratio.reshape(values.shape[-2:]) if depthwise else ratio)
+        weights[bias] = (subject.network.read(bias) - norm.beta) * ratio + norm.beta
+    if weights:
+        yield Edit({name: values.astype(np.float32) for name, values in weights.items()})
+
+
+def _bias_off(subject: Subject) -> Iterator[Edit]:
+    """The largest element of one bias vector."""
+    for part in _from_the_middle([part for part in subject.parts(CONV, DENSE) if part.bias]):
+        bias = subject.network.read(part.bias).copy()
+        bias[np.abs(bias).argmax()] *= np.float32(OFF)
+        yield Edit({part.bias: bias})
+
+
+def _six_bits(subject: Subject) -> Iterator[Edit]:
+    kernels = [part for part in subject.parts(CONV) if part.kernel]
+    for part in _from_the_middle(kernels or [p for p in subject.parts(DENSE) if p.kernel]):
+        kernel = subject.network.read(part.kernel)
+        step = np.abs(kernel).max() / np.float32(LEVELS)
+        yield Edit({part.kernel: np.round(kernel / step) * step})
+
+
+MUTATIONS = (
+    Mutation("channels in BGR order", "", _bgr),
+    Mutation("images not normalised", "", _unnormalised),
+    Mutation("a branch zeroed", "no convolution", _zeroed_branch),
+    Mutation("a kernel flipped", "no kernel wider than a pixel", _flipped_kernel),
+    Mutation("height and width swapped", "", _transposed),
+    Mutation("classes reversed", "", _reversed),
+    Mutation("two classes swapped", "", _swapped),
+    Mutation("a ReLU dropped", "no ReLU", _dropped_relu),
+    Mutation("pooling rounded up", "no pooling", _ceil),
+    Mutation("padding shifted by one", "no padding", _shifted_pad),
+    Mutation("another batch-norm epsilon", "no batch-norm", _wrong_epsilon),
+    Mutation("a bias off by 1 %", "no bias", _bias_off),
+    Mutation("a kernel in 6 bits", "no kernel", _six_bits),
+)

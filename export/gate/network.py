@@ -1,0 +1,106 @@
+"""What the gate sees of an artifact's graph, and how it asks for a changed one.
+
+An artifact is opened a second time as a `Network`: its own graph in its own runtime, but with the
+weights apart, so that an edit costs what it changes and nothing else.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+
+from export.formats.base import Predict
+
+CONV, DENSE, RELU, POOL, JOIN, PAD = "conv", "dense", "relu", "pool", "join", "pad"
+
+
+@dataclass(frozen=True)
+class Part:
+    """An operation of a network that a bug could sit in."""
+
+    kind: str
+    node: str  # its name in the artifact
+    output: str  # the tensor that it gives
+    kernel: str = ""  # of a convolution or dense layer: a weight, as the artifact calls it
+    bias: str = ""
+    padded: bool = False  # whether it pads by itself, and could do so one pixel off
+
+
+# How a node can be wrong, and no weight with it.
+BYPASS = "bypass"  # it hands its input on
+ZERO = "zero"  # the last of its inputs is zero
+HALVE = "halve"  # the upper half of its output's channels is zero
+CEIL = "ceil"  # it rounds the size of its output up
+SHIFT = "shift"  # it pads one pixel less in front and one more behind
+
+
+@dataclass(frozen=True)
+class Change:
+    verb: str
+    node: str
+
+
+@dataclass(frozen=True)
+class Edit:
+    """What is different: weights in Keras' layout, nodes, and what goes in and comes out."""
+
+    weights: Mapping[str, np.ndarray] = field(default_factory=dict)
+    changes: tuple[Change, ...] = ()
+    images: Callable[[np.ndarray], np.ndarray] | None = None
+    logits: Callable[[np.ndarray], np.ndarray] | None = None
+
+    @property
+    def inside(self) -> bool:
+        """Whether the graph itself is another."""
+        return bool(self.weights or self.changes)
+
+
+NONE: Mapping[str, np.ndarray] = {}
+
+
+class Network(Protocol):
+    """An artifact that can be changed in memory. Tensors are called as in the artifact."""
+
+    graph: object
+    parts: tuple[Part, ...]  # in the order in which they run
+
+    def read(self, weight: str) -> np.ndarray:
+        """The values of a weight, in the layout that Keras keeps them in."""
+
+    def changed(self, edit: Edit):
+        """The graph with the nodes that `edit` changes."""
+
+    def build(self, graph, weights: Mapping[str, np.ndarray] = NONE) -> Predict:
+        """Make the graph, which may be a changed one, ready to run, with some weights replaced."""
+
+    def fetch(self, tensors: Iterable[str], images: np.ndarray) -> dict[str, np.ndarray]:
+        """What the tensors hold for `images`, images first."""
+
+    def tensors(self) -> list[str]:
+        """Every float tensor that an operation gives, in the order in which they run."""
+
+
+def around(predict: Predict, edit: Edit) -> Predict:
+    """`predict` with what `edit` does to the images and to the logits."""
+
+    def changed(images: np.ndarray) -> np.ndarray:
+        given = edit.images(images) if edit.images else images
+        logits = predict(np.ascontiguousarray(given))
+        return edit.logits(logits) if edit.logits else logits
+
+    return changed
+
+
+def in_order(sources: Mapping[str, Iterable[str]], last: str) -> list[str]:
+    """Names of the nodes that `last` depends on, each after its `sources`, and `last` itself."""
+    order, seen, stack = [], set(), [(last, False)]
+    while stack:
+        name, done = stack.pop()
+        if done:
+            order.append(name)
+        elif name not in seen:
+            seen.add(name)
+            stack.append((name, True))
+            stack.extend((s, False) for s in reversed(list(sources[name])) if s in sources)
+    return order

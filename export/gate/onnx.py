@@ -1,0 +1,278 @@
+"""A network as an ONNX graph whose weights are handed to ONNX Runtime beside it."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+
+from export.formats.base import Predict
+from export.formats.onnx import MODEL, SCHEMA
+from export.gate.network import (
+    BYPASS,
+    CEIL,
+    CONV,
+    DENSE,
+    HALVE,
+    JOIN,
+    NONE,
+    PAD,
+    POOL,
+    RELU,
+    SHIFT,
+    ZERO,
+    Edit,
+    Part,
+)
+from export.pour import drain, marked
+
+KINDS = {
+    "Conv": CONV,
+    "Gemm": DENSE,
+    "MatMul": DENSE,
+    "Relu": RELU,
+    "LeakyRelu": RELU,
+    "MaxPool": POOL,
+    "Concat": JOIN,
+    "Add": JOIN,
+    "Pad": PAD,
+}
+FLOAT = onnx.TensorProto.FLOAT
+
+
+def open_onnx(folder: Path) -> "OnnxNetwork":
+    """Open the model in `folder`; its weights are read once, and shared by all that is built."""
+    drained = drain(folder / MODEL, SCHEMA)
+    model = onnx.ModelProto.FromString(drained.skeleton)
+    values = {}
+    for tensor in model.graph.initializer:
+        if tensor.data_type != FLOAT or not tensor.dims:
+            continue
+        values[tensor.name] = onnxruntime.OrtValue.ortvalue_from_numpy(_read(tensor, drained))
+        _leave_out(tensor)
+    return OnnxNetwork(model, values)
+
+
+def _read(tensor, drained) -> np.ndarray:
+    k = marked(tensor.raw_data)
+    if tensor.external_data:
+        place = {entry.key: entry.value for entry in tensor.external_data}
+        values = np.fromfile(
+            drained.path.parent / place["location"],
+            "<f4",
+            int(place["length"]) // 4,
+            offset=int(place["offset"]),
+        )
+    else:
+        values = onnx.numpy_helper.to_array(tensor) if k is None else drained.read(k)
+    return values.reshape(tuple(tensor.dims))
+
+
+def _leave_out(tensor) -> None:
+    """Make the initializer one whose values are elsewhere; where, the runtime is told apart."""
+    tensor.ClearField("raw_data")
+    tensor.ClearField("float_data")
+    del tensor.external_data[:]
+    tensor.data_location = onnx.TensorProto.EXTERNAL
+    tensor.external_data.add(key="location", value="beside")
+
+
+@dataclass
+class OnnxNetwork:
+    """A model without its weights."""
+
+    graph: object  # a ModelProto
+    values: dict[str, onnxruntime.OrtValue]  # by initializer
+
+    def __post_init__(self):
+        self.nodes = {node.output[0]: node for node in self.graph.graph.node}
+        self._takers = {}
+        for node in self.graph.graph.node:
+            for at, name in enumerate(node.input):
+                self._takers.setdefault(name, (node, at))
+        self.parts = tuple(self._parts())
+
+    def read(self, weight: str) -> np.ndarray:
+        values = self.values[weight].numpy()
+        if self._is_kernel(weight):
+            return values.transpose(*range(2, values.ndim), 1, 0)
+        return values.T if self._is_turned(weight) else values
+
+    def build(self, graph, weights: Mapping[str, np.ndarray] = NONE) -> Predict:
+        own = {name: self._as_held(name, values) for name, values in weights.items()}
+        session = self._session(graph, own)
+        return lambda images: session.run(None, {"image": images})[0]
+
+    def fetch(self, tensors: Iterable[str], images: np.ndarray) -> dict[str, np.ndarray]:
+        tensors, model = list(tensors), onnx.ModelProto()
+        model.CopyFrom(self.graph)
+        kinds = {output.name: output for output in self.graph.graph.output}
+        del model.graph.output[:]
+        model.graph.output.extend(
+            kinds.get(name) or onnx.helper.make_tensor_value_info(name, FLOAT, None)
+            for name in tensors
+        )
+        found = self._session(model, {}).run(tensors, {"image": images})
+        return dict(zip(tensors, found, strict=True))
+
+    def tensors(self) -> list[str]:
+        return list(self.nodes)
+
+    def _session(self, model, own: dict[str, onnxruntime.OrtValue]):
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3
+        # A packed copy of every weight takes time that one run does not pay back.
+        options.add_session_config_entry("session.disable_prepacking", "1")
+        values = {**self.values, **own}
+        options.add_external_initializers(list(values), list(values.values()))
+        return onnxruntime.InferenceSession(
+            model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+        )
+
+    def changed(self, edit: Edit):
+        if not edit.changes:
+            return self.graph
+        model = onnx.ModelProto()
+        model.CopyFrom(self.graph)
+        nodes = {node.output[0]: node for node in model.graph.node}
+        for change in edit.changes:
+            CHANGES[change.verb](self, model.graph, nodes[change.node])
+        return model
+
+    def _parts(self):
+        for node in self.graph.graph.node:
+            kind = KINDS.get(node.op_type)
+            weights = [name for name in node.input if name in self.values]
+            if kind is None or kind == JOIN and weights:
+                continue
+            kernel = bias = ""
+            if kind in (CONV, DENSE):
+                kernel, bias = [*weights, "", ""][:2]
+                bias = bias or self._added_bias(node)
+            yield Part(kind, node.output[0], node.output[0], kernel, bias, _is_padded(node))
+
+    def _added_bias(self, node) -> str:
+        taker, _ = self._takers.get(node.output[0], (None, 0))
+        if taker is None or taker.op_type != "Add":
+            return ""
+        return next((name for name in taker.input if name in self.values), "")
+
+    def _is_kernel(self, weight: str) -> bool:
+        node, at = self._takers.get(weight, (None, 0))
+        return node is not None and node.op_type == "Conv" and at == 1
+
+    def _is_turned(self, weight: str) -> bool:
+        node, at = self._takers.get(weight, (None, 0))
+        return node is not None and node.op_type == "Gemm" and at == 1 and _integer(node, "transB")
+
+    def _as_held(self, weight: str, values: np.ndarray):
+        if self._is_kernel(weight):
+            values = values.transpose(values.ndim - 1, values.ndim - 2, *range(values.ndim - 2))
+        elif self._is_turned(weight):
+            values = values.T
+        return onnxruntime.OrtValue.ortvalue_from_numpy(np.ascontiguousarray(values, np.float32))
+
+
+def _attribute(node, name: str):
+    return next((a for a in node.attribute if a.name == name), None)
+
+
+def _integer(node, name: str) -> int:
+    found = _attribute(node, name)
+    return found.i if found else 0
+
+
+def _pads(node) -> list[int] | None:
+    """The explicit padding of a convolution, in front of each axis and then behind each."""
+    mode, pads = _attribute(node, "auto_pad"), _attribute(node, "pads")
+    if mode is None or mode.s == b"NOTSET":
+        return list(pads.ints) if pads else None
+    strides, shape = _attribute(node, "strides"), _attribute(node, "kernel_shape")
+    if mode.s == b"VALID" or shape is None or strides and set(strides.ints) != {1}:
+        return None
+    dilations = _attribute(node, "dilations")
+    spread = dilations.ints if dilations else [1] * len(shape.ints)
+    both = [(size - 1) * step for size, step in zip(shape.ints, spread, strict=True)]
+    low, high = [total // 2 for total in both], [total - total // 2 for total in both]
+    return low + high if mode.s == b"SAME_UPPER" else high + low
+
+
+def _is_padded(node) -> bool:
+    if node.op_type == "Pad":
+        return True
+    pads = _pads(node) if node.op_type == "Conv" else None
+    return bool(pads) and max(pads[: len(pads) // 2]) > 0
+
+
+def _set(node, name: str, value) -> None:
+    kept = [a for a in node.attribute if a.name != name]
+    del node.attribute[:]
+    node.attribute.extend([*kept, onnx.helper.make_attribute(name, value)])
+
+
+def _drop(node, name: str) -> None:
+    kept = [a for a in node.attribute if a.name != name]
+    del node.attribute[:]
+    node.attribute.extend(kept)
+
+
+def _bypass(_network, _graph, node) -> None:
+    node.op_type = "Identity"
+    del node.input[1:], node.attribute[:]
+
+
+def _insert(graph, after, made) -> None:
+    """Put `made` into the graph just before `after`, for nodes stand in the order they run."""
+    at = next(i for i, node in enumerate(graph.node) if node.output[0] == after)
+    graph.node.insert(at, made)
+
+
+def _zero(_network, graph, node) -> None:
+    source, zero = node.input[-1], f"{node.output[0]}/zero"
+    _insert(graph, node.output[0], onnx.helper.make_node("Sub", [source, source], [zero]))
+    node.input[len(node.input) - 1] = zero
+
+
+def _halve(network, graph, node) -> None:
+    name, kernel = node.output[0], next(n for n in node.input if n in network.values)
+    channels = network.read(kernel).shape[-1]
+    mask = np.ones((channels, *[1] * 2) if network._is_kernel(kernel) else channels, np.float32)
+    mask[channels // 2 :] = 0
+    graph.initializer.append(onnx.numpy_helper.from_array(mask, f"{name}/mask"))
+    at = list(graph.node).index(node)
+    node.output[0] = f"{name}/whole"
+    masked = onnx.helper.make_node("Mul", [node.output[0], f"{name}/mask"], [name])
+    graph.node.insert(at + 1, masked)
+
+
+def _ceil(_network, _graph, node) -> None:
+    mode, pads = _attribute(node, "auto_pad"), _attribute(node, "pads")
+    if mode is not None and mode.s.startswith(b"SAME") or pads and any(pads.ints):
+        return
+    _drop(node, "auto_pad")
+    _set(node, "ceil_mode", 1)
+
+
+def _shift(network, graph, node) -> None:
+    if node.op_type == "Conv":
+        pads = _pads(node)
+        _drop(node, "auto_pad")
+        _set(node, "pads", _shifted(pads))
+        return
+    held = next(i for i in graph.initializer if i.name == node.input[1])
+    pads = _shifted(onnx.numpy_helper.to_array(held).tolist())
+    name = f"{node.output[0]}/pads"
+    graph.initializer.append(onnx.numpy_helper.from_array(np.int64(pads), name))
+    node.input[1] = name
+
+
+def _shifted(pads: list[int]) -> list[int]:
+    half = len(pads) // 2
+    moved = [int(front > 0) for front in pads[:half]]
+    front = [size - one for size, one in zip(pads[:half], moved, strict=True)]
+    return front + [size + one for size, one in zip(pads[half:], moved, strict=True)]
+
+
+CHANGES = {BYPASS: _bypass, ZERO: _zero, HALVE: _halve, CEIL: _ceil, SHIFT: _shift}

@@ -1,0 +1,186 @@
+"""Prove that the gate can fail: mutants of an artifact, each before every check.
+
+A mutant is caught by the checks that fail for it and do not fail for the artifact itself.
+"""
+
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from export.checks import Trial, run_checks
+from export.process import run_module
+from export.results import Check, Status
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One bug put into the artifact, and who noticed."""
+
+    name: str
+    effect: float | None  # largest change of a logit, in standard deviations; None: no such place
+    caught_by: tuple[str, ...] = ()
+    note: str = ""
+
+    @property
+    def counts(self) -> bool:
+        """Whether it changes the outputs at all."""
+        return bool(self.effect)
+
+
+@dataclass(frozen=True)
+class Power:
+    """What a self-test found."""
+
+    mutants: tuple[Mutant, ...]
+    error: str = ""  # why there are none
+
+    @property
+    def caught(self) -> int:
+        return sum(1 for mutant in self.mutants if mutant.counts and mutant.caught_by)
+
+    @property
+    def of(self) -> int:
+        return sum(1 for mutant in self.mutants if mutant.counts)
+
+    @property
+    def missed(self) -> list[Mutant]:
+        return [mutant for mutant in self.mutants if mutant.counts and not mutant.caught_by]
+
+    @property
+    def full(self) -> bool:
+        return self.of > 0 and not self.missed
+
+    @property
+    def smallest(self) -> Mutant | None:
+        """The smallest bug that only the logits show."""
+        alone = [m for m in self.mutants if m.counts and set(m.caught_by) <= {"parity"}]
+        return min(alone, key=lambda mutant: mutant.effect, default=None)
+
+
+def measure_power(
+    trial: Trial, checks: tuple[Check, ...], folder: Path, scratch: Path, bound: float
+) -> Power:
+    """Mutate the artifact in `folder`, of which `checks` is the verdict, and ask every check.
+
+    `bound` is what parity allows, in standard deviations.
+    """
+    parity = next(check for check in checks if check.name == "parity")
+    if parity.status is not Status.PASSED:
+        return Power((), "the artifact itself fails; mutants of it prove nothing")
+    arrays, told = _run(trial, folder, scratch, bound)
+    if told["error"]:
+        return Power((), told["error"])
+    off = float(np.abs(arrays["base"] - trial.observation.logits).max())
+    if off > bound * float(trial.reference.logits.std()):
+        return Power((), "the graph opened for changes gives other logits than the artifact")
+    fails = {check.name for check in checks if check.status is Status.FAILED}
+    return Power(
+        tuple(
+            _judge(trial, fails, record, arrays.get(f"mutant_{number}"))
+            for number, record in enumerate(told["mutants"])
+        )
+    )
+
+
+def _run(trial: Trial, folder: Path, scratch: Path, bound: float):
+    reference = trial.reference
+    given, result = scratch / "given.npz", scratch / "mutants.npz"
+    arrays = {"images": reference.images}
+    for number, norm in enumerate(reference.norms):
+        arrays |= {f"variance_{number}": norm.variance, f"beta_{number}": norm.beta}
+    np.savez(given, **arrays)
+    job = {
+        "format": trial.format.name,
+        "folder": str(folder),
+        "given": str(given),
+        "result": str(result),
+        "bound": bound,
+        "held": _held(trial),
+        "norms": [
+            {key: getattr(norm, key) for key in ("name", "into", "kernel", "bias", "epsilon")}
+            for norm in reference.norms
+        ],
+    }
+    try:
+        run_module("export.gate.mutants", job, scratch)
+        with np.load(result) as archive:
+            made = {name: archive[name] for name in archive.files if name != "told"}
+            return made, json.loads(str(archive["told"]))
+    finally:
+        given.unlink(missing_ok=True)
+        result.unlink(missing_ok=True)
+
+
+def _held(trial: Trial) -> dict[str, str]:
+    """Keras' name of each weight that the artifact holds unchanged -> the artifact's name."""
+    found = {}
+    for weight in trial.observation.weights:
+        found.setdefault(weight.sha256, []).append(weight.name)
+    return {
+        weight.name: found[weight.sha256].pop(0)
+        for weight in trial.reference.weights
+        if found.get(weight.sha256)
+    }
+
+
+def _judge(trial: Trial, fails: set[str], record: dict, logits) -> Mutant:
+    """Put a mutant before every check that the artifact passes."""
+    if record["effect"] is None:
+        return Mutant(record["name"], None, (), f"without effect: {record['why_none']}")
+    if record["effect"] == 0:
+        return Mutant(record["name"], 0.0, (), "without effect: not one logit changes")
+    reference, observation = trial.reference, trial.observation
+    changed = record.get("weights", {})
+    weights = tuple(
+        replace(found, sha256=changed.get(found.name, found.sha256))
+        for found in observation.weights
+    )
+    error = record.get("error", "")
+    seen = np.zeros((0, 0), np.float32) if logits is None else logits
+    count = len(reference.images) if logits is None else len(logits)
+    mutant = replace(
+        trial,
+        reference=replace(
+            reference, images=reference.images[:count], logits=reference.logits[:count]
+        ),
+        observation=replace(observation, weights=weights, logits=seen, error=error),
+        engine=None,
+    )
+    caught_by = tuple(
+        check.name
+        for check in run_checks(mutant)
+        if check.status is Status.FAILED and check.name not in fails
+    )
+    return Mutant(record["name"], record["effect"], caught_by, error)
+
+
+def as_details(power: Power) -> dict:
+    """What report.json keeps of a self-test."""
+    if power.error:
+        return {"power": {"error": power.error}}
+    told = {
+        "power": {
+            "caught": power.caught,
+            "of": power.of,
+            "missed": [mutant.name for mutant in power.missed],
+        },
+        "mutants": [
+            {
+                "name": m.name,
+                "effect": _finite(m.effect),
+                "caught_by": list(m.caught_by),
+                **({"note": m.note} if m.note else {}),
+            }
+            for m in power.mutants
+        ],
+    }
+    if power.smallest:
+        effect = _finite(power.smallest.effect)
+        told["smallest_bug"] = {"name": power.smallest.name, "measured": effect}
+    return told
+
+
+def _finite(value: float | None) -> float | None:
+    return None if value is None or not np.isfinite(value) else float(f"{value:.3e}")

@@ -1,0 +1,223 @@
+"""A network as a TensorFlow graph whose weights are fed: SavedModel, native segment, skeleton."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import tensorflow as tf
+
+from export.formats.base import Predict
+from export.gate.network import (
+    BYPASS,
+    CEIL,
+    CONV,
+    DENSE,
+    HALVE,
+    JOIN,
+    NONE,
+    PAD,
+    POOL,
+    RELU,
+    SHIFT,
+    ZERO,
+    Edit,
+    Part,
+    in_order,
+)
+
+KINDS = {
+    "Conv2D": CONV,
+    "MatMul": DENSE,
+    "Relu": RELU,
+    "LeakyRelu": RELU,
+    "MaxPool": POOL,
+    "ConcatV2": JOIN,
+    "AddV2": JOIN,
+    "Pad": PAD,
+    "PadV2": PAD,
+}
+
+
+@dataclass
+class TensorFlowNetwork:
+    """A GraphDef without functions, in which every weight is a placeholder."""
+
+    graph: object
+    image: str  # the tensor that takes images
+    logits: str  # the tensor that gives logits
+    values: dict[str, tf.Tensor]  # by placeholder
+    names: dict[str, str]  # of the weights, by placeholder
+
+    def __post_init__(self):
+        self._holders = {name: holder for holder, name in self.names.items()}
+        self.nodes = {node.name: node for node in self.graph.node}
+        for node in self.graph.node:  # nothing here has side effects that need an order
+            node.input[:] = [source for source in node.input if not source.startswith("^")]
+        sources = {n.name: [producer(s) for s in n.input] for n in self.graph.node}
+        self._order = in_order(sources, producer(self.logits))
+        self.parts = tuple(self._parts())
+
+    def read(self, weight: str) -> np.ndarray:
+        return self.values[self._holders[weight]].numpy()
+
+    def build(self, graph, weights: Mapping[str, np.ndarray] = NONE) -> Predict:
+        own = {self._holders[name]: tf.constant(value) for name, value in weights.items()}
+        run = self.function([self.logits], graph, {**self.values, **own})
+        return lambda images: run(images)[0].numpy()
+
+    def fetch(self, tensors: Iterable[str], images: np.ndarray) -> dict[str, np.ndarray]:
+        tensors = list(tensors)
+        found = self.function(tensors)(images)
+        return {name: tensor.numpy() for name, tensor in zip(tensors, found, strict=True)}
+
+    def tensors(self) -> list[str]:
+        given = (self.nodes[name] for name in self._order)
+        return [f"{node.name}:0" for node in given if node.op not in ("Const", "Placeholder")]
+
+    def function(self, tensors: list[str], graph=None, values=None):
+        """A function from images to `tensors` of the graph, or of a changed one."""
+        graph, values = graph or self.graph, self.values if values is None else values
+        bare = type(graph)(versions=graph.versions)  # of placeholders, which stay unfed if imported
+        bare.node.extend(node for node in graph.node if node.op not in ("Placeholder", "NoOp"))
+        holders, fed = [f"{holder}:0" for holder in values], list(values.values())
+        ports = [name if ":" in name else f"{name}:0" for name in tensors]
+
+        @tf.function(autograph=False)
+        def network(images, fed):
+            inputs = {self.image: images, **dict(zip(holders, fed, strict=True))}
+            return tf.graph_util.import_graph_def(
+                bare, input_map=inputs, return_elements=ports, name=""
+            )
+
+        return lambda images: network(tf.constant(images), fed)
+
+    def changed(self, edit: Edit):
+        if not edit.changes:
+            return self.graph
+        graph = type(self.graph).FromString(self.graph.SerializeToString())
+        nodes = {node.name: node for node in graph.node}
+        for change in edit.changes:
+            CHANGES[change.verb](self, graph, nodes[change.node])
+        return graph
+
+    def shape(self, tensor: str) -> tuple:
+        """The static shape of a tensor; a free axis is None."""
+        imported = tf.Graph()
+        with imported.as_default():
+            tf.import_graph_def(self.graph, name="")
+        port = tensor if ":" in tensor else f"{tensor}:0"
+        return tuple(imported.get_tensor_by_name(port).shape.as_list())
+
+    def _parts(self):
+        biases = {}
+        for name in self._order:
+            node = self.nodes[name]
+            if node.op == "BiasAdd" and producer(node.input[1]) in self.names:
+                biases[producer(node.input[0])] = self.names[producer(node.input[1])]
+        for name in self._order:
+            node = self.nodes[name]
+            kind = KINDS.get(node.op)
+            if kind is None or kind == JOIN and not self._joins(node):
+                continue
+            holder = producer(node.input[1]) if kind in (CONV, DENSE) else ""
+            yield Part(
+                kind,
+                name,
+                f"{name}:0",
+                self.names.get(holder, ""),
+                biases.get(name, ""),
+                _is_padded(node),
+            )
+
+    def _joins(self, node) -> bool:
+        """Whether the node joins branches, rather than adding a constant."""
+        last = producer(_joined(node)[-1])
+        return self.nodes[last].op not in ("Const", "Placeholder")
+
+
+def producer(source: str) -> str:
+    """The node that gives the tensor `source`."""
+    return source.partition(":")[0]
+
+
+def _joined(node) -> list[str]:
+    return list(node.input[:-1] if node.op == "ConcatV2" else node.input[:2])
+
+
+def _is_padded(node) -> bool:
+    if node.op in ("Pad", "PadV2"):
+        return True
+    same = node.op == "Conv2D" and node.attr["padding"].s == b"SAME"
+    return same and list(node.attr["strides"].list.i) == [1, 1, 1, 1]
+
+
+def _bypass(_network, _graph, node) -> None:
+    node.op, kind = "Identity", node.attr["T"].type
+    del node.input[1:]
+    node.attr.clear()
+    node.attr["T"].type = kind
+
+
+def _zero(_network, graph, node) -> None:
+    at = len(_joined(node)) - 1
+    graph.node.add(
+        op="ZerosLike", name=f"{node.name}/zero", input=[node.input[at]]
+    ).attr["T"].type = node.attr["T"].type  # fmt: skip
+    node.input[at] = f"{node.name}/zero"
+
+
+def _halve(network, graph, node) -> None:
+    mask = np.ones(network.shape(node.name)[-1], np.float32)
+    mask[len(mask) // 2 :] = 0
+    name, kind = node.name, node.attr["T"].type
+    node.name = f"{name}/whole"
+    add_constant(graph, f"{name}/mask", mask)
+    inputs = [node.name, f"{name}/mask"]
+    graph.node.add(op="Mul", name=name, input=inputs).attr["T"].type = kind
+
+
+def _ceil(network, graph, node) -> None:
+    """Pad below and to the right by what a window that hangs over the edge lacks."""
+    if node.attr["padding"].s != b"VALID":
+        return
+    shape, pads = network.shape(node.input[0]), np.zeros((4, 2), np.int32)
+    sizes, strides = node.attr["ksize"].list.i, node.attr["strides"].list.i
+    for axis in (1, 2):
+        pads[axis, 1] = -(shape[axis] - sizes[axis]) % strides[axis]
+    name = node.name
+    add_constant(graph, f"{name}/pads", pads)
+    add_constant(graph, f"{name}/least", np.float32(-np.inf))
+    inputs = [node.input[0], f"{name}/pads", f"{name}/least"]
+    pad = graph.node.add(op="PadV2", name=f"{name}/ceil", input=inputs)
+    pad.attr["T"].type, pad.attr["Tpaddings"].type = node.attr["T"].type, tf.int32.as_datatype_enum
+    node.input[0] = pad.name
+
+
+def _shift(network, graph, node) -> None:
+    if node.op != "Conv2D":
+        pads = tf.make_ndarray(network.nodes[producer(node.input[1])].attr["value"].tensor).copy()
+        shifted = pads[1:3, 0] > 0
+        pads[1:3][shifted] += np.array([-1, 1], pads.dtype)
+        add_constant(graph, f"{node.name}/pads", pads)
+        node.input[1] = f"{node.name}/pads"
+        return
+    height, width = network.shape(node.input[1])[:2]
+    dilations = list(node.attr["dilations"].list.i) or [1, 1, 1, 1]
+    pads = [0, 0]
+    for size, dilation in ((height, dilations[1]), (width, dilations[2])):
+        both = (size - 1) * dilation
+        front = max(both // 2 - 1, 0)
+        pads += [front, both - front]
+    node.attr["padding"].s = b"EXPLICIT"
+    node.attr["explicit_paddings"].list.i.extend([*pads, 0, 0])
+
+
+CHANGES = {BYPASS: _bypass, ZERO: _zero, HALVE: _halve, CEIL: _ceil, SHIFT: _shift}
+
+
+def add_constant(graph, name: str, value) -> None:
+    """Put a constant called `name` into `graph`."""
+    node = graph.node.add(op="Const", name=name)
+    tensor = tf.make_tensor_proto(value)
+    node.attr["dtype"].type = tensor.dtype
+    node.attr["value"].tensor.CopyFrom(tensor)
