@@ -1,0 +1,148 @@
+"""report.json: what is written is what is read, and what is no report says so."""
+
+import hashlib
+import json
+import math
+from dataclasses import replace
+
+import pytest
+
+from export.errors import ArtifactError
+from export.report import (
+    artifact_files,
+    as_dict,
+    describe_artifact,
+    environment,
+    from_dict,
+    read_report,
+    write_report,
+)
+from export.results import Check, Cost, Report, Status
+
+REPORT = Report(
+    model="toy",
+    format="onnx",
+    checks=(
+        Check("weights", Status.PASSED, 0, 0, "tensors", "3 tensors"),
+        Check("engine", Status.SKIPPED, note="needs a GPU"),
+    ),
+    weights={"source": "seeded:0", "sha256": "ab" * 32},
+    artifact={"bytes": 12, "files": {"model.onnx": "cd" * 32}},
+    options={"classes": 5, "image": [32, 32, 3], "flavour": "", "batch_sizes": [1], "seed": 0},
+    cost=Cost(1.5, 2.5, 3_000_000),
+    environment={"python": "3.12.1"},
+    command=("python", "tools/export.py"),
+    folder="elsewhere",
+)
+FAILED = replace(REPORT, checks=(Check("parity", Status.FAILED, 1.0, 1e-4, "std"),))
+
+
+def strictly(text: str) -> dict:
+    """JSON as the standard has it, with neither NaN nor infinity."""
+
+    def refuse(constant):
+        raise ValueError(f"{constant} is no JSON")
+
+    return json.loads(text, parse_constant=refuse)
+
+
+def test_the_content_is_schema_1():
+    told = as_dict(REPORT)
+    assert list(told) == [
+        "schema", "model", "format", "passed", "weights", "options", "artifact", "checks", "cost",
+        "environment", "command",
+    ]  # fmt: skip
+    assert (told["schema"], told["passed"]) == (1, True)
+    assert told["checks"][0] == {
+        "name": "weights",
+        "status": "passed",
+        "measured": 0,
+        "allowed": 0,
+        "unit": "tensors",
+        "note": "3 tensors",
+    }
+    assert told["cost"] == {"wall_s": 1.5, "cpu_s": 2.5, "peak_rss_bytes": 3_000_000}
+
+
+def test_a_report_is_read_as_it_was_written(tmp_path):
+    write_report(REPORT, tmp_path)
+    assert read_report(tmp_path) == REPORT
+    assert read_report(tmp_path).folder == str(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["report.json"]
+
+
+def test_it_passes_when_no_check_failed():
+    assert REPORT.passed
+    assert not FAILED.passed
+    assert not replace(REPORT, checks=REPORT.checks + FAILED.checks).passed
+    assert as_dict(FAILED)["passed"] is False
+
+
+@pytest.mark.parametrize("measured", [math.nan, math.inf, -math.inf])
+def test_numbers_that_json_has_not_are_left_out(tmp_path, measured):
+    broken = replace(FAILED.checks[0], measured=measured, note="not finite")
+    write_report(replace(REPORT, checks=(broken,)), tmp_path)
+    (told,) = strictly((tmp_path / "report.json").read_text())["checks"]
+    assert (told["measured"], told["note"]) == (None, "not finite")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "{",
+        "[]",
+        "null",
+        "3",
+        '"text"',
+        "{}",
+        '{"schema": 1}',
+        json.dumps({**as_dict(REPORT), "checks": [{"name": "x", "status": "perhaps"}]}),
+        json.dumps({**as_dict(REPORT), "checks": [{"nome": "x", "status": "passed"}]}),
+        json.dumps({**as_dict(REPORT), "cost": {}}),
+        json.dumps({**as_dict(REPORT), "command": None}),
+    ],
+)
+def test_what_is_no_report_is_an_artifact_error_in_one_line(tmp_path, content):
+    (tmp_path / "report.json").write_text(content)
+    with pytest.raises(ArtifactError, match="is not a report: .*; export it again") as told:
+        read_report(tmp_path)
+    assert "\n" not in str(told.value)
+
+
+def test_bytes_that_are_no_text_are_an_artifact_error(tmp_path):
+    (tmp_path / "report.json").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ArtifactError, match="is not a report"):
+        read_report(tmp_path)
+
+
+def test_a_report_of_another_schema_says_which(tmp_path):
+    (tmp_path / "report.json").write_text('{"schema": 2}')
+    with pytest.raises(ArtifactError, match="is of schema 2, and this toolkit reads 1"):
+        read_report(tmp_path)
+
+
+def test_a_folder_without_a_report_says_what_to_name(tmp_path):
+    with pytest.raises(ArtifactError, match="has no report.json; name a folder that tools/export"):
+        read_report(tmp_path / "nowhere")
+    (tmp_path / "report.json").mkdir()
+    with pytest.raises(ArtifactError, match="is not a report"):
+        read_report(tmp_path)
+
+
+def test_every_file_of_an_artifact_is_hashed_but_the_report(tmp_path):
+    (tmp_path / "1" / "variables").mkdir(parents=True)
+    (tmp_path / "1" / "saved_model.pb").write_bytes(b"graph")
+    (tmp_path / "1" / "variables" / "data").write_bytes(b"weights")
+    write_report(REPORT, tmp_path)
+    assert artifact_files(tmp_path) == {
+        "1/saved_model.pb": hashlib.sha256(b"graph").hexdigest(),
+        "1/variables/data": hashlib.sha256(b"weights").hexdigest(),
+    }
+    assert describe_artifact(tmp_path)["bytes"] == len(b"graph") + len(b"weights")
+
+
+def test_the_environment_names_what_had_a_hand_in_it():
+    found = environment()
+    assert found.keys() >= {"python", "platform", "keras", "numpy", "onnx", "onnxruntime"}
+    assert from_dict({**as_dict(REPORT), "environment": found}).environment == found
