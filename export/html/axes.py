@@ -21,9 +21,9 @@ def within(value: float) -> float:
 
 
 def decades(values: list[float]) -> tuple[float, float]:
-    """The powers of ten around `values`, of which one at least lies between them."""
-    low, high = min(values, default=1e-9), max(values, default=1.0)
-    return 10 ** math.floor(math.log10(low)), 10 ** (math.floor(math.log10(high) + 1e-9) + 1.02)
+    """The powers of ten around `values`, and a little more than these."""
+    low, high = (math.log10(edge(values, default=1e-3)) for edge in (min, max))
+    return 10 ** (math.floor(low - 0.05) - 0.02), 10 ** (math.ceil(high + 0.05) + 0.02)
 
 
 def log_axis(axis, label: str) -> None:

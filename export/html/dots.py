@@ -80,11 +80,13 @@ def _draw(name: str, dots: list[_Dot], limit: float | None, axis_label: str, sai
             (drawn,) = axes.plot([values[i] for i in places], places, "o", color=colour, ms=3.5)
             sheet.note(drawn, *(dots[i].words for i in places))
         step = -(-len(dots) // MOST_NAMES)
-        axes.set_yticks(range(0, len(dots), step), [brief(dot.name) for dot in dots][::step])
+        axes.set_yticks(range(0, len(dots), step), [brief(dot.name, 27) for dot in dots][::step])
         axes.tick_params(axis="y", length=0, labelsize=7)
         axes.set_ylim(len(dots) - 0.4, -0.6)
         axes.grid(axis="x", linewidth=0.6)
         if limit and limit > 0:
             axes.axvline(within(limit), color=INK, linewidth=1.4)
+            label = {"ha": "center", "va": "bottom", "fontsize": 7, "color": INK}
+            axes.annotate("allowed", (within(limit), -0.6), annotation_clip=False, **label)
         log_axis(axes.xaxis, f"{axis_label} (logarithmic)")
         return sheet.save(said)

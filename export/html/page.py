@@ -123,13 +123,13 @@ def _success(known: Facts) -> str:
             said += f", {times(parity.room)} below what is allowed"
         said += "."
     if parity and parity.power and not parity.power.missed:
-        said += f" The same check caught {parity.power.caught} of {parity.power.of} planted bugs."
+        said += f" Of {parity.power.of} bugs planted in a copy the checks caught each one."
     return said
 
 
 def _blind_spots(row: Row) -> str:
     missed = ", ".join(row.power.missed)
-    return f"{row.name} would let through {row.power.of - row.power.caught} of the bugs: {missed}"
+    return f"The checks would let through {len(row.power.missed)} of {row.power.of} bugs: {missed}"
 
 
 def _tiles(known: Facts) -> list[tuple[str, str, str]]:

@@ -102,9 +102,9 @@ def _room_caption(rows: list[Row]) -> str:
     bugs = [row for row in rows if row.bug and row.allowed]
     for row in bugs:
         name = f" ({row.bug.name})" if row.bug.name else ""
-        ratio = row.bug.size / row.allowed
+        ratio = within(row.bug.size / row.allowed) or 1e-40
         far = f"{times(ratio)} above" if ratio >= 1 else f"{times(1 / ratio)} below"
-        said += f" {row.name}: the smallest bug tried{name} is {far} what is allowed."
+        said += f" {row.name}: the smallest bug that it alone sees{name} is {far} the limit."
     return said
 
 

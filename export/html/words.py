@@ -41,11 +41,11 @@ def duration(value: float | None) -> str:
 
 
 def times(value: float) -> str:
-    """A ratio from 1 up: 26 times, 3.1 times."""
+    """A ratio from 1 up, to two digits: 26 times, 3.1 times."""
     value = min(value, 1e99)
     if value >= 1e6:
         return f"10{str(int(math.log10(value))).translate(SUPERSCRIPTS)} times"
-    return f"{value:,.0f} times" if value >= 10 else f"{value:.2g} times"
+    return f"{float(f'{value:.2g}'):,.{0 if value >= 10 else 1}f} times"
 
 
 def brief(name: str, most: int = 22) -> str:

@@ -104,6 +104,11 @@ def test_pages_fit_the_width(show, name, width):
     assert all(height > 60 for height in driver.execute_script(drawn))
 
 
+def test_rows_stay_low_on_a_phone(show):
+    heights = show(width=390).execute_script(READ % "getBoundingClientRect().height")
+    assert sorted(heights)[3] < 50  # those without a name of 130 letters
+
+
 @pytest.mark.parametrize("name", PAGES[:3])
 @pytest.mark.parametrize("dark", [False, True])
 def test_every_text_has_contrast(show, name, dark):

@@ -7,9 +7,10 @@ from html.parser import HTMLParser
 import pytest
 from report_content import content, plain
 
-from export.errors import ArtifactError
+from export import pipeline
+from export.errors import ArtifactError, MissingPackage
 from export.html.page import render, write_page
-from export.report import NAME, artifact_files, read_report
+from export.report import NAME, artifact_files, from_dict, read_report
 
 VOID = {"meta", "link", "br", "img", "input", "hr"}
 EVIL = "<script>alert(1)</script>"
@@ -63,7 +64,7 @@ def test_the_verdict_comes_first(page):
 
 
 def test_what_would_slip_through_is_said_beside_the_verdict(page):
-    assert "parity would let through 1 of the bugs: 6-bit weights" in page
+    assert "The checks would let through 1 of 13 bugs: 6-bit weights" in page
 
 
 def test_a_failure_is_named_with_its_numbers():
@@ -156,6 +157,8 @@ def test_extreme_details_are_drawn_or_left_out(extreme):
     details = told["checks"][3]["details"]
     details["layers"][2]["error"] = details["noise"] = extreme
     details["smallest_bug"]["measured"] = details["errors"]["edges"][-1] = extreme
+    details["mutants"][0]["effect"] = extreme
+    told["checks"][3]["allowed"] = HUGE if extreme == TINY else 1e-4
     Outline(render(told))
 
 
@@ -172,3 +175,18 @@ def test_a_page_lies_beside_its_report_and_is_no_part_of_the_artifact(tmp_path):
     ]
     with pytest.raises(ArtifactError):
         read_report(tmp_path)
+
+
+def test_a_broken_plotting_library_costs_the_page_and_not_the_artifact(tmp_path, monkeypatch):
+    def broken(told, folder):
+        raise MissingPackage("drawing needs matplotlib")
+
+    monkeypatch.setattr(pipeline, "write_page", broken)
+    said = []
+    pipeline._draw(from_dict(content()), tmp_path, lambda *words: said.append(words))
+    assert said == [("onnx", "no report.html: drawing needs matplotlib")]
+
+
+def test_the_page_of_a_report_is_that_of_its_json(tmp_path, page):
+    pipeline._draw(from_dict(content()), tmp_path, print)
+    assert (tmp_path / "report.html").read_text(encoding="utf-8") == page

@@ -43,7 +43,8 @@ def test_long_times_have_minutes(value, said):
 
 
 @pytest.mark.parametrize(
-    "value, said", [(2.44, "2.4 times"), (26.2, "26 times"), (1e9, "10⁹ times")]
+    "value, said",
+    [(2.44, "2.4 times"), (26.2, "26 times"), (2057, "2,100 times"), (1e9, "10⁹ times")],
 )
 def test_ratios(value, said):
     assert times(value) == said
