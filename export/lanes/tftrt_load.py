@@ -49,7 +49,8 @@ def main(job):
         tf.compat.v1.saved_model.load(session, ["serve"], job["model"])
     else:
         loaded = tf.saved_model.load(job["model"])
-        assert "serving_default" in loaded.signatures
+        if "serving_default" not in loaded.signatures:
+            raise ValueError(f"{job['model']} has no signature serving_default")
     told = {
         "seconds": time.monotonic() - started,
         "imports_bytes": before,

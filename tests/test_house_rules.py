@@ -1,0 +1,377 @@
+"""The rules of the house, each held by a test: a broken one is named by file and line."""
+
+import ast
+import configparser
+import os
+import re
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+ROOMS = ("keras_nets", "export", "tools", "examples")
+PRODUCT = {
+    path.relative_to(ROOT).as_posix(): path
+    for room in ROOMS
+    for path in sorted((ROOT / room).rglob("*.py"))
+}
+TESTS = {
+    path.relative_to(ROOT).as_posix(): path for path in sorted(Path(__file__).parent.rglob("*.py"))
+}
+TOOLS = sorted(name for name in PRODUCT if name.startswith("tools/"))
+# These run in an environment with another TensorFlow, and in whatever Python that supports.
+IN_LANE = sorted(name for name in PRODUCT if name.startswith("export/lanes/tftrt_"))
+HEAVY = {
+    "absl", "google", "grpc", "h5py", "jax", "jinja2", "keras", "matplotlib", "numpy", "onnx",
+    "onnxruntime", "PIL", "psutil", "rich", "scipy", "sklearn", "tensorflow", "tensorrt", "tf2onnx",
+    "torch", "yaml",
+}  # fmt: skip
+FRAMEWORKS = HEAVY - {"numpy", "rich", "psutil", "google", "h5py", "jinja2", "PIL", "yaml"}
+
+
+def parse(path: Path, **options) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"), filename=str(path), **options)
+
+
+def imports(tree: ast.AST):
+    """(line, module) of every import below `tree`, wherever it stands."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            # `from export import checks` imports export.checks too.
+            yield node.lineno, node.module or "."
+            yield from ((node.lineno, f"{node.module}.{alias.name}") for alias in node.names)
+
+
+def imports_at_the_top(tree: ast.Module):
+    """(line, module) of the imports that run when the module is imported."""
+    todo = list(tree.body)
+    while todo:
+        node = todo.pop()
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
+            yield from imports(node)
+        elif not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
+            todo += ast.iter_child_nodes(node)
+
+
+def is_in(module: str, *rooms: str) -> bool:
+    return any(module == room or module.startswith(f"{room}.") for room in rooms)
+
+
+@pytest.mark.parametrize(
+    ("room", "forbidden"),
+    [
+        ("keras_nets/", ("export", "tools", "tests", "examples")),
+        ("export/", ("keras_nets", "tools", "tests", "examples")),
+        ("export/formats/", ("export.checks", "export.gate", "export.pipeline", "export.serving")),
+        ("export/checks/", ("export.pipeline", "export.serving", "export.html")),
+        ("export/lanes/tftrt_", ("export", "keras_nets")),
+        ("export/errors.py", ("export",)),
+        ("export/lazy.py", ("export.formats", "export.checks", "export.lanes", "export.pipeline")),
+        ("export/results.py", ("export.formats", "export.checks", "export.pipeline")),
+        ("tools/", ("tests",)),
+        ("examples/", ("tools", "tests")),
+    ],
+)
+def test_rooms_import_one_way(room, forbidden):
+    files = [name for name in PRODUCT if name.startswith(room)]
+    assert files, f"nothing is called {room}"
+    wrong = [
+        f"{name}:{line}: imports {module}"
+        for name in files
+        for line, module in imports(parse(PRODUCT[name]))
+        if is_in(module, *forbidden)
+    ]
+    assert wrong == []
+
+
+def test_no_import_is_relative():
+    wrong = [
+        f"{name}:{node.lineno}: imports relatively"
+        for name, path in PRODUCT.items()
+        for node in ast.walk(parse(path))
+        if isinstance(node, ast.ImportFrom) and node.level
+    ]
+    assert wrong == []
+
+
+def test_tools_import_nothing_heavy_at_the_top():
+    wrong = [
+        f"{name}:{line}: imports {module} at the top"
+        for name in TOOLS
+        for line, module in imports_at_the_top(parse(PRODUCT[name]))
+        if module.partition(".")[0] in HEAVY
+    ]
+    assert wrong == []
+
+
+@pytest.mark.parametrize(
+    "module",
+    ["export", "export.formats", "export.checks", "export.errors", "export.lanes", "export.report"],
+)
+def test_what_lists_formats_and_checks_loads_no_framework(module):
+    code = f"import {module}, sys; print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    loaded = {name.partition(".")[0] for name in done.stdout.split()}
+    assert loaded & FRAMEWORKS == set()
+
+
+@pytest.mark.parametrize("tool", TOOLS)
+def test_help_is_instant_from_anywhere(tool):
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", str(ROOT / tool), "--help"],
+        cwd="/",
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert done.stdout.startswith("usage: ")
+    lines = [line for line in done.stderr.splitlines() if line.startswith("import time:")]
+    loaded = {line.rpartition("|")[2].strip().partition(".")[0] for line in lines}
+    assert len(loaded) > 20 and loaded & HEAVY == set()
+    # Processor time, which other processes do not lengthen much: it is a tenth of this.
+    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 1
+
+
+@pytest.mark.parametrize("tool", TOOLS)
+def test_a_tool_runs_as_a_module_and_can_be_imported(tool):
+    module = tool.removesuffix(".py").replace("/", ".")
+    for command in (["-m", module, "--help"], ["-c", f"import {module}, export.errors"]):
+        done = subprocess.run(
+            [sys.executable, *command], cwd=ROOT, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("tool", TOOLS)
+def test_help_tells_the_exit_statuses_and_the_command(tool):
+    told = ast.get_docstring(parse(PRODUCT[tool])) or ""
+    assert f"python {tool}" in told
+    assert re.search(r"Exit\s+status: 0", told)
+
+
+def test_no_tool_hides_a_module_of_the_standard_library():
+    # A script's own folder comes first on sys.path, so tools/inspect.py would be `inspect`.
+    assert [name for name in TOOLS if Path(name).stem in sys.stdlib_module_names] == []
+
+
+def test_a_tool_named_like_a_package_takes_its_own_folder_off_the_path():
+    wrong = [name for name in TOOLS if "sys.path[0] = " not in PRODUCT[name].read_text()]
+    assert wrong == []
+
+
+DANGEROUS = {
+    "pickle.load", "pickle.loads", "pickle.Unpickler", "dill.load", "dill.loads", "torch.load",
+    "marshal.load", "marshal.loads", "eval", "exec", "os.system", "shelve.open",
+    "keras.config.enable_unsafe_deserialization", "yaml.load", "yaml.unsafe_load",
+}  # fmt: skip
+
+
+def test_nothing_runs_code_that_it_read():
+    wrong = []
+    for name, path in PRODUCT.items():
+        for node in ast.walk(parse(path)):
+            if not isinstance(node, ast.Call):
+                continue
+            called = ast.unparse(node.func)
+            told = {word.arg: ast.unparse(word.value) for word in node.keywords if word.arg}
+            if called in DANGEROUS:
+                wrong.append(f"{name}:{node.lineno}: calls {called}")
+            if told.get("allow_pickle") == "True" or told.get("safe_mode") == "False":
+                wrong.append(f"{name}:{node.lineno}: reads pickles")
+            if told.get("shell") == "True":
+                wrong.append(f"{name}:{node.lineno}: runs a shell")
+        wrong += [
+            f"{name}:{line}: imports {module}"
+            for line, module in imports(parse(path))
+            if module in ("pickle", "dill", "cloudpickle", "marshal", "shelve")
+        ]
+    assert wrong == []
+
+
+def test_no_error_is_swallowed_without_a_reason():
+    everything = re.compile(r"\b(BaseException|Exception)\b")
+    wrong = []
+    for name, path in PRODUCT.items():
+        lines = path.read_text().splitlines()
+        for node in ast.walk(parse(path)):
+            if isinstance(node, ast.ExceptHandler):
+                broad = node.type is None or everything.search(ast.unparse(node.type))
+                silent = all(isinstance(step, (ast.Pass, ast.Continue)) for step in node.body)
+                swallows = node.type is None or (broad and silent)
+            else:
+                called = ast.unparse(node) if isinstance(node, ast.Call) else ""
+                swallows = re.match(r"(contextlib\.)?suppress\(", called) and everything.search(
+                    called
+                )
+            if swallows and "#" not in "".join(lines[node.lineno - 2 : node.lineno]):
+                wrong.append(f"{name}:{node.lineno}: swallows every exception")
+    assert wrong == []
+
+
+def test_no_module_is_a_drawer_for_everything():
+    drawers = {"utils", "util", "helpers", "helper", "common", "misc", "manager", "base_utils"}
+    wrong = [name for name in (*PRODUCT, *TESTS) if drawers & set(Path(name).with_suffix("").parts)]
+    assert wrong == []
+
+
+def test_files_fit_in_a_head():
+    lengths = {name: len(path.read_text().splitlines()) for name, path in PRODUCT.items()}
+    assert [f"{name}: {n} lines" for name, n in lengths.items() if n > 350] == []
+    lengths = {name: len(path.read_text().splitlines()) for name, path in TESTS.items()}
+    assert [f"{name}: {n} lines" for name, n in lengths.items() if n > 500] == []
+
+
+def test_functions_fit_on_a_screen():
+    wrong = [
+        f"{name}:{node.lineno}: {node.name} has {node.end_lineno - node.lineno + 1} lines"
+        for name, path in (PRODUCT | TESTS).items()
+        for node in ast.walk(parse(path))
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
+        and node.end_lineno - node.lineno >= 60
+    ]
+    assert wrong == []
+
+
+def test_every_module_says_what_it_is():
+    wrong = [name for name, path in PRODUCT.items() if not ast.get_docstring(parse(path))]
+    assert wrong == []
+
+
+def test_user_input_is_never_checked_by_assert():
+    # `python -O` leaves asserts out, and an AssertionError tells a user nothing.
+    wrong = [
+        f"{name}:{node.lineno}: asserts"
+        for name, path in PRODUCT.items()
+        for node in ast.walk(parse(path))
+        if isinstance(node, ast.Assert)
+    ]
+    assert wrong == []
+
+
+def test_no_file_names_a_path_of_one_machine():
+    private = re.compile(r"(?<![\w.:/}])/(?:home|Users|root|work|mnt)/\w|/tmp/\w|[A-Z]:\\Users")
+    texts = [ROOT / name for name in ("README.md", "setup.cfg", "setup.py", "ruff.toml")]
+    texts += [*(ROOT / "docs").rglob("*.md"), *PRODUCT.values(), *TESTS.values()]
+    texts += [*(ROOT / "export").rglob("*.txt"), *(ROOT / "tests" / "golden").rglob("*.md")]
+    wrong = [
+        f"{path.relative_to(ROOT)}:{line}: {text.strip()}"
+        for path in texts
+        if path != Path(__file__)
+        for line, text in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1)
+        if private.search(text)
+    ]
+    assert wrong == []
+
+
+@pytest.mark.parametrize("name", IN_LANE)
+def test_what_runs_in_a_lane_is_python_3_9(name):
+    tree = parse(PRODUCT[name], feature_version=(3, 9))
+    wrong = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "zip":
+            wrong += [node.lineno for word in node.keywords if word.arg == "strict"]
+        elif isinstance(node, (ast.FunctionDef, ast.AnnAssign)):
+            told = [node.returns] if isinstance(node, ast.FunctionDef) else [node.annotation]
+            if isinstance(node, ast.FunctionDef):
+                told += [
+                    argument.annotation
+                    for argument in ast.walk(node.args)
+                    if hasattr(argument, "annotation")
+                ]
+            unions = (n for hint in told if hint for n in ast.walk(hint))
+            wrong += [n.lineno for n in unions if isinstance(getattr(n, "op", None), ast.BitOr)]
+        elif isinstance(node, ast.Match):
+            wrong.append(node.lineno)
+    assert [f"{name}:{line}: needs Python 3.10" for line in wrong] == []
+
+
+@pytest.mark.parametrize("name", IN_LANE)
+def test_what_runs_in_a_lane_imports_what_the_lane_has(name):
+    has = {*sys.stdlib_module_names, "numpy", "tensorflow", "google"} - {"tomllib"}
+    wrong = [
+        f"{name}:{line}: imports {module}"
+        for line, module in imports(parse(PRODUCT[name]))
+        if module.partition(".")[0] not in has
+    ]
+    assert wrong == []
+
+
+def test_there_are_scripts_that_run_in_a_lane():
+    assert {"export/lanes/tftrt_pass.py", "export/lanes/tftrt_run.py"} <= set(IN_LANE)
+
+
+def requirements():
+    """(line, whether a comment above gives a reason, requirement) of each in setup.cfg."""
+    section, reason = "", False
+    for line, text in enumerate((ROOT / "setup.cfg").read_text().splitlines(), start=1):
+        if text.startswith("["):
+            section = text
+        elif re.match(r"\w+ *=", text):
+            listing, reason = text, False
+        elif section == "[options.extras_require]" or (
+            section == "[options]" and listing.startswith("install_requires")
+        ):
+            if text.strip().startswith("#"):
+                reason = True
+            elif text.strip():
+                yield line, reason, text.strip()
+
+
+def test_every_requirement_is_bounded_on_both_sides_and_has_a_reason():
+    found = list(requirements())
+    assert len(found) > 15
+    wrong = []
+    for line, reason, text in found:
+        if text.startswith("keras-nets["):
+            continue  # another list of our own
+        if not (re.search(r">=\d", text) and re.search(r"<\d", text)) and "==" not in text:
+            wrong.append(f"setup.cfg:{line}: {text} lacks a bound")
+        if not reason:
+            wrong.append(f"setup.cfg:{line}: {text} lacks a reason")
+    assert wrong == []
+
+
+def test_lanes_pin_exactly():
+    for path in (ROOT / "export" / "lanes").glob("*.txt"):
+        lines = [line.partition("#")[0].strip() for line in path.read_text().splitlines()]
+        for line in filter(None, lines):
+            assert "==" in line or re.search(r"<\d", line), f"{path.name}: {line} is not bounded"
+
+
+def test_no_format_is_registered_twice_and_the_command_line_lists_them_all():
+    from export.formats import ALL, FORMATS
+
+    assert len(FORMATS) == len(ALL)
+    tree = parse(ROOT / "tools" / "export.py")
+    (listed,) = (
+        ast.literal_eval(node.value)
+        for node in tree.body
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "FORMATS"
+    )
+    assert listed == tuple(FORMATS)
+
+
+def test_no_package_lies_below_tests():
+    # An __init__.py in tests/export would hide `export` itself.
+    assert [name for name in TESTS if name.endswith("__init__.py")] == []
+
+
+def test_every_package_of_ours_is_shipped():
+    config = configparser.ConfigParser()
+    config.read(ROOT / "setup.cfg")
+    shipped = config["options.packages.find"]["include"].split()
+    assert shipped == ["keras_nets*", "export*"]
+    holders = {Path(name).parent for name in PRODUCT if name.startswith(("keras_nets/", "export/"))}
+    assert [str(folder) for folder in holders if not (ROOT / folder / "__init__.py").exists()] == []
