@@ -15,6 +15,7 @@ if not __package__:  # as a script sys.path[0] is tools/, where a file may hide 
 import argparse
 import dataclasses
 import json
+import os
 
 from keras_nets import NETS
 from keras_nets.weights import ENDINGS
@@ -37,6 +38,7 @@ def main(argv=None) -> int:
     args = parser.parse_args(argv)
 
     # numpy and TensorFlow load below this line, never for --help.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     from keras_nets.weights.download import resolve_weights
     from keras_nets.weights.identify import identify_weights
     from keras_nets.weights.progress import download_progress

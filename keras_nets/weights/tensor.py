@@ -19,7 +19,7 @@ import numpy as np
 
 from keras_nets.errors import WeightsError
 
-BLOCK = 8 << 20  # bytes read at a time
+BLOCK = 2 << 20  # bytes read at a time; several times as much is held while they are placed
 ITEM_BYTES = {"float16": 2, "bfloat16": 2, "float32": 4, "float64": 8}
 MAX_RANK = 8
 # What parsers of damaged bytes raise. Programming errors such as NameError are not among them.

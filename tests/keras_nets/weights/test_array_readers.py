@@ -1,0 +1,119 @@
+"""Safetensors, .npz and zips, good ones and ones that lie about their sizes."""
+
+import io
+import json
+import struct
+import zipfile
+
+import numpy as np
+import pytest
+from reading import ARRAYS, refused, same, values
+
+from keras_nets.weights.readers import open_weights
+
+
+def safetensors_file(path, header: dict, data: bytes, length: int | None = None):
+    text = json.dumps(header).encode()
+    path.write_bytes(struct.pack("<Q", len(text) if length is None else length) + text + data)
+    return path
+
+
+def test_the_reference_writer_of_safetensors_is_read(tmp_path):
+    from safetensors import numpy as reference
+
+    reference.save_file(ARRAYS, tmp_path / "w", metadata={"flavour": "paddle"})
+    with open_weights(tmp_path / "w") as file:
+        assert (file.kind, file.metadata) == ("safetensors", {"flavour": "paddle"})
+    got = values(tmp_path / "w")
+    same({name: got[name] for name in ARRAYS}, ARRAYS)
+
+
+@pytest.mark.parametrize(
+    ("entry", "told"),
+    [
+        ({"dtype": "F32", "shape": [1 << 39], "data_offsets": [0, 8]}, "its shape"),
+        ({"dtype": "F32", "shape": [2], "data_offsets": [0, 1 << 60]}, "outside the file"),
+        ({"dtype": "F32", "shape": [2], "data_offsets": [-8, 0]}, "outside the file"),
+        ({"dtype": "F32", "shape": [-2], "data_offsets": [0, 8]}, "a shape that is none"),
+        ({"dtype": "F32", "shape": [2.0], "data_offsets": [0, 8]}, "a shape that is none"),
+        ({"dtype": "F32", "shape": [1] * 99 + [2], "data_offsets": [0, 8]}, "shape that is none"),
+        ({"dtype": "I64", "shape": [1], "data_offsets": [0, 8]}, "is I64; weights are floats"),
+        ({"dtype": "F32", "shape": [2]}, "damaged"),
+        (7, "damaged"),
+    ],
+)
+def test_safetensors_headers_that_lie_are_refused(tmp_path, entry, told):
+    assert told in refused(safetensors_file(tmp_path / "w", {"a": entry}, bytes(8)))
+
+
+def test_a_safetensors_header_that_is_huge_or_deep_is_refused(tmp_path):
+    path = safetensors_file(tmp_path / "w", {}, bytes(5 << 20), length=5 << 20)
+    assert "header claims 5_242_882 bytes" in refused(path) or "5_242_880" in refused(path)
+    deep = b'{"a":' + b"[" * 100_000 + b"]" * 100_000 + b"}"
+    path.write_bytes(struct.pack("<Q", len(deep)) + deep)
+    assert "damaged" in refused(path)
+
+
+def npz_file(path, members: dict[str, bytes], compression=zipfile.ZIP_STORED):
+    with zipfile.ZipFile(path, "w", compression) as archive:
+        for name, data in members.items():
+            archive.writestr(f"{name}.npy", data)
+    return path
+
+
+def npy(header: str, data: bytes = b"") -> bytes:
+    text = header.encode("latin-1") + b"\n"
+    return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(text)) + text + data
+
+
+def test_compressed_and_fortran_npz_are_read(tmp_path):
+    arrays = {**ARRAYS, "f": np.asfortranarray(ARRAYS["a"])}
+    np.savez_compressed(tmp_path / "w", **arrays)
+    same(values(tmp_path / "w.npz"), arrays)
+
+
+@pytest.mark.parametrize(
+    ("member", "told"),
+    [
+        (npy("{'descr':'<f4','fortran_order':False,'shape':(99999999999,)}"), "its shape"),
+        (npy("{'descr':'|O','fortran_order':False,'shape':(1,)}", b"cos\nsystem\n."), "objects"),
+        (npy("{'descr':'<f4','fortran_order':False,'shape':(-1,)}"), "a shape that is none"),
+        (npy("{'descr':'<f4','fortran_order':False,'shape':__import__('os')}"), "damaged"),
+        (npy("(" * 3000), "damaged"),
+        (npy("{'descr':'<i8','fortran_order':False,'shape':(1,)}", bytes(8)), "is int64"),
+        (b"not numpy", "damaged"),
+    ],
+)
+def test_npz_members_that_lie_are_refused(tmp_path, member, told):
+    assert told in refused(npz_file(tmp_path / "w", {"a": member}))
+
+
+def test_metadata_of_an_npz_that_is_no_short_text_is_refused(tmp_path):
+    for header in (
+        "{'descr':'<U0','fortran_order':False,'shape':(99999999,)}",
+        "{'descr':'<U9','fortran_order':False,'shape':(99999999,)}",
+    ):
+        assert "metadata" in refused(npz_file(tmp_path / "w", {"__metadata__": npy(header)}))
+
+
+def test_a_zip_bomb_is_refused_before_it_is_unpacked(tmp_path):
+    path = tmp_path / "w.pth"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("x/data.pkl", bytes(64 << 20))
+    assert "'x/data.pkl' claims 67_108_864 bytes" in refused(path)
+
+
+def test_a_zip_with_an_endless_directory_is_refused(tmp_path):
+    path = tmp_path / "w.npz"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("a.npy", b"")
+    data = bytearray(path.read_bytes())
+    struct.pack_into("<I", data, data.rindex(b"PK\x05\x06") + 12, 0xFFFFFFF0)
+    path.write_bytes(data)
+    assert "list of members takes 4_294_967_280 bytes" in refused(path)
+
+
+def test_streams_of_python_objects_are_not_asked_for(tmp_path):
+    buffer = io.BytesIO()
+    np.save(buffer, np.array([{"a": 1}], dtype=object), allow_pickle=True)
+    assert "Python objects" in refused(npz_file(tmp_path / "w", {"a": buffer.getvalue()}))
