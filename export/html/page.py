@@ -4,6 +4,7 @@ import os
 import shlex
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 
 from export.html.facts import FAILED, SKIPPED, Facts, Row, facts
@@ -144,7 +145,7 @@ def _tiles(known: Facts) -> list[tuple[str, str, str]]:
 
 def _out(command: tuple[str, ...]) -> str:
     """Where the command put its artifacts."""
-    for option, value in zip(command, (*command[1:], ""), strict=True):
+    for option, value in pairwise((*command, "")):
         if option == "--out":
             return value
         if option.startswith("--out="):

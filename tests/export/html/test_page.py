@@ -190,3 +190,9 @@ def test_a_broken_plotting_library_costs_the_page_and_not_the_artifact(tmp_path,
 def test_the_page_of_a_report_is_that_of_its_json(tmp_path, page):
     pipeline._draw(from_dict(content()), tmp_path, print)
     assert (tmp_path / "report.html").read_text(encoding="utf-8") == page
+
+
+def test_an_export_from_python_has_no_command_and_still_a_page():
+    told = content()
+    told["command"] = []
+    assert "Verified" in render(told)
