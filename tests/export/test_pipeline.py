@@ -1,0 +1,290 @@
+"""The whole way, and its bad days: the old artifact or the new one, and never an untrue report."""
+
+import errno
+import hashlib
+import json
+import shutil
+from contextlib import ExitStack
+from dataclasses import replace
+from types import SimpleNamespace
+from unittest import mock
+
+import pytest
+
+from export import export_model, observe, verify
+from export.errors import ArtifactError, ExportError, MissingLane
+from export.formats import FORMATS
+from export.pipeline import Options
+from export.report import as_dict, read_report
+from export.results import Status
+
+lane = pytest.mark.lane
+
+
+def look_here():
+    """Look at artifacts in this process, and draw no pages: both would take most of the time."""
+    stack = ExitStack()
+    run = lambda _module, job, _: observe.main(job)  # noqa: E731
+    stack.enter_context(mock.patch.object(observe, "run_module", run))
+    stack.enter_context(mock.patch("export.pipeline.write_page"))
+    return stack
+
+
+@pytest.fixture
+def here():
+    with look_here():
+        yield
+
+
+@pytest.fixture
+def out(tmp_path):
+    return tmp_path / "exports"
+
+
+@pytest.fixture(scope="module")
+def verified(toy, tmp_path_factory):
+    """The folder that a verified ONNX artifact was exported to."""
+    out = tmp_path_factory.mktemp("verified")
+    with look_here():
+        (report,) = export_model(toy("plain"), ["onnx"], out)
+    assert report.passed
+    return out
+
+
+@pytest.fixture
+def good(here, verified, out):
+    """A copy of the artifact, to be replaced or damaged."""
+    shutil.copytree(verified, out)
+    return out / "plain" / "onnx"
+
+
+def contents(folder):
+    return {
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def status(report, name):
+    return next(check.status for check in report.checks if check.name == name)
+
+
+def test_the_whole_way_with_its_child_processes(toy, out):
+    """The one export and the one verification that nothing is taken out of."""
+    said = []
+    options = Options("seeded:1", "paddle", (1, 2), 7, ("python", "tools/export.py"))
+    reports = export_model(
+        toy("plain"),
+        ["savedmodel", "onnx", "onnx"],
+        out,
+        options=options,
+        progress=lambda *words: said.append(words),
+    )
+    assert [report.format for report in reports] == ["savedmodel", "onnx"]
+    for report in reports:
+        assert report.passed
+        folder = out / "plain" / report.format
+        assert report.folder == str(folder)
+        assert json.loads((folder / "report.json").read_text()) == as_dict(report)
+        assert read_report(folder) == report
+        assert report.options == {
+            "classes": 5, "image": [32, 32, 3], "flavour": "paddle", "batch_sizes": [1, 2],
+            "seed": 7,
+        }  # fmt: skip
+        assert report.weights["source"] == "seeded:1"
+        assert report.command == ("python", "tools/export.py")
+        assert report.cost.peak_rss_bytes > 100_000_000
+        assert (report.format, "verifying") in said
+    assert {path.name for path in out.iterdir()} == {"plain"}
+
+    before = contents(out)
+    again = verify(out / "plain" / "onnx", toy("plain"))
+    assert again.passed
+    assert again.checks[0].name == "hashes"
+    assert {check.name for check in again.checks} >= {c.name for c in reports[1].checks}
+    assert contents(out) == before, "verifying writes nothing"
+
+
+@lane
+def test_the_whole_way_to_tftrt(toy, out):
+    (report,) = export_model(toy("plain"), ["tftrt-fp16"], out)
+    assert report.passed
+    assert status(report, "fp16-range") is Status.PASSED
+    assert status(report, "engine") in (Status.SKIPPED, Status.PASSED)
+    assert set(contents(out / "plain" / "tftrt-fp16")) >= {"1/saved_model.pb", "report.json"}
+
+
+def test_a_new_artifact_replaces_the_old_one(good, toy, out):
+    (good / "left.txt").write_text("of an older kind of artifact")
+    (report,) = export_model(toy("plain"), ["onnx"], out, options=Options(seed=3))
+    assert read_report(good).options["seed"] == 3
+    assert "left.txt" not in contents(good)
+    assert {path.name for path in out.iterdir()} == {"plain"}
+
+
+def test_a_failed_artifact_does_not_replace_a_passed_one(good, toy, out, monkeypatch):
+    before = contents(good)
+    monkeypatch.setitem(FORMATS, "onnx", replace(FORMATS["onnx"], tolerance=0.0))
+    (report,) = export_model(toy("plain"), ["onnx"], out)
+    assert not report.passed
+    assert status(report, "parity") is Status.FAILED
+    assert report.folder == str(out / "plain" / "onnx.failed")
+    assert contents(good) == before
+    assert not read_report(out / "plain" / "onnx.failed").passed
+
+
+def test_a_failed_artifact_takes_the_place_of_none_and_of_a_failed_one(here, toy, out, monkeypatch):
+    monkeypatch.setitem(FORMATS, "onnx", replace(FORMATS["onnx"], tolerance=0.0))
+    for seed in (1, 2):
+        (report,) = export_model(toy("plain"), ["onnx"], out, options=Options(seed=seed))
+        assert report.folder == str(out / "plain" / "onnx")
+        assert read_report(out / "plain" / "onnx").options["seed"] == seed
+    monkeypatch.undo()
+    (report,) = export_model(toy("plain"), ["onnx"], out)
+    assert read_report(out / "plain" / "onnx").passed
+
+
+def test_one_format_that_fails_does_not_keep_another_from_its_place(here, toy, out, monkeypatch):
+    monkeypatch.setitem(FORMATS, "savedmodel", replace(FORMATS["savedmodel"], tolerance=0.0))
+    reports = export_model(toy("plain"), ["savedmodel", "onnx"], out)
+    assert [report.passed for report in reports] == [False, True]
+    assert (out / "plain" / "onnx" / "model.onnx").exists()
+
+
+@pytest.mark.parametrize(
+    ("target", "error"),
+    [
+        ("export.formats.onnx.Onnx.write", OSError(errno.ENOSPC, "No space left on device")),
+        ("export.formats.onnx.Onnx.write", KeyboardInterrupt()),
+        ("export.skeleton.trace", MemoryError()),
+        ("export.reference.observe_model", RuntimeError("a bug")),
+        ("export.observe.run_module", ExportError("observe was killed")),
+        ("export.pipeline.write_report", OSError(errno.ENOSPC, "No space left on device")),
+        ("export.place.Place.publish", OSError(errno.EIO, "Input/output error")),
+    ],
+    ids=["disk full", "interrupt", "memory", "a bug", "child killed", "disk full late", "rename"],
+)
+def test_whatever_fails_on_the_way_leaves_the_old_artifact_and_no_litter(
+    good, toy, out, monkeypatch, target, error
+):
+    before = contents(out)
+    monkeypatch.setattr(target, mock.Mock(side_effect=error))
+    with pytest.raises(type(error)):
+        export_model(toy("plain"), ["onnx"], out)
+    assert contents(out) == before
+    assert not (out / ".staging").exists()
+
+
+def test_a_disk_too_small_is_told_before_anything_is_written(good, toy, out, monkeypatch):
+    before = contents(out)
+    monkeypatch.setattr("shutil.disk_usage", lambda path: mock.Mock(free=10_000))
+    with pytest.raises(ExportError, match=r"take 0 MB and .* has 0 MB free; free some or choose"):
+        export_model(toy("plain"), ["onnx"], out)
+    assert contents(out) == before
+
+
+def test_a_lane_that_cannot_exist_is_told_before_any_work(toy, out, monkeypatch):
+    missing = mock.Mock(side_effect=MissingLane("the lane tf217 cannot exist here"))
+    monkeypatch.setattr("export.pipeline.make_lane", missing)
+    with pytest.raises(MissingLane):
+        export_model(toy("plain"), ["onnx", "tftrt-fp16"], out)
+    assert not out.exists()
+
+
+def test_an_out_that_is_a_file_is_an_export_error(toy, tmp_path):
+    (tmp_path / "file").write_text("the user's")
+    with pytest.raises(ExportError, match="cannot write to .*choose another --out"):
+        export_model(toy("plain"), ["onnx"], tmp_path / "file")
+    assert (tmp_path / "file").read_text() == "the user's"
+
+
+@pytest.mark.parametrize(
+    ("formats", "message"),
+    [([], "no format was asked for"), (["onnx", "tflite"], "no format is called 'tflite'")],
+)
+def test_formats_that_make_no_sense_are_refused(toy, out, formats, message):
+    with pytest.raises(ValueError, match=message):
+        export_model(toy("plain"), formats, out)
+    assert not out.exists()
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "a/b", "../up"])
+def test_a_name_that_leads_out_of_the_folder_is_refused(out, name):
+    with pytest.raises(ValueError, match="a model's name becomes a folder's"):
+        export_model(SimpleNamespace(name=name), ["onnx"], out)
+    assert not out.exists()
+
+
+@pytest.mark.parametrize("sizes", [(), (0,), (1, -1)])
+def test_batch_sizes_that_make_no_sense_are_refused(sizes):
+    with pytest.raises(ValueError, match="whole numbers from 1 up"):
+        Options(batch_sizes=sizes)
+
+
+DAMAGES = {
+    "has changed": lambda folder: flip(folder / "model.onnx"),
+    "is gone": lambda folder: (folder / "model.onnx").unlink(),
+    "is not in the report": lambda folder: (folder / "extra.bin").write_bytes(b"x"),
+}
+
+
+def flip(path):
+    """Flip one bit of a weight in the middle of a file."""
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 0x40
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_verifying_compares_every_file_with_the_report(good, toy, damage):
+    DAMAGES[damage](good)
+    report = verify(good, toy("plain"))
+    hashes = report.checks[0]
+    assert (hashes.name, hashes.status, hashes.measured) == ("hashes", Status.FAILED, 1)
+    assert hashes.note.endswith(damage)
+    assert not report.passed
+
+
+def test_without_hashes_the_other_checks_judge(good, toy):
+    flip(good / "model.onnx")
+    report = verify(good, toy("plain"), compare_hashes=False)
+    assert status(report, "weights") is Status.FAILED
+    assert "hashes" not in {check.name for check in report.checks}
+    (good / "model.onnx").unlink()
+    assert not verify(good, toy("plain"), compare_hashes=False).passed
+
+
+def test_an_artifact_is_not_that_of_another_model(good, toy):
+    import keras
+
+    from keras_nets.weights.seeded import seed_weights
+
+    other = seed_weights(keras.models.clone_model(toy("plain")), 99)
+    report = verify(good, other)
+    assert report.checks[0].note == "the model's weights are not those of the report"
+    assert status(report, "weights") is Status.FAILED
+    assert status(report, "parity") is Status.FAILED
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda folder: (folder / "report.json").unlink(), "has no report.json"),
+        (lambda folder: (folder / "report.json").write_text("{"), "is not a report"),
+        (shutil.rmtree, "has no report.json"),
+    ],
+)
+def test_a_folder_without_a_readable_report_cannot_be_verified(good, toy, spoil, message):
+    spoil(good)
+    with pytest.raises(ArtifactError, match=message):
+        verify(good, toy("plain"))
+
+
+def test_the_package_gives_its_functions_without_importing_anything_heavy():
+    import export
+
+    assert {"export_model", "verify", "Options", "Expected", "FORMATS"} <= set(export.__all__)
+    assert all(getattr(export, name) is not None for name in export.__all__)
+    with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
+        export.nothing  # noqa: B018
