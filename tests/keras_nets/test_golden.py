@@ -66,7 +66,7 @@ class Golden:
         return {ours[name]: (name, self.kept[f"taps/{name}"]) for name in order}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def goldens(tmp_path_factory):
     """The golden networks, each made on first use."""
     made = {}
