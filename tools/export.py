@@ -60,7 +60,7 @@ def _parser() -> argparse.ArgumentParser:
     add(
         "--self-test",
         action="store_true",
-        help="put bugs into each artifact, and count those caught",
+        help="put bugs into each artifact; count those caught",
     )
     add("--strict", action="store_true", help="fail where a mutant slips through; self-tests too")
     add("--json", action="store_true", help="a line of JSON for each artifact on stdout")
@@ -73,8 +73,8 @@ def _names(known) -> str:
 
 
 def _size(text: str) -> tuple[int, int]:
-    height, _, width = text.partition("x")
-    return int(height), int(width or height)
+    height, x, width = text.partition("x")
+    return int(height), int(width if x else height)
 
 
 def _batches(text: str) -> tuple[int, ...]:

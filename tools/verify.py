@@ -67,22 +67,15 @@ def _verify_one(args, folder: Path, told, show):
     from export.pipeline import verify
     from keras_nets.prepare import prepare
 
-    net, options, source = find_net(told.model), told.options, told.weights["source"]
-    seeded = source.startswith("seeded:") and not args.weights
+    net, source, seed, built = _what_was_built(folder, told)
+    seeded = seed is not None and not args.weights
     weights = None if seeded else args.weights or source
     if weights and not Path(weights).exists():
         raise ArtifactError(
             f"{folder} was made from {source}, which is not there; name its file with --weights"
         )
     show(told.model, "seeding weights" if seeded else f"reading {weights}")
-    prepared = prepare(
-        net,
-        weights,
-        seed=int(source.partition(":")[2]) if seeded else 0,
-        classes=options["classes"],
-        image=tuple(options["image"]),
-        flavour=options["flavour"] or None,
-    )
+    prepared = prepare(net, weights, seed=seed if seeded else 0, **built)
     expected = Expected.of(prepared.counts, f"{net.paper}, flavour {prepared.flavour}")
     return verify(
         folder,
@@ -92,6 +85,25 @@ def _verify_one(args, folder: Path, told, show):
         wish=Wish(self_test=not args.no_self_test, strict=args.strict),
         progress=show,
     )
+
+
+def _what_was_built(folder: Path, told) -> tuple:
+    """The network, the source of its weights, their seed if they had one, and how it was built."""
+    net = find_net(told.model)
+    try:
+        source, options = told.weights["source"], told.options
+        built = {
+            "classes": options["classes"],
+            "image": tuple(options["image"]),
+            "flavour": options["flavour"] or None,
+        }
+        seed = int(source.partition(":")[2]) if source.startswith("seeded:") else None
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise ArtifactError(
+            f"{folder}/report.json does not say how to build {told.model}: {error!r}; "
+            "export it again"
+        ) from error
+    return net, source, seed, built
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from export.errors import ArtifactError
+from export.errors import ArtifactError, ExportError
 from export.formats.base import Found, Opened, Tensor, Written
 from export.formats.tidy import tidy
 from export.lazy import need
@@ -56,7 +56,11 @@ class SavedModel:
                 lambda image: serve(image)["logits"], options.recipe, options.labels
             )
             signatures[CLASSIFY] = module.classify
-        tf.saved_model.save(module, folder / VERSION, signatures=signatures)
+        try:
+            tf.saved_model.save(module, folder / VERSION, signatures=signatures)
+        except tf.errors.OpError as error:  # a full disk, for one, has many names in TensorFlow
+            why = error.message.rpartition("; ")[2].partition(" [Op")[0]
+            raise ExportError(f"{folder} could not be written: {why}") from error
         tidy(folder / VERSION)
         if options.labels:
             write_description(folder / VERSION, options.recipe, options.labels)
