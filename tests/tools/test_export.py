@@ -1,0 +1,270 @@
+"""The command line of export: what it refuses, what it prints, and what it leaves behind."""
+
+import hashlib
+import json
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from export.formats import FORMATS
+from keras_nets.catalog import NETS
+from tools import export
+
+ROOT = Path(__file__).parents[2]
+TOOL = ROOT / "tools" / "export.py"
+SMALL = ["--image-size", "64", "--classes", "10"]
+
+
+def run(*arguments, cwd=ROOT, **options):
+    command = [sys.executable, str(TOOL), *map(str, arguments)]
+    return subprocess.run(
+        command, cwd=cwd, capture_output=True, text=True, check=False, **options
+    )  # fmt: skip
+
+
+def contents(folder):
+    return {
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def refused(capsys, *arguments) -> str:
+    """The line on stderr of a command that exits with 2."""
+    with pytest.raises(SystemExit) as ended:
+        export.main([str(argument) for argument in arguments])
+    told = capsys.readouterr()
+    assert (ended.value.code, told.out) == (2, "")
+    return told.err
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    """A small SqueezeNet as SavedModel and ONNX, by the command line: its folder and its output."""
+    out = tmp_path_factory.mktemp("exports")
+    formats = ["--format", "savedmodel", "--format", "onnx"]
+    command = ["--model", "squeezenet1_1", *formats, *SMALL, "--out", out, "--json"]
+    return out, run(*command, cwd=tmp_path_factory.mktemp("elsewhere"))
+
+
+def test_the_formats_on_the_command_line_are_those_of_the_registry():
+    assert tuple(FORMATS) == export.FORMATS
+
+
+@pytest.mark.parametrize("tool", ["export", "verify", "doctor"])
+@pytest.mark.parametrize("folder", ["/", ROOT, ROOT / "tools"], ids=["/", "root", "tools"])
+def test_help_is_instant_and_loads_nothing_heavy_from_any_folder(tool, folder):
+    """Measured by the processor, so that a busy machine does not fail it."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", ROOT / "tools" / f"{tool}.py", "--help"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert done.stdout.startswith("usage:")
+    imported = {line.rpartition("|")[2].strip().split(".")[0] for line in done.stderr.splitlines()}
+    assert "argparse" in imported, "the list of imports was read"
+    assert not imported & {"numpy", "tensorflow", "keras", "onnx", "rich", "psutil"}
+    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 0.5
+
+
+def test_help_names_every_network_and_format():
+    told = " ".join(run("--help").stdout.split())
+    assert all(name in told for name in (*NETS, *FORMATS))
+
+
+def test_an_unknown_network_is_told_the_known_ones(capsys):
+    told = refused(capsys, "--model", "vgg12", "--format", "onnx")
+    assert told == f"error: no network is called 'vgg12'; the catalog has {', '.join(NETS)}\n"
+
+
+def test_an_unknown_format_is_told_the_known_ones(capsys):
+    told = refused(capsys, "--model", "vgg13", "--format", "tflite")
+    assert told == f"error: no format is called 'tflite'; known are {', '.join(FORMATS)}\n"
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("--batch-sizes", "0"),
+        ("--batch-sizes", "1,-4"),
+        ("--batch-sizes", "one"),
+        ("--batch-sizes", ""),
+        ("--image-size", "0"),
+        ("--image-size", "x"),
+        ("--image-size", "64x"),
+        ("--image-size", "-64"),
+        ("--image-size", "64x64x3"),
+        ("--image-size", "8"),
+        ("--classes", "0"),
+        ("--classes", "1"),
+        ("--classes", "many"),
+        ("--seed", "-1"),
+        ("--seed", "4294967296"),
+        ("--seed", "x"),
+        ("--weights", "no/such/file.h5"),
+    ],
+)
+def test_an_argument_that_makes_no_sense_is_refused(capsys, tmp_path, option, value):
+    out = tmp_path / "exports"
+    told = refused(
+        capsys, "--model", "squeezenet1_1", "--format", "onnx", f"{option}={value}", "--out", out
+    )
+    assert "error: " in told
+    assert "Traceback" not in told
+    last = told.splitlines()[-1]
+    assert value in last or "from 1 up" in last or "between 0 and 2**32 - 1" in last
+    assert not list(tmp_path.rglob("model.onnx"))
+
+
+@pytest.mark.parametrize("missing", ["--model", "--format"])
+def test_what_to_export_must_be_said(capsys, missing):
+    given = {"--model": "vgg13", "--format": "onnx"}
+    del given[missing]
+    assert missing in refused(capsys, *next(iter(given.items())))
+
+
+def test_a_verified_export_exits_with_0(exported):
+    out, done = exported
+    assert done.returncode == 0, done.stderr
+    assert {path.name for path in out.iterdir()} == {"squeezenet1_1"}
+    assert {path.name for path in (out / "squeezenet1_1").iterdir()} == {"savedmodel", "onnx"}
+
+
+def test_stdout_is_one_json_object_a_line(exported):
+    out, done = exported
+    reports = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [report["format"] for report in reports] == ["savedmodel", "onnx"]
+    for report in reports:
+        assert list(report) == [
+            "schema", "model", "format", "passed", "weights", "options", "artifact", "checks",
+            "cost", "environment", "command",
+        ]  # fmt: skip
+        folder = out / report["model"] / report["format"]
+        assert report == json.loads((folder / "report.json").read_text())
+        assert (report["schema"], report["passed"]) == (1, True)
+        assert report["weights"]["source"] == "seeded:0"
+        assert report["options"]["image"] == [64, 64, 3]
+        assert report["command"][:2] == ["python", "tools/export.py"]
+
+
+def test_stderr_holds_the_stages_and_nothing_of_what_libraries_say(exported):
+    _, done = exported
+    assert "tracing the network" in done.stderr
+    for line in done.stderr.splitlines():
+        assert line.split()[1:2] == ["s"], f"no stage: {line!r}"
+
+
+def test_a_table_for_people_stands_on_stdout(capsys, tmp_path):
+    command = ["--model", "squeezenet1_1", "--format", "onnx", *SMALL, "--out", str(tmp_path)]
+    assert export.main(command) == 0
+    told = capsys.readouterr().out
+    assert "parity" in told
+    assert "verified" in told
+    assert f"{tmp_path}/squeezenet1_1/onnx" in told
+    assert "seeded:0" in told
+
+
+AGAIN = ["--model", "squeezenet1_1", "--format", "onnx", *SMALL]
+
+
+@pytest.mark.parametrize("stage", ["loading TensorFlow", "writing", "verifying"])
+def test_an_interrupt_exits_with_130_and_leaves_the_old_artifact(exported, tmp_path, stage):
+    out = copy(exported[0], tmp_path)
+    before = contents(out)
+    child = subprocess.Popen(
+        [sys.executable, str(TOOL), *AGAIN, "--out", str(out), "--seed", "5"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+    )
+    for line in child.stderr:
+        if stage in line:
+            break
+    time.sleep(0.05)
+    child.send_signal(signal.SIGINT)
+    stdout, stderr = child.communicate()
+    assert (child.returncode, stdout) == (130, "")
+    assert stderr.endswith("interrupted; artifacts that were there before are as they were\n")
+    assert "Traceback" not in stderr
+    assert contents(out) == before
+    assert {path.name for path in out.iterdir()} == {"squeezenet1_1"}
+
+
+def copy(folder, tmp_path) -> Path:
+    return shutil.copytree(folder, tmp_path / "exports")
+
+
+@pytest.mark.parametrize("format", ["savedmodel", "onnx"])
+def test_a_file_that_cannot_grow_exits_with_2_and_leaves_the_old_artifact(
+    exported, tmp_path, format
+):
+    """As on a full disk: every write beyond a megabyte fails."""
+    out = copy(exported[0], tmp_path)
+    before = contents(out)
+
+    def limit():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, 1_000_000))
+
+    done = run(
+        "--model", "squeezenet1_1", "--format", format, *SMALL, "--out", out, preexec_fn=limit
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.splitlines()[-1].startswith("error: ")
+    assert "Traceback" not in done.stderr
+    assert contents(out) == before
+    assert {path.name for path in out.iterdir()} == {"squeezenet1_1"}
+
+
+def test_a_killed_export_leaves_the_old_artifact_and_the_next_one_cleans_up(exported, tmp_path):
+    out = copy(exported[0], tmp_path)
+    before = contents(out / "squeezenet1_1")
+    child = subprocess.Popen(
+        [sys.executable, str(TOOL), *AGAIN, "--out", str(out)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+    )
+    for line in child.stderr:
+        if "writing" in line:
+            break
+    child.kill()
+    child.communicate()
+    assert (out / ".staging").exists(), "it was killed before it was done"
+    assert contents(out / "squeezenet1_1") == before
+    done = run(*AGAIN, "--out", out)
+    assert done.returncode == 0, done.stderr
+    assert {path.name for path in out.iterdir()} == {"squeezenet1_1"}
+
+
+def test_an_out_that_cannot_be_written_exits_with_2(capsys, tmp_path):
+    (tmp_path / "file").write_text("the user's")
+    told = refused(
+        capsys, "--model", "squeezenet1_1", "--format", "onnx", *SMALL, "--out", tmp_path / "file"
+    )
+    assert told.splitlines()[-1].endswith("choose another --out")
+    assert (tmp_path / "file").read_text() == "the user's"
+
+
+def test_a_lane_that_cannot_exist_exits_with_2_and_the_reason(capsys, tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("KERAS_NETS_LANES", str(tmp_path / "file" / "lanes"))
+    out = tmp_path / "exports"
+    told = refused(
+        capsys, "--model", "squeezenet1_1", "--format", "tftrt-fp16", *SMALL, "--out", out
+    )
+    assert told.splitlines()[-1].startswith("error: the lane tf217 ")
+    assert "Traceback" not in told
+    assert not out.exists()

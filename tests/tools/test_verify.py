@@ -1,0 +1,131 @@
+"""The command line of verify: honest artifacts, tampered ones, and none."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tools import export, verify
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    """A small SqueezeNet as ONNX."""
+    out = tmp_path_factory.mktemp("exports")
+    assert export.main([
+        "--model", "squeezenet1_1", "--format", "onnx", "--image-size", "64", "--classes", "10",
+        "--seed", "3", "--out", str(out),
+    ]) == 0  # fmt: skip
+    return out / "squeezenet1_1" / "onnx"
+
+
+@pytest.fixture
+def artifact(exported, tmp_path):
+    """A copy, to be tampered with."""
+    return shutil.copytree(exported, tmp_path / "onnx")
+
+
+def flip(path):
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 0x40  # within a weight
+    path.write_bytes(content)
+
+
+def judged(capsys, *arguments):
+    """The exit status, and the checks that are printed as JSON."""
+    status = verify.main([*map(str, arguments), "--json", "--no-self-test"])
+    (report,) = map(json.loads, capsys.readouterr().out.splitlines())
+    return status, {check["name"]: check["status"] for check in report["checks"]}
+
+
+def test_an_honest_artifact_exits_with_0_from_any_folder(exported, tmp_path):
+    """The one run in a process of its own."""
+    done = subprocess.run(
+        [sys.executable, ROOT / "tools" / "verify.py", exported, "--no-self-test"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "hashes" in done.stdout
+    assert "verified" in done.stdout
+    for line in done.stderr.splitlines():
+        assert line.split()[1:2] == ["s"], f"no stage: {line!r}"
+
+
+def test_every_check_is_made_anew(exported, capsys):
+    status, checks = judged(capsys, exported)
+    assert status == 0
+    assert list(checks)[:6] == ["hashes", "params", "weights", "graph", "contract", "parity"]
+    assert set(checks.values()) == {"passed"}
+
+
+def test_a_flipped_byte_fails_hashes_and_exits_with_1(artifact, capsys):
+    flip(artifact / "model.onnx")
+    status, checks = judged(capsys, artifact)
+    assert status == 1
+    assert (checks["hashes"], checks["weights"]) == ("failed", "failed")
+
+
+def test_without_hashes_a_flipped_byte_is_caught_by_the_other_checks(artifact, capsys):
+    flip(artifact / "model.onnx")
+    status, checks = judged(capsys, artifact, "--ignore-hash")
+    assert status == 1
+    assert "hashes" not in checks
+    assert checks["weights"] == "failed"
+
+
+def test_a_change_that_means_nothing_passes_without_hashes(artifact, capsys):
+    (artifact / "notes.txt").write_text("mine")
+    assert judged(capsys, artifact)[0] == 1
+    assert judged(capsys, artifact, "--ignore-hash")[0] == 0
+
+
+def test_a_report_that_promises_other_weights_exits_with_1(artifact, capsys):
+    told = json.loads((artifact / "report.json").read_text())
+    told["weights"]["source"] = "seeded:4"
+    (artifact / "report.json").write_text(json.dumps(told))
+    status, checks = judged(capsys, artifact)
+    assert status == 1
+    assert {checks[name] for name in ("hashes", "weights", "parity")} == {"failed"}
+
+
+def edited(artifact, **changes):
+    told = json.loads((artifact / "report.json").read_text())
+    (artifact / "report.json").write_text(json.dumps(told | changes))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda a: (a / "report.json").unlink(), "has no report.json; name a folder that"),
+        (lambda a: (a / "report.json").write_text("{"), "is not a report"),
+        (lambda a: edited(a, schema=9), "is of schema 9"),
+        (lambda a: edited(a, model="vgg12"), "no network is called 'vgg12'"),
+        (lambda a: edited(a, format="tflite"), "no format is called 'tflite'"),
+        (
+            lambda a: edited(a, weights={"source": "gone.h5", "sha256": ""}),
+            "was made from gone.h5, which is not there; name its file with --weights",
+        ),
+        (lambda a: edited(a, options={}), "does not say how to build"),
+        (
+            lambda a: edited(a, weights={"source": "seeded:x", "sha256": ""}),
+            "does not say how to build",
+        ),
+    ],
+    ids=["none", "half", "schema", "model", "format", "weights", "options", "seed"],
+)
+def test_what_cannot_be_verified_exits_with_2_and_says_why(artifact, capfd, spoil, message):
+    spoil(artifact)
+    with pytest.raises(SystemExit) as ended:
+        verify.main([str(artifact)])
+    assert ended.value.code == 2
+    last = capfd.readouterr().err.splitlines()[-1]
+    assert last.startswith("error: ")
+    assert message in last
