@@ -4,7 +4,6 @@ import math
 
 import keras
 import numpy as np
-import tensorflow as tf
 from keras import layers
 
 from keras_nets.catalog import NETS, Net, find_net
@@ -59,8 +58,11 @@ def build_unfilled(net: Net, **options) -> keras.Model:
     """Build a model whose weights have memory but no values yet: nothing is drawn.
 
     Drawing VGG-19's initial values would take 6 s and 1.4 GB, to be overwritten. Where another
-    Keras does not know `_initializer`, it draws them, and all else stays right.
+    Keras does not know `_initializer`, or with another backend than TensorFlow, it draws them, and
+    all else stays right.
     """
+    if keras.backend.backend() != "tensorflow":
+        return net.build(**options)
     with keras.StatelessScope():  # on leaving, Keras initialises what was made inside
         model = net.build(**options)
         for _, variable in weight_variables(model):
@@ -155,19 +157,23 @@ def _seeded_head(model: keras.Model) -> dict[str, np.ndarray]:
     for name, variable in weight_variables(head):
         if name.startswith("logits/"):
             seeded[name] = _aligned(tuple(variable.shape))
-            seeded[name][...] = variable.numpy()
+            seeded[name][...] = keras.ops.convert_to_numpy(variable)
     return seeded
 
 
 def _unfilled(shape, dtype):
     """An initializer that takes memory and leaves it untouched."""
     if dtype != "float32":
-        return tf.zeros(shape, dtype)
+        return keras.ops.zeros(shape, dtype)
     return _shared(_aligned(tuple(shape)))
 
 
-def _shared(values: np.ndarray) -> tf.Tensor:
-    """A tensor over the memory of `values`, which it keeps alive: no copy is made."""
+def _shared(values: np.ndarray):
+    """What to assign `values` by: in TensorFlow a tensor over their memory, which is no copy."""
+    if keras.backend.backend() != "tensorflow":
+        return values
+    import tensorflow as tf
+
     return tf.experimental.dlpack.from_dlpack(values.__dlpack__())
 
 
