@@ -2,7 +2,7 @@
 
 import hashlib
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -17,10 +17,11 @@ SMALLEST = 2.0**-25  # rounds to zero in float16
 
 @dataclass(frozen=True)
 class Layer:
-    """The largest absolute activation of one layer over the probes."""
+    """The largest absolute activation of one layer over the probes, and all for the first probe."""
 
     name: str
     largest: float
+    first: np.ndarray | None = field(default=None, repr=False, compare=False)  # None: runs twice
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,29 @@ class Half:
     largest: float
     subnormal: float
     zero: float
+
+
+@dataclass(frozen=True)
+class LayerNoise:
+    """How far the output of one layer moves, in that output's standard deviations."""
+
+    name: str
+    fp32: float
+    fp16: float
+    int8: float
+
+
+@dataclass(frozen=True)
+class Noise:
+    """How far the logits move for no fault of anybody's, in their standard deviations.
+
+    `fp32` when sums are made in another order, the others when numbers are rounded.
+    """
+
+    fp32: float
+    fp16: float
+    int8: float
+    layers: tuple[LayerNoise, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -57,6 +81,7 @@ class Reference:
     logits: np.ndarray  # (n, classes) float32
     layers: tuple[Layer, ...]  # empty where the model is no functional graph
     norms: tuple[Norm, ...] = ()
+    noise: Noise | None = None  # None where it could not be measured
 
 
 def observe_model(model, skeleton, images: np.ndarray) -> Reference:
@@ -67,6 +92,7 @@ def observe_model(model, skeleton, images: np.ndarray) -> Reference:
         values = weight.read()
         found.append(Found(weight.name, weight.shape, digest(values)))
         halves.append(_half(weight.name, values))
+    folds = tuple(norms(model))
     return Reference(
         skeleton.name,
         skeleton.image,
@@ -78,8 +104,18 @@ def observe_model(model, skeleton, images: np.ndarray) -> Reference:
         images,
         logits,
         layers,
-        tuple(norms(model)),
+        folds,
+        _noise(skeleton, images, layers, folds),
     )
+
+
+def _noise(skeleton, images, layers, folds) -> Noise | None:
+    from export.gate.noise import measure_noise
+
+    try:
+        return measure_noise(skeleton, images, [layer.name for layer in layers], folds)
+    except Exception:  # an operation that cannot be rounded or shuffled; bounds are fixed then
+        return None
 
 
 def canonical_sha256(model) -> str:
@@ -105,13 +141,19 @@ def _totals(model) -> Totals:
 def _run(model, images):
     """Logits of the model, and the largest activation of each of its layers."""
     largest: dict[str, float] = {}
+    first: dict[str, np.ndarray | None] = {}
 
     def tap(operation):
+        if hasattr(operation, "_run_through_graph"):  # a model within the model
+            return lambda x, **_: operation._run_through_graph(x, operation_fn=tap)
+
         def call(*args, **options):
             outputs = operation(*args, **options)
             if hasattr(outputs, "dtype"):
-                peak = _peak(np.asarray(outputs))
-                largest[operation.name] = max(peak, largest.get(operation.name, 0.0))
+                values, name = np.asarray(outputs), operation.name
+                largest[name] = max(_peak(values), largest.get(name, 0.0))
+                if not parts:
+                    first[name] = None if name in first else values[:1].astype(np.float32)
             return outputs
 
         return call
@@ -124,7 +166,8 @@ def _run(model, images):
         else:
             logits = model(batch, training=False)
         parts.append(np.asarray(logits, np.float32))
-    return np.concatenate(parts), tuple(Layer(name, peak) for name, peak in largest.items())
+    layers = (Layer(name, peak, first.get(name)) for name, peak in largest.items())
+    return np.concatenate(parts), tuple(layers)
 
 
 def _peak(values: np.ndarray) -> float:

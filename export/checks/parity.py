@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from export.checks.base import Trial, skipped, verdict
+from export.checks.bounds import REORDERED, ROUNDED, Bound, bound
 from export.checks.distribution import distribution
 from export.results import Check
 
@@ -16,9 +17,8 @@ def parity(trial: Trial) -> Check:
     """Worst logit error in standard deviations of the reference, and top-1 agreement."""
     observation = trial.observation
     note = f"{observation.ran}; " if trial.format.lane else ""
-    return compare(
-        "parity", trial.reference.logits, observation.logits, trial.format.tolerance, note
-    )
+    allowed = bound(trial.reference.noise, REORDERED, trial.format.tolerance)
+    return _within("parity", trial.reference.logits, observation.logits, allowed, note)
 
 
 def engine(trial: Trial) -> Check | None:
@@ -27,8 +27,14 @@ def engine(trial: Trial) -> Check | None:
         return None
     if trial.engine is None or trial.engine.logits is None:
         return skipped("engine", trial.engine.why if trial.engine else "not asked for")
-    allowed = trial.format.engine_tolerance
-    return compare("engine", trial.reference.logits, trial.engine.logits, allowed, "on a GPU; ")
+    allowed = bound(trial.reference.noise, ROUNDED, trial.format.engine_tolerance)
+    return _within("engine", trial.reference.logits, trial.engine.logits, allowed, "on a GPU; ")
+
+
+def _within(name: str, wanted: np.ndarray, got: np.ndarray, bound: Bound, note: str) -> Check:
+    check = compare(name, wanted, got, bound.allowed, note)
+    note = "; ".join(filter(None, [check.note, bound.note]))
+    return replace(check, note=note, details={**check.details, **bound.details})
 
 
 def compare(

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import tensorflow as tf
@@ -50,11 +51,20 @@ class TensorFlowNetwork:
 
     def __post_init__(self):
         self._holders = {name: holder for holder, name in self.names.items()}
-        self.nodes = {node.name: node for node in self.graph.node}
-        for node in self.graph.node:  # nothing here has side effects that need an order
+        sources = {}
+        for node in self.graph.node:
+            if node.name == producer(self.image) and node.op != "Placeholder":
+                node.op = "Placeholder"  # it had a default, such as decoded pictures
+                del node.input[:]
+            # Nothing here has side effects that need an order.
             node.input[:] = [source for source in node.input if not source.startswith("^")]
-        sources = {n.name: [producer(s) for s in n.input] for n in self.graph.node}
-        self._order = in_order(sources, producer(self.logits))
+            sources[node.name] = [producer(source) for source in node.input]
+        order = in_order(sources, producer(self.logits))
+        nodes = {node.name: node for node in self.graph.node}
+        used = type(self.graph)(versions=self.graph.versions)
+        used.node.extend(nodes[name] for name in order)
+        self.graph = used
+        self.nodes = {node.name: node for node in used.node}
         self.parts = tuple(self._parts())
 
     def read(self, weight: str) -> np.ndarray:
@@ -71,14 +81,13 @@ class TensorFlowNetwork:
         return {name: tensor.numpy() for name, tensor in zip(tensors, found, strict=True)}
 
     def tensors(self) -> list[str]:
-        given = (self.nodes[name] for name in self._order)
-        return [f"{node.name}:0" for node in given if node.op not in ("Const", "Placeholder")]
+        return [f"{name}:0" for name in self.nodes if self.is_float(name)]
 
     def function(self, tensors: list[str], graph=None, values=None):
         """A function from images to `tensors` of the graph, or of a changed one."""
         graph, values = graph or self.graph, self.values if values is None else values
         bare = type(graph)(versions=graph.versions)  # of placeholders, which stay unfed if imported
-        bare.node.extend(node for node in graph.node if node.op not in ("Placeholder", "NoOp"))
+        bare.node.extend(node for node in graph.node if node.op != "Placeholder")
         holders, fed = [f"{holder}:0" for holder in values], list(values.values())
         ports = [name if ":" in name else f"{name}:0" for name in tensors]
 
@@ -102,19 +111,29 @@ class TensorFlowNetwork:
 
     def shape(self, tensor: str) -> tuple:
         """The static shape of a tensor; a free axis is None."""
+        port = tensor if ":" in tensor else f"{tensor}:0"
+        return tuple(self._imported.get_tensor_by_name(port).shape.as_list())
+
+    def is_float(self, node: str) -> bool:
+        """Whether the node computes one tensor of float32."""
+        operation = self._imported.get_operation_by_name(node)
+        kinds = [tensor.dtype for tensor in operation.outputs]
+        return kinds == [tf.float32] and operation.type not in ("Const", "Placeholder")
+
+    @cached_property
+    def _imported(self) -> tf.Graph:
         imported = tf.Graph()
         with imported.as_default():
             tf.import_graph_def(self.graph, name="")
-        port = tensor if ":" in tensor else f"{tensor}:0"
-        return tuple(imported.get_tensor_by_name(port).shape.as_list())
+        return imported
 
     def _parts(self):
         biases = {}
-        for name in self._order:
+        for name in self.nodes:
             node = self.nodes[name]
             if node.op == "BiasAdd" and producer(node.input[1]) in self.names:
                 biases[producer(node.input[0])] = self.names[producer(node.input[1])]
-        for name in self._order:
+        for name in self.nodes:
             node = self.nodes[name]
             kind = KINDS.get(node.op)
             if kind is None or kind == JOIN and not self._joins(node):

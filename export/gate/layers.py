@@ -1,0 +1,44 @@
+"""Which tensor of an artifact holds the output of which Keras layer.
+
+Operations keep the scope that they were traced in, a layer's name, through every converter.
+"""
+
+import re
+from collections.abc import Iterable
+
+from export.fold import Norm
+from export.forward import scope
+
+# What converters and loaders put before a name.
+PREFIX = re.compile(
+    r"^(TRTEngineOp_\d+_\d+|StatefulPartitionedCall(_\d+)?|PartitionedCall(_\d+)?)/"
+)
+
+
+def layer_scopes(layers: Iterable[str], norms: Iterable[Norm]) -> dict[str, str]:
+    """Layers whose outputs an artifact can hold, in order, and the scope of each.
+
+    A layer that a batch-norm folds into has no output of its own left: the batch-norm's is there.
+    """
+    into = {norm.name: norm.into for norm in norms if norm.into}
+    folded = set(into.values())
+    return {name: scope(into.get(name, name)) for name in layers if name not in folded}
+
+
+def layer_tensors(scopes: dict[str, str], tensors: list[str], logits: str) -> dict[str, str]:
+    """The last of the `tensors`, which are in running order, in each layer's scope.
+
+    The last layer's is `logits`, which the converter may have renamed.
+    """
+    last = {}
+    for tensor in tensors:
+        name = tensor
+        while PREFIX.match(name):
+            name = PREFIX.sub("", name)
+        head = name.rpartition("/")[0]
+        while head:
+            last[head] = tensor
+            head = head.rpartition("/")[0]
+    found = {layer: last[path] for layer, path in scopes.items() if path in last}
+    final = next(reversed(scopes), None)
+    return {**found, **({final: logits} if final else {})}

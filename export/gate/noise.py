@@ -1,0 +1,176 @@
+"""How far a network's logits move for no fault of anybody's: its own numerical noise.
+
+Bounds are multiples of it. In 32 bits, sums are made in another order: the channels that a
+convolution or a dense layer adds up are shuffled, which changes nothing else. In 16 bits, weights
+and activations are rounded to float16 and everything is added up in float32. In 8 bits, kernels are
+rounded to 255 levels a channel and what they are applied to to 256 levels between its extremes.
+"""
+
+import numpy as np
+import tensorflow as tf
+
+from export.gate.layers import layer_scopes, layer_tensors
+from export.gate.tensorflow import TensorFlowNetwork, add_constant, producer
+from export.reference import LayerNoise, Noise
+from export.skeleton import IMAGE, LOGITS, stand_in
+
+SHUFFLES = 2  # of which the larger difference counts
+IMAGES = 2
+FUSED = ("BiasAdd", "Relu", "LeakyRelu", "Relu6")  # an engine keeps what goes into these in 32 bits
+KERNELS = ("Conv2D", "MatMul", "DepthwiseConv2dNative")
+
+
+def measure_noise(skeleton, images: np.ndarray, layers=(), norms=()) -> Noise:
+    """The noise of a traced network on the first few `images`.
+
+    `layers` are the names of Keras layers, in running order, whose rounding is to be told apart.
+    """
+    network, images = _network(skeleton), images[:IMAGES]
+    places = layer_tensors(layer_scopes(layers, norms), network.tensors(), f"{LOGITS}:0")
+    tensors = [*places.values(), f"{LOGITS}:0"]
+    base, spans = _with_spans(network, tensors, images)
+
+    def moved(graph) -> list[float]:
+        """How far each tensor moves in a changed graph, in its own standard deviations."""
+        outputs = network.function(tensors, graph)(images)
+        return [_moved(own, other.numpy()) for own, other in zip(base, outputs, strict=True)]
+
+    shuffles = [moved(_shuffled(network, seed)) for seed in range(SHUFFLES)]
+    shuffled = [max(pair) for pair in zip(*shuffles, strict=True)]
+    half, eight = moved(_halved(network)), moved(_quantised(network, spans))
+    told = tuple(map(LayerNoise, places, shuffled, half, eight))
+    return Noise(shuffled[-1], half[-1], eight[-1], told)
+
+
+def _moved(own: np.ndarray, other: np.ndarray) -> float:
+    moved = float(np.abs(own - other).max()) / (float(own.std()) or 1.0)
+    return moved if np.isfinite(moved) else float("inf")
+
+
+def _network(skeleton) -> TensorFlowNetwork:
+    """The skeleton with its weights beside it; those of Keras are shared, not copied."""
+    values, names = {}, {}
+    for index, weight in enumerate(skeleton.weights):
+        own = getattr(weight.variable, "value", None)
+        shared = isinstance(own, tf.Variable)
+        values[stand_in(index)] = tf.convert_to_tensor(own if shared else weight.read())
+        names[stand_in(index)] = weight.name
+    graph = _copied(skeleton.graph)
+    return TensorFlowNetwork(graph, f"{IMAGE}:0", f"{LOGITS}:0", values, names)
+
+
+def _copied(graph):
+    return type(graph).FromString(graph.SerializeToString())
+
+
+def _with_spans(network, tensors: list[str], images):
+    """The tensors' values, and the extremes of what goes into each convolution and dense layer."""
+    graph = _copied(network.graph)
+    kernels = [node for node in network.graph.node if node.op in KERNELS]
+    extremes = []
+    for node in kernels:
+        add_constant(graph, f"{node.name}/all", np.int32(range(2 if node.op == "MatMul" else 4)))
+        for op in ("Min", "Max"):
+            inputs = [node.input[0], f"{node.name}/all"]
+            made = graph.node.add(op=op, name=f"{node.name}/{op}", input=inputs)
+            made.attr["T"].type, made.attr["Tidx"].type = FLOAT, INT
+            extremes.append(made.name)
+    found = [tensor.numpy() for tensor in network.function([*tensors, *extremes], graph)(images)]
+    numbers = np.reshape(found[len(tensors) :], (-1, 2))
+    spans = {node.name: pair for node, pair in zip(kernels, numbers.tolist(), strict=True)}
+    return found[: len(tensors)], spans
+
+
+FLOAT, HALF, INT = (kind.as_datatype_enum for kind in (tf.float32, tf.float16, tf.int32))
+
+
+def _shuffled(network, seed: int):
+    """The graph with the channels that each kernel adds up in another order."""
+    graph = _copied(network.graph)
+    random = np.random.RandomState(seed)
+    for node in list(graph.node):
+        if node.op not in ("Conv2D", "MatMul") or producer(node.input[1]) not in network.names:
+            continue
+        shape = network.values[producer(node.input[1])].shape
+        add_constant(graph, f"{node.name}/order", np.int32(random.permutation(shape[-2])))
+        for at, axis in ((0, len(shape) - 1), (1, len(shape) - 2)):
+            add_constant(graph, f"{node.name}/axis{at}", np.int32(axis))
+            made = graph.node.add(
+                op="GatherV2",
+                name=f"{node.name}/shuffled{at}",
+                input=[node.input[at], f"{node.name}/order", f"{node.name}/axis{at}"],
+            )
+            made.attr["Tparams"].type = FLOAT
+            made.attr["Tindices"].type = made.attr["Taxis"].type = INT
+            if at:
+                made.input.append(f"^{node.name}/shuffled0")  # its turn
+            node.input[at] = made.name
+    return graph
+
+
+def _halved(network):
+    """The graph with weights and activations rounded to float16."""
+    graph = _copied(network.graph)
+    takers = {}
+    for node in graph.node:
+        for source in node.input:
+            takers.setdefault(producer(source), []).append(node)
+    for node in list(graph.node):
+        for at, source in enumerate(node.input):
+            if producer(source) in network.names:
+                turn = _turn(node)
+                node.input[at] = _through_half(graph, f"{node.name}/half{at}", source, turn)
+        alone = takers.get(node.name, ())
+        if network.is_float(node.name) and not (len(alone) == 1 and alone[0].op in FUSED):
+            name, node.name = node.name, f"{node.name}/exact"
+            _through_half(graph, name, node.name)
+    for node in list(graph.node):  # the image itself
+        for at, source in enumerate(node.input):
+            if source in (IMAGE, f"{IMAGE}:0"):
+                name = f"{node.name}/{IMAGE}{at}"
+                node.input[at] = _through_half(graph, name, source)
+    return graph
+
+
+def _turn(node) -> list[str]:
+    """A control input that holds work on a weight back until it is the node's turn.
+
+    Without it all weights are copied at once, when the graph starts.
+    """
+    first = producer(node.input[0])
+    return [] if first == IMAGE else [f"^{first}"]
+
+
+def _through_half(graph, name: str, source: str, turn: list[str] = ()) -> str:
+    down = graph.node.add(op="Cast", name=f"{name}/down", input=[source, *turn])
+    down.attr["SrcT"].type, down.attr["DstT"].type = FLOAT, HALF
+    up = graph.node.add(op="Cast", name=name, input=[down.name])
+    up.attr["SrcT"].type, up.attr["DstT"].type = HALF, FLOAT
+    return name
+
+
+def _quantised(network, spans: dict[str, list[float]]):
+    """The graph with kernels, and what they are applied to, rounded to 8 bits."""
+    graph = _copied(network.graph)
+    for node in list(graph.node):
+        if node.op not in KERNELS:
+            continue
+        low, high = spans[node.name]
+        _fake_quantised(graph, node, 0, min(low, 0.0), max(high, 0.0), "FakeQuantWithMinMaxVars")
+        holder = producer(node.input[1])
+        if holder in network.names and node.op != "DepthwiseConv2dNative":
+            values = network.values[holder]
+            most = tf.reduce_max(tf.abs(values), axis=range(len(values.shape) - 1)).numpy()
+            most = np.maximum(most, np.finfo(np.float32).tiny)
+            _fake_quantised(graph, node, 1, -most, most, "FakeQuantWithMinMaxVarsPerChannel")
+    return graph
+
+
+def _fake_quantised(graph, node, at: int, low, high, op: str) -> None:
+    name = f"{node.name}/eight{at}"
+    add_constant(graph, f"{name}/low", np.float32(low))
+    add_constant(graph, f"{name}/high", np.float32(high))
+    inputs = [node.input[at], f"{name}/low", f"{name}/high", *(_turn(node) if at else ())]
+    made = graph.node.add(op=op, name=name, input=inputs)
+    made.attr["num_bits"].i, made.attr["narrow_range"].b = 8, bool(at)
+    node.input[at] = name
