@@ -62,7 +62,9 @@ class Format(Protocol):
     name: str  # what --format takes
     title: str  # one line on what it is for
     precision: str  # "fp32" or "fp16": what its engine computes in
-    tolerance: float  # worst logit error accepted, in standard deviations of the reference
+    # Worst logit error accepted, in standard deviations of the reference, of a network whose own
+    # noise could not be measured.
+    tolerance: float
     lane: str | None  # the private environment that writing it needs
 
     def write(self, skeleton, folder: Path, scratch: Path, options) -> Written:
