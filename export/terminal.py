@@ -129,6 +129,10 @@ def _lines(check: Check) -> Iterator[str]:
     yield f"  {check.name:<12}{status}{numbers}"
     if check.note:
         yield f"              [dim]{escape(check.note)}[/]"
+    for layer in check.details.get("layers", ()):
+        if "tensor" in layer:  # a comparison, which was asked for or which a failure led to
+            error, allowed = _number(layer["error"]), _number(layer["allowed"])
+            yield f"              [dim]{error or '-':>8} of {allowed}  {escape(layer['name'])}[/]"
 
 
 def _number(value: float | None) -> str:

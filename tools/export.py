@@ -63,6 +63,7 @@ def _parser() -> argparse.ArgumentParser:
         help="put bugs into each artifact; count those caught",
     )
     add("--strict", action="store_true", help="fail where a mutant slips through; self-tests too")
+    add("--layers", action="store_true", help="compare layer by layer, even where all is well")
     add("--json", action="store_true", help="a line of JSON for each artifact on stdout")
     add("--verbose", action="store_true", help="show what libraries say, and traces of errors")
     return parser
@@ -124,7 +125,7 @@ def _make(args, net, formats, argv, show, meter):
         args.batch_sizes,
         args.seed,
         ("python", "tools/export.py", *argv),
-        Wish(self_test=args.self_test, strict=args.strict),
+        Wish(self_test=args.self_test, strict=args.strict, layers=args.layers),
         *_classify(args.labels, net, prepared),
     )
     expected = Expected.of(prepared.counts, f"{net.paper}, flavour {prepared.flavour}")
@@ -169,7 +170,7 @@ def _export_each(args, models: list[str], formats: list[str]) -> int:
             command += [f"--{option}", str(getattr(args, option))]
     command += ["--batch-sizes", ",".join(map(str, args.batch_sizes)), "--json"]
     command += ["--image-size", "x".join(map(str, args.image_size))] if args.image_size else []
-    for flag in ("verbose", "self_test", "strict"):
+    for flag in ("verbose", "self_test", "strict", "layers"):
         command += [f"--{flag.replace('_', '-')}"] if getattr(args, flag) else []
     statuses, reports = [], []
     for model in models:

@@ -43,6 +43,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--weights", metavar="FILE", help="where they no longer lie where the report says")
     add("--no-self-test", action="store_true", help="do not test the gate on mutants")
     add("--strict", action="store_true", help="fail where a mutant slips through")
+    add("--layers", action="store_true", help="compare layer by layer, even where all is well")
     add("--ignore-hash", action="store_true", help="do not compare with the report's hashes")
     add("--json", action="store_true", help="a line of JSON for each artifact on stdout")
     add("--verbose", action="store_true", help="show what libraries say, and traces of errors")
@@ -82,7 +83,7 @@ def _verify_one(args, folder: Path, told, show):
         prepared.model,
         expected=expected,
         compare_hashes=not args.ignore_hash,
-        wish=Wish(self_test=not args.no_self_test, strict=args.strict),
+        wish=Wish(self_test=not args.no_self_test, strict=args.strict, layers=args.layers),
         progress=show,
     )
 

@@ -7,10 +7,10 @@ from export.checks import Expected, Trial, run_checks
 from export.checks.base import verdict
 from export.engine import run_engine
 from export.formats import Format
-from export.gate.power import Power, as_details, measure_power
+from export.gate import divergence, power
 from export.observe import observe
 from export.reference import Reference
-from export.results import Check
+from export.results import Check, Status
 
 
 @dataclass(frozen=True)
@@ -39,27 +39,37 @@ def examine(
     engine = run_engine(format, folder, reference.images, scratch) if format.lane else None
     trial = Trial(format, reference, observation, expected, batch_sizes, engine, stock)
     checks = run_checks(trial)
+    parity = _parity(checks)
+    if wish.layers or parity.status is Status.FAILED:
+        progress(format.name, "comparing layer by layer")
+        found = divergence.find_divergence(trial, folder, scratch)
+        told = divergence.as_details(found)
+        checks = _with(checks, replace(parity, note=f"{parity.note}; {found}"), told)
     if wish.self_test or wish.strict:
         progress(format.name, "testing the gate on mutants")
-        power = measure_power(trial, checks, folder, scratch, _allowed(checks))
-        checks = _with_power(checks, power, wish.strict)
+        found = power.measure_power(trial, checks, folder, scratch, parity.allowed)
+        checks = _with_power(checks, found, wish.strict)
     return checks
 
 
-def _allowed(checks: tuple[Check, ...]) -> float:
-    return next(check.allowed for check in checks if check.name == "parity") or 0.0
+def _parity(checks: tuple[Check, ...]) -> Check:
+    return next(check for check in checks if check.name == "parity")
 
 
-def _with_power(checks: tuple[Check, ...], power: Power, strict: bool) -> tuple[Check, ...]:
+def _with(checks: tuple[Check, ...], changed: Check, details: dict) -> tuple[Check, ...]:
+    """The checks, one of them changed and with further details."""
+    changed = replace(changed, details={**changed.details, **details})
+    return tuple(changed if check.name == changed.name else check for check in checks)
+
+
+def _with_power(checks: tuple[Check, ...], found: power.Power, strict: bool) -> tuple[Check, ...]:
     """Put the power beside parity's verdict and, where it is demanded, as a check of its own."""
-    at = next(i for i, check in enumerate(checks) if check.name == "parity")
-    parity = checks[at]
-    details = {**parity.details, **as_details(power)}
-    missed = ", ".join(mutant.name for mutant in power.missed)
-    told = power.error and f"no self-test: {power.error}" or missed and f"would miss: {missed}"
+    parity = _parity(checks)
+    missed = ", ".join(mutant.name for mutant in found.missed)
+    told = found.error and f"no self-test: {found.error}" or missed and f"would miss: {missed}"
     note = "; ".join(filter(None, [parity.note, told]))
-    checks = (*checks[:at], replace(parity, note=note, details=details), *checks[at + 1 :])
+    checks = _with(checks, replace(parity, note=note), power.as_details(found))
     if not strict:
         return checks
     note = told or "each bug that changes the outputs fails a check"
-    return (*checks, verdict("power", power.full, power.caught, power.of, "bugs caught", note))
+    return (*checks, verdict("power", found.full, found.caught, found.of, "bugs caught", note))

@@ -63,6 +63,7 @@ class Network(Protocol):
     """An artifact that can be changed in memory. Tensors are called as in the artifact."""
 
     graph: object
+    logits: str
     parts: tuple[Part, ...]  # in the order in which they run
 
     def read(self, weight: str) -> np.ndarray:

@@ -85,6 +85,7 @@ class OnnxNetwork:
 
     graph: object  # a ModelProto
     values: dict[str, onnxruntime.OrtValue]  # by initializer
+    logits: str = "logits"
 
     def __post_init__(self):
         self.nodes = {node.output[0]: node for node in self.graph.graph.node}

@@ -1,0 +1,73 @@
+"""Compare an artifact with its model layer by layer, in a process of its own.
+
+    python -m export.gate.compare job.json
+
+The job names the `format`, the `folder` of the artifact, the archive of what is `given` (one image
+and each layer's output for it) and the `result` (.json). A few layers are fetched at a time, for
+the outputs of all of them take more memory than the network.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from export.errors import ExportError
+from export.gate.layers import layer_tensors
+from export.gate.opening import open_network
+
+AT_ONCE = 64_000_000  # bytes of outputs fetched in one run
+
+
+def main(job: dict) -> None:
+    told = {"layers": [], "error": ""}
+    try:
+        with np.load(job["given"]) as given:
+            told["layers"] = _compare(job, given)
+    except ExportError as error:
+        told["error"] = str(error)
+    except Exception as error:  # runtimes raise what they like
+        told["error"] = f"{type(error).__name__}: {error}".splitlines()[0]
+    Path(job["result"]).write_text(json.dumps(told))
+
+
+def _compare(job: dict, given) -> list[dict]:
+    network = open_network(job["format"], Path(job["folder"]))
+    tensors = layer_tensors(job["scopes"], network.tensors(), network.logits)
+    told, group, size = [], [], 0
+    for name, tensor in tensors.items():
+        group.append((name, tensor))
+        size += 4 * job["sizes"][name]
+        if size > AT_ONCE:
+            told += _errors(network, group, given)
+            group, size = [], 0
+    return told + (_errors(network, group, given) if group else [])
+
+
+def _errors(network, group: list[tuple[str, str]], given) -> list[dict]:
+    fetched = network.fetch(dict.fromkeys(tensor for _, tensor in group), given["image"])
+    return [
+        {"name": name, "tensor": tensor, "error": difference(given[name], fetched[tensor])}
+        for name, tensor in group
+    ]
+
+
+def difference(wanted: np.ndarray, got: np.ndarray) -> float | None:
+    """The largest difference in standard deviations of `wanted`, channels first or last.
+
+    None where there is none to tell: another shape, or a value that is not finite.
+    """
+    views = [got] if got.shape == wanted.shape else []
+    if got.ndim == 4 and (turned := got.transpose(0, 2, 3, 1)).shape == wanted.shape:
+        views.append(turned)
+    if not views and got.size == wanted.size and got.ndim != wanted.ndim:  # axes of length 1
+        views.append(got.reshape(wanted.shape))
+    spread = float(wanted.std()) or 1.0
+    errors = [float(np.abs(view - wanted).max()) / spread for view in views]
+    finite = [error for error in errors if np.isfinite(error)]
+    return min(finite, default=None)
+
+
+if __name__ == "__main__":
+    main(json.loads(Path(sys.argv[1]).read_text()))
