@@ -34,9 +34,10 @@ class Display:
     def __call__(self, about: str, doing: str) -> None:
         """Show that `doing` has begun; `about` says for which network or format."""
         if self._status:
-            self._status.update(f"[bold]{about}[/]  {doing}", soft_wrap=True)
+            self._status.update(f"[bold]{about}[/]  {doing}")
         seconds = time.monotonic() - self._since
-        self._console.print(f"[dim]{seconds:6.1f} s[/]  [bold]{about}[/]  {doing}")
+        line = f"[dim]{seconds:6.1f} s[/]  [bold]{about}[/]  {doing}"
+        self._console.print(line, soft_wrap=True)
 
     def close(self) -> None:
         if self._status:
