@@ -24,24 +24,36 @@ class Display:
 
     def __init__(self, stream):
         from rich.console import Console
+        from rich.live import Live
+        from rich.spinner import Spinner
 
         self._console = Console(file=stream, stderr=True, highlight=False)
-        self._status = self._console.status("starting") if self._console.is_terminal else None
-        self._about, self._since = "", time.monotonic()
-        if self._status:
-            self._status.start()
+        self._spinner = Spinner("dots", "starting")
+        self._live = None
+        if self._console.is_terminal:
+            # Left to itself Live takes sys.stderr over, and shows what libraries write there.
+            self._live = Live(
+                self._spinner,
+                console=self._console,
+                transient=True,
+                redirect_stdout=False,
+                redirect_stderr=False,
+            )
+            self._live.start()
+        self._since = time.monotonic()
 
     def __call__(self, about: str, doing: str) -> None:
         """Show that `doing` has begun; `about` says for which network or format."""
-        if self._status:
-            self._status.update(f"[bold]{about}[/]  {doing}")
+        from rich.markup import escape
+
+        said = f"[bold]{about}[/]  {escape(doing)}"
+        self._spinner.update(text=said)
         seconds = time.monotonic() - self._since
-        line = f"[dim]{seconds:6.1f} s[/]  [bold]{about}[/]  {doing}"
-        self._console.print(line, soft_wrap=True)
+        self._console.print(f"[dim]{seconds:6.1f} s[/]  {said}", soft_wrap=True)
 
     def close(self) -> None:
-        if self._status:
-            self._status.stop()
+        if self._live:
+            self._live.stop()
 
 
 @contextmanager

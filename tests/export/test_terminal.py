@@ -1,0 +1,64 @@
+"""What people see while an export runs, and what they do not."""
+
+import os
+import pty
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+SCRIPT = """\
+import logging, os, sys
+sys.path.insert(0, sys.argv[1])
+from export.terminal import display
+with display(verbose=sys.argv[2] == "verbose") as show:
+    show("vgg13", "seeding weights [0]")
+    logging.warning("chatter of a logger")
+    print("chatter of a module", file=sys.stderr)
+    os.write(2, b"chatter of a library\\n")
+print("afterwards", file=sys.stderr)
+"""
+
+
+def run(stderr, verbosity="quiet"):
+    command = [sys.executable, "-c", SCRIPT, str(ROOT), verbosity]
+    return subprocess.Popen(command, stderr=stderr, env={**os.environ, "TERM": "xterm"})
+
+
+def on_a_terminal() -> str:
+    ours, theirs = pty.openpty()
+    child = run(theirs)
+    os.close(theirs)
+    said = b""
+    while True:
+        try:
+            part = os.read(ours, 4096)
+        except OSError:  # Linux says EIO once the other end is closed
+            break
+        if not part:
+            break
+        said += part
+    os.close(ours)
+    assert child.wait() == 0
+    return said.decode()
+
+
+def on_a_pipe(verbosity="quiet") -> str:
+    child = run(subprocess.PIPE, verbosity)
+    said = child.communicate()[1].decode()
+    assert child.returncode == 0
+    return said
+
+
+@pytest.mark.parametrize("seen", [on_a_terminal, on_a_pipe])
+def test_progress_is_seen_and_the_chatter_of_libraries_is_not(seen):
+    said = seen()
+    assert "seeding weights [0]" in said
+    assert "afterwards" in said
+    assert "chatter" not in said
+
+
+def test_verbose_shows_the_chatter():
+    assert on_a_pipe("verbose").count("chatter") == 3
