@@ -48,8 +48,22 @@ class Display:
 
         said = f"[bold]{about}[/]  {escape(doing)}"
         self._spinner.update(text=said)
+        if self._live:
+            self._live.update(self._spinner)
         seconds = time.monotonic() - self._since
         self._console.print(f"[dim]{seconds:6.1f} s[/]  {said}", soft_wrap=True)
+
+    def fetched(self, done: int, total: int | None) -> None:
+        """Show a bar of bytes that have come; nothing where there is no terminal."""
+        if not self._live:
+            return
+        from rich.progress_bar import ProgressBar
+        from rich.table import Table
+
+        row = Table.grid(padding=(0, 1))
+        amount = f"{done / 1e6:.1f} of {total / 1e6:.1f} MB" if total else f"{done / 1e6:.1f} MB"
+        row.add_row(ProgressBar(total=total, completed=done, width=40), amount)
+        self._live.update(row)
 
     def close(self) -> None:
         if self._live:

@@ -118,7 +118,14 @@ def _make(args, net, formats, argv, show, meter):
     from export.pipeline import Options, make
     from keras_nets.prepare import prepare
 
-    prepared = prepare(net, args.weights, seed=args.seed, classes=args.classes, image=image)
+    prepared = prepare(
+        net,
+        args.weights,
+        seed=args.seed,
+        classes=args.classes,
+        image=image,
+        progress=show.fetched,
+    )
     options = Options(
         prepared.source,
         prepared.flavour,

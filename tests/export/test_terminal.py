@@ -14,6 +14,8 @@ import logging, os, sys
 sys.path.insert(0, sys.argv[1])
 from export.terminal import display
 with display(verbose=sys.argv[2] == "verbose") as show:
+    show.fetched(1_500_000, 3_000_000)
+    show._live and show._live.refresh()
     show("vgg13", "seeding weights [0]")
     logging.warning("chatter of a logger")
     print("chatter of a module", file=sys.stderr)
@@ -58,6 +60,10 @@ def test_progress_is_seen_and_the_chatter_of_libraries_is_not(seen):
     assert "seeding weights [0]" in said
     assert "afterwards" in said
     assert "chatter" not in said
+
+
+def test_a_terminal_shows_how_much_of_a_file_has_come():
+    assert "1.5 of 3.0 MB" in on_a_terminal()
 
 
 def test_verbose_shows_the_chatter():
