@@ -15,7 +15,6 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from export.checks import Expected
-from export.checks.base import verdict
 from export.cost import Meter
 from export.errors import ArtifactError, ExportError, MissingPackage
 from export.formats import Format, find_format
@@ -23,11 +22,11 @@ from export.formats.base import Written
 from export.gate.examine import Wish, examine
 from export.html.page import write_page
 from export.lanes import make as make_lane
+from export.manifest import hashes, structure
 from export.place import Place, staged
 from export.probes import probes
 from export.reference import Reference
 from export.report import (
-    artifact_files,
     as_dict,
     describe_artifact,
     environment,
@@ -167,7 +166,7 @@ def judge(made: Made) -> list[Report]:
                 format.name,
                 checks,
                 {"source": options.weights_source, "sha256": reference.sha256},
-                describe_artifact(place.stage) | {k: v for k, v in asdict(said).items() if v},
+                _describe(place.stage, said, checks),
                 {
                     "classes": reference.classes,
                     "image": list(reference.image),
@@ -203,17 +202,45 @@ def verify(
     Nothing is written. The check `hashes` compares every file, and the model's weights, with the
     report.json in `folder`. Raises ArtifactError where that cannot be read.
     """
+    looked = look(folder, model, progress=progress)
+    del model
+    return judge_again(
+        looked, expected=expected, compare_hashes=compare_hashes, wish=wish, progress=progress
+    )
+
+
+@dataclass(frozen=True)
+class Looked:
+    """An artifact's report, and what the model that it should be says now."""
+
+    told: Report
+    reference: Reference
+    meter: Meter
+
+
+def look(folder: str | Path, model, *, progress: Progress = _silent) -> Looked:
+    """The part of `verify` that needs the model, for callers who let go of it then."""
     from export.reference import observe_model
     from export.skeleton import trace
 
-    meter, folder = Meter(), Path(folder)
-    told = read_report(folder)
-    format = find_format(told.format)
-    progress(format.name, "computing reference logits")
+    meter, told = Meter(), read_report(Path(folder))
+    progress(told.format, "computing reference logits")
     skeleton = trace(model)
     images = probes(skeleton.image, told.options.get("seed", 0))
-    reference = observe_model(model, skeleton, images)
-    del model, skeleton
+    return Looked(told, observe_model(model, skeleton, images), meter)
+
+
+def judge_again(
+    looked: Looked,
+    *,
+    expected: Expected = UNKNOWN,
+    compare_hashes: bool = True,
+    wish: Wish | None = None,
+    progress: Progress = _silent,
+) -> Report:
+    """The part of `verify` that needs no model."""
+    told, reference = looked.told, looked.reference
+    format, folder = find_format(told.format), Path(told.folder)
     _give_memory_back()
     progress(format.name, "verifying")
     sizes = tuple(told.options.get("batch_sizes", Options.batch_sizes))
@@ -223,28 +250,17 @@ def verify(
             format, folder, Path(scratch), reference, expected, sizes, stock, wish, progress
         )
     if compare_hashes:
-        checks = (_hashes(folder, told, reference), *checks)
+        checks = (hashes(folder, told, reference.sha256, checks), *checks)
     progress(format.name, "done")
-    cost = meter.read()
-    meter.close()
-    return replace(told, checks=checks, cost=cost, environment=environment(), folder=str(folder))
+    cost = looked.meter.read()
+    looked.meter.close()
+    return replace(told, checks=checks, cost=cost, environment=environment())
 
 
-def _hashes(folder: Path, told: Report, reference: Reference) -> Check:
-    """Do the files still have the hashes of the report, and the model the weights of the report?"""
-    now, then = artifact_files(folder), told.artifact["files"]
-    changed = sorted(name for name in now.keys() | then.keys() if now.get(name) != then.get(name))
-    wrong = [f"{name} {_change(name, now, then)}" for name in changed]
-    if told.weights["sha256"] != reference.sha256:
-        wrong.append("the model's weights are not those of the report")
-    note = "; ".join(wrong) or f"{len(now)} files as when they were written"
-    return verdict("hashes", not wrong, len(wrong), 0, "differences", note)
-
-
-def _change(name: str, now: dict, then: dict) -> str:
-    if name not in then:
-        return "is not in the report"
-    return "has changed" if name in now else "is gone"
+def _describe(folder: Path, said: Written, checks: tuple[Check, ...]) -> dict:
+    """The `artifact` entry of a report."""
+    told = {**asdict(said), "graph_sha256": structure(checks)}
+    return describe_artifact(folder) | {key: value for key, value in told.items() if value}
 
 
 def _draw(report: Report, folder: Path, progress: Progress) -> None:

@@ -63,9 +63,23 @@ def _verify(args) -> list:
 
 def _verify_one(args, folder: Path, told, show):
     show(told.format, "loading TensorFlow")
-    from export.checks import Expected
     from export.gate.examine import Wish
-    from export.pipeline import verify
+    from export.pipeline import judge_again
+
+    looked, expected = _look(args, folder, told, show)
+    return judge_again(
+        looked,
+        expected=expected,
+        compare_hashes=not args.ignore_hash,
+        wish=Wish(self_test=not args.no_self_test, strict=args.strict, layers=args.layers),
+        progress=show,
+    )
+
+
+def _look(args, folder: Path, told, show):
+    """Build the model and take its word. It is gone when this returns, and its memory with it."""
+    from export.checks import Expected
+    from export.pipeline import look
     from keras_nets.prepare import prepare
 
     net, source, seed, built = _what_was_built(folder, told)
@@ -78,14 +92,7 @@ def _verify_one(args, folder: Path, told, show):
     show(told.model, "seeding weights" if seeded else f"reading {weights}")
     prepared = prepare(net, weights, seed=seed if seeded else 0, **built)
     expected = Expected.of(prepared.counts, f"{net.paper}, flavour {prepared.flavour}")
-    return verify(
-        folder,
-        prepared.model,
-        expected=expected,
-        compare_hashes=not args.ignore_hash,
-        wish=Wish(self_test=not args.no_self_test, strict=args.strict, layers=args.layers),
-        progress=show,
-    )
+    return look(folder, prepared.model, progress=show), expected
 
 
 def _what_was_built(folder: Path, told) -> tuple:

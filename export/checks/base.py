@@ -48,10 +48,10 @@ class Trial:
     stock: str = ""  # why the converter's own way was taken, where it was
 
 
-def verdict(name, passed, measured, allowed, unit="", note="") -> Check:
+def verdict(name, passed, measured, allowed, unit="", note="", details=None) -> Check:
     """A check that passed or failed."""
     status = Status.PASSED if passed else Status.FAILED
-    return Check(name, status, measured, allowed, unit, note)
+    return Check(name, status, measured, allowed, unit, note, details or {})
 
 
 def skipped(name: str, why: str) -> Check:

@@ -1,5 +1,7 @@
 """Is the graph what the format promises?"""
 
+from dataclasses import replace
+
 from export.checks.base import Trial, verdict
 from export.results import Check
 
@@ -9,6 +11,11 @@ BATCH_NORMS = ("BatchNormalization", "FusedBatchNorm", "FusedBatchNormV2", "Fuse
 
 def graph(trial: Trial) -> Check:
     """TF-TRT: one engine for the whole network. ONNX: checker, opset, transposes. No batch-norm."""
+    check, structure = _graph(trial), trial.observation.graph.get("structure")
+    return replace(check, details={"structure": structure}) if structure else check
+
+
+def _graph(trial: Trial) -> Check:
     facts = trial.observation.graph
     if not facts:
         return verdict("graph", False, None, None, note=trial.observation.error)

@@ -8,6 +8,7 @@ import numpy as np
 
 from export.errors import ArtifactError
 from export.formats.base import Found, Opened, Tensor
+from export.formats.structure import structure_of_onnx
 from export.lazy import need
 from export.pour import digest, drain, marked
 from export.wire import CONTENT
@@ -66,13 +67,12 @@ def _facts(onnx, model, path: Path) -> dict:
     except Exception as error:  # the checker raises several kinds
         checker = str(error).splitlines()[0]
     opset = max(entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx"))
-    return {"ops": dict(ops), "opset": opset, "checker": checker}
+    structure = structure_of_onnx(model.graph)
+    return {"ops": dict(ops), "opset": opset, "checker": checker, "structure": structure}
 
 
 def _weights(graph, drained) -> Iterator[Found]:
     """Every float tensor that `graph` holds, read as the operation that takes it reads it."""
-    from onnx import numpy_helper
-
     readers = {}
     for node in graph.node:
         attributes = {a.name: a.i for a in node.attribute}
@@ -81,18 +81,25 @@ def _weights(graph, drained) -> Iterator[Found]:
     for tensor in graph.initializer:
         if tensor.data_type != 1:
             continue
-        k = marked(tensor.raw_data)
-        if tensor.external_data:
-            values = _external(drained.path.parent, tensor)
-        else:
-            values = numpy_helper.to_array(tensor) if k is None else drained.read(k)
-        values = values.reshape(tuple(tensor.dims))
+        values = values_of(tensor, drained)
         op, at, attributes = readers.get(tensor.name, ("", 0, {}))
         if op in ("Conv", "ConvTranspose") and at == 1:
             values = values.transpose(*range(2, values.ndim), 1, 0)
         elif op == "Gemm" and at == 1 and attributes.get("transB"):
             values = values.T
         yield Found(tensor.name, values.shape, digest(values))
+
+
+def values_of(tensor, drained) -> np.ndarray:
+    """The values of a float tensor of the graph in `drained`, wherever they lie."""
+    from onnx import numpy_helper
+
+    k = marked(tensor.raw_data)
+    if tensor.external_data:
+        values = _external(drained.path.parent, tensor)
+    else:
+        values = numpy_helper.to_array(tensor) if k is None else drained.read(k)
+    return values.reshape(tuple(tensor.dims))
 
 
 def _external(folder: Path, tensor) -> np.ndarray:

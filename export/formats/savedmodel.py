@@ -13,6 +13,7 @@ import numpy as np
 
 from export.errors import ArtifactError, ExportError
 from export.formats.base import Found, Opened, Tensor, Written
+from export.formats.structure import structure_of_tensorflow
 from export.formats.tidy import tidy
 from export.lazy import need
 from export.pour import digest
@@ -98,7 +99,7 @@ def _open(path: Path) -> Opened:
         ),
         weights=lambda: _weights(tf, path),
         predict=predict,
-        graph={"ops": dict(_ops(signature.graph))},
+        graph=_facts(signature.graph.as_graph_def()),
         ran="TensorFlow on the CPU",
         classify=classify if CLASSIFY in loaded.signatures else None,
     )
@@ -108,12 +109,11 @@ def _tensor(name: str, spec) -> Tensor:
     return Tensor(name, spec.dtype.name, tuple(spec.shape.as_list()))
 
 
-def _ops(graph) -> Counter:
-    definition = graph.as_graph_def()
-    ops = Counter(node.op for node in definition.node)
-    for function in definition.library.function:
+def _facts(graph) -> dict:
+    ops = Counter(node.op for node in graph.node)
+    for function in graph.library.function:
         ops.update(node.op for node in function.node_def)
-    return ops
+    return {"ops": dict(ops), "structure": structure_of_tensorflow(graph)}
 
 
 def _weights(tf, path: Path) -> Iterator[Found]:

@@ -16,6 +16,7 @@ import numpy as np
 from export.errors import ArtifactError, PourError
 from export.formats.base import Found, Opened, Tensor, Written
 from export.formats.stock import pour_or_stock
+from export.formats.structure import structure_of_tensorflow
 from export.lazy import need
 from export.pour import Placement, Step, digest, drain, mark, marked, pour
 from export.signatures.description import write_description
@@ -240,6 +241,7 @@ def _facts(graph) -> dict:
         "static": any(node.attr["static_engine"].b for node in engines),
         "outside": dict(outside),
         "ops": dict(ops),
+        "structure": structure_of_tensorflow(graph),
     }
 
 

@@ -40,7 +40,8 @@ def examine(
     trial = Trial(format, reference, observation, expected, batch_sizes, engine, stock)
     checks = run_checks(trial)
     parity = _parity(checks)
-    if wish.layers or parity.status is Status.FAILED:
+    ran = not observation.error
+    if ran and (wish.layers or parity.status is Status.FAILED):
         progress(format.name, "comparing layer by layer")
         found = divergence.find_divergence(trial, folder, scratch)
         told = divergence.as_details(found)

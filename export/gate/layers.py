@@ -12,6 +12,8 @@ from export.fold import Norm
 PREFIX = re.compile(
     r"^(TRTEngineOp_\d+_\d+|StatefulPartitionedCall(_\d+)?|PartitionedCall(_\d+)?)/"
 )
+# What a converter put in and, when it moved it past other operations, did not rename.
+INSERTED = re.compile(r"__\d+(:\d+)?$")
 
 
 def layer_scopes(layers: Iterable[str], norms: Iterable[Norm]) -> dict[str, str]:
@@ -33,7 +35,7 @@ def layer_tensors(scopes: dict[str, str], tensors: list[str], logits: str) -> di
     """
     last = {}
     for tensor in tensors:
-        name = tensor
+        name = tensor if not INSERTED.search(tensor) else ""
         while PREFIX.match(name):
             name = PREFIX.sub("", name)
         head = name.rpartition("/")[0]

@@ -27,7 +27,7 @@ def main(job: dict) -> None:
     told, arrays = {"mutants": [], "error": ""}, {}
     try:
         with np.load(job["given"]) as given:
-            told["mutants"] = list(_run(job, given, arrays))
+            told["mutants"] = _run(job, given, arrays)
     except ExportError as error:
         told["error"] = str(error)
     except Exception as error:  # runtimes raise what they like
@@ -35,8 +35,8 @@ def main(job: dict) -> None:
     np.savez(job["result"], told=json.dumps(told), **arrays)
 
 
-def _run(job: dict, given, arrays: dict):
-    """Yield a record of each mutation; its logits go to `arrays`."""
+def _run(job: dict, given, arrays: dict) -> list[dict]:
+    """A record of each mutation; its logits go to `arrays`."""
     images = given["images"]
     network = open_network(job["format"], Path(job["folder"]))
     own = network.build(network.graph)
@@ -47,36 +47,48 @@ def _run(job: dict, given, arrays: dict):
         for i, n in enumerate(job["norms"])
     )
     subject = Subject(network, base, job["held"], norms)
-    scale = float(base.std()) or 1.0
-    for number, mutation in enumerate(MUTATIONS):
-        record, logits = _mutate(mutation, subject, own, images, scale, job["bound"])
-        if logits is not None:
-            arrays[f"mutant_{number}"] = logits
-        yield record
+    records = [{"name": m.name, "why_none": m.why_none, "effect": None} for m in MUTATIONS]
+
+    def mutate_all(own):
+        for number, mutation in enumerate(MUTATIONS):
+            logits = _mutate(records[number], mutation, subject, images, job["bound"], own)
+            if logits is not None:
+                arrays[f"mutant_{number}"] = logits
+
+    mutate_all(own)
+    del own  # the network as it is goes before others are built
+    mutate_all(None)
+    return records
 
 
-def _mutate(mutation: Mutation, subject: Subject, own, images, scale: float, bound: float):
-    """The first edit that changes the outputs, or the last that does not; and its logits."""
-    record = {"name": mutation.name, "why_none": mutation.why_none, "effect": None}
+def _mutate(record: dict, mutation: Mutation, subject: Subject, images, bound: float, own):
+    """Logits of the first edit that changes any, or of the last; None where there is none.
+
+    Where the network as it is, `own`, is given, it is the turn of edits around it; else of others.
+    """
     logits = None
     for edit in mutation.edits(subject):
+        if edit.inside == bool(own):
+            break
         record["weights"] = {name: digest(values) for name, values in edit.weights.items()}
         graph = subject.network.changed(edit)  # what fails here is our own fault
         try:
-            built = subject.network.build(graph, edit.weights) if edit.inside else own
-            effect, logits = _effect(around(built, edit), subject.logits, images, scale, bound)
+            built = own or subject.network.build(graph, edit.weights)
+            effect, logits = _effect(around(built, edit), subject.logits, images, bound)
         except Exception as error:  # a network that is broken, not only wrong
             record["error"] = f"{type(error).__name__}: {error}".splitlines()[0]
             record["effect"] = float("inf")
-            return record, None
+            return None
         record["effect"] = effect
         if effect != 0:
             break
-    return record, logits
+        built = None  # before the next is built
+    return logits
 
 
-def _effect(predict, base, images, scale: float, bound: float):
+def _effect(predict, base, images, bound: float):
     """The largest change of a logit in standard deviations: on a few images, or else on all."""
+    scale = float(base.std()) or 1.0
     logits = predict(images[:FEW])
     effect = _difference(logits, base[:FEW], scale)
     if effect > 2 * bound or len(images) <= FEW:

@@ -118,7 +118,7 @@ def _halved(network):
     for node in list(graph.node):
         for at, source in enumerate(node.input):
             if producer(source) in network.names:
-                turn = _turn(node)
+                turn = _turn(network, node)
                 node.input[at] = _through_half(graph, f"{node.name}/half{at}", source, turn)
         alone = takers.get(node.name, ())
         if network.is_float(node.name) and not (len(alone) == 1 and alone[0].op in FUSED):
@@ -132,13 +132,13 @@ def _halved(network):
     return graph
 
 
-def _turn(node) -> list[str]:
+def _turn(network, node) -> list[str]:
     """A control input that holds work on a weight back until it is the node's turn.
 
     Without it all weights are copied at once, when the graph starts.
     """
     first = producer(node.input[0])
-    return [] if first == IMAGE else [f"^{first}"]
+    return [] if network.nodes[first].op == "Placeholder" else [f"^{first}"]
 
 
 def _through_half(graph, name: str, source: str, turn: list[str] = ()) -> str:
@@ -156,21 +156,24 @@ def _quantised(network, spans: dict[str, list[float]]):
         if node.op not in KERNELS:
             continue
         low, high = spans[node.name]
-        _fake_quantised(graph, node, 0, min(low, 0.0), max(high, 0.0), "FakeQuantWithMinMaxVars")
+        turn = _turn(network, node)
+        span = min(low, 0.0), max(high, 0.0)
+        _fake_quantised(graph, node, 0, span, "FakeQuantWithMinMaxVars")
         holder = producer(node.input[1])
         if holder in network.names and node.op != "DepthwiseConv2dNative":
             values = network.values[holder]
             most = tf.reduce_max(tf.abs(values), axis=range(len(values.shape) - 1)).numpy()
             most = np.maximum(most, np.finfo(np.float32).tiny)
-            _fake_quantised(graph, node, 1, -most, most, "FakeQuantWithMinMaxVarsPerChannel")
+            span = -most, most
+            _fake_quantised(graph, node, 1, span, "FakeQuantWithMinMaxVarsPerChannel", turn)
     return graph
 
 
-def _fake_quantised(graph, node, at: int, low, high, op: str) -> None:
+def _fake_quantised(graph, node, at: int, span: tuple, op: str, turn: list[str] = ()) -> None:
     name = f"{node.name}/eight{at}"
-    add_constant(graph, f"{name}/low", np.float32(low))
-    add_constant(graph, f"{name}/high", np.float32(high))
-    inputs = [node.input[at], f"{name}/low", f"{name}/high", *(_turn(node) if at else ())]
+    add_constant(graph, f"{name}/low", np.float32(span[0]))
+    add_constant(graph, f"{name}/high", np.float32(span[1]))
+    inputs = [node.input[at], f"{name}/low", f"{name}/high", *turn]
     made = graph.node.add(op=op, name=name, input=inputs)
     made.attr["num_bits"].i, made.attr["narrow_range"].b = 8, bool(at)
     node.input[at] = name

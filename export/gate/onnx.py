@@ -9,7 +9,7 @@ import onnx
 import onnxruntime
 
 from export.formats.base import Predict
-from export.formats.onnx import MODEL, SCHEMA
+from export.formats.onnx_reading import MODEL, SCHEMA, values_of
 from export.gate.network import (
     BYPASS,
     CEIL,
@@ -26,7 +26,7 @@ from export.gate.network import (
     Edit,
     Part,
 )
-from export.pour import drain, marked
+from export.pour import drain
 
 KINDS = {
     "Conv": CONV,
@@ -40,6 +40,7 @@ KINDS = {
     "Pad": PAD,
 }
 FLOAT = onnx.TensorProto.FLOAT
+LARGE = 1 << 20  # values of a kernel
 
 
 def open_onnx(folder: Path) -> "OnnxNetwork":
@@ -50,24 +51,9 @@ def open_onnx(folder: Path) -> "OnnxNetwork":
     for tensor in model.graph.initializer:
         if tensor.data_type != FLOAT or not tensor.dims:
             continue
-        values[tensor.name] = onnxruntime.OrtValue.ortvalue_from_numpy(_read(tensor, drained))
+        values[tensor.name] = onnxruntime.OrtValue.ortvalue_from_numpy(values_of(tensor, drained))
         _leave_out(tensor)
     return OnnxNetwork(model, values)
-
-
-def _read(tensor, drained) -> np.ndarray:
-    k = marked(tensor.raw_data)
-    if tensor.external_data:
-        place = {entry.key: entry.value for entry in tensor.external_data}
-        values = np.fromfile(
-            drained.path.parent / place["location"],
-            "<f4",
-            int(place["length"]) // 4,
-            offset=int(place["offset"]),
-        )
-    else:
-        values = onnx.numpy_helper.to_array(tensor) if k is None else drained.read(k)
-    return values.reshape(tuple(tensor.dims))
 
 
 def _leave_out(tensor) -> None:
@@ -94,6 +80,7 @@ class OnnxNetwork:
             for at, name in enumerate(node.input):
                 self._takers.setdefault(name, (node, at))
         self.parts = tuple(self._parts())
+        self._fed = self._feed_large_kernels()
 
     def read(self, weight: str) -> np.ndarray:
         values = self.values[weight].numpy()
@@ -104,7 +91,8 @@ class OnnxNetwork:
     def build(self, graph, weights: Mapping[str, np.ndarray] = NONE) -> Predict:
         own = {name: self._as_held(name, values) for name, values in weights.items()}
         session = self._session(graph, own)
-        return lambda images: session.run(None, {"image": images})[0]
+        fed = {name: own.get(name, self.values[name]) for name in self._fed}
+        return lambda images: session.run(None, {"image": images, **fed})[0]
 
     def fetch(self, tensors: Iterable[str], images: np.ndarray) -> dict[str, np.ndarray]:
         tensors, model = list(tensors), onnx.ModelProto()
@@ -115,7 +103,8 @@ class OnnxNetwork:
             kinds.get(name) or onnx.helper.make_tensor_value_info(name, FLOAT, None)
             for name in tensors
         )
-        found = self._session(model, {}).run(tensors, {"image": images})
+        fed = {name: self.values[name] for name in self._fed}
+        found = self._session(model, {}).run(tensors, {"image": images, **fed})
         return dict(zip(tensors, found, strict=True))
 
     def tensors(self) -> list[str]:
@@ -126,7 +115,7 @@ class OnnxNetwork:
         options.log_severity_level = 3
         # A packed copy of every weight takes time that one run does not pay back.
         options.add_session_config_entry("session.disable_prepacking", "1")
-        values = {**self.values, **own}
+        values = {k: v for k, v in {**self.values, **own}.items() if k not in self._fed}
         options.add_external_initializers(list(values), list(values.values()))
         return onnxruntime.InferenceSession(
             model.SerializeToString(), options, providers=["CPUExecutionProvider"]
@@ -141,6 +130,19 @@ class OnnxNetwork:
         for change in edit.changes:
             CHANGES[change.verb](self, model.graph, nodes[change.node])
         return model
+
+    def _feed_large_kernels(self) -> list[str]:
+        """Make the kernels of large dense layers inputs: of what is fed no session has a copy."""
+        kernels = {part.kernel for part in self.parts if part.kind == DENSE and part.kernel}
+        shapes = {name: self.values[name].shape() for name in kernels}
+        fed = sorted(name for name in kernels if np.prod(shapes[name]) > LARGE)
+        kept = [tensor for tensor in self.graph.graph.initializer if tensor.name not in fed]
+        del self.graph.graph.initializer[:]
+        self.graph.graph.initializer.extend(kept)
+        self.graph.graph.input.extend(
+            onnx.helper.make_tensor_value_info(name, FLOAT, shapes[name]) for name in fed
+        )
+        return fed
 
     def _parts(self):
         for node in self.graph.graph.node:

@@ -186,6 +186,8 @@ def _zero(_network, graph, node) -> None:
 
 
 def _halve(network, graph, node) -> None:
+    biased = (n for n in graph.node if n.op == "BiasAdd" and producer(n.input[0]) == node.name)
+    node = next(biased, node)
     mask = np.ones(network.shape(node.name)[-1], np.float32)
     mask[len(mask) // 2 :] = 0
     name, kind = node.name, node.attr["T"].type

@@ -1,0 +1,46 @@
+"""Artifacts of toys opened as networks, and the gate's child processes run in this one."""
+
+import functools
+
+import pytest
+
+FORMATS = [
+    "savedmodel",
+    "onnx",
+    pytest.param("tftrt-fp16", marks=pytest.mark.lane),
+]
+
+
+@pytest.fixture(scope="session")
+def network(written):
+    """A function (toy, format) -> the artifact as a network that can be changed."""
+    from export.gate.opening import open_network
+
+    @functools.cache
+    def opened(name: str, format_name: str):
+        return open_network(format_name, written(name, format_name))
+
+    return opened
+
+
+@pytest.fixture(scope="session")
+def trial(look, reference):
+    """A function (toy, format, folder) -> the Trial of the artifact in `folder` as that toy."""
+    from export.checks import Expected, Trial
+    from export.formats import find_format
+
+    def put(name: str, format_name: str, folder, **changes):
+        seen = look(format_name, folder, reference(name).images)
+        unknown = Expected(None, None, None, "a toy is in no catalog")
+        return Trial(find_format(format_name), reference(name), seen, unknown, **changes)
+
+    return put
+
+
+@pytest.fixture
+def here(monkeypatch):
+    """Children of the gate run in this process."""
+    from export.gate import compare, divergence, mutants, power
+
+    monkeypatch.setattr(power, "run_module", lambda _module, job, _folder: mutants.main(job))
+    monkeypatch.setattr(divergence, "run_module", lambda _module, job, _folder: compare.main(job))

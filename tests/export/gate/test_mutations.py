@@ -1,0 +1,93 @@
+"""The thirteen bugs: each is what it says, and sits where it can."""
+
+import numpy as np
+import pytest
+
+from export.fold import norms
+from export.gate.mutations import MUTATIONS, OFF, Subject
+from export.gate.network import around
+from export.probes import probes
+
+IMAGES = probes((32, 32, 3), seed=5, count=2)
+NAMES = [mutation.name for mutation in MUTATIONS]
+
+
+@pytest.fixture(scope="module")
+def subject(network, toy):
+    opened = network("plain", "onnx")
+    weights = [part for p in opened.parts for part in (p.kernel, p.bias) if part]
+    held = {name: name for name in weights}
+    logits = opened.build(opened.graph)(IMAGES)
+    return Subject(opened, logits, held, tuple(norms(toy("plain"))))
+
+
+def edits(subject, name: str):
+    return list(MUTATIONS[NAMES.index(name)].edits(subject))
+
+
+def run(subject, edit):
+    built = subject.network.build(subject.network.changed(edit), edit.weights)
+    return around(built, edit)(IMAGES)
+
+
+def test_there_are_thirteen_of_different_names():
+    assert len(set(NAMES)) == 13
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "pooling rounded up"])
+def test_every_bug_changes_the_outputs(subject, name):
+    changes = [np.abs(run(subject, edit) - subject.logits).max() for edit in edits(subject, name)]
+    assert max(changes) > 0
+
+
+def test_pools_that_divide_evenly_round_to_the_same(subject):
+    (edit,) = edits(subject, "pooling rounded up")
+    np.testing.assert_array_equal(run(subject, edit), subject.logits)
+
+
+def test_another_epsilon_is_what_keras_computes_with_it(subject, toy):
+    import keras
+
+    model = keras.models.clone_model(toy("plain"))
+    model.set_weights(toy("plain").get_weights())
+    for layer in model.layers:
+        if "norm" in layer.name:
+            assert layer.epsilon == 1e-3
+            layer.epsilon = 1e-5
+    (edit,) = edits(subject, "another batch-norm epsilon")
+    wanted = np.asarray(model(IMAGES, training=False))
+    np.testing.assert_allclose(run(subject, edit), wanted, rtol=0, atol=1e-5)
+    assert np.abs(wanted - subject.logits).max() > 1e-4
+
+
+def test_one_element_of_a_bias_is_off(subject):
+    for edit in edits(subject, "a bias off by 1 %"):
+        ((name, values),) = edit.weights.items()
+        own = subject.network.read(name)
+        (at,) = np.nonzero(values != own)[0]
+        assert values[at] == pytest.approx(OFF * own[at], rel=1e-6)
+
+
+def test_six_bits_have_63_levels(subject):
+    for edit in edits(subject, "a kernel in 6 bits"):
+        (values,) = edit.weights.values()
+        assert len(np.unique(values)) <= 63
+
+
+def test_two_classes_are_the_likeliest_ones(subject):
+    (edit,) = edits(subject, "two classes swapped")
+    swapped = edit.logits(subject.logits)
+    first, second = np.argsort(-subject.logits[0])[:2]
+    np.testing.assert_array_equal(swapped[:, first], subject.logits[:, second])
+    assert (swapped != subject.logits).any(axis=0).sum() == 2
+
+
+def test_a_network_without_places_has_no_edits(subject):
+    from dataclasses import replace
+
+    class Empty:
+        parts = ()
+
+    empty = replace(subject, network=Empty(), norms=())
+    for mutation in MUTATIONS:
+        assert bool(list(mutation.edits(empty))) == (not mutation.why_none)

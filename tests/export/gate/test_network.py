@@ -1,0 +1,152 @@
+"""Artifacts opened for changes: they are the artifact, and each change is the bug it stands for."""
+
+import numpy as np
+import pytest
+
+from export.formats import find_format
+from export.gate.network import (
+    BYPASS,
+    CEIL,
+    CONV,
+    DENSE,
+    HALVE,
+    JOIN,
+    PAD,
+    POOL,
+    RELU,
+    SHIFT,
+    ZERO,
+    Change,
+    Edit,
+)
+from export.probes import probes
+
+FORMATS = ["savedmodel", "onnx", pytest.param("tftrt-fp16", marks=pytest.mark.lane)]
+IMAGES = probes((32, 32, 3), seed=4, count=2)
+
+
+@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("name", ["plain", "odd"])
+def test_an_unchanged_network_is_the_artifact(skeleton, written, network, name, format):
+    images = probes(skeleton(name).image, count=2)
+    own = find_format(format).open(written(name, format)).predict(images)
+    opened = network(name, format)
+    np.testing.assert_allclose(opened.build(opened.graph)(images), own, rtol=0, atol=2e-6)
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_weights_are_read_as_keras_keeps_them(skeleton, written, network, format):
+    """By the names that the artifact's own list of weights has."""
+    opened = network("plain", format)
+    found = {w.name: w.shape for w in find_format(format).open(written("plain", format)).weights()}
+    assert {name: opened.read(name).shape for name in found} == found
+    kernels = [part.kernel for part in opened.parts if part.kind in (CONV, DENSE)]
+    wanted = [weight.read() for weight in skeleton("plain").weights if len(weight.shape) > 1]
+    for name, values in zip(kernels, wanted, strict=True):
+        np.testing.assert_array_equal(opened.read(name), values)
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_parts_are_in_running_order(network, format):
+    kinds = [part.kind for part in network("plain", format).parts if part.kind != PAD]
+    assert kinds == [CONV, RELU, CONV, RELU, JOIN, CONV, RELU, POOL, DENSE, RELU, DENSE]
+
+
+def changed(network, verb: str, kind: str, which: int = -1) -> np.ndarray:
+    fits = (lambda p: p.padded) if verb == SHIFT else (lambda p: p.kind == kind)
+    part = list(filter(fits, network.parts))[which]
+    graph = network.changed(Edit(changes=(Change(verb, part.node),)))
+    return network.build(graph)(IMAGES)
+
+
+@pytest.mark.parametrize("format", ["onnx", pytest.param("tftrt-fp16", marks=pytest.mark.lane)])
+@pytest.mark.parametrize(
+    ("verb", "kind", "which"),
+    [(BYPASS, RELU, 0), (ZERO, JOIN, 0), (HALVE, CONV, 1), (SHIFT, CONV, 0), (CEIL, POOL, 0)],
+)
+def test_a_change_is_the_same_in_every_runtime(network, verb, kind, which, format):
+    """TensorFlow pads with operations where ONNX has attributes; the bug is one."""
+    own, other = network("plain", "savedmodel"), network("plain", format)
+    np.testing.assert_allclose(
+        changed(own, verb, kind, which), changed(other, verb, kind, which), rtol=0, atol=1e-5
+    )
+
+
+@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize(
+    ("verb", "kind"), [(BYPASS, RELU), (ZERO, JOIN), (HALVE, CONV), (SHIFT, CONV)]
+)
+def test_a_change_changes_the_outputs_and_not_the_network(network, verb, kind, format):
+    opened = network("plain", format)
+    before = opened.build(opened.graph)(IMAGES)
+    assert np.abs(changed(opened, verb, kind, 0) - before).max() > 1e-3
+    np.testing.assert_array_equal(opened.build(opened.graph)(IMAGES), before)
+
+
+def reference_of(model, images):
+    return np.asarray(model(images, training=False))
+
+
+def pooled(rounding: str):
+    """A network that pools 9 pixels by 2 and rounds 4.5 down, or up."""
+    import keras
+    from keras import layers
+
+    x = inputs = keras.Input((9, 9, 3), name="image")
+    x = layers.Conv2D(4, 3, padding="same", activation="relu", name="conv1")(x)
+    x = layers.MaxPooling2D(2, padding="same" if rounding == "up" else "valid", name="pool1")(x)
+    x = layers.GlobalAveragePooling2D(name="pool2")(x)
+    return keras.Model(inputs, layers.Dense(5, name="logits")(x), name="pooled")
+
+
+@pytest.mark.parametrize("format", ["savedmodel", "onnx"])
+def test_rounding_up_is_what_keras_computes_then(tmp_path, format):
+    from export.gate.opening import open_network
+    from export.pipeline import Options
+    from export.skeleton import trace
+    from keras_nets.weights.seeded import seed_weights
+
+    down, up = seed_weights(pooled("down")), seed_weights(pooled("up"))
+    find_format(format).write(trace(down), tmp_path, tmp_path, Options())
+    images = probes((9, 9, 3), count=2)
+    opened = open_network(format, tmp_path)
+    (part,) = (part for part in opened.parts if part.kind == POOL)
+    got = opened.build(opened.changed(Edit(changes=(Change(CEIL, part.node),))))(images)
+    np.testing.assert_allclose(got, reference_of(up, images), rtol=0, atol=1e-5)
+    assert np.abs(got - reference_of(down, images)).max() > 1e-3
+
+
+@pytest.mark.parametrize("format", ["savedmodel", "onnx"])
+def test_a_weight_is_replaced_in_keras_layout(network, format):
+    """Doubling the last layer doubles the logits."""
+    opened = network("plain", format)
+    last = [part for part in opened.parts if part.kind == DENSE][-1]
+    weights = {name: 2 * opened.read(name) for name in (last.kernel, last.bias)}
+    twice = opened.build(opened.graph, weights)(IMAGES)
+    np.testing.assert_allclose(twice, 2 * opened.build(opened.graph)(IMAGES), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_tensors_are_fetched(network, format):
+    opened = network("plain", format)
+    relu = next(part for part in opened.parts if part.kind == RELU)
+    found = opened.fetch([relu.output, opened.logits], IMAGES)
+    assert relu.output in opened.tensors()
+    np.testing.assert_array_equal(found[opened.logits], opened.build(opened.graph)(IMAGES))
+    assert len(found[relu.output]) == len(IMAGES)
+
+
+def test_an_artifact_that_is_none_is_an_error(tmp_path):
+    from export.errors import ArtifactError
+    from export.gate.opening import OPENERS, open_network
+
+    for format in OPENERS:
+        with pytest.raises(ArtifactError, match="does not open"):
+            open_network(format, tmp_path)
+
+
+def test_every_format_can_be_opened():
+    from export.formats import FORMATS
+    from export.gate.opening import OPENERS
+
+    assert list(OPENERS) and set(OPENERS) == set(FORMATS)

@@ -1,0 +1,98 @@
+"""The noise of a network, and the bounds that come of it."""
+
+import math
+
+import numpy as np
+import pytest
+
+from export.checks.bounds import REORDERED, ROUNDED, bound
+from export.fold import norms
+from export.gate.noise import measure_noise
+from export.probes import probes
+from export.reference import Noise
+
+
+def noise_of(model, skeleton, **options):
+    return measure_noise(skeleton, probes(skeleton.image), **options)
+
+
+@pytest.fixture(scope="module")
+def plain(toy, skeleton):
+    layers = [layer.name for layer in toy("plain").layers]
+    return noise_of(toy("plain"), skeleton("plain"), layers=layers, norms=norms(toy("plain")))
+
+
+def test_fewer_bits_are_more_noise(plain):
+    assert 1e-8 < plain.fp32 < 1e-5 < plain.fp16 < 1e-2 < plain.int8 < 1
+
+
+@pytest.mark.parametrize("name", ["odd", "shared", "nested", "subclassed"])
+def test_every_kind_of_network_has_noise(toy, skeleton, name):
+    noise = noise_of(toy(name), skeleton(name))
+    assert 0 < noise.fp32 < 1e-4 < noise.fp16 < noise.int8
+
+
+def test_layers_are_told_apart_in_running_order(plain):
+    names = [layer.name for layer in plain.layers]
+    assert names[-1] == "logits"
+    assert names.index("conv3") < names.index("pool3") < names.index("fc4")
+    assert "conv1" not in names, "norm1 folds into it, so its own output is gone"
+    assert "norm1" in names
+    last = plain.layers[-1]
+    assert (last.fp32, last.fp16, last.int8) == (plain.fp32, plain.fp16, plain.int8)
+
+
+def test_shuffled_sums_are_the_same_sums(toy, skeleton):
+    """In float32 only rounding moves: the same network in exact numbers has no such noise."""
+    import keras
+    from keras import layers
+
+    from export.skeleton import trace
+
+    inputs = keras.Input((8, 8, 3), name="image")
+    x = layers.Conv2D(4, 3, padding="same", activation="relu", name="conv1")(inputs)
+    x = layers.Flatten(name="flatten")(x)
+    model = keras.Model(inputs, layers.Dense(5, name="logits")(x), name="exact")
+    random = np.random.default_rng(0)
+    model.set_weights([random.integers(-3, 4, w.shape) for w in model.get_weights()])
+    images = random.integers(-3, 4, (2, 8, 8, 3)).astype(np.float32)
+    noise = measure_noise(trace(model), images)
+    assert noise.fp32 == 0
+    assert noise.fp16 < 1e-3, "sums of small whole numbers are nearly exact in float16"
+    assert noise.int8 > 0
+
+
+def test_an_activation_beyond_float16_is_infinite_noise():
+    import keras
+    from keras import layers
+
+    from export.skeleton import trace
+
+    inputs = keras.Input((8, 8, 3), name="image")
+    x = layers.Dense(4, name="large")(layers.Flatten(name="flatten")(inputs))
+    model = keras.Model(inputs, layers.Dense(5, name="logits")(x), name="large")
+    model.set_weights([np.full(w.shape, 3e3) for w in model.get_weights()])
+    noise = measure_noise(trace(model), probes((8, 8, 3)), ["large", "logits"])
+    assert math.isinf(noise.fp16)
+    assert math.isfinite(noise.fp32)
+
+
+def test_a_bound_is_a_multiple_of_noise_and_says_so():
+    made = bound(Noise(1e-5, 1e-2, 1e-1), REORDERED, 1e-4)
+    assert made.allowed == pytest.approx(8e-5)
+    assert made.note == "8 times the noise of 1.0e-05 std is allowed"
+    assert made.details["noise"] == 1e-5
+    assert made.details["margin"] == 8
+    assert bound(Noise(1e-5, 1e-2, 1e-1), ROUNDED, 1e-4).allowed == pytest.approx(4e-2)
+
+
+@pytest.mark.parametrize("rule", [REORDERED, ROUNDED])
+def test_a_bound_neither_vanishes_nor_lets_everything_pass(rule):
+    assert bound(Noise(0.0, 0.0, 0.0), rule, 1.0).allowed == rule.smallest > 0
+    assert bound(Noise(1e3, 1e3, 1e3), rule, 1.0).allowed == rule.largest < 1
+
+
+@pytest.mark.parametrize("noise", [None, Noise(math.inf, math.inf, math.inf)])
+def test_without_noise_the_bound_is_the_formats_own(noise):
+    made = bound(noise, REORDERED, 1e-4)
+    assert (made.allowed, made.note, made.details) == (1e-4, "", {})

@@ -1,0 +1,132 @@
+"""The gate, asked to catch each bug, and gates that are too weak to."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from export.checks import CHECKS, run_checks
+from export.checks.base import verdict
+from export.gate import power
+from export.gate.examine import Wish, examine
+from export.gate.power import Mutant, Power, as_details, measure_power
+from export.results import Status
+
+FORMATS = ["savedmodel", "onnx", pytest.param("tftrt-fp16", marks=pytest.mark.lane)]
+
+
+def measured(trial, folder, tmp_path, bound=None):
+    checks = run_checks(trial)
+    allowed = next(check.allowed for check in checks if check.name == "parity")
+    return measure_power(trial, checks, folder, tmp_path, bound or allowed)
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_every_bug_that_changes_a_toy_is_caught(here, trial, written, tmp_path, format):
+    folder = written("plain", format)
+    found = measured(trial("plain", format, folder), folder, tmp_path)
+    assert not found.error
+    assert (found.caught, found.of, found.full) == (12, 12, True)
+    (none,) = (mutant for mutant in found.mutants if not mutant.counts)
+    assert none.name == "pooling rounded up"
+    assert none.note == "without effect: not one logit changes"
+    assert found.smallest.effect > 1e-2
+
+
+@pytest.mark.parametrize("name", ["odd", "shared", "nested"])
+def test_other_toys_have_fewer_places_and_full_power(here, trial, written, tmp_path, name):
+    folder = written(name, "onnx")
+    found = measured(trial(name, "onnx", folder), folder, tmp_path)
+    assert found.full
+    assert found.of >= 9
+    assert all(mutant.note.startswith("without effect") for mutant in found.mutants
+               if not mutant.counts)  # fmt: skip
+
+
+def test_weights_alone_catch_what_logits_do_not_show(here, trial, written, tmp_path):
+    folder = written("plain", "onnx")
+    found = measured(trial("plain", "onnx", folder), folder, tmp_path)
+    caught_by = {mutant.name: mutant.caught_by for mutant in found.mutants}
+    assert "weights" in caught_by["a bias off by 1 %"]
+    assert "weights" in caught_by["another batch-norm epsilon"]
+    assert caught_by["channels in BGR order"] == ("parity",)
+
+
+def test_a_gate_without_parity_misses_most(here, trial, written, tmp_path, monkeypatch):
+    folder = written("plain", "onnx")
+    subject = trial("plain", "onnx", folder)
+    checks = run_checks(subject)
+    weak = tuple(check for check in CHECKS if check.__name__ != "parity")
+    monkeypatch.setattr(power, "run_checks", lambda t: tuple(filter(None, (c(t) for c in weak))))
+    found = measure_power(subject, checks, folder, tmp_path, 1e-5)
+    assert not found.full
+    names = [mutant.name for mutant in found.missed]
+    assert "classes reversed" in names
+    assert "a kernel flipped" not in names  # its hash is another
+    assert as_details(found)["power"]["missed"] == names
+
+
+def test_an_artifact_that_fails_has_no_power(here, trial, written, tmp_path):
+    folder = written("plain", "onnx")
+    honest = trial("plain", "onnx", folder)
+    wrong = replace(honest.observation, logits=honest.observation.logits[:, ::-1])
+    found = measured(replace(honest, observation=wrong), folder, tmp_path, 1e-5)
+    assert found.error == "the artifact itself fails; mutants of it prove nothing"
+    assert not found.full
+
+
+def test_a_graph_that_is_not_the_artifact_proves_nothing(here, trial, written, tmp_path):
+    folder = written("plain", "onnx")
+    honest = trial("plain", "onnx", folder)
+    checks = run_checks(honest)
+    other = replace(honest.observation, logits=honest.observation.logits + np.float32(0.1))
+    found = measure_power(replace(honest, observation=other), checks, folder, tmp_path, 1e-5)
+    assert "other logits" in found.error
+
+
+def examined(wish, reference, written, tmp_path, **changes):
+    from export.checks import Expected
+    from export.formats import find_format
+
+    return examine(
+        replace(find_format("onnx"), **changes),
+        written("plain", "onnx"),
+        tmp_path,
+        reference("plain"),
+        Expected(None, None, None, "a toy"),
+        (1, 4, 8),
+        wish=wish,
+    )
+
+
+@pytest.fixture
+def looked_here(here, monkeypatch):
+    from export import observe
+
+    monkeypatch.setattr(observe, "run_module", lambda _module, job, _folder: observe.main(job))
+
+
+def test_power_stands_beside_parity(looked_here, reference, written, tmp_path):
+    checks = examined(Wish(self_test=True), reference, written, tmp_path)
+    (parity,) = (check for check in checks if check.name == "parity")
+    assert parity.details["power"] == {"caught": 12, "of": 12, "missed": []}
+    assert parity.details["smallest_bug"]["measured"] > 10 * parity.allowed
+    assert "power" not in {check.name for check in checks}
+    json.dumps(parity.details, allow_nan=False)
+
+
+def test_strict_fails_below_full_power(looked_here, reference, written, tmp_path, monkeypatch):
+    checks = examined(Wish(strict=True), reference, written, tmp_path)
+    assert (checks[-1].name, checks[-1].status) == ("power", Status.PASSED)
+    weak = lambda trial: tuple(verdict(c.name, True, 0, 0) for c in checks)  # noqa: E731
+    monkeypatch.setattr(power, "run_checks", weak)
+    checks = examined(Wish(strict=True), reference, written, tmp_path)
+    assert (checks[-1].status, checks[-1].measured) == (Status.FAILED, 0)
+    assert "would miss: channels in BGR order" in checks[-1].note
+
+
+def test_infinite_effects_are_no_json(tmp_path):
+    found = Power((Mutant("a", float("inf"), ("parity",)), Mutant("b", None)))
+    assert as_details(found)["mutants"][0]["effect"] is None
+    assert (found.caught, found.of) == (1, 1)

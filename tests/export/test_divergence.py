@@ -1,0 +1,104 @@
+"""The first layer that differs, in artifacts of a network in which one layer was changed."""
+
+import json
+
+import numpy as np
+import pytest
+
+from export.checks import Expected, Trial
+from export.formats import find_format
+from export.gate import compare, divergence
+from export.gate.compare import difference
+from export.gate.divergence import as_details, find_divergence
+
+FORMATS = ["savedmodel", "onnx", pytest.param("tftrt-fp16", marks=pytest.mark.lane)]
+
+
+@pytest.fixture
+def here(monkeypatch):
+    monkeypatch.setattr(divergence, "run_module", lambda _module, job, _folder: compare.main(job))
+
+
+def trial(reference, name: str, format: str) -> Trial:
+    unknown = Expected(None, None, None, "a toy is in no catalog")
+    return Trial(find_format(format), reference(name), None, unknown)
+
+
+@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("name", ["plain", "odd", "nested"])
+def test_an_honest_artifact_agrees_in_every_layer(here, reference, written, tmp_path, name, format):
+    found = find_divergence(trial(reference, name, format), written(name, format), tmp_path)
+    assert found.first is None, str(found)
+    assert len(found.layers) >= 3
+    assert str(found) == f"all {len(found.layers)} layers agree"
+
+
+@pytest.fixture(scope="module", params=FORMATS)
+def tampered(request, toy, tmp_path_factory):
+    """A function from the name of a layer to an artifact in which it has other weights."""
+    import keras
+
+    from export.pipeline import Options
+    from export.skeleton import trace
+
+    def write(layer: str):
+        model = keras.models.clone_model(toy("plain"))
+        model.set_weights(toy("plain").get_weights())
+        own = model.get_layer(layer)
+        own.set_weights([value * np.float32(1.01) for value in own.get_weights()])
+        folder = tmp_path_factory.mktemp(layer)
+        find_format(request.param).write(trace(model), folder, folder, Options())
+        return request.param, folder
+
+    return write
+
+
+@pytest.mark.parametrize(
+    ("layer", "named", "fine"),
+    [("conv1", "norm1", "pad1"), ("conv3", "conv3", "add"), ("logits", "logits", "fc4")],
+)
+def test_the_first_layer_that_differs_is_named(
+    here, reference, tampered, tmp_path, layer, named, fine
+):
+    format, folder = tampered(layer)
+    found = find_divergence(trial(reference, "plain", format), folder, tmp_path)
+    assert found.first.name == named
+    names = [entry.name for entry in found.layers]
+    if fine in names:
+        assert not found.layers[names.index(fine)].differs
+        assert f"the {names.index(named)} before it agree" in str(found)
+    assert 1e-3 < found.first.error < 1
+    details = json.loads(json.dumps(as_details(found), allow_nan=False))
+    assert details["diverges"]["layer"] == named
+    assert details["diverges"]["tensor"] == found.first.tensor
+    assert details["diverges"]["fine_before"] == names.index(named)
+
+
+def test_a_few_layers_at_a_time_are_the_same_layers(
+    here, reference, written, tmp_path, monkeypatch
+):
+    asked = trial(reference, "plain", "onnx"), written("plain", "onnx"), tmp_path
+    together = find_divergence(*asked)
+    monkeypatch.setattr(compare, "AT_ONCE", 1)
+    assert find_divergence(*asked) == together
+
+
+def test_an_artifact_that_does_not_open_is_told(here, reference, tmp_path):
+    found = find_divergence(trial(reference, "plain", "onnx"), tmp_path, tmp_path)
+    assert "does not open" in str(found)
+    assert as_details(found)["diverges"]["error"]
+
+
+def test_channels_may_come_first():
+    wanted = np.random.default_rng(0).standard_normal((1, 4, 5, 3)).astype(np.float32)
+    assert difference(wanted, wanted.transpose(0, 3, 1, 2)) == 0
+    assert difference(wanted, wanted) == 0
+    assert difference(wanted[:, :1, :1], wanted[:, 0, 0]) == 0
+    assert difference(wanted, wanted + wanted.std()) == pytest.approx(1, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    "got", [np.zeros((1, 7)), np.full((1, 4), np.nan), np.full((1, 4), np.inf)]
+)
+def test_what_cannot_be_compared_has_no_error(got):
+    assert difference(np.ones((1, 4), np.float32), got) is None
