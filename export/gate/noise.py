@@ -25,7 +25,7 @@ def measure_noise(skeleton, images: np.ndarray, layers=(), norms=()) -> Noise:
 
     `layers` are the names of Keras layers, in running order, whose rounding is to be told apart.
     """
-    network, images = _network(skeleton), images[:IMAGES]
+    network, images = skeleton_network(skeleton), images[:IMAGES]
     places = layer_tensors(layer_scopes(layers, norms), network.tensors(), f"{LOGITS}:0")
     tensors = [*places.values(), f"{LOGITS}:0"]
     base, spans = _with_spans(network, tensors, images)
@@ -47,7 +47,7 @@ def _moved(own: np.ndarray, other: np.ndarray) -> float:
     return moved if np.isfinite(moved) else float("inf")
 
 
-def _network(skeleton) -> TensorFlowNetwork:
+def skeleton_network(skeleton) -> TensorFlowNetwork:
     """The skeleton with its weights beside it; those of Keras are shared, not copied."""
     values, names = {}, {}
     for index, weight in enumerate(skeleton.weights):

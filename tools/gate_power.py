@@ -1,0 +1,141 @@
+"""Measure what the gate catches, and how often it cries wolf; write docs/gate_power.md.
+
+    python tools/gate_power.py --seeds 50 --minutes 25
+
+Every network is exported in every format and self-tested; then it is exported again with other
+weights and other probe images, none of which may fail; then the rules of other exporters are asked
+to find the same bugs. What is done is kept in --work and not done again, so a study can be stopped
+and resumed. Needs the lane for TF-TRT.
+"""
+
+import sys
+from pathlib import Path
+
+if not __package__:  # as a script sys.path[0] is tools/, where export.py would hide `export`
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+
+from keras_nets.catalog import NETS, find_net
+
+ROOT = Path(__file__).resolve().parents[1]
+FORMATS = ("savedmodel", "onnx", "tftrt-fp16")
+LAST = ("power", "peers", "seeds")  # the order of work: the longest last
+
+
+def main(argv=None) -> int:
+    args = _parser().parse_args(argv)
+    for name in ("TF_CPP_MIN_LOG_LEVEL", "TF_ENABLE_ONEDNN_OPTS"):
+        os.environ.setdefault(name, {"TF_CPP_MIN_LOG_LEVEL": "2"}.get(name, "0"))
+    if args.step:  # a child of ours: one step of one network
+        STEPS[args.step](args, args.model[0])
+        return 0
+    deadline = time.monotonic() + 60 * args.minutes
+    args.work.mkdir(parents=True, exist_ok=True)
+    for step in LAST:
+        for model in args.model or NETS:
+            if time.monotonic() < deadline:
+                _in_a_child(args, step, model, deadline)
+    from export.gate.study.page import write
+
+    write(args.work, args.doc, tuple(NETS))
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("--model", action="append", choices=NETS, metavar="NAME", help="all if absent")
+    add("--format", action="append", choices=FORMATS, help="all if absent")
+    add("--seeds", type=int, default=50, help="exports with other weights, of each network (50)")
+    add("--minutes", type=float, default=1e6, help="after which no further step begins")
+    add("--image-size", type=int, help="pixels a side; the network's own if absent")
+    add("--work", type=Path, default=Path("build/gate_power"), help="what is done (%(default)s)")
+    add("--doc", type=Path, default=ROOT / "docs" / "gate_power.md", help="(docs/gate_power.md)")
+    add("--step", choices=LAST, help=argparse.SUPPRESS)
+    add("--deadline", type=float, default=float("inf"), help=argparse.SUPPRESS)
+    return parser
+
+
+def _in_a_child(args, step: str, model: str, deadline: float) -> None:
+    """One step of one network, in a process that ends with its memory."""
+    command = [sys.executable, str(Path(__file__).resolve()), "--step", step, "--model", model]
+    command += ["--seeds", str(args.seeds), "--work", str(args.work)]
+    command += ["--deadline", str(time.time() + deadline - time.monotonic())]
+    command += ["--image-size", str(args.image_size)] if args.image_size else []
+    for format in args.format or FORMATS:
+        command += ["--format", format]
+    print(f"{step} of {model}", file=sys.stderr, flush=True)
+    subprocess.run(command, check=True)
+
+
+def _record(args, name: str) -> Path:
+    return args.work / f"{name}.json"
+
+
+def _power(args, model: str) -> None:
+    """Export in every format with the self-test, and keep the reports."""
+    missing = [f for f in args.format if not _record(args, f"power-{model}-{f}").exists()]
+    if not missing:
+        return
+    out = Path(tempfile.mkdtemp(prefix="gate-power-"))
+    command = [sys.executable, str(ROOT / "tools" / "export.py"), "--model", model]
+    command += ["--self-test", "--json", "--out", str(out)]
+    command += ["--image-size", str(args.image_size)] if args.image_size else []
+    for format in missing:
+        command += ["--format", format]
+    try:
+        done = subprocess.run(command, stdout=subprocess.PIPE, check=False)
+        for line in done.stdout.splitlines():
+            format = json.loads(line)["format"]
+            _record(args, f"power-{model}-{format}").write_bytes(line)
+    finally:
+        shutil.rmtree(out)
+    if done.returncode not in (0, 1):
+        sys.exit(done.returncode)
+
+
+def _seeds(args, model: str) -> None:
+    """Write the network with one set of weights after another, and ask every check."""
+    done = {path.stem for path in args.work.glob(f"seed-{model}-*.json")}
+    wanted = [s for s in range(1, args.seeds + 1) if f"seed-{model}-{s}" not in done]
+    if not wanted or time.time() > args.deadline:
+        return
+    from export.gate.study.seeds import judge_seeds
+    from keras_nets.weights.seeded import seed_weights
+
+    for told in judge_seeds(_build(args, model), seed_weights, wanted, args.format):
+        _record(args, f"seed-{model}-{told['seed']}").write_text(json.dumps(told))
+        if time.time() > args.deadline:
+            return
+
+
+def _peers(args, model: str) -> None:
+    path = _record(args, f"peers-{model}")
+    if not path.exists():
+        from export.gate.study.peers import ask_peers
+
+        path.write_text(json.dumps(ask_peers(_build(args, model))))
+
+
+def _build(args, model: str):
+    import keras
+
+    keras.utils.set_random_seed(0)
+    side = args.image_size
+    return find_net(model).build(**({"image": (side, side, 3)} if side else {}))
+
+
+STEPS = {"power": _power, "seeds": _seeds, "peers": _peers}
+
+
+if __name__ == "__main__":
+    sys.exit(main())
