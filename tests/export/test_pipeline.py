@@ -114,12 +114,14 @@ def test_the_whole_way_with_its_child_processes(toy, out):
 
 
 @lane
-def test_the_whole_way_to_tftrt(toy, out):
+def test_the_whole_way_to_tftrt_gives_the_same_bytes_every_time(toy, out, written):
     (report,) = export_model(toy("plain"), ["tftrt-fp16"], out)
     assert report.passed
     assert status(report, "fp16-range") is Status.PASSED
     assert status(report, "engine") in (Status.SKIPPED, Status.PASSED)
     assert set(contents(out / "plain" / "tftrt-fp16")) >= {"1/saved_model.pb", "report.json"}
+    made = (out / "plain" / "tftrt-fp16" / "1" / "saved_model.pb").read_bytes()
+    assert made == (written("plain", "tftrt-fp16") / "1" / "saved_model.pb").read_bytes()
 
 
 def test_a_new_artifact_replaces_the_old_one(good, toy, out):

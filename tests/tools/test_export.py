@@ -206,10 +206,7 @@ def copy(folder, tmp_path) -> Path:
     return shutil.copytree(folder, tmp_path / "exports")
 
 
-@pytest.mark.parametrize("format", ["savedmodel", "onnx"])
-def test_a_file_that_cannot_grow_exits_with_2_and_leaves_the_old_artifact(
-    exported, tmp_path, format
-):
+def test_a_file_that_cannot_grow_exits_with_2_and_leaves_the_old_artifact(exported, tmp_path):
     """As on a full disk: every write beyond a megabyte fails."""
     out = copy(exported[0], tmp_path)
     before = contents(out)
@@ -218,7 +215,7 @@ def test_a_file_that_cannot_grow_exits_with_2_and_leaves_the_old_artifact(
         resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, 1_000_000))
 
     done = run(
-        "--model", "squeezenet1_1", "--format", format, *SMALL, "--out", out, preexec_fn=limit
+        "--model", "squeezenet1_1", "--format", "savedmodel", *SMALL, "--out", out, preexec_fn=limit
     )
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.splitlines()[-1].startswith("error: ")
@@ -244,8 +241,7 @@ def test_a_killed_export_leaves_the_old_artifact_and_the_next_one_cleans_up(expo
     child.communicate()
     assert (out / ".staging").exists(), "it was killed before it was done"
     assert contents(out / "squeezenet1_1") == before
-    done = run(*AGAIN, "--out", out)
-    assert done.returncode == 0, done.stderr
+    assert export.main([*AGAIN, "--out", str(out)]) == 0
     assert {path.name for path in out.iterdir()} == {"squeezenet1_1"}
 
 

@@ -52,15 +52,6 @@ def test_each_weight_stands_in_the_file_once(plain, skeleton):
         assert content.count(weight.read().tobytes()) == 1, weight.name
 
 
-@lane
-def test_two_exports_give_the_same_bytes(plain, written, skeleton, tmp_path, monkeypatch):
-    """The lane's answer is the same bytes, and so is what is made of it."""
-    scratch = tmp_path / "scratch"
-    scratch.mkdir()
-    FORMATS["tftrt-fp16"].write(skeleton("plain"), tmp_path, scratch, Options())
-    assert (tmp_path / MODEL).read_bytes() == (plain / MODEL).read_bytes()
-
-
 LOADER = """
 import json, sys
 import numpy as np
