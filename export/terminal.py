@@ -70,6 +70,12 @@ class Display:
             self._live.stop()
 
 
+def settle() -> None:
+    """Have TensorFlow quiet and lean, unless the user's environment says otherwise."""
+    for name, value in SETTINGS.items():
+        os.environ.setdefault(name, value)
+
+
 @contextmanager
 def display(verbose: bool) -> Iterator[Display]:
     """Give a Display, and keep whatever libraries write to stderr out of sight unless `verbose`.
@@ -77,8 +83,7 @@ def display(verbose: bool) -> Iterator[Display]:
     To be entered before TensorFlow is imported. Its C++ core writes to the file descriptor before
     any of its settings are read, so the descriptor itself is turned to a temporary file.
     """
-    for name, value in SETTINGS.items():
-        os.environ.setdefault(name, value)
+    settle()
     if verbose:
         shown = Display(sys.stderr)
         try:

@@ -188,14 +188,11 @@ def export_toy(tmp_path_factory):
 @pytest.fixture(scope="session")
 def look(tmp_path_factory):
     """A function (format, folder, images) -> Observation, made without a child process."""
-    from unittest import mock
-
-    from export import observe
+    from export.observe import in_this_process, observe
 
     def observe_here(format_name: str, folder, images):
         scratch = tmp_path_factory.mktemp("look")
-        with mock.patch.object(observe, "run_module", lambda _module, job, _: observe.main(job)):
-            return observe.observe(format_name, folder, images, scratch)
+        return observe(format_name, folder, images, scratch, in_this_process)
 
     return observe_here
 

@@ -34,7 +34,7 @@ class Onnx:
 
     def write(self, skeleton, folder: Path, scratch: Path, options) -> Written:
         if skeleton.weight_bytes > self.largest:
-            model, placements = self._convert(skeleton)
+            model, placements = self.convert(skeleton)
             _write_external(model, skeleton.weights, placements, folder)
             return Written(f"weights beside the graph in {DATA}, for protobuf ends at 2 GB")
         return pour_or_stock(
@@ -45,7 +45,7 @@ class Onnx:
         )
 
     def _pour(self, skeleton, path: Path) -> None:
-        model, placements = self._convert(skeleton)
+        model, placements = self.convert(skeleton)
         data = model.SerializeToString(deterministic=True)
         pour(data, SCHEMA, skeleton.weights, placements, path)
 
@@ -62,7 +62,7 @@ class Onnx:
             raise ArtifactError(f"{folder} has no {MODEL}; export it again")
         return open_onnx(path)
 
-    def _convert(self, skeleton):
+    def convert(self, skeleton):
         """The ONNX model of the skeleton, its weights marked, and where they go."""
         from export.skeleton import stand_in
 

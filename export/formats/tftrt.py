@@ -62,7 +62,7 @@ class TfTrt:
         from export.skeleton import with_constants
 
         graph = with_constants(skeleton, lambda index, _: _value(index))
-        converted = self._convert(graph, scratch, options)
+        converted = self.convert(graph, scratch, options)
         placements = _placements(converted, skeleton.weights)
         model = _saved_model(converted, skeleton, options)
         data = model.SerializeToString(deterministic=True)
@@ -73,7 +73,7 @@ class TfTrt:
         from export.skeleton import with_constants
 
         graph = with_constants(skeleton, lambda _, weight: weight.read())
-        model = _saved_model(self._convert(graph, scratch, options), skeleton, options)
+        model = _saved_model(self.convert(graph, scratch, options), skeleton, options)
         (folder / MODEL).write_bytes(model.SerializeToString(deterministic=True))
 
     def open(self, folder: Path) -> Opened:
@@ -82,7 +82,7 @@ class TfTrt:
             raise ArtifactError(f"{folder} has no {MODEL}; export it again")
         return _open(path)
 
-    def _convert(self, graph, scratch: Path, options):
+    def convert(self, graph, scratch: Path, options):
         """Send `graph` through the lane and return the converted GraphDef."""
         from export.lanes import run_in_lane
 

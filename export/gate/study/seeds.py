@@ -4,13 +4,12 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from copy import deepcopy
-from dataclasses import replace
+from dataclasses import fields
 from pathlib import Path
-from unittest import mock
 
-from export import observe
 from export.checks import Expected, Trial, run_checks
 from export.formats import find_format
+from export.observe import in_this_process, observe
 from export.pipeline import Options
 from export.probes import probes
 from export.reference import observe_model
@@ -41,17 +40,17 @@ def judge_seeds(
 
 def _converting_once(format):
     """The same format, whose converter runs once; its answer is copied for every later call."""
-    format, made = replace(format), []
-    convert = getattr(format, "_convert", None)
+    if not hasattr(format, "convert"):
+        return format
+    made = []
 
-    def answer(*given):
-        if not made:
-            made.append(convert(*given))
-        return deepcopy(made[0])
+    class Once(type(format)):
+        def convert(self, *given):
+            if not made:
+                made.append(super().convert(*given))
+            return deepcopy(made[0])
 
-    if convert:
-        object.__setattr__(format, "_convert", answer)  # its own fields are frozen
-    return format
+    return Once(**{field.name: getattr(format, field.name) for field in fields(format)})
 
 
 def _judge(format, skeleton, reference) -> dict:
@@ -60,8 +59,7 @@ def _judge(format, skeleton, reference) -> dict:
         stage, scratch = folder / "artifact", folder / "scratch"
         stage.mkdir(), scratch.mkdir()
         format.write(skeleton, stage, scratch, Options())
-        with mock.patch.object(observe, "run_module", lambda _module, job, _: observe.main(job)):
-            seen = observe.observe(format.name, stage, reference.images, scratch)
+        seen = observe(format.name, stage, reference.images, scratch, run=in_this_process)
         checks = run_checks(Trial(format, reference, seen, UNKNOWN))
     finally:
         shutil.rmtree(folder)

@@ -180,7 +180,7 @@ def converted(change):
     """A TfTrt whose lane only passes the graph through `change`."""
 
     class Passing(TfTrt):
-        def _convert(self, graph, scratch, options):
+        def convert(self, graph, scratch, options):
             change(graph)
             return graph
 

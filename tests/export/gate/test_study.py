@@ -33,13 +33,13 @@ def test_other_weights_raise_no_alarm(toy, format):
 def test_the_converter_runs_once(toy, monkeypatch):
     from export.formats.onnx import Onnx
 
-    calls, convert = [], Onnx._convert
+    calls, convert = [], Onnx.convert
 
     def counted(self, skeleton):
         calls.append(skeleton)
         return convert(self, skeleton)
 
-    monkeypatch.setattr(Onnx, "_convert", counted)
+    monkeypatch.setattr(Onnx, "convert", counted)
     assert len(list(judge_seeds(copy(toy("plain")), seed_weights, range(3), ["onnx"]))) == 3
     assert len(calls) == 1
 
