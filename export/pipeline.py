@@ -14,6 +14,8 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
 from export.checks import Expected
 from export.cost import Meter
 from export.errors import ArtifactError, ExportError, MissingPackage
@@ -24,7 +26,7 @@ from export.html.page import write_page
 from export.lanes import make as make_lane
 from export.manifest import hashes, structure
 from export.place import Place, staged
-from export.probes import probes
+from export.probes import inputs
 from export.reference import Reference
 from export.report import (
     as_dict,
@@ -86,6 +88,7 @@ def export_model(
     formats: Iterable[str] = ("savedmodel",),
     out: str | Path = "exports",
     *,
+    images: np.ndarray | None = None,
     expected: Expected = UNKNOWN,
     options: Options | None = None,
     progress: Progress = _silent,
@@ -93,11 +96,14 @@ def export_model(
     """Write a Keras `model` in every one of `formats` under `out`, check it, and report.
 
     The model takes images (batch, height, width, channels) float32 and gives logits
-    (batch, classes). Artifacts land in `<out>/<model.name>/<format>/`. Raises ValueError for
+    (batch, classes). Artifacts land in `<out>/<model.name>/<format>/`. They are compared on seeded
+    probes and on `images`, normalised float32 (n, height, width, channels). Raises ValueError for
     arguments that make no sense and ExportError where this machine cannot do it; an artifact that
     fails a check is no exception but a report whose `passed` is false.
     """
-    made = make(model, formats, out, expected=expected, options=options, progress=progress)
+    made = make(
+        model, formats, out, images=images, expected=expected, options=options, progress=progress
+    )
     del model
     return judge(made)
 
@@ -107,6 +113,7 @@ def make(
     formats: Iterable[str],
     out: str | Path,
     *,
+    images: np.ndarray | None = None,
     expected: Expected = UNKNOWN,
     options: Options | None = None,
     progress: Progress = _silent,
@@ -132,7 +139,8 @@ def make(
         skeleton = trace(model)
         _check_space(Path(out), skeleton.weight_bytes * len(wanted))
         progress(name, "computing reference logits")
-        reference = observe_model(model, skeleton, probes(skeleton.image, options.seed))
+        compared = inputs(skeleton.image, options.seed, images)
+        reference = observe_model(model, skeleton, compared)
         written = []
         for format, place in zip(wanted, places, strict=True):
             _give_memory_back()
@@ -192,6 +200,7 @@ def verify(
     folder: str | Path,
     model,
     *,
+    images: np.ndarray | None = None,
     expected: Expected = UNKNOWN,
     compare_hashes: bool = True,
     wish: Wish | None = None,
@@ -200,9 +209,10 @@ def verify(
     """Check the artifact in `folder` again, against the Keras `model` that it should be.
 
     Nothing is written. The check `hashes` compares every file, and the model's weights, with the
-    report.json in `folder`. Raises ArtifactError where that cannot be read.
+    report.json in `folder`. `images` are as in `export_model`. Raises ArtifactError where the
+    folder cannot be read.
     """
-    looked = look(folder, model, progress=progress)
+    looked = look(folder, model, images=images, progress=progress)
     del model
     return judge_again(
         looked, expected=expected, compare_hashes=compare_hashes, wish=wish, progress=progress
@@ -218,7 +228,13 @@ class Looked:
     meter: Meter
 
 
-def look(folder: str | Path, model, *, progress: Progress = _silent) -> Looked:
+def look(
+    folder: str | Path,
+    model,
+    *,
+    images: np.ndarray | None = None,
+    progress: Progress = _silent,
+) -> Looked:
     """The part of `verify` that needs the model, for callers who let go of it then."""
     from export.reference import observe_model
     from export.skeleton import trace
@@ -226,8 +242,8 @@ def look(folder: str | Path, model, *, progress: Progress = _silent) -> Looked:
     meter, told = Meter(), read_report(Path(folder))
     progress(told.format, "computing reference logits")
     skeleton = trace(model)
-    images = probes(skeleton.image, told.options.get("seed", 0))
-    return Looked(told, observe_model(model, skeleton, images), meter)
+    compared = inputs(skeleton.image, told.options.get("seed", 0), images)
+    return Looked(told, observe_model(model, skeleton, compared), meter)
 
 
 def judge_again(

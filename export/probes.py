@@ -27,6 +27,25 @@ def probes(image: tuple[int, int, int], seed: int = 0, count: int = COUNT) -> np
     return images
 
 
+def inputs(image: tuple[int, int, int], seed: int, given: np.ndarray | None) -> np.ndarray:
+    """The probes and, after them, images that the caller gives to compare on as well.
+
+    Raises ValueError where those are no finite float32 (n, *image).
+    """
+    own = probes(image, seed)
+    if given is None:
+        return own
+    given = np.asarray(given)
+    fits = given.dtype == np.float32 and given.ndim == 4 and given.shape[1:] == tuple(image)
+    if not fits or not len(given) or not np.isfinite(given).all():
+        height, width, channels = image
+        raise ValueError(
+            f"images to compare on are finite float32 (n, {height}, {width}, {channels}). "
+            f"Received: {given.dtype} {given.shape}"
+        )
+    return np.concatenate([own, given])
+
+
 def _blocks(random, image, side):
     height, width, channels = image
     noise = random.standard_normal((-(-height // side), -(-width // side), channels))

@@ -45,6 +45,7 @@ SUFFIXES = frozenset(
     (".avif", ".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
 )
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet, RGB in 0..1
+SAMPLE = 32  # pictures that stand for a folder where a network is compared with another
 RESAMPLES = {"paddle": "opencv", "torchvision": "pillow", "darknet": "darknet"}
 
 
@@ -90,6 +91,20 @@ def recipe_for(net: Net, flavour: str = "paddle", size: int | None = None) -> Re
     return Recipe(crop, short, mean, std, RESAMPLES[flavour])
 
 
+def recipe_for_image(net: Net, flavour: str, image: tuple[int, int, int]) -> Recipe:
+    """Return `recipe_for` a network built for `image` (height, width, channels).
+
+    Raises ValueError where pictures cannot become such images.
+    """
+    height, width, channels = image
+    if height != width or channels != 3:
+        raise ValueError(
+            f"this {net.name} takes images {height}x{width}x{channels}; "
+            "pictures are cropped square and have 3 channels"
+        )
+    return recipe_for(net, flavour, height)
+
+
 def preprocess(source, recipe: Recipe) -> np.ndarray:
     """Return the input for one picture, float32 (crop, crop, 3).
 
@@ -107,6 +122,20 @@ def preprocess_folder(folder: Path | str, recipe: Recipe) -> Iterator[tuple[Path
     """Yield each picture below `folder`, in the order of `list_images`, with its input."""
     for path in list_images(folder):
         yield path, preprocess(path, recipe)
+
+
+def preprocess_sample(folder: Path | str, recipe: Recipe, most: int = SAMPLE) -> np.ndarray:
+    """Return the inputs of at most `most` pictures below `folder`, float32 (n, crop, crop, 3).
+
+    They are evenly spread over `list_images`, for neighbours are often of one class. Raises
+    ValueError where there is no picture, and ImageError where one cannot be read.
+    """
+    paths = list_images(folder)
+    if not paths:
+        raise ValueError(f"there is no picture below {str(folder)!r}; name a folder that has some")
+    count = min(most, len(paths))
+    chosen = [paths[index * len(paths) // count] for index in range(count)]
+    return np.stack([preprocess(path, recipe) for path in chosen])
 
 
 def list_images(folder: Path | str) -> list[Path]:

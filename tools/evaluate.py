@@ -189,15 +189,9 @@ def _keras_subject(name: str, exported, weights: Path | None):
 def _reading(exported):
     """How pictures are read for this network, and that in words."""
     from keras_nets import find_net
-    from keras_nets.preprocess import preprocess, recipe_for
+    from keras_nets.preprocess import preprocess, recipe_for_image
 
-    height, width, channels = exported.image
-    if height != width or channels != 3:
-        raise ValueError(
-            f"{exported.folder} takes images {height}x{width}x{channels}; "
-            "pictures are cropped square and have 3 channels"
-        )
-    recipe = recipe_for(find_net(exported.model), exported.flavour, height)
+    recipe = recipe_for_image(find_net(exported.model), exported.flavour, exported.image)
     return partial(preprocess, recipe=recipe), repr(recipe)
 
 

@@ -54,6 +54,12 @@ def _parser() -> argparse.ArgumentParser:
         "--image-size", type=_size, metavar="HxW", help="or one number; the network's own if absent"
     )
     add("--classes", type=int, metavar="N", help="what the weights have if absent, 1000 if seeded")
+    add(
+        "--images",
+        type=Path,
+        metavar="DIR",
+        help="pictures to compare on, beside seeded probes; of a large folder a sample",
+    )
     add("--labels", type=Path, metavar="FILE", help="a class a line: adds the signature classify")
     add("--batch-sizes", type=_batches, default=(1, 4, 8), metavar="N,N",
         help="that the server will use: TF-TRT keeps an engine for each (1,4,8)")  # fmt: skip
@@ -117,6 +123,7 @@ def _make(args, net, formats, argv, show, meter):
     from export.gate.examine import Wish
     from export.pipeline import Options, make
     from keras_nets.prepare import prepare
+    from keras_nets.preprocess import preprocess_sample, recipe_for_image
 
     prepared = prepare(
         net,
@@ -126,6 +133,8 @@ def _make(args, net, formats, argv, show, meter):
         image=image,
         progress=show.fetched,
     )
+    pictured = args.labels or args.images
+    recipe = recipe_for_image(net, prepared.flavour, image or net.image) if pictured else None
     options = Options(
         prepared.source,
         prepared.flavour,
@@ -133,13 +142,15 @@ def _make(args, net, formats, argv, show, meter):
         args.seed,
         ("python", "tools/export.py", *argv),
         Wish(self_test=args.self_test, strict=args.strict, layers=args.layers),
-        *_classify(args.labels, net, prepared),
+        _read_labels(args.labels, net, prepared) if args.labels else (),
+        recipe,
     )
     expected = Expected.of(prepared.counts, f"{net.paper}, flavour {prepared.flavour}")
     return make(
         prepared.model,
         formats,
         args.out,
+        images=preprocess_sample(args.images, recipe) if args.images else None,
         expected=expected,
         options=options,
         progress=show,
@@ -147,21 +158,14 @@ def _make(args, net, formats, argv, show, meter):
     )
 
 
-def _classify(labels: Path | None, net, prepared) -> tuple:
-    """The labels and the recipe for pictures that the signature `classify` is made of."""
-    if labels is None:
-        return ()
-    height, width, _ = prepared.model.input_shape[1:]
-    if height != width:
-        raise ValueError(f"classify crops pictures square, and images are {height}x{width}")
+def _read_labels(labels: Path, net, prepared) -> tuple[str, ...]:
+    """The names of the classes, which the signature `classify` gives."""
     names = labels.read_text(encoding="utf-8").splitlines()
     names = [name.strip() for name in names if name.strip()]
     classes = prepared.model.output_shape[-1]
     if len(names) != classes:
         raise ValueError(f"{labels} names {len(names)} classes, and {net.name} has {classes}")
-    from keras_nets.preprocess import recipe_for
-
-    return tuple(names), recipe_for(net, prepared.flavour, height)
+    return tuple(names)
 
 
 def _export_each(args, models: list[str], formats: list[str]) -> int:
@@ -172,7 +176,7 @@ def _export_each(args, models: list[str], formats: list[str]) -> int:
     command = [sys.executable, str(Path(__file__).resolve())]
     for name in formats:
         command += ["--format", name]
-    for option in ("weights", "seed", "out", "classes", "labels"):
+    for option in ("weights", "seed", "out", "classes", "images", "labels"):
         if getattr(args, option) is not None:
             command += [f"--{option}", str(getattr(args, option))]
     command += ["--batch-sizes", ",".join(map(str, args.batch_sizes)), "--json"]

@@ -41,6 +41,12 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("artifacts", nargs="+", type=Path, metavar="DIR", help="such as exports/vgg13/onnx")
     add("--weights", metavar="FILE", help="where they no longer lie where the report says")
+    add(
+        "--images",
+        type=Path,
+        metavar="DIR",
+        help="pictures to compare on, beside seeded probes; of a large folder a sample",
+    )
     add("--no-self-test", action="store_true", help="do not test the gate on mutants")
     add("--strict", action="store_true", help="fail where a mutant slips through")
     add("--layers", action="store_true", help="compare layer by layer, even where all is well")
@@ -81,6 +87,7 @@ def _look(args, folder: Path, told, show):
     from export.checks import Expected
     from export.pipeline import look
     from keras_nets.prepare import prepare
+    from keras_nets.preprocess import preprocess_sample, recipe_for_image
 
     net, source, seed, built = _what_was_built(folder, told)
     seeded = seed is not None and not args.weights
@@ -92,7 +99,11 @@ def _look(args, folder: Path, told, show):
     show(told.model, "seeding weights" if seeded else f"reading {weights}")
     prepared = prepare(net, weights, seed=seed if seeded else 0, **built)
     expected = Expected.of(prepared.counts, f"{net.paper}, flavour {prepared.flavour}")
-    return look(folder, prepared.model, progress=show), expected
+    images = None
+    if args.images:
+        recipe = recipe_for_image(net, prepared.flavour, built["image"])
+        images = preprocess_sample(args.images, recipe)
+    return look(folder, prepared.model, images=images, progress=show), expected
 
 
 def _what_was_built(folder: Path, told) -> tuple:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from types import SimpleNamespace
 from unittest import mock
 
+import numpy as np
 import pytest
 
 from export import export_model, observe, verify
@@ -122,6 +123,22 @@ def test_the_whole_way_to_tftrt_gives_the_same_bytes_every_time(toy, out, writte
     assert set(contents(out / "plain" / "tftrt-fp16")) >= {"1/saved_model.pb", "report.json"}
     made = (out / "plain" / "tftrt-fp16" / "1" / "saved_model.pb").read_bytes()
     assert made == (written("plain", "tftrt-fp16") / "1" / "saved_model.pb").read_bytes()
+
+
+def test_given_images_are_compared_as_well(here, toy, out):
+    images = np.random.default_rng(0).normal(size=(3, 32, 32, 3)).astype(np.float32)
+    (report,) = export_model(toy("plain"), ["onnx"], out, images=images)
+    again = verify(report.folder, toy("plain"), images=images[:1])
+    for told, count in ((report, 11), (again, 9)):
+        (parity,) = (check for check in told.checks if check.name == "parity")
+        assert told.passed
+        assert f"top-1 equal on {count} of {count}" in parity.note
+
+
+def test_given_images_of_another_size_are_refused_and_nothing_is_left(here, toy, out):
+    with pytest.raises(ValueError, match="images to compare on are"):
+        export_model(toy("plain"), ["onnx"], out, images=np.zeros((1, 16, 16, 3), np.float32))
+    assert contents(out) == {}
 
 
 def test_a_new_artifact_replaces_the_old_one(good, toy, out):

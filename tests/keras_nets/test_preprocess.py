@@ -20,7 +20,9 @@ from keras_nets.preprocess import (
     load_image,
     preprocess,
     preprocess_folder,
+    preprocess_sample,
     recipe_for,
+    recipe_for_image,
 )
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "preprocess"
@@ -266,6 +268,30 @@ def test_a_folder_is_walked_in_order_past_what_is_no_picture(tmp_path):
     inputs = dict(preprocess_folder(tmp_path, PADDLE))
     assert list(inputs) == list_images(tmp_path)
     assert all(value.shape == (224, 224, 3) for value in inputs.values())
+
+
+def test_a_sample_is_spread_over_the_folder(tmp_path):
+    small = recipe_for(NETS["squeezenet1_1"], size=64)
+    with pytest.raises(ValueError, match="there is no picture below"):
+        preprocess_sample(tmp_path, small)
+    for shade in range(7):
+        Image.new("RGB", (8, 8), (shade, 0, 0)).save(tmp_path / f"{shade}.png")
+    chosen = preprocess_sample(tmp_path, small, 3)
+    assert chosen.shape == (3, 64, 64, 3)
+    of_each = [preprocess(tmp_path / f"{shade}.png", small) for shade in (0, 2, 4)]
+    np.testing.assert_array_equal(chosen, of_each)
+    assert len(preprocess_sample(tmp_path, small, 100)) == 7
+    (tmp_path / "6.png").write_bytes(b"no picture")
+    with pytest.raises(ImageError, match=r"cannot read '.*6\.png'"):
+        preprocess_sample(tmp_path, small)
+
+
+def test_pictures_become_square_images_of_three_channels_only():
+    net = NETS["vgg13"]
+    assert recipe_for_image(net, "torchvision", (96, 96, 3)) == recipe_for(net, "torchvision", 96)
+    for image in ((96, 64, 3), (96, 96, 1)):
+        with pytest.raises(ValueError, match=r"this vgg13 takes images 96x\d+x\d; pictures are"):
+            recipe_for_image(net, "paddle", image)
 
 
 def test_preprocessing_loads_neither_keras_nor_tensorflow():

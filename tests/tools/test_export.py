@@ -254,6 +254,15 @@ def test_an_out_that_cannot_be_written_exits_with_2(capsys, tmp_path):
     assert (tmp_path / "file").read_text() == "the user's"
 
 
+def test_pictures_that_do_not_become_images_exit_with_2_and_nothing_is_left(capfd, tmp_path):
+    command = ["--model", "squeezenet1_1", "--format", "onnx", "--image-size", "64x70"]
+    with pytest.raises(SystemExit) as ended:
+        export.main([*command, "--images", str(tmp_path), "--out", str(tmp_path / "exports")])
+    assert ended.value.code == 2
+    assert "takes images 64x70x3; pictures are cropped square" in capfd.readouterr().err
+    assert not (tmp_path / "exports").exists()
+
+
 def test_a_lane_that_cannot_exist_exits_with_2_and_the_reason(capsys, tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("KERAS_NETS_LANES", str(tmp_path / "file" / "lanes"))

@@ -129,3 +129,28 @@ def test_what_cannot_be_verified_exits_with_2_and_says_why(artifact, capfd, spoi
     last = capfd.readouterr().err.splitlines()[-1]
     assert last.startswith("error: ")
     assert message in last
+
+
+PICTURES = ROOT / "tests" / "golden" / "preprocess"
+
+
+def test_pictures_of_the_users_are_compared_beside_the_probes(exported, capsys):
+    assert verify.main([str(exported), "--images", str(PICTURES), "--no-self-test", "--json"]) == 0
+    (parity,) = (
+        check
+        for check in json.loads(capsys.readouterr().out)["checks"]
+        if check["name"] == "parity"
+    )
+    count = 8 + len(list(PICTURES.glob("*.png")))
+    assert f"top-1 equal on {count} of {count}" in parity["note"]
+
+
+@pytest.mark.parametrize("content", [None, b"no picture"], ids=["none", "broken"])
+def test_pictures_that_cannot_be_read_exit_with_2(exported, tmp_path, capfd, content):
+    if content:
+        (tmp_path / "cat.jpg").write_bytes(content)
+    with pytest.raises(SystemExit) as ended:
+        verify.main([str(exported), "--images", str(tmp_path)])
+    assert ended.value.code == 2
+    last = capfd.readouterr().err.splitlines()[-1]
+    assert last.startswith("error: cannot read" if content else "error: there is no picture below")
