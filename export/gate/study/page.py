@@ -31,7 +31,7 @@ def write(work: Path, doc: Path, models: tuple[str, ...]) -> None:
         _seeds(records, models),
         _peers(records, models),
     ]
-    doc.write_text("\n".join(parts))
+    doc.write_text("\n".join(part.strip() + "\n" for part in parts))
 
 
 def _table(heads: list[str], rows: list[list[str]]) -> str:
@@ -144,25 +144,42 @@ def _peers(records: dict, models) -> str:
             for entry in records[f"peers-{model}"]
             if entry["name"] == mutation.name and entry["change"] is not None
         ]
-        row = [mutation.name, str(len(asked))]
-        row += [str(sum(peer.name in entry["noticed"] for entry in asked)) for peer in PEERS]
+        row = [mutation.name, _ours(records, mutation.name)]
+        row += [_of(sum(peer.name in entry["noticed"] for entry in asked), asked) for peer in PEERS]
         changes = [entry["change"] for entry in asked]
         rows.append([*row, _number(min(changes, default=None))])
     rules = "".join(f"- {peer.name}: {peer.rule} ({peer.source})\n" for peer in PEERS)
     told = f"""
 ## The same bugs before the default gates of others
 
-As those run by default: softmax outputs, weights as Keras initialises them, two random images. On
-how many of the networks that the bug changes ({len(present)} were asked) it is noticed; the last
-column is the smallest change of a probability. Rules, stated anew from their sources:
+On how many of the networks that a bug changes it is noticed. Ours: the ONNX files above. Others:
+{len(present)} networks, as those gates run by default: softmax outputs, weights as Keras makes
+them, two random images. The last column is the smallest change of a probability there. Rules,
+stated anew from their sources:
 
 {rules}
 The outputs, not the rules, are the weak part: with 1000 classes every probability is near 0.001,
 and a network fresh from its initialiser tells images hardly apart. A bias of zero cannot be off by
 1 %. {_on_logits(records)}
 """
-    heads = ["bug", "networks", *(peer.name for peer in PEERS), "smallest change"]
+    heads = ["bug", "ours", *(peer.name for peer in PEERS), "smallest change"]
     return f"{told}\n{_table(heads, rows)}"
+
+
+def _ours(records: dict, bug: str) -> str:
+    """On how many of the networks that `bug` changes our own gate notices it, as ONNX."""
+    told = [
+        mutant
+        for name, record in records.items()
+        if name.startswith("power-") and record["format"] == "onnx"
+        for mutant in _parity(record).get("mutants", [])
+        if mutant["name"] == bug and not mutant.get("note", "").startswith("without effect")
+    ]
+    return _of(sum(bool(mutant["caught_by"]) for mutant in told), told)
+
+
+def _of(caught: int, asked: list) -> str:
+    return f"{caught} of {len(asked)}" if asked else SHOWN
 
 
 def _on_logits(records: dict) -> str:
