@@ -23,10 +23,12 @@ def main(argv=None) -> int:
     parser = _parser()
     args = parser.parse_args(argv)
     try:
+        adds_or_promotes = args.to and bool(args.artifact) != bool(args.promote)
+        asked = (args.artifact, args.to, args.promote)
+        if any(asked) if args.check else not adds_or_promotes:
+            parser.error("name ARTIFACT --to DIR, or --to DIR --promote MODEL, or --check DIR")
         if args.check:
             return _check(args.check, args.json)
-        if not args.to or bool(args.artifact) == bool(args.promote):
-            parser.error("name ARTIFACT --to DIR, or --to DIR --promote MODEL, or --check DIR")
         return _promote(args) if args.promote else _add(args)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
@@ -74,6 +76,12 @@ def _add(args) -> int:
     )
     for path in added.beside:
         print(f"kept your edits; the new text is in {path}", file=sys.stderr)
+    if added.canary_before and added.server == "tf-serving":
+        print(
+            f"version {added.canary_before} was the canary; a running server gives that label to "
+            f"version {added.version} only when it is restarted",
+            file=sys.stderr,
+        )
     if args.json:
         print(json.dumps(vars(added), default=str))
     else:

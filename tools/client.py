@@ -114,7 +114,14 @@ def _classifier(client, args):
             f"{args.model!r} takes no encoded pictures, and no network is called {name!r} whose "
             f"preprocessing to use; name one with --net: {', '.join(NETS)}"
         )
-    shape = signatures["serving_default"].inputs["image"].shape
+    default = signatures.get("serving_default")
+    if default is None or "image" not in default.inputs:
+        known = ", ".join(signatures) or "none"
+        raise ValueError(
+            f"{args.model!r} takes neither encoded pictures nor `image`, so it is not of "
+            f"tools/export.py; its signatures: {known}"
+        )
+    shape = default.inputs["image"].shape
     flavour = args.flavour or NETS[name].flavours[0]
     recipe = recipe_for(NETS[name], flavour, size=shape[1] if shape and shape[1] > 0 else None)
     labels = args.labels.read_text(encoding="utf-8").splitlines() if args.labels else ()

@@ -43,6 +43,7 @@ class Added:
     how: str  # reflink, hard link or copy
     warmup_records: int
     beside: tuple[Path, ...]  # new text, written beside a file that was edited by hand
+    canary_before: int | None = None  # the version that loses the label, which takes a restart
 
 
 def add(
@@ -86,8 +87,9 @@ def add(
             edited = _edits(to, ledger, files, keep_edits)
             repository.publish(staged, folder / str(number))
         beside = _write(to, ledger, files, edited)
+    loses = known.canary if known and known.canary != known.stable else None
     return Added(
-        server, name, number, folder / str(number), filled.how, filled.warmup_records, beside
+        server, name, number, folder / str(number), filled.how, filled.warmup_records, beside, loses
     )
 
 
@@ -96,6 +98,8 @@ def promote(to: Path, name: str, *, keep_edits: bool = False) -> Model:
 
     Raises ExportError where no such model is served, or a file was edited.
     """
+    if read_ledger(to) is None:
+        raise ExportError(f"{to} is no serving folder; name one that tools/bundle.py wrote")
     with _locked(to):
         ledger = _open(to, None)
         found = [model for model in ledger.models if model.name == name]
@@ -141,8 +145,11 @@ def _open(to: Path, root: str | None) -> Ledger:
     ledger = read_ledger(to) or Ledger()
     if root is None:
         return ledger
-    if not root.startswith("/"):
-        raise ValueError(f"the server sees the folder at an absolute path. Received: {root!r}")
+    if not root.startswith("/") or not root.strip("/") or ":" in root:
+        raise ValueError(
+            f"the server sees the folder at an absolute path, below / and without ':', such as "
+            f"/bundle. Received: {root!r}"
+        )
     return replace(ledger, root=root.rstrip("/"))
 
 

@@ -104,10 +104,18 @@ class ServingClient:
     def predict(self, images: np.ndarray) -> np.ndarray:
         """Return the logits (batch, classes) of normalised images (batch, height, width, 3)."""
         images = np.asarray(images, np.float32)
-        return self._predict({"image": images}, "serving_default")["logits"]
+        logits = self._predict({"image": images}, "serving_default")["logits"]
+        return np.asarray(logits, np.float32)  # numbers of JSON have no type
 
     def guess(self, logits: np.ndarray, labels: Sequence[str] = ()) -> list[list[Guess]]:
-        """Return the likeliest classes of logits (batch, classes), by label or by number."""
+        """Return the likeliest classes of logits (batch, classes), by label or by number.
+
+        Raises ValueError where there are labels, and not one for each class.
+        """
+        if labels and len(labels) != logits.shape[-1]:
+            raise ValueError(
+                f"labels name each of {logits.shape[-1]} classes. Received: {len(labels)} of them"
+            )
         shifted = np.exp(logits - logits.max(axis=-1, keepdims=True))
         probabilities = shifted / shifted.sum(axis=-1, keepdims=True)
         best = np.argsort(-probabilities, axis=-1, kind="stable")[:, :TOP]

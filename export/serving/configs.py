@@ -26,7 +26,11 @@ def models_config(ledger: Ledger) -> str:
         )
         entry.model_version_policy.specific.versions.extend(model.loaded)
         entry.version_labels["stable"] = model.stable
-        entry.version_labels["canary"] = model.canary
+        # A running server takes a label that is new to it at once. One that it knows it moves only
+        # to a version that it has loaded; before that it loads nothing, so the two would wait for
+        # each other if `canary` had always been there.
+        if model.canary != model.stable:
+            entry.version_labels["canary"] = model.canary
     return HEAD + text_format.MessageToString(config)
 
 

@@ -112,7 +112,10 @@ def read_ledger(folder: Path) -> Ledger | None:
         if data["schema"] != SCHEMA:
             raise ValueError(f"schema {data['schema']!r}, not {SCHEMA}")
         models = tuple(_model(entry) for entry in data["models"])
-        return Ledger(data["root"], models, dict(data["generated"]))
+        if not str(data["root"]).startswith("/"):
+            raise ValueError(f"it is mounted at {data['root']!r}, no absolute path")
+        generated = {path: list(digests) for path, digests in data["generated"].items()}
+        return Ledger(data["root"], models, generated)
     except (KeyError, TypeError, ValueError, AttributeError) as cause:
         raise ExportError(f"{path} is no ledger of a serving folder: {cause}") from cause
 
@@ -126,10 +129,10 @@ def _model(entry: dict) -> Model:
     versions = {
         int(number): Version(
             version["format"],
-            tuple(version["image"]),
-            version["classes"],
-            tuple(version["batch_sizes"]),
-            version["bytes"],
+            tuple(map(int, version["image"])),
+            int(version["classes"]),
+            tuple(map(int, version["batch_sizes"])),
+            int(version["bytes"]),
             dict(version["files"]),
         )
         for number, version in entry["versions"].items()

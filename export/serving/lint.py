@@ -11,6 +11,7 @@ RULES = (
     configs.models,
     configs.versions,
     configs.labels,
+    configs.flags,
     configs.monitoring,
     repository.names,
     repository.contents,

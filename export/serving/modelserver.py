@@ -29,7 +29,7 @@ NEWER_OPS = frozenset(
         "XlaSparseGradientsStack",
     )
 )
-_TAG = re.compile(r"(?P<name>[^:@]+)(?::(?P<tag>[^@]+))?(?:@.+)?")
+_TAG = re.compile(r"(?P<name>[^@]+?)(?::(?P<tag>[^:@/]+))?(?:@.+)?")  # a registry may have a port
 _VERSION = re.compile(r"(?P<major>\d+)\.(?P<minor>\d+)(?:\.\d+)?(?P<gpu>.*-gpu)?.*")
 
 

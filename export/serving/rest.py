@@ -30,7 +30,7 @@ class Rest:
             "signature_name": signature,
             "inputs": {name: _encode(values) for name, values in inputs.items()},
         }
-        outputs = self._ask("POST", f"{self.url}:predict", body)["outputs"]
+        outputs = self._ask("POST", f"{self.url}:predict", "outputs", body)
         if not isinstance(outputs, dict):  # the server leaves out the name of an only output
             (name,) = self.signatures()[signature].outputs
             outputs = {name: outputs}
@@ -38,7 +38,7 @@ class Rest:
 
     def signatures(self) -> dict[str, Signature]:
         """Return what the served version offers."""
-        metadata = self._ask("GET", f"{self.url}/metadata")["metadata"]
+        metadata = self._ask("GET", f"{self.url}/metadata", "metadata")
         found = metadata["signature_def"]["signature_def"]
         return {
             name: Signature(_tensors(entry["inputs"]), _tensors(entry["outputs"]))
@@ -47,13 +47,14 @@ class Rest:
 
     def status(self) -> dict[int, str]:
         """Return the state of each version that the server knows."""
-        answer = self._ask("GET", self.model_url)["model_version_status"]
+        answer = self._ask("GET", self.model_url, "model_version_status")
         return {int(entry["version"]): entry["state"] for entry in answer}
 
     def close(self) -> None:
         self.pool.clear()
 
-    def _ask(self, method: str, url: str, body: dict | None = None) -> dict:
+    def _ask(self, method: str, url: str, wanted: str, body: dict | None = None):
+        """Return what the answer holds under `wanted`."""
         data = None if body is None else json.dumps(body, allow_nan=False).encode()
         try:
             response = self.pool.request(method, url, body=data)
@@ -72,7 +73,11 @@ class Rest:
                 f"{url} answered {response.status}: {reason}",
                 retryable=response.status in RETRYABLE,
             )
-        return answer
+        if not isinstance(answer, dict) or wanted not in answer:
+            raise ServerError(
+                f"{url} answered without {wanted!r}, so it is no TF Serving; name its REST port"
+            )
+        return answer[wanted]
 
 
 def _encode(values):

@@ -53,14 +53,15 @@ def fill(
 
 
 def read_labels(path: Path, classes: int) -> Sequence[str]:
-    """Return the lines of `path`.
+    """Return the lines of `path` that are not blank, as `tools/export.py` reads them.
 
     Raises ExportError where they are not one for each class.
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
     except (OSError, UnicodeDecodeError) as cause:
         raise ExportError(f"cannot read the labels {path}: {cause}") from cause
+    lines = [line for line in lines if line]
     if len(lines) != classes:
         raise ExportError(
             f"{path} should have one line for each of {classes} classes. Received: {len(lines)}"

@@ -68,6 +68,7 @@ class Server:
         config = text_format.Parse(
             path.read_text(encoding="utf-8"), model_server_config_pb2.ModelServerConfig()
         )
+        self._relabel(config)
         for entry in config.model_config_list.config:
             wanted = list(entry.model_version_policy.specific.versions)
             folder = self.bundle / Path(entry.base_path).relative_to(self.root)
@@ -80,10 +81,24 @@ class Server:
             with self.lock:
                 gone = [held.pop(version) for version in list(held) if version not in wanted]
                 self.models[entry.name] = held
-                self.labels[entry.name] = dict(entry.version_labels)
             for old in gone:
                 old.drain()
         self.stamp = stamp
+
+    def _relabel(self, config) -> None:
+        """Take the labels before any version is loaded; raises where a known one cannot move."""
+        fresh = {}
+        for entry in config.model_config_list.config:
+            held, known = self.models.get(entry.name, {}), self.labels.get(entry.name, {})
+            for label, version in entry.version_labels.items():
+                if known.get(label, version) != version and version not in held:
+                    raise ValueError(
+                        f"Request to assign label to version {version} of model {entry.name}, "
+                        "which is not currently available for inference"
+                    )
+            fresh[entry.name] = dict(entry.version_labels)
+        with self.lock:
+            self.labels = fresh
 
     def keep_polling(self) -> None:
         while True:

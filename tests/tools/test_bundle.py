@@ -49,6 +49,14 @@ def test_promotion_names_the_version(toy, deploy, capsys):
     assert capsys.readouterr().out == "toy: stable is version 2\n"
 
 
+def test_a_canary_that_is_replaced_is_told_of(toy, deploy, capsys):
+    for _ in range(2):
+        run(toy, "--to", deploy)
+    assert "canary" not in capsys.readouterr().err
+    assert run(toy, "--to", deploy) == 0
+    assert "version 2 was the canary" in capsys.readouterr().err
+
+
 def test_findings_are_lines_of_path_and_text_and_exit_1(toy, deploy, capsys):
     run(toy, "--to", deploy)
     (deploy / "models" / "toy" / "v2").mkdir()
@@ -93,6 +101,8 @@ def test_what_failed_its_verification_is_refused_in_one_line(tmp_path, deploy, c
         (["--server", "tf-serving"], "TF Serving loads SavedModels"),
         (["--labels", "nowhere.txt"], "nowhere.txt"),
         (["--mounted-at", "relative"], "absolute"),
+        (["--mounted-at", "/"], "below /"),
+        (["--mounted-at", "/a:b"], "without ':'"),
     ],
 )
 def test_bad_options_are_refused_in_one_line(tmp_path, deploy, capsys, options, text):
@@ -105,8 +115,9 @@ def test_a_folder_that_is_none_is_refused_in_one_line(tmp_path, deploy, capsys):
     assert "report.json" in refused(capsys)
     assert run("--check", tmp_path / "nowhere") == 2
     assert "no serving folder" in refused(capsys)
-    assert run("--to", tmp_path, "--promote", "toy") == 2
-    assert "serves nothing" in refused(capsys)
+    assert run("--to", tmp_path / "mistyped", "--promote", "toy") == 2
+    assert "is no serving folder" in refused(capsys)
+    assert not (tmp_path / "mistyped").exists()
 
 
 def test_a_place_that_cannot_be_written_is_refused_in_one_line(toy, tmp_path, capsys):
@@ -116,7 +127,15 @@ def test_a_place_that_cannot_be_written_is_refused_in_one_line(toy, tmp_path, ca
 
 
 @pytest.mark.parametrize(
-    "arguments", [[], ["x"], ["--to", "y"], ["x", "--to", "y", "--promote", "z"]]
+    "arguments",
+    [
+        [],
+        ["x"],
+        ["--to", "y"],
+        ["x", "--to", "y", "--promote", "z"],
+        ["--check", "y", "--promote", "z"],
+        ["x", "--to", "y", "--check", "y"],
+    ],
 )
 def test_a_command_that_asks_for_nothing_or_for_two_things_is_refused(arguments):
     with pytest.raises(SystemExit) as caught:

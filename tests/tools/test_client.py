@@ -6,7 +6,9 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
@@ -133,6 +135,39 @@ def refused(capsys):
 def test_a_model_whose_preprocessing_nobody_knows_is_refused(server, pictures, capsys):
     assert run(server.grpc, pictures, model="plain") == 2
     assert "--net" in refused(capsys)
+
+
+def test_labels_of_other_classes_are_named_as_the_reason(server, pictures, tmp_path, capsys):
+    labels = tmp_path / "labels.txt"
+    labels.write_text("ant\nbee\n")
+    options = ("--net", "vgg13", "--labels", labels)
+    assert run(server.grpc, pictures / "5.png", *options, model="plain") == 1
+    assert "each of 6 classes. Received: 2" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        (b"<html>", "no TF Serving"),
+        (b"[]", "no TF Serving"),
+        (b'{"metadata": {"signature_def": {"signature_def": {}}}}', "signatures: none"),
+    ],
+)
+def test_a_server_of_another_kind_is_refused_in_one_line(pictures, capsys, body, text):
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as other:
+        threading.Thread(target=other.serve_forever, daemon=True).start()
+        assert run(f"http://127.0.0.1:{other.server_port}", pictures, model="vgg13") == 2
+        other.shutdown()
+    assert text in refused(capsys)
 
 
 @pytest.mark.parametrize("scheme", ["grpc", "rest"])

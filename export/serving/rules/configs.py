@@ -9,7 +9,7 @@ from export.serving.protos import configs
 from export.serving.rules.base import Finding, Folder
 
 FILE = "models.config"
-LABELS_FLAG = "--allow_version_labels_for_unavailable_models"
+LABELS_FLAG = "allow_version_labels_for_unavailable_models"
 
 
 def models(folder: Folder) -> Iterator[Finding]:
@@ -68,15 +68,39 @@ def labels(folder: Folder) -> Iterator[Finding]:
     if not any(model.labels for model in folder.served):
         return
     for path, container in folder.serving_containers.items():
-        flags = container.get("command") or container.get("args")
-        flags = [str(flag) for flag in flags] if isinstance(flags, list) else []
-        given = [flag for flag in flags if flag.split("=")[0] == LABELS_FLAG]
-        if not given or given[-1].endswith("=false"):
+        if not _is_on(_flags(container), LABELS_FLAG):
             yield folder.finding(
                 path,
-                f"lacks {LABELS_FLAG}: no version is available yet when {FILE} labels it, and "
+                f"lacks --{LABELS_FLAG}: no version is available yet when {FILE} labels it, and "
                 "the server does not start",
             )
+
+
+def flags(folder: Folder) -> Iterator[Finding]:
+    """A server is told to read what each version brings, and finds the files that it is told of."""
+    for path, container in folder.serving_containers.items():
+        given = _flags(container)
+        for name, value in given.items():
+            if not name.endswith("_file") or not folder.is_inside(value):
+                continue
+            file = value.removeprefix(f"{folder.root}/")
+            if not (folder.path / file).exists():
+                yield folder.finding(
+                    file, f"is missing, and {path} names it: the server does not start"
+                )
+        if not _is_on(given, "enable_batching"):
+            fate = "requests are not batched"
+            if "batching_parameters_file" in given:
+                fate = "the server refuses the --batching_parameters_file and does not start"
+            yield folder.finding(path, f"lacks --enable_batching: {fate}")
+        elif not _is_on(given, "enable_per_model_batching_parameters"):
+            yield folder.finding(
+                path,
+                "lacks --enable_per_model_batching_parameters: the batch sizes of each version "
+                "are ignored",
+            )
+        if given.get("enable_model_warmup") == "false":
+            yield folder.finding(path, "turns --enable_model_warmup off: warm-ups are ignored")
 
 
 def monitoring(folder: Folder) -> Iterator[Finding]:
@@ -92,3 +116,14 @@ def monitoring(folder: Folder) -> Iterator[Finding]:
             f"exports metrics at {config.prometheus_config.path!r}, the manifests scrape "
             f"{modelserver.METRICS!r}",
         )
+
+
+def _flags(container: dict) -> dict[str, str]:
+    """The values of a container's flags by name; of one given twice, the last."""
+    given = container.get("command") or container.get("args")
+    parts = (str(flag).partition("=") for flag in (given if isinstance(given, list) else ()))
+    return {name.lstrip("-"): value for name, _, value in parts}
+
+
+def _is_on(flags: dict[str, str], name: str) -> bool:
+    return flags.get(name, "false") != "false"

@@ -42,8 +42,10 @@ def config_map(folder: Folder) -> Iterator[Finding]:
         if manifest.get("kind") != "ConfigMap":
             continue
         for name in CONFIGS:
-            file = folder.path / name
-            if file.is_file() and str(dig(manifest, "data", name)).encode() != file.read_bytes():
+            file, text = folder.path / name, dig(manifest, "data", name)
+            if text is None:
+                yield folder.finding(path, f"lacks {name}: the server does not start")
+            elif file.is_file() and str(text).encode() != file.read_bytes():
                 yield folder.finding(path, f"holds another {name} than the file of that name")
 
 

@@ -52,7 +52,8 @@ def contents(folder: Folder) -> Iterator[Finding]:
                 continue
             if not signatures:
                 yield folder.finding(name, "has no signature that a request could name")
-            if "VarHandleOp" in ops and not (version / "variables" / "variables.index").is_file():
+            stored = ("variables/variables.index", "variables/variables.data-*")
+            if "VarHandleOp" in ops and not all(any(version.glob(part)) for part in stored):
                 yield folder.finding(name, "does not load: its variables are missing")
 
 

@@ -59,7 +59,7 @@ def records(folder: Folder) -> Iterator[Finding]:
             if wrong:
                 yield folder.finding(name, f"record {number} {wrong}")
             else:
-                warmed.add((log.predict_log.request.model_spec.signature_name, batch))
+                warmed.add((_signature_of(log), batch))
         for signature in signatures:
             cold = [size for size in sizes if (signature, size) not in warmed]
             if cold:
@@ -68,17 +68,20 @@ def records(folder: Folder) -> Iterator[Finding]:
 
 def _judge(log, signatures: dict[str, Signature], sizes: list[int]) -> tuple[str, int]:
     """Return what is wrong with a record, or "", and its batch size."""
-    if log.WhichOneof("log_type") != "predict_log":
-        return f"is a {log.WhichOneof('log_type') or 'blank'}, not a predict_log, {FATAL}", 0
+    kind = log.WhichOneof("log_type")
+    if kind is None:
+        return "is a blank, which warms nothing", 0
+    if kind != "predict_log":
+        return f"is a {kind}, not a predict_log, {FATAL}", 0
     request = log.predict_log.request
-    signature = signatures.get(request.model_spec.signature_name or "serving_default")
+    signature = signatures.get(_signature_of(log))
     if signature is None:
-        known = ", ".join(signatures)
-        return (
-            f"names the signature {request.model_spec.signature_name!r}, {FATAL}; there are {known}"
-        ), 0
+        known = ", ".join(signatures) or "none"
+        return f"names the signature {_signature_of(log)!r}, {FATAL}; there are {known}", 0
     if set(request.inputs) != set(signature.inputs):
         return f"feeds {sorted(request.inputs)}, not {sorted(signature.inputs)}, {FATAL}", 0
+    if unknown := set(request.output_filter) - set(signature.outputs):
+        return f"asks for {sorted(unknown)}, not of {sorted(signature.outputs)}, {FATAL}", 0
     batch = 0
     for name, proto in request.inputs.items():
         shape = tuple(dim.size for dim in proto.tensor_shape.dim)
@@ -90,6 +93,10 @@ def _judge(log, signatures: dict[str, Signature], sizes: list[int]) -> tuple[str
         fate = FATAL if batch > sizes[-1] else "so it is padded to the next one"
         return f"has a batch of {batch}, which is none of {sizes}, {fate}", batch
     return "", batch
+
+
+def _signature_of(log) -> str:
+    return log.predict_log.request.model_spec.signature_name or "serving_default"
 
 
 def _mismatch(dtype: int, shape: tuple[int, ...], wanted: Tensor) -> str:

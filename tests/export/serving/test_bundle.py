@@ -1,7 +1,11 @@
 """Bundling: versions, refusals, edits, and files that the servers' own messages read back."""
 
 import json
+import subprocess
+import sys
 import threading
+import time
+from pathlib import Path
 
 import pytest
 import yaml
@@ -21,6 +25,8 @@ from export.serving.ledger import read_ledger
 from export.serving.lint import lint
 from export.serving.protos import configs, messages
 from export.serving.triton import parse_config
+
+ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +76,6 @@ def test_files_are_linked_and_not_copied_on_one_file_system(toy, deploy):
 
 def test_where_nothing_can_be_linked_files_are_copied(toy, deploy, monkeypatch):
     import errno
-    from pathlib import Path
 
     def refuse(*_):
         raise OSError(errno.EXDEV, "another file system")
@@ -81,8 +86,30 @@ def test_where_nothing_can_be_linked_files_are_copied(toy, deploy, monkeypatch):
     assert lint(deploy) == []
 
 
+@pytest.mark.slow
+def test_a_vgg19_is_bundled_within_five_seconds_and_a_gigabyte(tmp_path):
+    source = make_tftrt(tmp_path / "exports", padding=574_671_360)  # its weights
+    code = """if True:
+        import json, re, sys
+        from tools import bundle
+        status = bundle.main(sys.argv[1:])
+        peak = re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1]
+        print(json.dumps([status, 1024 * int(peak)]))
+    """
+    command = [sys.executable, "-c", code, source, "--to", tmp_path / "deploy", "--json"]
+    begin = time.perf_counter()
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    seconds = time.perf_counter() - begin
+    said, (status, peak) = map(json.loads, done.stdout.splitlines())
+    assert (status, said["how"] in ("reflink", "hard link")) == (0, True)
+    assert seconds < 5
+    assert peak < 1e9
+
+
 def test_a_second_version_is_the_canary_and_the_first_stays_stable(toy, deploy):
     add(toy, deploy)
+    (entry,) = models_config(deploy)
+    assert dict(entry.version_labels) == {"stable": 1}  # a label in use would keep 2 from loading
     before = tree(deploy / "models" / "toy" / "1")
     assert add(toy, deploy).version == 2
     (entry,) = models_config(deploy)
@@ -99,7 +126,7 @@ def test_promotion_makes_the_canary_stable_and_unloads_the_rest(toy, deploy):
     assert promote(deploy, "toy").stable == 3
     (entry,) = models_config(deploy)
     assert list(entry.model_version_policy.specific.versions) == [3]
-    assert dict(entry.version_labels) == {"stable": 3, "canary": 3}
+    assert dict(entry.version_labels) == {"stable": 3}
     assert lint(deploy) == []
 
 
@@ -167,6 +194,13 @@ def test_labels_go_with_their_version(toy, deploy, tmp_path):
     labels.write_text("ant\nbee\n")
     with pytest.raises(ExportError, match="each of 6 classes. Received: 2"):
         add(toy, deploy, labels=labels)
+
+
+def test_blank_lines_are_no_labels_as_in_the_exporter(toy, deploy, tmp_path):
+    labels = tmp_path / "labels.txt"
+    labels.write_text("\n\n".join(LABELS) + "\r\n \n")
+    added = add(toy, deploy, labels=labels)
+    assert (added.folder / "assets.extra" / "labels.txt").read_text().splitlines() == list(LABELS)
 
 
 @pytest.mark.parametrize(

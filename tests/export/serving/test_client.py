@@ -65,6 +65,7 @@ def images(batch, seed=0):
 @pytest.mark.parametrize("batch", [1, 3, 8])
 def test_logits_come_back_for_every_row_of_a_batch(client, batch):
     got = client.predict(images(batch))
+    assert got.dtype == np.float32
     np.testing.assert_allclose(got, toy_logits(images(batch)), atol=1e-5)
 
 
@@ -203,6 +204,17 @@ def test_many_at_once_keep_their_order_and_errors_lose_nobody():
     assert isinstance(answers[1].error, ZeroDivisionError)
 
 
+def wait_for_status(client, wanted):
+    """Return once the versions that are not gone are in the states `wanted`."""
+    deadline = time.monotonic() + 60
+    while True:
+        found = {version: s for version, s in client.status().items() if s != "END"}
+        if found == wanted:
+            return
+        assert time.monotonic() < deadline, found
+        time.sleep(0.05)
+
+
 def test_a_version_switches_under_load_without_a_failed_request(artifacts, bundle, server):
     """Last of those on the module's server, which serves version 2 from here on."""
     seen, failures, stop = set(), [], threading.Event()
@@ -224,13 +236,11 @@ def test_a_version_switches_under_load_without_a_failed_request(artifacts, bundl
         thread.start()
     try:
         time.sleep(0.3)
-        add(artifacts[1], bundle)
-        promote(bundle, "toy")  # version 1 is unloaded while requests are under way
         with ServingClient(server.grpc, "toy") as client:
-            deadline = time.monotonic() + 60
-            while client.status() != {2: "AVAILABLE"} and time.monotonic() < deadline:
-                time.sleep(0.05)
-            assert client.status() == {2: "AVAILABLE"}
+            add(artifacts[1], bundle)
+            wait_for_status(client, {1: "AVAILABLE", 2: "AVAILABLE"})
+            promote(bundle, "toy")  # version 1 is unloaded while requests are under way
+            wait_for_status(client, {2: "AVAILABLE"})
         time.sleep(0.2)
     finally:
         stop.set()

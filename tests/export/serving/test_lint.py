@@ -3,6 +3,7 @@
 import shutil
 
 import pytest
+import yaml
 from google.protobuf import text_format
 from toy_artifact import make_onnx, make_tftrt, make_toy
 
@@ -101,6 +102,10 @@ def set_rank(request):
     request.inputs["encoded"].tensor_shape.dim.add(size=3)
 
 
+def set_filter(request):
+    request.output_filter.append("logits")
+
+
 def set_batch(request):
     request.inputs["encoded"].tensor_shape.dim[0].size = 9
 
@@ -113,6 +118,18 @@ def bury(folder):
     (folder / VERSION).rename(folder / "models/toy/x")
     (folder / VERSION).mkdir()
     (folder / "models/toy/x").rename(folder / VERSION / "1")
+
+
+def lose(key):
+    """Return what takes `key` out of the ConfigMap."""
+
+    def spoil(folder):
+        path = folder / "kubernetes/configmap.yaml"
+        manifest = yaml.safe_load(path.read_text())
+        del manifest["data"][key]
+        path.write_text(yaml.safe_dump(manifest))
+
+    return spoil
 
 
 def flip_byte(folder):
@@ -136,6 +153,27 @@ DAMAGE = {
         edit("compose.yaml", "--allow_version", "--allow_a_version"),
         "lacks --allow",
     ),
+    "batching off": (
+        edit("compose.yaml", "--enable_batching=true", "--enable_batching=false"),
+        "refuses the --batching_parameters_file",
+    ),
+    "versions' sizes ignored": (
+        edit("compose.yaml", "--enable_per_model", "--enable_a_model"),
+        "the batch sizes of each version are ignored",
+    ),
+    "warm-up off": (
+        edit("kubernetes/deployment.yaml", "--enable_batching=true", "--enable_model_warmup=false"),
+        "turns --enable_model_warmup off",
+    ),
+    "no batching_parameters.txt": (
+        remove("batching_parameters.txt"),
+        "is missing, and compose.yaml names it",
+    ),
+    "no monitoring.config": (
+        remove("monitoring.config"),
+        "is missing, and compose.yaml names it",
+    ),
+    "not in the ConfigMap": (lose("monitoring.config"), "lacks monitoring.config"),
     "metrics off": (edit("monitoring.config", "enable: true", ""), "no metrics"),
     "metrics broken": (write("monitoring.config", b"prometheus"), "no MonitoringConfig"),
     "version called v1": (move(VERSION, "models/toy/v1"), "name is a number"),
@@ -147,12 +185,21 @@ DAMAGE = {
     "graph broken": (write(f"{VERSION}/saved_model.pb", b"\x12\xff"), "is no SavedModel"),
     "graph empty": (write(f"{VERSION}/saved_model.pb"), "is no SavedModel"),
     "no variables": (remove(f"{VERSION}/variables"), "its variables are missing"),
+    "no data of variables": (
+        remove(f"{VERSION}/variables/variables.data-00000-of-00001"),
+        "its variables are missing",
+    ),
     "changed": (write(f"{VERSION}/fingerprint.pb", b"x"), "has changed since"),
     "unverified": (
         lambda f: shutil.copytree(f / VERSION, f / "models/toy/5"),
         "nothing verified it",
     ),
     "ledger broken": (write("bundle.json", b"{"), "cannot read"),
+    "ledger of other types": (
+        edit("bundle.json", '"batch_sizes": [', '"batch_sizes": [[1],'),
+        "no ledger",
+    ),
+    "ledger without a root": (edit("bundle.json", '"/bundle"', '""'), "no absolute path"),
     "sizes descend": (edit(SIZES, "sizes: 1", "sizes: 5"), "should ascend"),
     "last is not largest": (edit(SIZES, "value: 8", "value: 16"), "the model does not load"),
     "not the engine's": (
@@ -185,7 +232,7 @@ DAMAGE = {
     "too many records": (rewrite_warmup(lambda logs: logs[:1] * 1001), "more than 1000 records"),
     "blank record": (
         rewrite_warmup(lambda logs: [*logs, messages().PredictionLog()]),
-        "record 7 is a blank",
+        "record 7 is a blank, which warms nothing",
     ),
     "no log": (
         lambda f: write_records(f / WARMUP, [b"\xff\xff\xff"]),
@@ -194,6 +241,7 @@ DAMAGE = {
     "wrong signature": (first_request(set_signature), "names the signature 'predict'"),
     "wrong input": (first_request(rename_input), "feeds ['picture'], not ['encoded']"),
     "wrong dtype": (first_request(set_dtype), "DT_FLOAT, not DT_STRING"),
+    "wrong output": (first_request(set_filter), "asks for ['logits'], not of ['labels'"),
     "wrong rank": (first_request(set_rank), "of shape (1, 3), not (-1,)"),
     "batch too large": (first_request(set_batch), "a batch of 9"),
     "cold batch": (rewrite_warmup(lambda logs: logs[1:]), "leaves classify cold at batches of [1]"),
@@ -268,6 +316,23 @@ def test_any_yaml_is_survived(folder, text):
     lint(folder)
 
 
+def test_a_request_without_a_signature_warms_the_default_one(folder):
+    def drop_default(logs):
+        for log in logs:
+            spec = log.predict_log.request.model_spec
+            if spec.signature_name == "serving_default":
+                spec.ClearField("signature_name")
+
+    rewrite_warmup(drop_default)(folder)
+    assert [f.text for f in lint(folder)] == ["has changed since it was published"]
+
+
+def test_batches_that_are_split_may_be_larger_than_the_largest_that_is_run(folder):
+    splits = "enable_large_batch_splitting { value: true } max_execution_batch_size { value: 8 }"
+    edit(SIZES, "{\n  value: 8\n}", f"{{ value: 64 }} {splits}")(folder)
+    assert [f.text for f in lint(folder)] == ["has changed since it was published"]
+
+
 def test_a_folder_without_a_ledger_is_checked_as_far_as_it_goes(folder):
     (folder / "bundle.json").unlink()
     assert lint(folder) == []
@@ -300,6 +365,8 @@ def test_every_rule_is_among_those_that_run():
         ("tensorflow/serving:2.17.0-gpu", {"TRTEngineOp"}, None),
         ("tensorflow/serving:2.14.1-gpu", {"TRTEngineOp"}, None),
         ("registry/tensorflow/serving:2.17.1-devel-gpu", {"TRTEngineOp"}, None),
+        ("registry:5000/tensorflow/serving:2.17.0-gpu@sha256:00", {"TRTEngineOp"}, None),
+        ("registry:5000/tensorflow/serving", {"TRTEngineOp"}, "2.18"),
         ("tensorflow/serving:2.18.0-gpu", {"TRTEngineOp"}, "2.18"),
         ("tensorflow/serving", {"TRTEngineOp"}, "2.18"),
         ("tensorflow/serving:nightly@sha256:00", {"TRTEngineOp"}, "2.18"),
