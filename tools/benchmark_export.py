@@ -33,12 +33,14 @@ class Job:
     formats: tuple[str, ...]
     most_gb: float
     most_s: float
+    options: tuple[str, ...] = ()
 
 
 JOBS = (
     Job("vgg19-onnx", ("vgg19",), ("onnx",), 3.0, 60),
     Job("vgg19-tftrt-fp16", ("vgg19",), ("tftrt-fp16",), 3.5, 90),
     Job("vgg19-savedmodel", ("vgg19",), ("savedmodel",), 3.0, 45),
+    Job("vgg13-onnx-self-test", ("vgg13",), ("onnx",), 3.5, 60, ("--self-test",)),
     Job("all", ("all",), ("savedmodel", "onnx", "tftrt-fp16"), 3.5, 900),
 )
 STOCK = (("onnx", "squeezenet1_1"), ("onnx", "darknet53"), ("tftrt-fp16", "vgg13"))
@@ -61,7 +63,7 @@ def main(argv=None) -> int:
     print("|---|--:|--:|--:|--:|")
     for job in JOBS:
         if args.job is None or job.name in args.job:
-            seconds, peak, done = _measure(_export(job.models, job.formats))
+            seconds, peak, done = _measure(_export(job.models, job.formats, job.options))
             status = max(status, 2 * (done != 0))
             print(
                 f"| {job.name}{_ending(done)} | {seconds:.0f} s | {job.most_s:.0f} s "
@@ -77,13 +79,13 @@ def main(argv=None) -> int:
     return status
 
 
-def _export(models, formats) -> list[str]:
+def _export(models, formats, options=()) -> list[str]:
     command = [str(ROOT / "tools" / "export.py")]
     for model in models:
         command += ["--model", model]
     for name in formats:
         command += ["--format", name]
-    return command
+    return [*command, *options]
 
 
 def _measure(command: list[str]) -> tuple[float, int, int]:
