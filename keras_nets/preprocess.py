@@ -140,10 +140,18 @@ def preprocess_sample(folder: Path | str, recipe: Recipe, most: int = SAMPLE) ->
 
 def list_images(folder: Path | str) -> list[Path]:
     """Return the files below `folder` that are pictures by their ending, sorted by path."""
-    found = []
-    for place, _, names in os.walk(folder, followlinks=True):
-        found += [Path(place, name) for name in names if is_image(name)]
-    return sorted(found)
+    return sorted(_images_below(Path(folder), ()))
+
+
+def _images_below(folder: Path, above: tuple[str, ...]) -> Iterator[Path]:
+    """Yield the pictures below `folder`; `above` are the true paths of the folders on the way."""
+    here = os.path.realpath(folder)
+    if here in above:  # a link back up: each round would find the same pictures, without end
+        return
+    _, folders, names = next(os.walk(folder), ("", (), ()))
+    yield from (folder / name for name in names if is_image(name))
+    for name in folders:
+        yield from _images_below(folder / name, (*above, here))
 
 
 def is_image(name: Path | str) -> bool:

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
+from export.errors import ExportError
+
 TOP = 5
 # What stands in the place of a class.
 UNDONE = -1  # not looked at yet
@@ -68,8 +70,19 @@ class RanksFile:
         return ranks
 
     def save(self, ranks: Ranks, *, now: bool = False) -> None:
+        """Write `ranks` if it is time to; ExportError where they cannot be written."""
         if not now and time.monotonic() - self._saved < self._interval:
             return
+        try:
+            self._write(ranks)
+        except OSError as cause:
+            raise ExportError(
+                f"what was found cannot be kept in {str(self.path.parent)!r}: "
+                f"{cause.strerror or cause}; name another folder with --state"
+            ) from cause
+        self._saved = time.monotonic()
+
+    def _write(self, ranks: Ranks) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         handle, beside = tempfile.mkstemp(dir=self.path.parent, prefix=f".{self.path.name}.")
         try:
@@ -79,7 +92,6 @@ class RanksFile:
         except BaseException:
             Path(beside).unlink()
             raise
-        self._saved = time.monotonic()
 
     def remove(self) -> None:
         self.path.unlink(missing_ok=True)

@@ -87,6 +87,7 @@ def _rank(
     progress.start(subject.name, len(examples.items) - len(todo), len(examples.items))
     if not len(todo):
         return Outcome(subject, ranks)
+    file.save(ranks, now=True)  # a folder that cannot be written shows before the work, not after
     paths = examples.paths()
     try:
         with Predictor(subject.name, subject.load, examples.classes) as predict:

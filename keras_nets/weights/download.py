@@ -5,7 +5,9 @@ none, so the sha256 of the first download is kept beside the file, and what diff
 an error. urllib is enough here: one GET with a range, and no dependency.
 """
 
+import math
 import os
+import re
 import socket
 import ssl
 import time
@@ -21,7 +23,8 @@ from platformdirs import user_cache_dir
 
 from keras_nets.catalog import Net, find_net
 from keras_nets.errors import WeightsError
-from keras_nets.weights.identify import identify_weights, sha256_of
+from keras_nets.weights.identify import recognise, sha256_of
+from keras_nets.weights.readers import open_weights
 
 
 class _Interrupted(Exception):
@@ -155,13 +158,31 @@ def _check_kept(wanted: _Published) -> None:
             " delete it to fetch it again"
         )
     if not kept:
-        identify_weights(wanted.net, wanted.path)
+        _check_network(wanted.net, wanted.path)
         _keep_digest(wanted, found)
+
+
+def _check_network(net: Net, path: Path) -> None:
+    """Raise unless `path` holds weights of `net`, and as many as were published.
+
+    Names are not enough: SqueezeNet 1.0 and 1.1 share theirs, and a hash is kept for good.
+    """
+    with open_weights(path) as file:
+        identity, names = recognise(net, file)
+        found = sum(math.prod(file.tensors[name].shape) for name in names.values())
+    expected = net.counts[identity.flavour].total
+    if found != expected:
+        raise WeightsError(f"{path} holds {found:_} values where {net.name} has {expected:_}")
 
 
 def _kept_digest(wanted: _Published) -> str | None:
     kept = wanted.beside(".sha256")
-    return kept.read_text().split()[0] if kept.exists() else None
+    if not kept.exists():
+        return None
+    digest = kept.read_bytes()[:64].decode("ascii", "replace")
+    if not re.fullmatch("[0-9a-f]{64}", digest):
+        raise WeightsError(f"{kept} holds no sha256; delete it to trust {wanted.path.name} anew")
+    return digest
 
 
 def _keep_digest(wanted: _Published, digest: str) -> None:
@@ -188,7 +209,7 @@ def _fetch(wanted: _Published, progress: Progress) -> None:
                 f"{wanted.url} gave a file with sha256 {found} where the first download had"
                 f" {kept}; if the change is meant, delete {wanted.beside('.sha256')}"
             )
-        identify_weights(wanted.net, partial)
+        _check_network(wanted.net, partial)
     except WeightsError as error:
         partial.unlink()
         if wanted.url in str(error):

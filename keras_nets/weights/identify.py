@@ -134,11 +134,16 @@ def _classes(net: Net, file: WeightsFile, names: dict[str, str], naming: str) ->
     if ours not in names:
         return None
     shape = file.tensors[names[ours]].shape
-    last = naming in (OURS, BY_ORDER) or (naming == "paddle" and len(shape) == 2)
-    classes = (shape[-1] if last else shape[0]) if shape else 0
+    classes = shape[class_axis(naming, shape)] if shape else 0
     if not 1 <= classes <= MAX_CLASSES:
         raise WeightsError(
             f"{file.path}: tensor {names[ours]!r} of shape {shape} is no classifier of 1 to"
             f" {MAX_CLASSES:_} classes"
         )
     return classes
+
+
+def class_axis(naming: str, shape: tuple[int, ...]) -> int:
+    """The axis of a classifier's kernel that has one entry a class: the first or the last."""
+    last = naming in (OURS, BY_ORDER) or (naming == "paddle" and len(shape) == 2)
+    return len(shape) - 1 if last else 0

@@ -8,7 +8,8 @@ from keras import layers
 
 from keras_nets.catalog import NETS, Net, find_net
 from keras_nets.errors import WeightsError
-from keras_nets.weights.identify import Identity, recognise
+from keras_nets.weights.identify import MAX_CLASSES, Identity, class_axis, recognise
+from keras_nets.weights.names import head
 from keras_nets.weights.plan import SEEDED, Placement, Step, Target, plan_steps
 from keras_nets.weights.readers import open_weights
 from keras_nets.weights.seeded import seed_weights
@@ -97,9 +98,8 @@ def _prepare(
         net = find_net(model_or_name) if isinstance(model_or_name, str) else model_or_name
         identity, names = recognise(net, file)
         options = {"image": image} if image else {}
-        model = build_unfilled(
-            net, flavour=identity.flavour, classes=_classes(net, file, identity, classes), **options
-        )
+        classes = _classes(net, file, identity, names, classes)
+        model = build_unfilled(net, flavour=identity.flavour, classes=classes, **options)
     else:
         model = model_or_name
         if model.name not in NETS:
@@ -114,18 +114,26 @@ def _prepare(
     return model, steps, identity.classes is None
 
 
-def _classes(net: Net, file: WeightsFile, identity: Identity, classes: int | None) -> int:
+def _classes(
+    net: Net, file: WeightsFile, identity: Identity, names: dict[str, str], classes: int | None
+) -> int:
     """The classes to build: the file's, which must be those asked for."""
-    if classes is not None and classes < 1:
-        raise ValueError(f"a network has at least one class. Received: {classes}")
+    if classes is not None and not 1 <= classes <= MAX_CLASSES:
+        raise ValueError(
+            f"a network has at least one class and at most {MAX_CLASSES:_}. Received: {classes}"
+        )
     if identity.classes is None and classes is None:
         raise WeightsError(
             f"{file.path} ends before the classifier of {net.name}; say how many classes it gets"
         )
     if classes is not None and identity.classes not in (None, classes):
+        kernel = file.tensors[names[head(net)]]
+        wanted = list(kernel.shape)
+        wanted[class_axis(identity.naming, kernel.shape)] = classes
         raise WeightsError(
-            f"{file.path} has {identity.classes} classes where {classes} are asked for; leave them"
-            " out to take the file's"
+            f"{file.path} has {identity.classes} classes where {classes} are asked for: tensor"
+            f" {kernel.name!r} has shape {kernel.shape} and not {tuple(wanted)}; leave them out to"
+            " take the file's"
         )
     return classes or identity.classes
 

@@ -172,9 +172,7 @@ class _Machine:
         if not isinstance(items, dict) or len(flat) % 2:
             raise ValueError("items for what is no dictionary")
         for key, value in zip(flat[::2], flat[1::2], strict=True):
-            if not isinstance(key, (str, int)):
-                raise ValueError("a key that is no name")
-            items[key] = value
+            items[check_key(key)] = value
 
     def extend(self, values: list) -> None:
         if not isinstance(self.stack[-1], list):
@@ -182,10 +180,21 @@ class _Machine:
         self.stack[-1].extend(values)
 
 
+def check_key(key):
+    """Return `key`; ValueError unless it is a name or a number.
+
+    Anything else is not even hashed: of nested tuples that may overflow the stack or never end.
+    """
+    if not isinstance(key, (str, int)):
+        raise ValueError("a key that is no name")
+    return key
+
+
 def _latin1(text, encoding):
     """The bytes that Python wrote as text, because protocol 2 has none."""
     if encoding not in ("latin1", "latin-1"):
-        raise ValueError(f"bytes written as {encoding!r}")
+        # Not named: a tuple of itself a few dozen times over takes for ever to print.
+        raise ValueError("bytes that are written as other text than Latin-1")
     if isinstance(text, Span) and text.text:
         return Span(text.offset, text.length, utf8=True)
     return text.encode("latin-1")

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from keras_nets.errors import WeightsError
-from keras_nets.weights.pickled import Call
+from keras_nets.weights.pickled import Call, check_key
 from keras_nets.weights.tensor import Tensor
 
 WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "params")
@@ -41,6 +41,6 @@ def _items(state) -> dict:
         return state
     if isinstance(state, Call) and str(state.function) == "collections.OrderedDict":
         # Python 2 gives a list of pairs; later versions fill an empty one.
-        pairs = dict(state.arguments[0]) if state.arguments else {}
-        return {**pairs, **state.items}
+        pairs = state.arguments[0] if state.arguments else ()
+        return {**{check_key(key): value for key, value in pairs}, **state.items}
     raise WeightsError("it holds no dictionary of tensors")

@@ -22,6 +22,7 @@ from keras_nets.errors import WeightsError
 BLOCK = 2 << 20  # bytes read at a time; several times as much is held while they are placed
 ITEM_BYTES = {"float16": 2, "bfloat16": 2, "float32": 4, "float64": 8}
 MAX_RANK = 8
+FACTS = ("net", "flavour", "classes")
 # What parsers of damaged bytes raise. Programming errors such as NameError are not among them.
 DAMAGE = (
     ArithmeticError,
@@ -34,6 +35,7 @@ DAMAGE = (
     RecursionError,
     RuntimeError,
     SyntaxError,  # with TokenError: numpy parses the headers of .npy as literals
+    SystemError,  # numpy's, of text that Unicode lacks
     TypeError,
     ValueError,
     struct.error,
@@ -155,6 +157,11 @@ class WeightsFile:
     kind: str
     tensors: dict[str, Tensor]
     metadata: dict = field(default_factory=dict)
+
+
+def facts_of(told: dict) -> dict[str, str]:
+    """Return what this toolkit writes about a file, out of what the file says; texts only."""
+    return {name: told[name] for name in FACTS if isinstance(told.get(name), str)}
 
 
 def check_shape(name: str, shape) -> tuple[int, ...]:

@@ -80,14 +80,15 @@ def _check_directory(file: BinaryIO, size: int) -> None:
     if end < 0 or end + 22 > len(tail):
         raise WeightsError("it is a zip without its end; it is cut off, fetch it again")
     directory = struct.unpack_from("<I", tail, end + 12)[0]
-    locator = tail.rfind(b"PK\x06\x07", 0, end)
-    if locator >= 0:
-        file.seek(min(size, struct.unpack_from("<Q", tail, locator + 8)[0]))
-        record = file.read(56)
-        if record[:4] == b"PK\x06\x06" and len(record) == 56:
-            directory = max(
-                struct.unpack_from("<Q", record, 40)[0],
-                directory if directory != 0xFFFFFFFF else 0,
-            )
+    locator = end - 20
+    if locator >= 0 and tail.startswith(b"PK\x06\x07", locator):
+        directory = directory if directory != 0xFFFFFFFF else 0
+        # Some versions of zipfile look for the record where they are told, some right before.
+        told = struct.unpack_from("<Q", tail, locator + 8)[0]
+        for place in (min(size, told), max(0, size - len(tail) + locator - 56)):
+            file.seek(place)
+            record = file.read(56)
+            if record[:4] == b"PK\x06\x06" and len(record) == 56:
+                directory = max(directory, struct.unpack_from("<Q", record, 40)[0])
     if directory > MAX_DIRECTORY:
         raise WeightsError(f"it is a zip whose list of members takes {directory:_} bytes")

@@ -270,6 +270,18 @@ def test_a_folder_is_walked_in_order_past_what_is_no_picture(tmp_path):
     assert all(value.shape == (224, 224, 3) for value in inputs.values())
 
 
+def test_linked_folders_are_followed_but_not_in_circles(tmp_path):
+    for name in ("a", "b", "c"):
+        (tmp_path / name).mkdir()
+    Image.new("RGB", (8, 8)).save(tmp_path / "c" / "0.png")
+    (tmp_path / "a" / "linked").symlink_to("../c")
+    (tmp_path / "a" / "up").symlink_to("..")
+    (tmp_path / "b" / "there").symlink_to("../a")
+    (tmp_path / "c" / "back").symlink_to("../b")
+    found = {path.relative_to(tmp_path).as_posix() for path in list_images(tmp_path)}
+    assert found == {"a/linked/0.png", "b/there/linked/0.png", "c/0.png"}
+
+
 def test_a_sample_is_spread_over_the_folder(tmp_path):
     small = recipe_for(NETS["squeezenet1_1"], size=64)
     with pytest.raises(ValueError, match="there is no picture below"):

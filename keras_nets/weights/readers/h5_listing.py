@@ -17,6 +17,7 @@ MEMORY = 1 << 30  # bytes of address space beyond what importing takes
 SECONDS = 5  # of processor time; some damaged files send the library round in circles
 MAX_ENTRIES = 20_000
 MAX_DEPTH = 8
+LONGEST_NAME = 1024  # a path repeats those of all its groups, and each dataset prints its own
 
 
 class Stretch(io.RawIOBase):
@@ -64,6 +65,8 @@ class Listing:
         self.seen += 1
         if self.seen > MAX_ENTRIES or depth > MAX_DEPTH:
             raise ValueError("it has more groups than any network")
+        if len(name) > LONGEST_NAME:
+            raise ValueError(f"its entry {name[:100]!r}... has a longer name than any layer")
         if not isinstance(group.get(name, getlink=True), self.h5py.HardLink):
             raise ValueError(f"its entry {name[:100]!r} is a link elsewhere, which no weights need")
         found = group[name]

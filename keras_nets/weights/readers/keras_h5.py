@@ -10,7 +10,14 @@ from typing import BinaryIO
 
 from keras_nets.errors import WeightsError
 from keras_nets.weights.names import CONV, DENSE, NORM
-from keras_nets.weights.tensor import ITEM_BYTES, Tensor, WeightsFile, Window, check_shape
+from keras_nets.weights.tensor import (
+    ITEM_BYTES,
+    Tensor,
+    WeightsFile,
+    Window,
+    check_shape,
+    facts_of,
+)
 
 KIND = "keras-h5"
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
@@ -61,7 +68,7 @@ def _ours(attributes: dict) -> dict:
     """What this toolkit wrote about the file, if it did."""
     text = attributes.get(METADATA)
     ours = json.loads(text) if text else {}
-    return ours if isinstance(ours, dict) else {}
+    return facts_of(ours) if isinstance(ours, dict) else {}
 
 
 def _list(path: Path, offset: int, length: int) -> dict:

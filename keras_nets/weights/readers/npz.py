@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from keras_nets.errors import WeightsError
-from keras_nets.weights.tensor import ITEM_BYTES, Tensor, WeightsFile, check_shape
+from keras_nets.weights.tensor import ITEM_BYTES, Tensor, WeightsFile, check_shape, facts_of
 from keras_nets.weights.zips import Archive
 
 KIND = "npz"
@@ -29,7 +29,7 @@ def read(archive: Archive, path: Path) -> WeightsFile:
             metadata = _metadata(archive, member)
         else:
             tensors[name] = _tensor(archive, member, name)
-    return WeightsFile(path, KIND, tensors, metadata)
+    return WeightsFile(path, KIND, tensors, facts_of(metadata))
 
 
 def _header(archive: Archive, member: str) -> tuple[tuple[int, ...], bool, np.dtype, int]:

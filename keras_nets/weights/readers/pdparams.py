@@ -8,7 +8,7 @@ from typing import BinaryIO
 import numpy as np
 
 from keras_nets.errors import WeightsError
-from keras_nets.weights.pickled import Call, Span, read_pickle
+from keras_nets.weights.pickled import Call, Span, check_key, read_pickle
 from keras_nets.weights.state import named_tensors
 from keras_nets.weights.tensor import Tensor, WeightsFile, Window, check_shape
 
@@ -43,6 +43,8 @@ def read(file: BinaryIO, path: Path, size: int) -> WeightsFile:
         state, lambda name, value: _tensor(file, name, value), aside=(INTERNAL_NAMES,)
     )
     for name, parts in slices.items():
+        if not isinstance(name, str):
+            raise ValueError("a tensor whose name is no text")
         tensors[name] = _joined(name, parts, tensors)
     return WeightsFile(path, KIND, tensors)
 
@@ -69,6 +71,8 @@ def _dtype(call) -> tuple[str, int, bool]:
     """(name, bytes an element, whether big-endian) of a pickled numpy.dtype."""
     if not (isinstance(call, Call) and str(call.function) == "numpy.dtype"):
         raise ValueError("an array without a dtype")
+    if not isinstance(call.arguments[0], str):
+        raise ValueError("a dtype without a name")
     kind = np.dtype(call.arguments[0])
     big_endian = isinstance(call.state, tuple) and call.state[1] == ">"
     # numpy has no bfloat16, so paddle pickles the bits of one as whole numbers.
@@ -144,7 +148,7 @@ class _Chain:
 
 def _joined(name: str, info: dict, tensors: dict[str, Tensor]) -> Tensor:
     """The tensor that protocol 2 and 3 cut into flat slices, for being over 1 GiB."""
-    parts = [tensors.pop(part) for part in info["slices"]]
+    parts = [tensors.pop(check_key(part)) for part in info["slices"]]
     shape = check_shape(name, info["OriginShape"])
     held = sum(math.prod(part.shape) for part in parts)
     kinds = {(part.dtype, part.big_endian) for part in parts}

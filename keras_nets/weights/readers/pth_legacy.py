@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from keras_nets.errors import WeightsError
-from keras_nets.weights.pickled import Reference, read_pickle
+from keras_nets.weights.pickled import Reference, check_key, read_pickle
 from keras_nets.weights.readers.torch_pickle import ALLOWED, rebuilt, storage_of
 from keras_nets.weights.state import named_tensors
 from keras_nets.weights.tensor import WeightsFile, Window
@@ -49,7 +49,7 @@ def _storages(
     Only the references in the pickle tell how wide a storage's items are.
     """
     claims = {key: (item, count) for key, _, item, count in map(storage_of, references)}
-    if not isinstance(keys, list) or set(keys) != set(claims):
+    if not isinstance(keys, list) or {check_key(key) for key in keys} != set(claims):
         raise ValueError("its list of storages is not that of its tensors")
     where = {}
     for key in keys:

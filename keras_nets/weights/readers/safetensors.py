@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from keras_nets.errors import WeightsError
-from keras_nets.weights.tensor import ITEM_BYTES, Tensor, WeightsFile, Window, check_shape
+from keras_nets.weights.tensor import ITEM_BYTES, Tensor, WeightsFile, Window, check_shape, facts_of
 
 KIND = "safetensors"
 DTYPES = {"F16": "float16", "BF16": "bfloat16", "F32": "float32", "F64": "float64"}
@@ -28,7 +28,7 @@ def read(file: BinaryIO, path: Path, size: int) -> WeightsFile:
     if not isinstance(metadata, dict):
         raise ValueError("metadata that is no dictionary")
     tensors = {name: _tensor(file, name, entry, 8 + length, size) for name, entry in header.items()}
-    return WeightsFile(path, KIND, tensors, metadata)
+    return WeightsFile(path, KIND, tensors, facts_of(metadata))
 
 
 def _tensor(file: BinaryIO, name: str, entry: dict, base: int, size: int) -> Tensor:

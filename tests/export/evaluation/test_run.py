@@ -170,6 +170,14 @@ def test_a_network_that_fails_is_one_line_and_the_next_one_runs(run, tmp_path):
     assert outcomes[3].ranks is not None and not outcomes[3].error
 
 
+def test_a_state_that_cannot_be_kept_is_told_before_anything_is_run(run, tmp_path):
+    (tmp_path / "state").write_text("a file, no folder")
+    (outcome,) = run(subject(tmp_path / "log"))
+    assert "name another folder with --state" in outcome.error
+    assert str(tmp_path / "state") in outcome.error and "\n" not in outcome.error
+    assert not (tmp_path / "log").exists()
+
+
 def test_a_decoder_that_dies_says_how_to_go_on(run, examples, tmp_path):
     (examples.folder / "07").write_text("9999")
     (outcome,) = run(subject(tmp_path / "log"), workers=1)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from reading import ARRAYS, refused, same, values
 
+from keras_nets import WeightsError, identify_weights
 from keras_nets.weights.readers import open_weights
 
 
@@ -54,6 +55,14 @@ def test_a_safetensors_header_that_is_huge_or_deep_is_refused(tmp_path):
     assert "damaged" in refused(path)
 
 
+@pytest.mark.parametrize("told", [5, "ab", [["a", 5], [3, 4]]])
+def test_a_file_tells_its_network_in_text_and_nothing_of_its_layers(tmp_path, told):
+    metadata = {"layers": told, "net": told if told != "ab" else "squeezenet1_0"}
+    path = safetensors_file(tmp_path / "w", {"__metadata__": metadata}, b"")
+    with pytest.raises(WeightsError, match="is no file of squeezenet1_0: it lacks"):
+        identify_weights("squeezenet1_0", path)
+
+
 def npz_file(path, members: dict[str, bytes], compression=zipfile.ZIP_STORED):
     with zipfile.ZipFile(path, "w", compression) as archive:
         for name, data in members.items():
@@ -96,6 +105,11 @@ def test_metadata_of_an_npz_that_is_no_short_text_is_refused(tmp_path):
         assert "metadata" in refused(npz_file(tmp_path / "w", {"__metadata__": npy(header)}))
 
 
+def test_metadata_of_an_npz_that_unicode_lacks_is_refused(tmp_path):
+    member = npy("{'descr':'<U1','fortran_order':False,'shape':(1,)}", b"\xff\xff\xff\xff")
+    assert "damaged" in refused(npz_file(tmp_path / "w", {"__metadata__": member}))
+
+
 def test_a_zip_bomb_is_refused_before_it_is_unpacked(tmp_path):
     path = tmp_path / "w.pth"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -111,6 +125,18 @@ def test_a_zip_with_an_endless_directory_is_refused(tmp_path):
     struct.pack_into("<I", data, data.rindex(b"PK\x05\x06") + 12, 0xFFFFFFF0)
     path.write_bytes(data)
     assert "list of members takes 4_294_967_280 bytes" in refused(path)
+
+
+@pytest.mark.parametrize("told", [True, False], ids=["where it says", "where zipfile looks"])
+def test_a_zip64_cannot_hide_an_endless_directory(tmp_path, told):
+    # Two records of the directory's size, of which the smaller one is told of or lies at hand.
+    records = [struct.pack("<4s36xQ8x", b"PK\x06\x06", claim) for claim in (46, 5 << 20)]
+    records = records if not told else records[::-1]
+    archive = b"PK\x03\x04" + bytes(60) + b"".join(records)
+    archive += struct.pack("<4s4xQ4x", b"PK\x06\x07", 64)
+    path = tmp_path / "w"
+    path.write_bytes(archive + struct.pack("<4s8xI6x", b"PK\x05\x06", 46))
+    assert "list of members takes 5_242_880 bytes" in refused(path)
 
 
 def test_streams_of_python_objects_are_not_asked_for(tmp_path):

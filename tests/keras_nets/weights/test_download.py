@@ -200,6 +200,27 @@ def test_a_wrong_file_is_refused_and_not_kept(server, wrong, tmp_path):
     assert not left & {NAME, f"{NAME}.sha256", f"{NAME}.partial"}
 
 
+def test_another_network_whose_tensors_are_called_the_same_is_refused(server, tmp_path):
+    tensors = random_tensors("squeezenet1_0", "paddle")
+    server.data = write_pdparams(tmp_path / "other", tensors).read_bytes()
+    told = "holds 1_248_424 values where squeezenet1_1 has 1_235_496"
+    assert told in refused(server)
+    place = tmp_path / "cache" / "weights" / NAME
+    assert not place.exists() and not place.with_name(f"{NAME}.sha256").exists()
+    place.write_bytes(server.data)
+    assert told in refused(server)
+    assert not place.with_name(f"{NAME}.sha256").exists()
+
+
+@pytest.mark.parametrize("kept", [b"", b"\xff\xfe", b"no hash  " + NAME.encode()])
+def test_a_hash_that_is_none_is_told_by_its_file(server, kept):
+    beside = fetch(server).with_name(f"{NAME}.sha256")
+    beside.write_bytes(kept)
+    assert f"{beside} holds no sha256; delete it" in refused(server)
+    beside.unlink()
+    assert fetch(server).exists()
+
+
 def test_torchvisions_prefix_is_checked(server, good, tmp_path, monkeypatch):
     digest = hashlib.sha256(good).hexdigest()
     name = f"squeezenet1_1-{digest[:8]}.pth"

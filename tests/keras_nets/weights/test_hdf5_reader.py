@@ -61,6 +61,13 @@ def test_groups_that_go_round_in_circles_are_refused(tmp_path):
     assert "more groups than any network" in refused(tmp_path / "w")
 
 
+def test_names_longer_than_those_of_layers_are_refused(tmp_path):
+    # A path repeats them, so that a listing could grow to many times the file.
+    with h5py.File(tmp_path / "w", "w") as file:
+        file.create_group("layers/" + "x" * 1025)
+    assert "longer name than any layer" in refused(tmp_path / "w")
+
+
 def test_an_hdf5_file_of_something_else_is_refused(tmp_path):
     with h5py.File(tmp_path / "w", "w") as file:
         file["x"] = 1

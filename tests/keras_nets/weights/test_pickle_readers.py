@@ -1,10 +1,12 @@
 """Pickled weights of paddle and torch, real ones and ones made to hurt."""
 
+import codecs
 import os
 import pickle
 import pickletools
 import re
 import struct
+from collections import OrderedDict
 
 import numpy as np
 import pytest
@@ -12,7 +14,7 @@ from framework_files import GOLDEN, write_pdparams, write_pth
 from reading import ARRAYS, refused, same, values
 
 from keras_nets import WeightsError
-from keras_nets.weights.readers import open_weights
+from keras_nets.weights.readers import open_weights, pth_legacy
 
 
 @pytest.mark.parametrize("protocol", [2, 3, 4])
@@ -138,6 +140,63 @@ def test_pickles_that_are_bombs_or_broken_are_refused(tmp_path, program, told):
     path = tmp_path / "w"
     path.write_bytes(program)
     assert told in refused(path)
+
+
+NESTED = b")" + b"\x85" * 150_000  # a tuple that deep: C code that walks it overflows the stack
+DOUBLED = b")" + b"q\x00h\x00\x86" * 60  # a tuple of 2^60 leaves: what walks it never ends
+HOLE = 1234.5  # where one of those goes
+bombs = pytest.mark.parametrize("bomb", [NESTED, DOUBLED], ids=["nested", "doubled"])
+
+
+class Calls:
+    """Pickles as a call, with arguments that the real function would refuse."""
+
+    def __init__(self, *reduced):
+        self.reduced = reduced
+
+    def __reduce__(self):
+        return self.reduced
+
+
+def slices(name, part) -> dict:
+    return {"p": ARRAYS["b"], "UnpackBigParamInfor@@": {name: {"slices": [part]}}}
+
+
+@bombs
+@pytest.mark.parametrize(
+    ("state", "told"),
+    [
+        (Calls(OrderedDict, ([[HOLE, 1]],)), "a key that is no name"),
+        (slices("a", HOLE), "a key that is no name"),
+        (Calls(codecs.encode, ("a", HOLE)), "other text than Latin-1"),
+        (
+            {"a": Calls(*ARRAYS["a"].__reduce__()[:2], (1, (1,), Calls(np.dtype, (HOLE,)), 0, ""))},
+            "a dtype without a name",
+        ),
+    ],
+    ids=["key", "slice", "encoding", "dtype"],
+)
+def test_what_is_no_name_is_neither_hashed_nor_printed(tmp_path, state, told, bomb):
+    data = pickle.dumps(state, protocol=2)
+    hole = b"G" + struct.pack(">d", HOLE)
+    assert data.count(hole) == 1
+    path = tmp_path / "w"
+    path.write_bytes(data.replace(hole, bomb))
+    assert told in refused(path)
+
+
+@bombs
+def test_a_legacy_list_of_storages_holds_names_alone(tmp_path, bomb):
+    path = tmp_path / "w"
+    pickles = (pickle.dumps(part, protocol=2) for part in (pth_legacy.PROTOCOL, {}, {}))
+    path.write_bytes(pth_legacy.HEAD + b"".join(pickles) + b"\x80\x02]" + bomb + b"a.")
+    assert "a key that is no name" in refused(path)
+
+
+def test_slices_make_up_a_tensor_with_a_name(tmp_path):
+    path = tmp_path / "w"
+    path.write_bytes(pickle.dumps(slices(1, "p"), protocol=2))
+    assert "whose name is no text" in refused(path)
 
 
 def test_a_pickle_whose_array_claims_more_than_it_holds_is_refused(tmp_path):
