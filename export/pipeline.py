@@ -56,6 +56,7 @@ class Options:
     wish: Wish = Wish()
     labels: tuple[str, ...] = ()  # of the classes: adds the signature `classify` where it can be
     recipe: object = None  # how `classify` makes images of pictures; see export/signatures
+    weights_file_sha256: str = ""  # of the file that the weights were read from
 
     def __post_init__(self):
         if self.labels and self.recipe is None:
@@ -145,8 +146,7 @@ def make(
         for format, place in zip(wanted, places, strict=True):
             _give_memory_back()
             progress(format.name, "writing")
-            said = format.write(skeleton, place.stage, place.scratch, options)
-            written.append((format, place, said))
+            written.append((format, place, _write(format, skeleton, place, options)))
         return Made(reference, expected, options, tuple(written), locks.pop_all(), meter, progress)
 
 
@@ -173,7 +173,7 @@ def judge(made: Made) -> list[Report]:
                 reference.name,
                 format.name,
                 checks,
-                {"source": options.weights_source, "sha256": reference.sha256},
+                _weights(options, reference),
                 _describe(place.stage, said, checks),
                 {
                     "classes": reference.classes,
@@ -273,6 +273,13 @@ def judge_again(
     return replace(told, checks=checks, cost=cost, environment=environment())
 
 
+def _weights(options: Options, reference: Reference) -> dict:
+    """The `weights` entry of a report."""
+    told = {"source": options.weights_source, "sha256": reference.sha256}
+    digest = options.weights_file_sha256
+    return {**told, "file_sha256": digest} if digest else told
+
+
 def _describe(folder: Path, said: Written, checks: tuple[Check, ...]) -> dict:
     """The `artifact` entry of a report."""
     told = {**asdict(said), "graph_sha256": structure(checks)}
@@ -299,6 +306,16 @@ def _stage(out: Path, model: str, format: Format, progress: Progress):
         progress(format.name, "waiting for another export into the same folder")
 
     return staged(out, model, format.name, waiting)
+
+
+def _write(format: Format, skeleton, place: Place, options: Options) -> Written:
+    try:
+        return format.write(skeleton, place.stage, place.scratch, options)
+    except OSError as error:
+        raise ExportError(
+            f"{format.name} could not be written to {place.stage}: {error.strerror or error}; "
+            "free some space or choose another --out"
+        ) from error
 
 
 def _check_space(out: Path, wanted: int) -> None:

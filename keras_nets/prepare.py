@@ -17,6 +17,7 @@ class Prepared:
     flavour: str
     source: str  # "seeded:0", or where the weights were read
     counts: Counts | None
+    file_sha256: str = ""  # of the file that the weights were read from
 
 
 def prepare(
@@ -36,7 +37,7 @@ def prepare(
     """
     if classes is not None and classes < 2:
         raise ValueError(f"a classifier has at least 2 classes. Received: {classes}")
-    image = image or net.image
+    image, digest = image or net.image, ""
     if weights is None:
         flavour = flavour or net.flavours[0]
         options = dict(classes=classes or 1000, image=image, flavour=flavour)
@@ -46,8 +47,9 @@ def prepare(
         from keras_nets.weights import identify_weights, load_weights, resolve_weights
 
         path = resolve_weights(net, weights, progress)
-        flavour = identify_weights(net, path).flavour
+        identity = identify_weights(net, path, digest=True)
+        flavour, digest = identity.flavour, identity.sha256
         model = load_weights(net, path, classes=classes, image=image)
         source = str(path) if weights.startswith("imagenet") else weights
     counts = net.expected_counts(flavour, model.output_shape[-1], image)
-    return Prepared(model, flavour, source, counts)
+    return Prepared(model, flavour, source, counts, digest)

@@ -133,6 +133,8 @@ def _make(args, net, formats, argv, show, meter):
         image=image,
         progress=show.fetched,
     )
+    if prepared.file_sha256:
+        show(net.name, f"read weights with the file's sha256 {prepared.file_sha256}")
     pictured = args.labels or args.images
     recipe = recipe_for_image(net, prepared.flavour, image or net.image) if pictured else None
     options = Options(
@@ -144,6 +146,7 @@ def _make(args, net, formats, argv, show, meter):
         Wish(self_test=args.self_test, strict=args.strict, layers=args.layers),
         _read_labels(args.labels, net, prepared) if args.labels else (),
         recipe,
+        prepared.file_sha256,
     )
     expected = Expected.of(prepared.counts, f"{net.paper}, flavour {prepared.flavour}")
     return make(

@@ -102,6 +102,8 @@ def _prepare(
         model = build_unfilled(net, flavour=identity.flavour, classes=classes, **options)
     else:
         model = model_or_name
+        if classes is not None or image is not None:
+            raise ValueError("a model has its classes and its image already; leave them out")
         if model.name not in NETS:
             raise WeightsError(
                 f"{file.path} cannot be loaded into a model called {model.name!r}; the catalog has"

@@ -135,6 +135,14 @@ def test_given_images_are_compared_as_well(here, toy, out):
         assert f"top-1 equal on {count} of {count}" in parity.note
 
 
+def test_the_report_tells_the_file_that_weights_were_read_from(here, toy, out):
+    options = Options("vgg13.pth", weights_file_sha256="12ab")
+    (report,) = export_model(toy("plain"), ["onnx"], out, options=options)
+    told = read_report(report.folder).weights
+    assert (told["source"], told["file_sha256"]) == ("vgg13.pth", "12ab")
+    assert told["sha256"] != "12ab"
+
+
 def test_given_images_of_another_size_are_refused_and_nothing_is_left(here, toy, out):
     with pytest.raises(ValueError, match="images to compare on are"):
         export_model(toy("plain"), ["onnx"], out, images=np.zeros((1, 16, 16, 3), np.float32))
@@ -196,7 +204,7 @@ def test_whatever_fails_on_the_way_leaves_the_old_artifact_and_no_litter(
 ):
     before = contents(out)
     monkeypatch.setattr(target, mock.Mock(side_effect=error))
-    with pytest.raises(type(error)):
+    with pytest.raises((type(error), ExportError)):
         export_model(toy("plain"), ["onnx"], out)
     assert contents(out) == before
     assert not (out / ".staging").exists()
@@ -208,6 +216,13 @@ def test_a_disk_too_small_is_told_before_anything_is_written(good, toy, out, mon
     with pytest.raises(ExportError, match=r"take 0 MB and .* has 0 MB free; free some or choose"):
         export_model(toy("plain"), ["onnx"], out)
     assert contents(out) == before
+
+
+def test_a_disk_that_fills_up_is_told_with_what_to_do(toy, out, monkeypatch):
+    full = mock.Mock(side_effect=OSError(errno.ENOSPC, "No space left on device"))
+    monkeypatch.setattr("export.formats.onnx.Onnx.write", full)
+    with pytest.raises(ExportError, match="^onnx could not be written to .*: No space .*; free"):
+        export_model(toy("plain"), ["onnx"], out)
 
 
 def test_a_lane_that_cannot_exist_is_told_before_any_work(toy, out, monkeypatch):

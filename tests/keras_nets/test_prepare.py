@@ -1,5 +1,7 @@
 """What the command lines ask for becomes a filled model, its flavour, source and counts."""
 
+import hashlib
+
 import keras
 import numpy as np
 import pytest
@@ -31,6 +33,7 @@ def weights_file(tmp_path_factory):
 def test_without_a_file_weights_come_from_the_seed_and_the_source_says_so():
     first, second = prepare(NET, image=SMALL), prepare(NET, image=SMALL, seed=5)
     assert (first.source, second.source) == ("seeded:0", "seeded:5")
+    assert first.file_sha256 == ""
     assert not np.any(kernel(first) == kernel(second))
 
 
@@ -66,6 +69,7 @@ def test_a_file_picks_the_flavour_and_the_classes(weights_file):
     assert prepared.model.output_shape == (None, 7)
     assert prepared.counts.trainable == size(prepared.model)
     assert np.array_equal(kernel(prepared), saved)
+    assert prepared.file_sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def test_a_file_of_other_classes_than_asked_for_is_refused(weights_file):
