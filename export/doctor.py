@@ -49,6 +49,7 @@ def examine() -> dict:
 def print_findings(findings: dict) -> None:
     """Print findings for people."""
     from rich.console import Console
+    from rich.markup import escape
 
     console, colours = (
         Console(highlight=False, soft_wrap=True),
@@ -57,14 +58,20 @@ def print_findings(findings: dict) -> None:
     for title in ("machine", "packages"):
         console.print(f"[bold]{title}[/]")
         for name, value in findings[title].items():
-            console.print(f"  {name.replace('_', ' '):<22}{'missing' if value is None else value}")
+            console.print(f"  {name.replace('_', ' '):<22}{_told(value)}")
     console.print("[bold]lanes[/]")
     for lane in findings["lanes"]:
         colour = colours.get(lane["status"], "red")
         console.print(f"  {lane['name']}  {lane['purpose']}: [{colour}]{lane['status']}[/]")
-        console.print(f"    {lane['why']}")
+        console.print(f"    {escape(lane['why'])}")
         if lane["fix"]:
-            console.print(f"    what to do: {lane['fix']}")
+            console.print(f"    what to do: {escape(lane['fix'])}")
+
+
+def _told(value) -> str:
+    from rich.markup import escape
+
+    return "missing" if value is None else escape(str(value))
 
 
 def _version(package: str) -> str | None:

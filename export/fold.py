@@ -8,7 +8,8 @@ depthwise 1x1 kernel, which converters keep in their own layout where they would
 product.
 """
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -35,7 +36,7 @@ class Folded:
     """The weights of a network after folding, and the batch-norm layers that are gone."""
 
     weights: dict[str, Weight]
-    gone: frozenset[str]
+    gone: frozenset  # of Keras layers
 
 
 @dataclass(frozen=True)
@@ -56,41 +57,58 @@ def fold(model) -> Folded:
 
     Names are Keras paths such as `conv1_1/kernel`. Nothing is computed or copied until `read`.
     """
-    pairs = dict(_foldable(model))
-    gone = frozenset(norm.name for norm in pairs.values())
+    pairs = _foldable(model)
+    gone = frozenset(pairs.values())
     weights: dict[str, Weight] = {}
     for layer in _layers(model):
-        if layer.name in gone:
+        if layer in gone:
             continue
-        if layer.name in pairs:
-            made = _folded_pair(layer, pairs[layer.name])
-        elif type(layer).__name__ == "BatchNormalization":
+        if layer in pairs:
+            made = _folded_pair(layer, pairs[layer])
+        elif kind(layer) == "BatchNormalization":
             made = _scale_and_shift(layer)
         else:
             made = [_plain(variable) for variable in layer.weights if is_float(variable)]
         for weight in made:
-            if weight.name in weights:
+            other = weights.setdefault(weight.name, weight)
+            shared = weight.variable is not None and weight.variable is other.variable
+            if other is not weight and not shared:
                 raise ValueError(f"two weights are called {weight.name!r}; name every layer once")
-            weights[weight.name] = weight
     return Folded(weights, gone)
 
 
 def norms(model) -> list[Norm]:
     """Every batch-norm of `model` that a fold of it takes in."""
-    found, pairs = [], {norm.name: layer for layer, norm in _foldable(model)}
-    layers = {layer.name: layer for layer in _layers(model)}
-    for norm in layers.values():
-        if type(norm).__name__ != "BatchNormalization":
+    found, pairs = [], {norm: layer for layer, norm in _foldable(model).items()}
+    for norm in _layers(model):
+        if kind(norm) != "BatchNormalization":
             continue
-        kernel, bias = f"{norm.path}/scale", f"{norm.path}/shift"
-        if norm.name in pairs:
-            kernel = layers[pairs[norm.name]].kernel.path
+        kernel, bias, into = f"{norm.path}/scale", f"{norm.path}/shift", ""
+        if norm in pairs:
+            kernel, into = pairs[norm].kernel.path, pairs[norm].name
             bias = kernel.removesuffix("kernel") + "bias"
         variance = _values(norm.moving_variance)
         beta = _values(norm.beta) if norm.center else np.zeros_like(variance)
-        into = pairs.get(norm.name, "")
         found.append(Norm(norm.name, into, kernel, bias, norm.epsilon, variance, beta))
     return found
+
+
+def kind(operation) -> str:
+    """The name of an operation's class where it is one of Keras' own; empty for anybody else's."""
+    own = type(operation)
+    return own.__name__ if own.__module__.startswith("keras.") else ""
+
+
+def functional(operation):
+    """The functional model that `operation` is, or that a Sequential runs; None for any other.
+
+    A class of the user's that calls its layers in a way of its own is none.
+    """
+    call = getattr(type(operation), "call", None)
+    if not getattr(call, "__module__", "").startswith("keras."):
+        return None
+    inner = getattr(operation, "_functional", operation)
+    return inner if hasattr(inner, "_run_through_graph") else None
 
 
 def is_float(variable) -> bool:
@@ -109,48 +127,57 @@ def scale_and_shift(norm) -> tuple[np.ndarray, np.ndarray]:
 
 def _layers(model):
     """Every layer that owns weights itself, those of nested functional models included."""
-    for layer in model.layers if _is_functional(model) else [model]:
-        if _is_functional(layer):
-            yield from _layers(layer)
-        elif layer.weights:
+    own = [layer for graph in _graphs(model) for layer in graph.layers] or [model]
+    for layer in dict.fromkeys(own):
+        if layer.weights and functional(layer) is None:
             yield layer
 
 
-def _is_functional(layer) -> bool:
-    return hasattr(layer, "_run_through_graph")
-
-
-def _foldable(model):
-    """Pairs of (name of a layer, the batch-norm that folds into it)."""
-    outputs = list(_outputs(model))
-    for norm in _layers(model):
-        if type(norm).__name__ != "BatchNormalization" or len(norm._inbound_nodes) != 1:
+def _foldable(model) -> dict:
+    """Layers, each with the batch-norm that folds into it."""
+    graphs = list(_graphs(model))
+    nodes = [node for graph in graphs for at in graph._nodes_by_depth.values() for node in at]
+    calls = Counter(node.operation for node in nodes)
+    readers = Counter(id(tensor) for node in nodes for tensor in node.input_tensors)
+    readers.update(id(output) for graph in graphs for output in graph.outputs)
+    found = {}
+    for norm, count in calls.items():
+        if kind(norm) != "BatchNormalization" or count != 1:
             continue
-        (source,) = norm._inbound_nodes[0].input_tensors
+        (source,) = next(node for node in nodes if node.operation is norm).input_tensors
         layer = source._keras_history.operation
         if (
-            type(layer).__name__ in KERNEL_LAYERS
+            kind(layer) in KERNEL_LAYERS
+            and has_its_kernel(layer)
             and getattr(layer.activation, "__name__", "") == "linear"  # it may be a layer
             and norm.axis in (-1, len(source.shape) - 1)
-            and len(layer._inbound_nodes) == 1
-            and len(layer._outbound_nodes) == 1
-            and not any(source is output for output in outputs)
+            and calls[layer] == 1
+            and readers[id(source)] == 1
         ):
-            yield layer.name, norm
+            found[layer] = norm
+    return found
 
 
-def _outputs(model):
-    """Every tensor that leaves `model`, or a functional model within it."""
-    if _is_functional(model):
-        yield from model.outputs
-        for layer in model.layers:
-            yield from _outputs(layer)
+def has_its_kernel(layer) -> bool:
+    """False where a layer makes its kernel of other weights: quantised ones, or LoRA's."""
+    return hasattr(layer.kernel, "path") and is_float(layer.kernel)
+
+
+def _graphs(model) -> Iterator:
+    """The functional model that `model` is, if it is one, and those within it, each once."""
+    seen, waiting = set(), [functional(model)]
+    while waiting:
+        graph = waiting.pop(0)
+        if graph is not None and graph not in seen:
+            seen.add(graph)
+            yield graph
+            waiting += map(functional, graph.layers)
 
 
 def _folded_pair(layer, norm):
     def kernel():
         scale, _ = scale_and_shift(norm)
-        if type(layer).__name__ == "DepthwiseConv2D":
+        if kind(layer) == "DepthwiseConv2D":
             scale = scale.reshape(layer.kernel.shape[-2:])
         return (_values(layer.kernel) * scale).astype(np.float32)
 

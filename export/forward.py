@@ -11,9 +11,10 @@ the layer that it comes from.
 import re
 from collections.abc import Mapping
 
+import keras
 import tensorflow as tf
 
-from export.fold import Folded, is_float
+from export.fold import Folded, functional, has_its_kernel, is_float, kind
 
 
 def forward(model, folded: Folded, image, weights: Mapping[str, tf.Tensor]):
@@ -23,10 +24,11 @@ def forward(model, folded: Folded, image, weights: Mapping[str, tf.Tensor]):
     """
 
     def run(operation):
-        if operation.name in folded.gone:
+        if operation in folded.gone:
             return lambda x, **_: x
-        if hasattr(operation, "_run_through_graph"):
-            return lambda x, **_: operation._run_through_graph(x, operation_fn=run)
+        graph = functional(operation)
+        if graph is not None:
+            return lambda x, **_: graph._run_through_graph(x, operation_fn=run)
 
         def call(*inputs, **options):
             with tf.name_scope(scope(operation.name)):
@@ -34,7 +36,8 @@ def forward(model, folded: Folded, image, weights: Mapping[str, tf.Tensor]):
 
         return call
 
-    return run(model)(image)
+    (logits,) = keras.tree.flatten(run(model)(image))  # a model may give it in a list or a dict
+    return logits
 
 
 def scope(layer: str) -> str:
@@ -47,7 +50,7 @@ def scope(layer: str) -> str:
 
 def _plainest(operation, weights):
     """A function that does what `operation` does, in the plainest way that is known."""
-    lower = LOWERED.get(type(operation).__name__)
+    lower = LOWERED.get(kind(operation))
     lowered = lower(operation, weights) if lower else None
     if lowered:
         return lambda x, **_: lowered(x)
@@ -58,7 +61,7 @@ def _plainest(operation, weights):
 
 def _as_keras_wrote_it(layer, weights):
     def values(variables):
-        return [weights[v.path] if is_float(v) else v.value for v in variables]
+        return [weights[v.path] if is_float(v) else _constant(v) for v in variables]
 
     trainable, rest = values(layer.trainable_variables), values(layer.non_trainable_variables)
 
@@ -71,8 +74,15 @@ def _as_keras_wrote_it(layer, weights):
     return call
 
 
+def _constant(variable):
+    """What is no weight, such as an order of channels, becomes part of the graph."""
+    with tf.init_scope():
+        values = variable.numpy()
+    return tf.constant(values)
+
+
 def _conv2d(layer, weights):
-    if layer.data_format != "channels_last" or layer.groups != 1 or layer.padding == "causal":
+    if layer.data_format != "channels_last" or layer.groups != 1 or not has_its_kernel(layer):
         return None
     kernel = weights[layer.kernel.path]
 
@@ -116,6 +126,8 @@ def _depthwise(layer, x, kernel):
 
 
 def _dense(layer, weights):
+    if not has_its_kernel(layer):
+        return None
     kernel = weights[layer.kernel.path]
 
     def call(x):
@@ -130,10 +142,12 @@ def _biased(layer, weights, x):
     bias = layer.weights[0].path.rpartition("/")[0] + "/bias"
     if bias in weights:
         x = tf.nn.bias_add(x, weights[bias])
-    return layer.activation(x)
+    return _plainest(layer.activation, weights)(x)  # which may be a layer
 
 
 def _scale_and_shift(norm, weights):
+    if f"{norm.path}/scale" not in weights:  # it lies within another layer, out of sight of `fold`
+        return None
     axis, scale, shift = norm.axis, weights[f"{norm.path}/scale"], weights[f"{norm.path}/shift"]
 
     def call(x):

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from export.fold import Norm, is_float, norms
+from export.fold import Norm, functional, is_float, norms
 from export.formats.base import Found
 from export.pour import chunks, digest
 
@@ -82,6 +82,7 @@ class Reference:
     layers: tuple[Layer, ...]  # empty where the model is no functional graph
     norms: tuple[Norm, ...] = ()
     noise: Noise | None = None  # None where it could not be measured
+    constants: frozenset[str] = frozenset()  # digests of float tensors in the graph, no weights
 
 
 def observe_model(model, skeleton, images: np.ndarray) -> Reference:
@@ -106,7 +107,23 @@ def observe_model(model, skeleton, images: np.ndarray) -> Reference:
         layers,
         folds,
         _noise(skeleton, images, layers, folds),
+        frozenset(map(digest, _constants(skeleton.graph))),
     )
+
+
+def _constants(graph):
+    """Every float constant of a traced network, in the orders of axes that converters keep it in.
+
+    Means and scales of a preprocessing layer, for example.
+    """
+    from tensorflow import make_ndarray
+
+    for node in graph.node:
+        if node.op == "Const" and node.attr["dtype"].type == 1:
+            values = make_ndarray(node.attr["value"].tensor)
+            yield values
+            if values.ndim > 2:
+                yield np.moveaxis(values, -1, -3)  # channels before rows and columns
 
 
 def _noise(skeleton, images, layers, folds) -> Noise | None:
@@ -140,14 +157,19 @@ def _totals(model) -> Totals:
 
 def _run(model, images):
     """Logits of the model, and the largest activation of each of its layers."""
+    import keras
+
     largest: dict[str, float] = {}
     first: dict[str, np.ndarray | None] = {}
 
     def tap(operation):
-        if hasattr(operation, "_run_through_graph"):  # a model within the model
-            return lambda x, **_: operation._run_through_graph(x, operation_fn=tap)
+        graph = functional(operation)
+        if graph is not None:  # a model within the model
+            return lambda x, **_: graph._run_through_graph(x, operation_fn=tap)
 
         def call(*args, **options):
+            if getattr(operation, "_call_has_training_arg", False):
+                options["training"] = False  # random flips, for one, train unless they are told
             outputs = operation(*args, **options)
             if hasattr(outputs, "dtype"):
                 values, name = np.asarray(outputs), operation.name
@@ -158,13 +180,14 @@ def _run(model, images):
 
         return call
 
-    parts = []
+    parts, graph = [], functional(model)
     for start in range(0, len(images), AT_ONCE):
         batch = images[start : start + AT_ONCE]
-        if hasattr(model, "_run_through_graph"):
-            logits = model._run_through_graph(batch, operation_fn=tap)
+        if graph is not None:
+            outputs = graph._run_through_graph(batch, operation_fn=tap)
         else:
-            logits = model(batch, training=False)
+            outputs = model(batch, training=False)
+        (logits,) = keras.tree.flatten(outputs)
         parts.append(np.asarray(logits, np.float32))
     layers = (Layer(name, peak, first.get(name)) for name, peak in largest.items())
     return np.concatenate(parts), tuple(layers)

@@ -18,6 +18,17 @@ NAME = "report.json"
 PAGE = "report.html"
 CHUNK = 1 << 20
 PACKAGES = ("tensorflow", "keras", "numpy", "tf2onnx", "onnx", "onnxruntime", "protobuf")
+KINDS = {  # of what is read from a report's entries
+    "model": str,
+    "format": str,
+    "weights": {"source": str, "sha256": str},
+    "artifact": {"bytes": int, "files": dict},
+    "options": dict,
+    "checks": list,
+    "environment": dict,
+    "command": list,
+}
+OPTIONS = {"classes": int, "image": list, "flavour": str, "batch_sizes": list, "seed": int}
 
 
 def as_dict(report: Report) -> dict:
@@ -63,6 +74,8 @@ def read_report(folder: Path) -> Report:
                 f"{path} is of schema {told['schema']!r}, and this toolkit reads {SCHEMA}; "
                 "export it again"
             )
+        options = {key: kind for key, kind in OPTIONS.items() if key in told["options"]}
+        _check_kinds(told, {**KINDS, "options": options})
         return replace(from_dict(told), folder=str(folder))
     except FileNotFoundError as error:
         raise ArtifactError(
@@ -70,6 +83,18 @@ def read_report(folder: Path) -> Report:
         ) from error
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ArtifactError(f"{path} is not a report: {error!r}; export it again") from error
+
+
+def _check_kinds(told: dict, kinds: dict) -> None:
+    """Raise TypeError where an entry of `told` is of another kind than `kinds` says."""
+    for key, kind in kinds.items():
+        value = told[key]
+        if not isinstance(value, dict if isinstance(kind, dict) else kind):
+            raise TypeError(f"{key} is {value!r}")
+        if isinstance(kind, dict):
+            _check_kinds(value, kind)
+        if kind is list and key in OPTIONS and not all(isinstance(n, int) for n in value):
+            raise TypeError(f"{key} is {value!r}")
 
 
 def from_dict(told: dict) -> Report:

@@ -12,7 +12,7 @@ import tensorflow as tf
 from tensorflow.core.protobuf import meta_graph_pb2
 from tensorflow.python.grappler import tf_optimizer
 
-from export.fold import Weight, fold
+from export.fold import Weight, fold, functional
 from export.forward import forward
 
 IMAGE, LOGITS = "image", "logits"
@@ -57,6 +57,9 @@ def trace(model) -> Skeleton:
     if None in image or classes is None:
         raise ValueError(f"a model to export has a fixed image size and class count, not {image}")
 
+    _refuse_half(model)
+    if not all(layer.built for layer in model._flatten_layers()):
+        model(np.zeros((1, *image), np.float32), training=False)  # some wait for their first call
     folded = fold(model)
     names = list(folded.weights)
     graph = _trace(model, folded, names, image)
@@ -67,6 +70,16 @@ def trace(model) -> Skeleton:
         graph = _trace(model, folded, names, image)
     weights = tuple(folded.weights[name] for name in names)
     return Skeleton(model.name, image, classes, weights, graph)
+
+
+def _refuse_half(model) -> None:
+    for layer in model._flatten_layers():
+        if layer.compute_dtype in ("float16", "bfloat16") and functional(layer) is None:
+            raise ValueError(
+                f"{layer.name} computes in {layer.compute_dtype}, and artifacts are made of "
+                "networks in float32; build the model with layers of the dtype float32 and give "
+                "it these weights"
+            )
 
 
 def _trace(model, folded, names: list[str], image):
@@ -85,7 +98,51 @@ def _trace(model, folded, names: list[str], image):
     image_spec = tf.TensorSpec((None, *image), tf.float32, name=IMAGE)
     function = network.get_concrete_function(image_spec, specs)
     kept = [IMAGE, LOGITS, *(spec.name for spec in specs)]
-    return _simplify(function.graph.as_graph_def(), kept)
+    graph = function.graph.as_graph_def()
+    _keep_captured(graph, function.graph.captures)
+    _keep_loops(graph)
+    return _plain(_simplify(graph, kept))
+
+
+def _keep_captured(graph, captures) -> None:
+    """Turn tensors that layers keep beside their weights, such as large means, into constants."""
+    captured = {inner.op.name: outer for outer, inner in captures}
+    for node in graph.node:
+        outer = captured.get(node.name)
+        if outer is None:
+            continue
+        if outer.dtype == tf.resource:
+            (reader, *_) = (n.name for n in graph.node if node.name in n.input)
+            raise ValueError(
+                f"{reader.partition('/')[0]} reads a variable that is not among its weights; keep "
+                "it in a layer of a class, made by add_weight"
+            )
+        node.op = "Const"
+        node.attr.clear()
+        node.attr["dtype"].type = outer.dtype.as_datatype_enum
+        node.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(outer.numpy()))
+
+
+def _keep_loops(graph) -> None:
+    """Have loops and branches stay calls of functions; a SavedModel's functions hold no others."""
+    for node in (*graph.node, *(n for f in graph.library.function for n in f.node_def)):
+        node.attr.pop("_lower_using_switch_merge", None)
+
+
+def _plain(graph):
+    """Spell out in others the operations that converters do not know: erfc(x) = 1 - erf(x)."""
+    plain = type(graph)(versions=graph.versions, library=graph.library)
+    for node in graph.node:
+        made = plain.node.add()
+        made.CopyFrom(node)
+        if node.op == "Erfc":
+            made.name, made.op = f"{node.name}/erf", "Erf"
+            one = plain.node.add(name=f"{node.name}/one", op="Const")
+            one.attr["dtype"].CopyFrom(node.attr["T"])
+            one.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(1.0, node.attr["T"].type))
+            rest = plain.node.add(name=node.name, op="Sub", input=[one.name, made.name])
+            rest.attr["T"].CopyFrom(node.attr["T"])
+    return plain
 
 
 def run_skeleton(skeleton: Skeleton, image, weights) -> dict:

@@ -46,7 +46,7 @@ class Display:
         """Show that `doing` has begun; `about` says for which network or format."""
         from rich.markup import escape
 
-        said = f"[bold]{about}[/]  {escape(doing)}"
+        said = f"[bold]{escape(about)}[/]  {escape(doing)}"
         self._spinner.update(text=said)
         if self._live:
             self._live.update(self._spinner)
@@ -112,10 +112,11 @@ def print_reports(reports: list[Report], as_json: bool) -> None:
             print(json.dumps(as_dict(report)), flush=True)
         return
     from rich.console import Console
+    from rich.markup import escape
 
     console = Console(highlight=False, soft_wrap=True)
     for report in reports:
-        console.print(f"[bold]{report.model}  {report.format}[/]")
+        console.print(f"[bold]{escape(report.model)}  {report.format}[/]")
         for check in report.checks:
             for line in _lines(check):
                 console.print(line)
@@ -176,10 +177,12 @@ def _number(value: float | None) -> str:
 
 
 def _closing(report: Report) -> str:
+    from rich.markup import escape
+
     verdict = "[bold green]verified[/]" if report.passed else "[bold red]NOT verified[/]"
     cost = report.cost
     return (
-        f"{verdict}  {report.folder}  {report.artifact['bytes'] / 1e6:.1f} MB  "
-        f"weights {report.weights['source']}  "
+        f"{verdict}  {escape(report.folder)}  {report.artifact['bytes'] / 1e6:.1f} MB  "
+        f"weights {escape(report.weights['source'])}  "
         f"{cost.wall_s:.1f} s  {cost.peak_rss_bytes / 1e9:.2f} GB at most"
     )

@@ -2,7 +2,9 @@
 
 The margins are from measurements: on the eight networks ONNX Runtime is off by 0.9 to 1.3 times
 what shuffled sums move, and an FP16 engine of VGG13 on an H100 by 1.0 times what simulated rounding
-moves (docs/gate_power.md). A bound never grows to where a wrong network would pass.
+moves (docs/gate_power.md). What the shuffling does not reach, such as the mean over a whole image,
+moves the logits of shallow networks by up to 7e-6. A bound never grows to where a wrong network
+would pass.
 """
 
 import math
@@ -22,7 +24,7 @@ class Rule:
     source: str  # of the noise
 
 
-REORDERED = Rule("fp32", 8.0, 2e-6, 1e-2, "sums made in another order")
+REORDERED = Rule("fp32", 8.0, 2e-5, 1e-2, "sums made in another order")
 # TF32, in which a GPU computes FP32 engines, has the mantissa of float16.
 ROUNDED = Rule("fp16", 4.0, 1e-3, 0.5, "weights and activations rounded to 11 bits")
 

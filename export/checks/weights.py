@@ -15,6 +15,7 @@ def weights(trial: Trial) -> Check:
     held = Counter(found.sha256 for found in trial.observation.weights)
     # A tensor of one element may be an epsilon or a slope, which is no weight.
     numbers = {found.sha256 for found in trial.observation.weights if prod(found.shape) <= 1}
+    numbers |= trial.reference.constants
     missing = wanted - held
     extra = Counter({sha: n for sha, n in (held - wanted).items() if sha not in numbers})
     lost = [w.name for w in trial.reference.weights if w.sha256 in missing]

@@ -83,6 +83,8 @@ def _weights(graph, drained) -> Iterator[Found]:
             continue
         values = values_of(tensor, drained)
         op, at, attributes = readers.get(tensor.name, ("", 0, {}))
+        if op == "Resize":  # its region and scales are options
+            continue
         if op in ("Conv", "ConvTranspose") and at == 1:
             values = values.transpose(*range(2, values.ndim), 1, 0)
         elif op == "Gemm" and at == 1 and attributes.get("transB"):

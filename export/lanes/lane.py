@@ -117,11 +117,11 @@ def find_lane(name: str) -> State:
             f"it takes {lane.disk_mb} MB and {above} has {free} MB free",
             "free some, or set KERAS_NETS_LANES to a folder on a larger disk",
         )
-    if not os.access(above, os.W_OK):
+    if not above.is_dir() or not os.access(above, os.W_OK):
         return State(
             lane,
             "impossible",
-            f"{above} is not writable",
+            f"{above} is {'not writable' if above.is_dir() else 'no folder'}",
             "set KERAS_NETS_LANES to a folder that is",
         )
     return State(lane, "possible", f"will be made on first use with {interpreter}")

@@ -125,6 +125,53 @@ def test_weights_come_from_the_caller_and_not_from_the_model(toy, name):
     np.testing.assert_array_equal(forward(model, folded, images, zeros), 0.0)
 
 
+def test_a_layer_within_a_layer_as_its_activation_keeps_its_weights():
+    model = around(layers.Conv2D(5, 3, activation=layers.PReLU(shared_axes=(1, 2)), name="conv"))
+    model(np.zeros((1, *IMAGE), np.float32))  # builds it
+    assert_same(seed_weights(model, 5))
+    assert len(fold(model).weights) == 3
+
+
+class Dense(layers.Layer):
+    """A user's own layer of the name of one of Keras', without what that one has."""
+
+    def call(self, x):
+        return 2 * x
+
+
+def test_a_user_s_own_layer_runs_as_the_user_wrote_it():
+    assert_same(around(Dense(name="dense")))
+
+
+class Order(layers.Layer):
+    """Keeps whole numbers beside its weights."""
+
+    def build(self, shape):
+        self.order = self.add_weight(
+            shape=(shape[-1],), dtype="int32", initializer="zeros", trainable=False, name="order"
+        )
+        self.order.assign(np.arange(shape[-1])[::-1])
+
+    def call(self, x):
+        return keras.ops.take(x, self.order, axis=-1)
+
+
+def test_whole_numbers_that_a_layer_keeps_become_part_of_the_graph():
+    assert "ReadVariableOp" not in assert_same(around(Order(name="order")))
+
+
+@pytest.mark.parametrize("structure", [lambda x: [x], lambda x: {"scores": x}])
+def test_a_model_may_give_its_one_output_in_a_structure(structure):
+    inputs = keras.Input(IMAGE, name="image")
+    x = layers.Conv2D(4, 1, name="conv")(inputs)
+    model = seed_weights(keras.Model(inputs, structure(x)), 5)
+    folded = fold(model)
+    values = {name: tf.constant(weight.read()) for name, weight in folded.weights.items()}
+    image = np.ones((2, *IMAGE), np.float32)
+    (wanted,) = keras.tree.flatten(model(image))
+    assert np.allclose(forward(model, folded, image, values), wanted, atol=1e-6)
+
+
 @pytest.mark.parametrize(
     ("layer", "wanted"),
     [

@@ -134,3 +134,41 @@ def test_probes_are_run_in_small_and_odd_batches(count):
     np.testing.assert_array_equal(in_batches(images, predict), images.reshape(count, -1))
     assert sizes[:2] == [1, 3][: len(sizes)] or count == 2
     assert sum(sizes) == count
+
+
+class Flip(layers.Layer):
+    """Trains unless it is told not to, as Keras' own augmentations do."""
+
+    def call(self, image, training=True):
+        return -image if training else image
+
+
+def test_the_model_is_observed_at_inference():
+    inputs = keras.Input((4, 4, 3), name="image")
+    x = layers.Dropout(0.5, name="drop")(Flip(name="flip")(inputs), training=True)
+    x = layers.Dense(5, name="logits")(layers.Flatten(name="flatten")(x))
+    model = seed_weights(keras.Model(inputs, x, name="augmented"))
+    seen = observed(model)
+    np.testing.assert_allclose(seen.logits, model(seen.images, training=False), atol=1e-6)
+
+
+def test_the_layers_of_a_sequential_model_are_seen():
+    model = keras.Sequential(
+        [
+            keras.Input((4, 4, 3)),
+            keras.Sequential([layers.Conv2D(4, 3, name="conv"), layers.ReLU(name="relu")]),
+            layers.Flatten(name="flatten"),
+            layers.Dense(5, name="logits"),
+        ]
+    )
+    seen = observed(seed_weights(model))
+    assert [layer.name for layer in seen.layers] == ["conv", "relu", "flatten", "logits"]
+
+
+def test_constants_of_the_model_are_told_from_its_weights():
+    inputs = keras.Input((4, 4, 3), name="image")
+    x = layers.Rescaling([1.0, 2.0, 4.0], name="rescale")(inputs)
+    x = layers.Dense(5, name="logits")(layers.Flatten(name="flatten")(x))
+    seen = observed(seed_weights(keras.Model(inputs, x, name="rescaled")))
+    assert digest(np.float32([1, 2, 4])) in seen.constants
+    assert not seen.constants & {weight.sha256 for weight in seen.weights}

@@ -101,6 +101,16 @@ def test_numbers_that_json_has_not_are_left_out(tmp_path, measured):
         json.dumps({**as_dict(REPORT), "checks": [{"nome": "x", "status": "passed"}]}),
         json.dumps({**as_dict(REPORT), "cost": {}}),
         json.dumps({**as_dict(REPORT), "command": None}),
+        json.dumps({**as_dict(REPORT), "model": ["toy"]}),
+        json.dumps({**as_dict(REPORT), "artifact": []}),
+        json.dumps({**as_dict(REPORT), "artifact": {"bytes": 3}}),
+        json.dumps({**as_dict(REPORT), "artifact": {"bytes": 3, "files": ["model.onnx"]}}),
+        json.dumps({**as_dict(REPORT), "weights": {"source": "seeded:0"}}),
+        json.dumps({**as_dict(REPORT), "environment": []}),
+        json.dumps({**as_dict(REPORT), "options": {"seed": "x"}}),
+        json.dumps({**as_dict(REPORT), "options": {"classes": "ten"}}),
+        json.dumps({**as_dict(REPORT), "options": {"image": [64, 64, "3"]}}),
+        json.dumps({**as_dict(REPORT), "options": {"batch_sizes": 5}}),
     ],
 )
 def test_what_is_no_report_is_an_artifact_error_in_one_line(tmp_path, content):

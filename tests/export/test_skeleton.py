@@ -151,3 +151,55 @@ def test_a_model_of_one_s_own_class_is_refused_with_what_to_do():
     model(np.zeros((1, 8, 8, 3), np.float32))
     with pytest.raises(ValueError, match="wrap it"):
         trace(model)
+
+
+def one_layer(layer, name="one"):
+    """A model of images (8, 8, 3) with `layer` before a dense one."""
+    inputs = image()
+    x = layers.Dense(5, name="fc")(pooled(layer(inputs)))
+    return seed_weights(keras.Model(inputs, x, name=name))
+
+
+def assert_traced(model):
+    traced = trace(model)
+    graph = with_constants(traced, lambda _, weight: weight.read())
+    wanted = np.asarray(model(images(traced), training=False))
+    assert np.abs(run_graph(graph, images(traced)) - wanted).max() < 1e-5 * wanted.std()
+    return traced
+
+
+def test_what_a_layer_keeps_beside_its_weights_becomes_a_constant():
+    kept = tf.constant(np.random.default_rng(0).standard_normal((8, 8, 3)), tf.float32)
+    assert_traced(one_layer(layers.Lambda(lambda x: x - kept, name="centre")))
+
+
+def test_a_variable_that_no_layer_owns_is_refused():
+    free = tf.Variable(np.ones((8, 8, 3), np.float32))
+    with pytest.raises(ValueError, match="^free reads a variable that is not among its weights"):
+        trace(one_layer(layers.Lambda(lambda x: x * free, name="free")))
+
+
+def test_a_layer_that_waits_for_its_first_call_is_built():
+    traced = assert_traced(one_layer(layers.Conv2D(4, 3, activation=layers.PReLU(), name="conv")))
+    assert len(traced.weights) == 5
+
+
+def test_a_loop_stays_a_loop():
+    inputs = image()
+    x = layers.LSTM(4, name="lstm")(layers.Reshape((8, 24), name="rows")(inputs))
+    model = keras.Model(inputs, layers.Dense(5, name="fc")(x), name="recurrent")
+    operations = {node.op for node in assert_traced(seed_weights(model)).graph.node}
+    assert not {"Enter", "Switch", "Merge"} & operations
+
+
+def test_an_exact_gelu_is_spelled_out_for_converters():
+    traced = assert_traced(one_layer(layers.Conv2D(4, 3, activation="gelu", name="conv")))
+    operations = [node.op for node in traced.graph.node]
+    assert "Erf" in operations
+    assert "Erfc" not in operations
+
+
+@pytest.mark.parametrize("dtype", ["mixed_float16", "float16", "mixed_bfloat16"])
+def test_a_model_that_computes_in_16_bits_is_refused(dtype):
+    with pytest.raises(ValueError, match="conv computes in b?float16, and artifacts"):
+        trace(one_layer(layers.Conv2D(4, 3, dtype=dtype, name="conv")))

@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from export.results import Check, Cost, Report, Status
+from export.terminal import print_reports
+
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = """\
 import logging, os, sys
@@ -16,7 +19,7 @@ from export.terminal import display
 with display(verbose=sys.argv[2] == "verbose") as show:
     show.fetched(1_500_000, 3_000_000)
     show._live and show._live.refresh()
-    show("vgg13", "seeding weights [0]")
+    show("vgg13[/b]", "seeding weights [0]")
     logging.warning("chatter of a logger")
     print("chatter of a module", file=sys.stderr)
     os.write(2, b"chatter of a library\\n")
@@ -57,6 +60,7 @@ def on_a_pipe(verbosity="quiet") -> str:
 @pytest.mark.parametrize("seen", [on_a_terminal, on_a_pipe])
 def test_progress_is_seen_and_the_chatter_of_libraries_is_not(seen):
     said = seen()
+    assert "vgg13[/b]" in said
     assert "seeding weights [0]" in said
     assert "afterwards" in said
     assert "chatter" not in said
@@ -68,3 +72,20 @@ def test_a_terminal_shows_how_much_of_a_file_has_come():
 
 def test_verbose_shows_the_chatter():
     assert on_a_pipe("verbose").count("chatter") == 3
+
+
+def test_names_and_folders_with_brackets_are_shown_as_they_are(capsys):
+    report = Report(
+        "toy[/b]",
+        "onnx",
+        (Check("parity", Status.PASSED, 1e-6, 1e-4, "std"),),
+        {"source": "weights[/i].npz", "sha256": "0" * 64},
+        {"bytes": 3, "files": {}},
+        {},
+        Cost(1.0, 1.0, 1),
+        {},
+        folder="exports[/b]/toy",
+    )
+    print_reports([report], as_json=False)
+    said = capsys.readouterr().out
+    assert all(name in said for name in ("toy[/b]", "weights[/i].npz", "exports[/b]/toy"))

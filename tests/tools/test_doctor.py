@@ -39,6 +39,12 @@ def test_a_lane_that_is_impossible_is_shown_with_what_to_do(capsys, monkeypatch)
     assert "what to do: export on such a machine" in told
 
 
+def test_a_folder_with_brackets_is_shown_as_it_is(capsys, monkeypatch):
+    monkeypatch.setenv("KERAS_NETS_LANES", "/lanes[/b]here")
+    assert doctor.main([]) == 0
+    assert "/lanes[/b]here" in capsys.readouterr().out
+
+
 def test_a_package_that_is_missing_is_shown_as_missing(capsys, monkeypatch):
     monkeypatch.setattr("export.doctor.PACKAGES", ("onnx", "no-such-package"))
     assert findings(capsys)["packages"]["no-such-package"] is None

@@ -142,3 +142,9 @@ def test_the_engine_has_the_tolerance_of_its_precision(honest, format, error, wa
     assert engine(honest(format, engine=EngineRun(np.full_like(off, np.nan)))).status is (
         Status.FAILED
     )
+
+
+def test_one_logit_an_image_is_compared():
+    wanted = WANTED[:, :1]
+    assert status(wanted.copy(), wanted) is Status.PASSED
+    assert status(-wanted, wanted) is Status.FAILED

@@ -84,3 +84,12 @@ def test_a_converter_that_worked_with_the_weights_is_skipped_with_the_reason(hon
     assert "2 of 3 found" in check.note
     assert "the converter lost conv/kernel" in check.note
     assert judged(honest, list, stock="some reason").status is Status.PASSED
+
+
+def test_a_constant_of_the_model_is_not_foreign(honest):
+    check = judged(
+        honest,
+        lambda held: [*held, STRANGER],
+        reference={"constants": frozenset({STRANGER.sha256})},
+    )
+    assert check.status is Status.PASSED

@@ -57,9 +57,9 @@ def test_a_changed_file_changes_the_identity(written):
         ({"options": {"classes": 10, "image": [64, 64, 3]}}, "lacks 'flavour'"),
         ({"options": {"classes": 10, "image": [64, 64], "flavour": ""}}, "not enough values"),
         ({"format": "tflite"}, "no format is called 'tflite'"),
-        ({"weights": None}, "is of no use here"),
-        ({"artifact": {"files": ["model.onnx"]}}, "is of no use here"),
-        ({"artifact": {"files": {"weights.bin": "0"}}}, "weights.bin' is gone"),
+        ({"weights": None}, "is not a report"),
+        ({"artifact": {"bytes": 3, "files": ["model.onnx"]}}, "is not a report"),
+        ({"artifact": {"bytes": 3, "files": {"weights.bin": "0"}}}, "weights.bin' is gone"),
     ],
 )
 def test_a_report_that_lacks_something_says_what(written, changes, message):

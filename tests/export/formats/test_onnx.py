@@ -13,6 +13,7 @@ from keras import layers
 from export.errors import ArtifactError, PourError
 from export.formats.onnx import ALIGNMENT, DATA, MODEL, Onnx
 from export.pipeline import Options
+from export.reference import observe_model
 from export.skeleton import trace
 from keras_nets.weights.seeded import seed_weights
 
@@ -213,3 +214,26 @@ def test_a_transposed_convolution_is_found_in_the_layout_of_keras(tmp_path, look
     images = np.ones((1, 8, 8, 3), np.float32)
     held = {found.name: found.shape for found in look("onnx", tmp_path, images).weights}
     assert held["up/kernel"] == (3, 3, 4, 3)
+
+
+CONVERTED = {
+    "a convolution in groups": lambda: layers.Conv2D(6, 3, groups=3, name="layer"),
+    "an exact GELU": lambda: layers.Conv2D(6, 3, activation="gelu", name="layer"),
+    "means and scales": lambda: layers.Normalization(
+        mean=[0.1, 0.2, 0.3], variance=[1.0, 2.0, 4.0], name="layer"
+    ),
+    "a resized image": lambda: layers.Resizing(5, 6, name="layer"),
+}
+
+
+@pytest.mark.parametrize("case", CONVERTED)
+def test_every_weight_is_found_and_nothing_else(tmp_path, look, case):
+    inputs = keras.Input((8, 8, 3), name="image")
+    x = layers.GlobalAveragePooling2D(name="pool")(CONVERTED[case]()(inputs))
+    model = seed_weights(keras.Model(inputs, layers.Dense(5, name="logits")(x), name="one"))
+    traced, images = trace(model), np.random.default_rng(0).random((4, 8, 8, 3), np.float32)
+    Onnx().write(traced, tmp_path, tmp_path, Options())
+    seen, reference = look("onnx", tmp_path, images), observe_model(model, traced, images)
+    assert np.abs(seen.logits - reference.logits).max() < 1e-4 * reference.logits.std()
+    held, wanted = ({weight.sha256 for weight in own} for own in (seen.weights, reference.weights))
+    assert wanted <= held <= wanted | reference.constants

@@ -229,6 +229,12 @@ def test_a_folder_that_cannot_be_written_is_a_reason_with_a_fix(fake, monkeypatc
     impossible(fake, "is not writable", "set KERAS_NETS_LANES to a folder that is")
 
 
+def test_a_file_in_the_place_of_the_folder_is_a_reason_with_a_fix(fake, monkeypatch, tmp_path):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("KERAS_NETS_LANES", str(tmp_path / "file"))
+    impossible(fake, "file is no folder", "set KERAS_NETS_LANES to a folder that is")
+
+
 def test_a_disk_that_fails_on_the_way_is_a_missing_lane_in_one_line(fake, monkeypatch):
     def full(self, *_):
         raise OSError(28, "No space left on device")
