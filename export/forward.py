@@ -1,8 +1,9 @@
 """Run a Keras model on weights that are passed in, in the plainest TensorFlow ops.
 
 Converters read plain ops best: Keras 3 reshapes every bias before adding it, which tf2onnx and
-TF-TRT leave outside their fused convolutions, and its Flatten computes a shape at run time, which
-splits a VGG into two TensorRT engines. Layers that are not in `LOWERED` run as Keras wrote them.
+TF-TRT leave outside their fused convolutions, and its Flatten and Reshape compute a shape at run
+time, which splits a VGG into two TensorRT engines. Layers that are not in `LOWERED` run as Keras
+wrote them.
 
 The operations of a layer lie in a scope of its name, so that a tensor of an artifact can be told by
 the layer that it comes from.
@@ -163,13 +164,13 @@ def _scale_and_shift(norm, weights):
     return call
 
 
-def _flatten(layer, _):
-    if layer.data_format != "channels_last":
+def _reshape(layer, _):
+    if getattr(layer, "data_format", None) == "channels_first":
         return None
 
     def call(x):
-        size = tf.TensorShape(x.shape[1:]).num_elements()
-        return tf.reshape(x, (-1, size)) if size else layer(x)
+        shape = layer.compute_output_shape(tuple(x.shape))[1:]
+        return tf.reshape(x, (-1, *shape)) if None not in shape else layer(x)
 
     return call
 
@@ -184,6 +185,7 @@ LOWERED = {
     "Dense": _dense,
     "DepthwiseConv2D": _depthwise_conv2d,
     "Dropout": _identity,
-    "Flatten": _flatten,
+    "Flatten": _reshape,
+    "Reshape": _reshape,
     "SeparableConv2D": _separable_conv2d,
 }

@@ -53,18 +53,21 @@ def following(command: list[str]) -> list[str]:
     return [sys.executable, "-c", FOLLOW, *command]
 
 
+def clean_environment() -> dict[str, str]:
+    """The environment for an interpreter that is not the user's, such as a lane's."""
+    return {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "PYTHONHOME")}
+
+
 def _run(command: list[str], name: str, job: dict, folder: Path) -> None:
     written, log = folder / f"{name}.job.json", folder / f"{name}.log"
     written.write_text(json.dumps(job))
-    # PYTHON* variables of the user's are for the user's interpreter, not for a lane's.
-    clean = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "PYTHONHOME")}
     with log.open("wb") as output:
         child = subprocess.Popen(
             [*command, str(written)],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
-            env=clean,
+            env=clean_environment(),
         )
         try:
             status = child.wait()

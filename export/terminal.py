@@ -155,7 +155,8 @@ def _lines(check: Check) -> Iterator[str]:
     status = MARKS.get(check.status, "[yellow]skipped[/]")
     numbers = ""
     if check.measured is not None:
-        numbers = f"  {_number(check.measured)} of {_number(check.allowed)} {check.unit}".rstrip()
+        of = "" if check.allowed is None else f" of {_number(check.allowed)}"
+        numbers = f"  {_number(check.measured)}{of} {check.unit}".rstrip()
     power = check.details.get("power", {})
     if power.get("of"):
         numbers += f", power {power['caught']}/{power['of']}"

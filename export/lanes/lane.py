@@ -13,10 +13,11 @@ from pathlib import Path
 
 from export.errors import MissingLane
 from export.lanes.interpreters import find_interpreter
-from export.process import following, run_script
+from export.process import ChildFailed, clean_environment, following, run_script
 
 HERE = Path(__file__).resolve().parent
 RECEIPT = "lane.json"  # written last; a folder without it is not a lane
+PROBE = "import tensorflow.python.compiler.tensorrt.trt_convert"  # what a whole lane can do
 
 Progress = Callable[[str], None]
 
@@ -159,8 +160,26 @@ def make(name: str, progress: Progress = lambda text: None) -> Lane:
 
 
 def run_in_lane(name: str, script: str, job: dict, folder: Path) -> None:
-    """Run one of the lane scripts beside this file on `job`; scratch files go to `folder`."""
-    run_script(make(name).python, HERE / script, job, folder)
+    """Run one of the lane scripts beside this file on `job`; scratch files go to `folder`.
+
+    Raises ChildFailed where it fails, and MissingLane where that is the lane's fault.
+    """
+    lane = make(name)
+    try:
+        run_script(lane.python, HERE / script, job, folder)
+    except ChildFailed as error:
+        if not _can_import(lane):
+            raise MissingLane(
+                f"the lane {name} at {lane.folder} is damaged; delete that folder, and the next "
+                "run makes it again"
+            ) from error
+        raise
+
+
+def _can_import(lane: Lane) -> bool:
+    command = [lane.python, "-c", PROBE]
+    done = subprocess.run(command, env=clean_environment(), capture_output=True, check=False)
+    return done.returncode == 0
 
 
 def _is_ready(lane: Lane) -> bool:
@@ -187,8 +206,7 @@ def _make(lane: Lane, interpreter: Path, progress: Progress) -> None:
         options = ["--disable-pip-version-check", "--no-input", "--no-compile"]
         install = ["install", "-r", str(lane.requirements)]
         _step([*pip, *install, *options], lane, progress)
-        probe = "import tensorflow.python.compiler.tensorrt.trt_convert"
-        _step([str(partial / "bin" / "python"), "-c", probe], lane, progress)
+        _step([str(partial / "bin" / "python"), "-c", PROBE], lane, progress)
         receipt = {"requirements": lane.digest, "made_with": str(interpreter)}
         (partial / RECEIPT).write_text(json.dumps(receipt))
         if lane.folder.exists():  # made from other requirements, or damaged
@@ -202,7 +220,6 @@ def _make(lane: Lane, interpreter: Path, progress: Progress) -> None:
 
 def _step(command: list[str], lane: Lane, progress: Progress) -> None:
     """Run `command`, showing what it prints; raise MissingLane with its last words if it fails."""
-    clean = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "PYTHONHOME")}
     said = []
     with subprocess.Popen(
         following(command),  # or the pip of a killed export would go on writing into the next one's
@@ -211,7 +228,7 @@ def _step(command: list[str], lane: Lane, progress: Progress) -> None:
         stderr=subprocess.STDOUT,
         text=True,
         errors="replace",
-        env=clean | {"TF_CPP_MIN_LOG_LEVEL": "3"},
+        env=clean_environment() | {"TF_CPP_MIN_LOG_LEVEL": "3"},
     ) as child:
         try:
             for line in child.stdout:

@@ -94,8 +94,17 @@ def test_biases_are_added_by_the_operation_that_converters_fuse():
     assert not {"Add", "AddV2"} & set(operations)
 
 
-def test_flattening_takes_a_shape_that_is_known():
-    operations = assert_same(around(layers.Flatten(name="flatten")))
+@pytest.mark.parametrize(
+    "layer",
+    [
+        layers.Flatten(name="flatten"),
+        layers.Reshape((-1, IMAGE[-1]), name="reshape"),
+        layers.Reshape((IMAGE[1], IMAGE[0], IMAGE[2]), name="turn"),
+    ],
+    ids=lambda layer: layer.name,
+)
+def test_reshaping_takes_a_shape_that_is_known(layer):
+    operations = assert_same(around(layer))
     assert "Shape" not in operations
 
 

@@ -78,7 +78,10 @@ def test_names_and_folders_with_brackets_are_shown_as_they_are(capsys):
     report = Report(
         "toy[/b]",
         "onnx",
-        (Check("parity", Status.PASSED, 1e-6, 1e-4, "std"),),
+        (
+            Check("graph", Status.PASSED, 7, None, "transposes"),
+            Check("parity", Status.PASSED, 1e-6, 1e-4, "std"),
+        ),
         {"source": "weights[/i].npz", "sha256": "0" * 64},
         {"bytes": 3, "files": {}},
         {},
@@ -88,4 +91,6 @@ def test_names_and_folders_with_brackets_are_shown_as_they_are(capsys):
     )
     print_reports([report], as_json=False)
     said = capsys.readouterr().out
+    assert "passed  7 transposes\n" in said
+    assert "passed  1.0e-06 of 1.0e-04 std\n" in said
     assert all(name in said for name in ("toy[/b]", "weights[/i].npz", "exports[/b]/toy"))

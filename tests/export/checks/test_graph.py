@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from export.checks import Expected
 from export.checks.graph import graph
 from export.results import Status
 
@@ -53,6 +54,14 @@ def test_an_honest_graph_passes_with_its_figures(honest, format, measured, allow
     check = graph(honest(format))
     assert check.status is Status.PASSED
     assert (check.measured, check.allowed, check.unit) == (measured, allowed, unit)
+
+
+def test_transposes_are_bounded_only_where_the_network_is_known(honest):
+    unknown = Expected(None, None, None, "no catalog")
+    check = graph(honest("onnx", graph={"ops": {"Transpose": 7}}, expected=unknown))
+    assert (check.status, check.measured, check.allowed) == (Status.PASSED, 7, None)
+    norms = {"ops": {"Transpose": 7, "BatchNormalization": 1}}
+    assert graph(honest("onnx", graph=norms, expected=unknown)).status is Status.FAILED
 
 
 def test_what_stayed_outside_the_engine_is_told(honest):

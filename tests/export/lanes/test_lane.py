@@ -15,6 +15,7 @@ import pytest
 from export.errors import MissingLane
 from export.lanes import find_lane, lane, lanes_folder, make, run_in_lane
 from export.lanes.lane import RECEIPT, Lane
+from export.process import ChildFailed
 
 ROOT = Path(__file__).parents[3]
 
@@ -280,3 +281,10 @@ def test_a_real_environment_is_made_from_a_local_wheel(fake, tmp_path, monkeypat
     run_in_lane("tiny", "work.py", {"to": str(tmp_path / "result")}, tmp_path)
     found = (tmp_path / "result").read_text()
     assert Path(found).is_relative_to(tmp_path / "lanes" / "tiny")
+
+    (tmp_path / "work.py").write_text("raise SystemExit('of its own fault')")
+    with pytest.raises(ChildFailed, match="work failed: of its own fault"):
+        run_in_lane("tiny", "work.py", {}, tmp_path)
+    (Path(found).parent / "python" / "compiler" / "tensorrt" / "trt_convert.py").unlink()
+    with pytest.raises(MissingLane, match=r"lane tiny at .*tiny is damaged; delete that folder"):
+        run_in_lane("tiny", "work.py", {}, tmp_path)
