@@ -3,6 +3,7 @@
 import os
 import threading
 import time
+import weakref
 
 from export.results import Cost
 
@@ -10,7 +11,7 @@ INTERVAL = 0.05  # seconds between samples of memory
 
 
 class Meter:
-    """Sample the memory of the process tree in the background until `close`.
+    """Sample the memory of the process tree in the background until `close`, or until it is let go.
 
     Resident memory is added up over the processes, so pages that they share count in each.
     """
@@ -23,7 +24,9 @@ class Meter:
         self._peak = 0
         self._stop = threading.Event()
         self._started = self._process.create_time()  # imports before now are part of the cost
-        self._thread = threading.Thread(target=self._watch, daemon=True)
+        # An export that fails never comes to `close`, so the thread must not keep this alive.
+        watched = weakref.ref(self)
+        self._thread = threading.Thread(target=_watch, args=(watched, self._stop), daemon=True)
         self._thread.start()
 
     def read(self) -> Cost:
@@ -37,10 +40,6 @@ class Meter:
         self._stop.set()
         self._thread.join()
 
-    def _watch(self) -> None:
-        while not self._stop.wait(INTERVAL):
-            self._sample()
-
     def _sample(self) -> None:
         total = 0
         try:
@@ -52,3 +51,13 @@ class Meter:
         except self._gone:
             return
         self._peak = max(self._peak, total)
+
+
+def _watch(watched: weakref.ref, stop: threading.Event) -> None:
+    """Sample until `stop`, or until nobody holds the meter any more."""
+    while not stop.wait(INTERVAL):
+        meter = watched()
+        if meter is None:
+            return
+        meter._sample()
+        del meter

@@ -1,0 +1,62 @@
+"""What an export took: the whole process tree, and no sampling that outlives who asked for it."""
+
+import gc
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+from export.cost import Meter
+
+CHILD = "held = bytearray(300_000_000); held[::4096] = b'x' * len(held[::4096]); input()"
+
+
+def samplers() -> int:
+    return sum(thread.name.endswith("(_watch)") for thread in threading.enumerate())
+
+
+@pytest.fixture
+def before():
+    """How many samplers there are without the test's own."""
+    gc.collect()
+    return samplers()
+
+
+def until(true) -> bool:
+    deadline = time.monotonic() + 30
+    while not true() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return true()
+
+
+def test_the_memory_of_child_processes_counts():
+    meter = Meter()
+    alone = meter.read().peak_rss_bytes
+    with subprocess.Popen([sys.executable, "-c", CHILD], stdin=subprocess.PIPE) as child:
+        assert until(lambda: meter.read().peak_rss_bytes > alone + 250_000_000)
+        child.communicate(b"\n")
+    cost = meter.read()
+    meter.close()
+    assert cost.peak_rss_bytes > alone + 250_000_000, "a peak stays when the child is gone"
+    assert cost.wall_s > 0 and cost.cpu_s > 0
+
+
+def test_sampling_ends_where_it_is_closed(before):
+    meter = Meter()
+    assert samplers() == before + 1
+    meter.close()
+    assert samplers() == before
+
+
+def test_sampling_ends_with_an_export_that_failed(before):
+    def export():
+        meter = Meter()
+        assert samplers() == before + 1
+        raise RuntimeError(f"failed after {meter.read().wall_s} s")
+
+    with pytest.raises(RuntimeError, match="failed after"):
+        export()
+    gc.collect()
+    assert until(lambda: samplers() == before)
