@@ -27,6 +27,8 @@ from keras_nets.catalog import NETS, find_net
 
 ROOT = Path(__file__).resolve().parents[1]
 FORMATS = ("savedmodel", "onnx", "tftrt-fp16")
+WORK = ROOT / "docs" / "gate_power"  # kept, so that the page can be made again and added to
+KEPT = ("model", "format", "passed", "checks")  # of a report
 ORDER = ("power", "peers", "seeds")  # of the steps: the longest last
 
 
@@ -59,7 +61,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--seeds", type=int, default=50, help="exports with other weights, of each network (50)")
     add("--minutes", type=float, default=1e6, help="after which no further step begins")
     add("--image-size", type=int, help="pixels a side; the network's own if absent")
-    add("--work", type=Path, default=Path("build/gate_power"), help="what is done (%(default)s)")
+    add("--work", type=Path, default=WORK, help="what is done (docs/gate_power)")
     add("--doc", type=Path, default=ROOT / "docs" / "gate_power.md", help="(docs/gate_power.md)")
     add("--step", choices=ORDER, help=argparse.SUPPRESS)
     add("--deadline", type=float, default=float("inf"), help=argparse.SUPPRESS)
@@ -96,8 +98,9 @@ def _power(args, model: str) -> None:
     try:
         done = subprocess.run(command, stdout=subprocess.PIPE, check=False)
         for line in done.stdout.splitlines():
-            format = json.loads(line)["format"]
-            _record(args, f"power-{model}-{format}").write_bytes(line)
+            told = json.loads(line)
+            kept = json.dumps({key: told[key] for key in KEPT})
+            _record(args, f"power-{model}-{told['format']}").write_text(kept + "\n")
     finally:
         shutil.rmtree(out)
     if done.returncode not in (0, 1):
@@ -106,17 +109,22 @@ def _power(args, model: str) -> None:
 
 def _seeds(args, model: str) -> None:
     """Write the network with one set of weights after another, and ask every check."""
-    done = {path.stem for path in args.work.glob(f"seed-{model}-*.json")}
-    wanted = [s for s in range(1, args.seeds + 1) if f"seed-{model}-{s}" not in done]
+    from export.gate.study.page import read_seeds
+
+    done = {told["seed"] for told in read_seeds(args.work, model)}
+    wanted = [seed for seed in range(1, args.seeds + 1) if seed not in done]
     if not wanted or time.time() > args.deadline:
         return
+    from export.gate.study.page import SEEDS
     from export.gate.study.seeds import judge_seeds
     from keras_nets.weights.seeded import seed_weights
 
-    for told in judge_seeds(_build(args, model), seed_weights, wanted, args.format):
-        _record(args, f"seed-{model}-{told['seed']}").write_text(json.dumps(told))
-        if time.time() > args.deadline:
-            return
+    with (args.work / SEEDS.format(model)).open("a") as file:
+        for told in judge_seeds(_build(args, model), seed_weights, wanted, args.format):
+            file.write(json.dumps(told) + "\n")
+            file.flush()
+            if time.time() > args.deadline:
+                return
 
 
 def _peers(args, model: str) -> None:
@@ -124,7 +132,7 @@ def _peers(args, model: str) -> None:
     if not path.exists():
         from export.gate.study.peers import ask_peers
 
-        path.write_text(json.dumps(ask_peers(_build(args, model))))
+        path.write_text(json.dumps(ask_peers(_build(args, model))) + "\n")
 
 
 def _build(args, model: str):

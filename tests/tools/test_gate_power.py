@@ -1,7 +1,5 @@
 """The command line of the study, on a small picture."""
 
-import json
-
 import pytest
 
 from tools import gate_power
@@ -15,17 +13,17 @@ def small(tmp_path):
     ]  # fmt: skip
 
 
-def records(tmp_path):
-    return {path.stem: json.loads(path.read_text()) for path in (tmp_path / "work").glob("*.json")}
+def made(tmp_path) -> dict[str, int]:
+    """The files of a study, and the lines in each."""
+    return {path.name: len(path.read_text().splitlines()) for path in (tmp_path / "work").iterdir()}
 
 
 @pytest.mark.parametrize("step", ["peers", "seeds"])
 def test_a_step_keeps_what_it_did_and_does_it_once(small, tmp_path, step, monkeypatch):
     (tmp_path / "work").mkdir()
     assert gate_power.main([*small, "--step", step]) == 0
-    made = records(tmp_path)
-    wanted = {"peers": ["peers"], "seeds": ["seed-squeezenet1_1-1", "seed-squeezenet1_1-2"]}[step]
-    assert all(name in made or f"{name}-squeezenet1_1" in made for name in wanted)
+    wanted = {"peers": {"peers-squeezenet1_1.json": 1}, "seeds": {"seeds-squeezenet1_1.jsonl": 2}}
+    assert made(tmp_path) == wanted[step]
     monkeypatch.setattr(gate_power, "_build", lambda *_: pytest.fail("it was done before"))
     assert gate_power.main([*small, "--step", step]) == 0
 

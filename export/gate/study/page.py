@@ -1,7 +1,6 @@
 """Write docs/gate_power.md from the records of the study."""
 
 import json
-import re
 from collections import Counter
 from pathlib import Path
 
@@ -11,12 +10,14 @@ from export.gate.study.peers import PEERS
 INTRODUCTION = """\
 # What the gate catches
 
-Made by `python tools/gate_power.py`; every number below is measured. The gate is all checks of
-`tools/verify.py` together; an error is in standard deviations of the model's logits. Networks have
-seeded weights and their own image size, on two cores without a GPU, so `tftrt-fp16` is its native
-segment. A bug is one of thirteen edits of the artifact in memory (`export/gate/mutations.py`): the
-smallest form that the bug comes in, run by the artifact's own runtime through its own graph.
+Made by `python tools/gate_power.py` of the records in `docs/gate_power`; every number is measured.
+The gate is all checks of `tools/verify.py` together; an error is in standard deviations of the
+model's logits. Networks have seeded weights and their own image size, on two cores without a GPU, so
+`tftrt-fp16` is its native segment. A bug is one of thirteen edits of the artifact in memory
+(`export/gate/mutations.py`): the smallest form that the bug comes in, run by the artifact's own
+runtime through its own graph.
 """
+SEEDS = "seeds-{}.jsonl"  # a line for each set of weights of a network
 SHOWN = "-"  # where there is nothing to show
 
 
@@ -28,10 +29,16 @@ def write(work: Path, doc: Path, models: tuple[str, ...]) -> None:
         INTRODUCTION,
         _power(powers.values(), models),
         _bugs(powers.values(), models),
-        _seeds(records, models),
+        _seeds({model: read_seeds(work, model) for model in models}),
         _peers(records, models),
     ]
     doc.write_text("\n".join(part.strip() + "\n" for part in parts))
+
+
+def read_seeds(work: Path, model: str) -> list[dict]:
+    """What was found for each set of weights so far."""
+    path = work / SEEDS.format(model)
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
 def _table(heads: list[str], rows: list[list[str]]) -> str:
@@ -107,11 +114,10 @@ def _bug(mutant: dict) -> tuple[str, str]:
     return f"{_number(mutant['effect'])} {who}", who
 
 
-def _seeds(records: dict, models) -> str:
-    rows, formats = [], sorted({f for told in records.values() if "formats" in told
-                                for f in told["formats"]})  # fmt: skip
-    for model in models:
-        told = [r for name, r in records.items() if re.fullmatch(rf"seed-{model}-\d+", name)]
+def _seeds(seeds: dict[str, list[dict]]) -> str:
+    formats = sorted({format for told in seeds.values() for r in told for format in r["formats"]})
+    rows = []
+    for model, told in seeds.items():
         if not told:
             rows.append([model, "0", *[SHOWN] * (2 + len(formats))])
             continue
