@@ -12,8 +12,8 @@ INTRODUCTION = """\
 
 Made by `python tools/gate_power.py` of the records in `docs/gate_power`; every number is measured.
 The gate is all checks of `tools/verify.py` together; an error is in standard deviations of the
-model's logits. Networks have seeded weights and their own image size, on two cores without a GPU, so
-`tftrt-fp16` is its native segment. A bug is one of thirteen edits of the artifact in memory
+model's logits. Networks have seeded weights and their own image size, on two cores without a GPU,
+so `tftrt-fp16` is its native segment. A bug is one of thirteen edits of the artifact in memory
 (`export/gate/mutations.py`): the smallest form that the bug comes in, run by the artifact's own
 runtime through its own graph.
 """
