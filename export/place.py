@@ -19,6 +19,7 @@ from pathlib import Path
 
 from export.errors import ExportError
 
+GLOB = "*?["
 AT_FDCWD, RENAME_EXCHANGE = -100, 2
 
 
@@ -56,6 +57,11 @@ def staged(out: Path, model: str, format_name: str, waiting=lambda: None) -> Ite
     import filelock
 
     place = Place(Path(out), model, format_name)
+    if set(GLOB) & set(str(place.goal)):
+        raise ExportError(
+            f"{place.goal} holds one of {GLOB}, which TensorFlow's loader takes for a pattern and "
+            "then finds nothing; choose another --out"
+        )
     try:
         place.staging.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -6,7 +6,8 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from typing import TextIO
 
 from export.report import as_dict
 from export.results import Check, Report, Status
@@ -80,26 +81,30 @@ def settle() -> None:
 def display(verbose: bool) -> Iterator[Display]:
     """Give a Display, and keep whatever libraries write to stderr out of sight unless `verbose`.
 
-    To be entered before TensorFlow is imported. Its C++ core writes to the file descriptor before
-    any of its settings are read, so the descriptor itself is turned to a temporary file.
+    To be entered before TensorFlow is imported.
     """
     settle()
-    if verbose:
-        shown = Display(sys.stderr)
-        try:
-            yield shown
-        finally:
-            shown.close()
-        return
+    with ExitStack() as leaving:
+        stream = sys.stderr if verbose else leaving.enter_context(_stderr_to_ourselves())
+        shown = Display(stream)
+        leaving.callback(shown.close)
+        yield shown
+
+
+@contextmanager
+def _stderr_to_ourselves() -> Iterator[TextIO]:
+    """Give a stream to where stderr went, and let all others write to a temporary file instead.
+
+    TensorFlow's C++ core writes to the file descriptor before any of its settings are read, so it
+    is the descriptor that is turned.
+    """
     sys.stderr.flush()
     own = os.dup(2)
     with tempfile.TemporaryFile() as unseen, os.fdopen(own, "w") as stream:
         os.dup2(unseen.fileno(), 2)
-        shown = Display(stream)
         try:
-            yield shown
+            yield stream
         finally:
-            shown.close()
             sys.stderr.flush()
             stream.flush()
             os.dup2(own, 2)

@@ -16,13 +16,13 @@ if not __package__:  # as a script sys.path[0] is tools/, where a sibling hides 
 import argparse
 import json
 
-from export.errors import ExportError
+from export.ending import ending
 
 
 def main(argv=None) -> int:
     parser = _parser()
     args = parser.parse_args(argv)
-    try:
+    with ending(extra="serving"):
         adds_or_promotes = args.to and bool(args.artifact) != bool(args.promote)
         asked = (args.artifact, args.to, args.promote)
         if any(asked) if args.check else not adds_or_promotes:
@@ -30,15 +30,6 @@ def main(argv=None) -> int:
         if args.check:
             return _check(args.check, args.json)
         return _promote(args) if args.promote else _add(args)
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return 130
-    except ImportError as error:
-        needs = f"serving needs {error.name}; try: pip install 'keras-nets[serving]'"
-        print(f"error: {needs}", file=sys.stderr)
-    except (ExportError, ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-    return 2
 
 
 def _parser() -> argparse.ArgumentParser:

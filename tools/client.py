@@ -18,23 +18,13 @@ if not __package__:  # as a script sys.path[0] is tools/, where a sibling hides 
 import argparse
 import json
 
-from export.errors import ExportError
+from export.ending import ending
 
 
 def main(argv=None) -> int:
-    parser = _parser()
-    args = parser.parse_args(argv)
-    try:
+    args = _parser().parse_args(argv)
+    with ending(extra="serving"):
         return _run(args)
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return 130
-    except ImportError as error:
-        needs = f"the client needs {error.name}; try: pip install 'keras-nets[serving]'"
-        print(f"error: {needs}", file=sys.stderr)
-    except (ExportError, ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-    return 2
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -17,6 +17,7 @@ import dataclasses
 import json
 import os
 
+from export.ending import ending
 from keras_nets import NETS
 from keras_nets.weights import ENDINGS
 
@@ -36,7 +37,11 @@ def main(argv=None) -> int:
     parser.add_argument("--classes", type=int, help="of a darknet file cut before its classifier")
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
     args = parser.parse_args(argv)
+    with ending():
+        return _convert(args)
 
+
+def _convert(args) -> int:
     # numpy and TensorFlow load below this line, never for --help.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     from keras_nets.weights.download import resolve_weights
@@ -45,21 +50,18 @@ def main(argv=None) -> int:
     from keras_nets.weights.report import print_placements
 
     net = NETS[args.model]
-    try:
-        with download_progress(args.model) as progress:
-            file = resolve_weights(net, args.file, progress)
-        identity = identify_weights(net, file, digest=True)
+    with download_progress(args.model) as progress:
+        file = resolve_weights(net, args.file, progress)
+    identity = identify_weights(net, file, digest=True)
 
-        # Keras only loads for a file that is worth it.
-        from keras_nets.weights.load import load_weights, plan_weights
-        from keras_nets.weights.save import save_weights
+    # Keras only loads for a file that is worth it.
+    from keras_nets.weights.load import load_weights, plan_weights
+    from keras_nets.weights.save import save_weights
 
-        out = args.out or Path(f"{net.name}-{identity.flavour}{ENDINGS[args.to]}")
-        placements = plan_weights(net, file, classes=args.classes)
-        model = load_weights(net, file, classes=args.classes)
-        save_weights(model, out, args.to, flavour=identity.flavour)
-    except ValueError as error:  # WeightsError is one
-        parser.exit(2, f"error: {error}\n")
+    out = args.out or Path(f"{net.name}-{identity.flavour}{ENDINGS[args.to]}")
+    placements = plan_weights(net, file, classes=args.classes)
+    model = load_weights(net, file, classes=args.classes)
+    save_weights(model, out, args.to, flavour=identity.flavour)
     facts = {"file": str(file), **dataclasses.asdict(identity), "out": str(out), "to": args.to}
     if args.json:
         facts["placements"] = [dataclasses.asdict(placement) for placement in placements]

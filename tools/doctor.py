@@ -16,7 +16,7 @@ if not __package__:  # as a script sys.path[0] is tools/, where export.py would 
 import argparse
 import json
 
-from export.errors import ExportError
+from export.ending import ending
 
 
 def main(argv=None) -> int:
@@ -27,21 +27,17 @@ def main(argv=None) -> int:
     parser.add_argument("--json", action="store_true", help="print JSON")
     args = parser.parse_args(argv)
 
-    from export.doctor import examine, print_findings
-    from export.lanes import LANES, make
-    from export.terminal import display
+    with ending(interrupted="interrupted; a lane that was being made is gone"):
+        from export.doctor import examine, print_findings
+        from export.lanes import LANES, make
+        from export.terminal import display
 
-    try:
         if args.make_lanes:
             with display(verbose=False) as show:
                 for name in LANES:
                     make(name, lambda text: show("lane", text))
         findings = examine()
-    except ExportError as error:
-        parser.exit(2, f"error: {error}\n")
-    except KeyboardInterrupt:
-        parser.exit(130, "interrupted; a lane that was being made is gone\n")
-    print(json.dumps(findings, indent=1)) if args.json else print_findings(findings)
+        print(json.dumps(findings, indent=1)) if args.json else print_findings(findings)
     return 0
 
 

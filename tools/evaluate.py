@@ -19,21 +19,15 @@ import os
 from collections import Counter
 from functools import partial
 
+from export.ending import ending
+
 LISTED = 20  # broken pictures named on standard error; the JSON has them all
 
 
 def main(argv=None) -> int:
-    parser = _parser()
-    args = parser.parse_args(argv)
-
-    from export.errors import ExportError
-
-    try:
+    args = _parser().parse_args(argv)
+    with ending(interrupted="stopped; go on with --resume"):
         return _run(args)
-    except (ExportError, ValueError, OSError) as error:
-        parser.exit(2, f"error: {error}\n")
-    except KeyboardInterrupt:
-        parser.exit(130, "stopped; go on with --resume\n")
 
 
 def _parser() -> argparse.ArgumentParser:

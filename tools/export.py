@@ -16,7 +16,7 @@ import argparse
 import json
 import subprocess
 
-from export.errors import ExportError
+from export.ending import ending
 from keras_nets.catalog import NETS, find_net
 
 FORMATS = ("savedmodel", "onnx", "tftrt-fp32", "tftrt-fp16")  # a test compares them with ours
@@ -24,20 +24,14 @@ FORMATS = ("savedmodel", "onnx", "tftrt-fp32", "tftrt-fp16")  # a test compares 
 
 def main(argv=None) -> int:
     argv = sys.argv[1:] if argv is None else argv
-    parser = _parser()
-    args = parser.parse_args(argv)
-    try:
+    args = _parser().parse_args(argv)
+    kept = "interrupted; artifacts that were there before are as they were"
+    with ending(verbose=args.verbose, interrupted=kept):
         models = _all_of(args.model, NETS, "network", "the catalog has")
         formats = _all_of(args.format, FORMATS, "format", "known are")
         if len(models) == 1:
             return _export(args, models[0], formats, argv)
         return _export_each(args, models, formats)
-    except (ExportError, ValueError, OSError, MemoryError) as error:
-        if args.verbose:
-            raise
-        parser.exit(2, f"error: {error or 'not enough memory; close other programs'}\n")
-    except KeyboardInterrupt:
-        parser.exit(130, "interrupted; artifacts that were there before are as they were\n")
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -18,7 +18,7 @@ import argparse
 import json
 import tempfile
 
-from export.errors import ExportError
+from export.ending import ending
 
 
 def main(argv=None) -> int:
@@ -27,15 +27,11 @@ def main(argv=None) -> int:
     )
     parser.add_argument("artifacts", nargs="+", type=Path, metavar="DIR")
     args = parser.parse_args(argv)
-    try:
+    with ending():
         print("| artifact | weights | form | way | load | peak over imports | x weights |")
         print("|---|--:|---|---|--:|--:|--:|")
         for folder in args.artifacts:
             _measure(folder)
-    except (ExportError, OSError) as error:
-        parser.exit(2, f"error: {error}\n")
-    except KeyboardInterrupt:
-        parser.exit(130, "interrupted\n")
     return 0
 
 

@@ -15,7 +15,8 @@ if not __package__:  # as a script sys.path[0] is tools/, where export.py would 
 
 import argparse
 
-from export.errors import ArtifactError, ExportError
+from export.ending import ending
+from export.errors import ArtifactError
 
 
 def main(argv=None) -> int:
@@ -28,11 +29,9 @@ def main(argv=None) -> int:
     add("--pages", action="store_true", help="write report.html beside every report.json too")
     args = parser.parse_args(argv)
     out = args.out or args.folders[0] / "index.html"
-    try:
+    with ending():
         for path, why in _join(args.folders, out, args.pages):
             print(f"left out {path}: {why}", file=sys.stderr)
-    except (ExportError, ValueError, OSError) as error:
-        parser.exit(2, f"error: {error}\n")
     return 0
 
 

@@ -16,21 +16,15 @@ if not __package__:  # as a script sys.path[0] is tools/, where export.py would 
 
 import argparse
 
-from export.errors import ArtifactError, ExportError
+from export.ending import ending
+from export.errors import ArtifactError
 from keras_nets.catalog import find_net
 
 
 def main(argv=None) -> int:
-    parser = _parser()
-    args = parser.parse_args(argv)
-    try:
+    args = _parser().parse_args(argv)
+    with ending(verbose=args.verbose):
         reports = _verify(args)
-    except (ExportError, ValueError, OSError, MemoryError) as error:
-        if args.verbose:
-            raise
-        parser.exit(2, f"error: {error or 'not enough memory; close other programs'}\n")
-    except KeyboardInterrupt:
-        parser.exit(130, "interrupted\n")
     return 0 if all(report.passed for report in reports) else 1
 
 

@@ -122,7 +122,7 @@ def _import(**modules: str) -> SimpleNamespace:
         why = f"{type(cause).__name__}: {cause}".splitlines()[0]
         raise MissingPackage(
             f"serving needs tensorflow-serving-api, which gave {why}; "
-            "try: pip install 'keras-nets[serving]'"
+            "in the toolkit's folder run pip install -e '.[serving]'"
         ) from cause
 
 

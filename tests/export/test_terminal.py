@@ -74,6 +74,17 @@ def test_verbose_shows_the_chatter():
     assert on_a_pipe("verbose").count("chatter") == 3
 
 
+def test_what_fails_as_the_display_starts_is_seen():
+    code = (
+        f"import sys; sys.path.insert(0, {str(ROOT)!r}); sys.modules['rich.live'] = None\n"
+        "from export.terminal import display\n"
+        "with display(verbose=False): pass"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert "rich.live" in done.stderr
+    assert done.returncode == 1
+
+
 def test_names_and_folders_with_brackets_are_shown_as_they_are(capsys):
     report = Report(
         "toy[/b]",

@@ -44,7 +44,10 @@ def pictures(tmp_path_factory):
 
 
 def run(url, *arguments, model="toy"):
-    return client.main(["--url", url, "--model", model, *map(str, arguments)])
+    try:
+        return client.main(["--url", url, "--model", model, *map(str, arguments)])
+    except SystemExit as ended:
+        return ended.code
 
 
 def best_label(path):
