@@ -32,6 +32,7 @@ class Half:
     largest: float
     subnormal: float
     zero: float
+    values: int  # how many it has
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,7 @@ class Reference:
     layers: tuple[Layer, ...]  # empty where the model is no functional graph
     norms: tuple[Norm, ...] = ()
     noise: Noise | None = None  # None where it could not be measured
+    unmeasured: str = ""  # why it could not
     constants: frozenset[str] = frozenset()  # digests of float tensors in the graph, no weights
 
 
@@ -106,7 +108,7 @@ def observe_model(model, skeleton, images: np.ndarray) -> Reference:
         logits,
         layers,
         folds,
-        _noise(skeleton, images, layers, folds),
+        *_noise(skeleton, images, layers, folds),
         frozenset(map(digest, _constants(skeleton.graph))),
     )
 
@@ -126,13 +128,14 @@ def _constants(graph):
                 yield np.moveaxis(values, -1, -3)  # channels before rows and columns
 
 
-def _noise(skeleton, images, layers, folds) -> Noise | None:
+def _noise(skeleton, images, layers, folds) -> tuple[Noise | None, str]:
+    """The noise of the network, or why there is none; bounds are fixed then."""
     from export.gate.noise import measure_noise
 
     try:
-        return measure_noise(skeleton, images, [layer.name for layer in layers], folds)
-    except Exception:  # an operation that cannot be rounded or shuffled; bounds are fixed then
-        return None
+        return measure_noise(skeleton, images, [layer.name for layer in layers], folds), ""
+    except Exception as error:  # an operation that cannot be rounded or shuffled
+        return None, f"{type(error).__name__}: {error}".splitlines()[0]
 
 
 def canonical_sha256(model) -> str:
@@ -206,4 +209,4 @@ def _half(name: str, values: np.ndarray) -> Half:
         largest = max(largest, _peak(size))
         zero += int(((size < SMALLEST) & (size > 0)).sum())
         subnormal += int(((size < SMALLEST_NORMAL) & (size > 0)).sum())
-    return Half(name, largest, subnormal / flat.size, zero / flat.size)
+    return Half(name, largest, subnormal / flat.size, zero / flat.size, flat.size)

@@ -1,10 +1,11 @@
-"""Would the network survive in 16 bits?"""
+"""Would the network survive in 16 bits? And, told beside it, in 8?"""
 
 import math
 from dataclasses import replace
 
 from export.checks.base import Trial, skipped, verdict
 from export.checks.bounds import ROUNDED
+from export.reference import Half, Layer, Noise
 from export.results import Check
 
 LARGEST = 65504.0  # of float16
@@ -12,68 +13,87 @@ MANY = 0.01  # share of a weight's values that lose precision, above which it is
 
 
 def fp16_range(trial: Trial) -> Check | None:
-    """Largest activation and weight against float16's range; None for formats of 32 bits."""
+    """Activations and weights against float16's range, and the logits against its rounding.
+
+    None for formats of 32 bits.
+    """
     if trial.format.precision != "fp16":
         return None
-    layers, halves = trial.reference.layers, trial.reference.halves
+    layers = _layers(trial)
     if not layers:
         return skipped("fp16-range", "the model is no functional graph, so its layers are unseen")
-    worst = max(layers, key=lambda layer: layer.largest)
-    heavy = max(halves, key=lambda half: half.largest)
-    measured = max(worst.largest, heavy.largest)
-    where = worst.name if worst.largest >= heavy.largest else heavy.name
-    thin = sorted((h for h in halves if h.subnormal > MANY), key=lambda h: -h.subnormal)
-    note = f"largest at {where}"
-    if thin:
-        note += f"; {thin[0].subnormal:.1%} of {thin[0].name} is subnormal in float16"
-        note += f", and over {MANY:.0%} of {len(thin) - 1} more weights" if len(thin) > 1 else ""
+    sized = [*layers, *trial.reference.halves]
+    worst = max(sized, key=lambda one: one.largest)
+    told = [f"largest at {worst.name}", *_thin(trial.reference.halves)]
     noise = trial.reference.noise
     if noise:
-        note += f"; rounding moves logits by {noise.fp16:.1e} std, in 8 bits by {noise.int8:.1e}"
-    lost = bool(noise) and not noise.fp16 <= ROUNDED.largest
-    if measured > LARGEST or lost:
-        note += f"; keep {_culprit(trial, lost)} in FP32"
-    passed = measured <= LARGEST and not lost
-    check = verdict("fp16-range", passed, measured, LARGEST, "", note)
-    return replace(check, details={"layers": _layers(trial)} if noise else {})
+        told.append(f"rounding moves logits by {noise.fp16:.1e} std, {_in_8_bits(noise)}")
+    details = {"layers": [_entry(layer, trial) for layer in layers]}
+
+    def judged(passed: bool, measured: float, allowed: float, unit: str = "") -> Check:
+        return verdict("fp16-range", passed, measured, allowed, unit, "; ".join(told), details)
+
+    over = [one.name for one in sized if not one.largest <= LARGEST]
+    if over:
+        told.append(f"keep {', '.join(over)} in FP32")
+        return judged(False, worst.largest, LARGEST)
+    if noise is None:
+        told.append(f"what rounding does is not known: {trial.reference.unmeasured}")
+        return replace(skipped("fp16-range", "; ".join(told)), details=details)
+    if not noise.fp16 <= ROUNDED.largest:
+        told.append(f"keep {_hurt_most(noise, 'fp16')} in FP32")
+        return judged(False, noise.fp16, ROUNDED.largest, "std")
+    return judged(True, worst.largest, LARGEST)
 
 
-def _culprit(trial: Trial, lost: bool) -> str:
-    """What overflows or, where nothing does, the layer at which rounding begins to hurt most."""
-    layers = trial.reference.layers
-    over = [layer.name for layer in layers if layer.largest > LARGEST]
-    over += [half.name for half in trial.reference.halves if half.largest > LARGEST]
-    if over or not lost:
-        return ", ".join(over)
-    errors = [(layer.name, layer.fp16) for layer in trial.reference.noise.layers]
+def _layers(trial: Trial) -> list[Layer]:
+    """The layers whose outputs an artifact computes: what is folded away cannot overflow."""
+    folded = {norm.into for norm in trial.reference.norms if norm.into}
+    return [layer for layer in trial.reference.layers if layer.name not in folded]
+
+
+def _thin(halves: tuple[Half, ...]) -> list[str]:
+    thin = sorted((h for h in halves if h.subnormal > MANY), key=lambda h: -h.subnormal)
+    if not thin:
+        return []
+    more = f", and over {MANY:.0%} of {len(thin) - 1} more weights" if len(thin) > 1 else ""
+    return [f"{thin[0].subnormal:.1%} of {thin[0].name} is subnormal in float16{more}"]
+
+
+def _in_8_bits(noise: Noise) -> str:
+    """What 8 bits would do, which no format of ours asks for yet."""
+    if math.isnan(noise.int8):
+        return "in 8 bits not known"
+    told = f"in 8 bits by {noise.int8:.1e}"
+    if noise.int8 <= ROUNDED.largest:
+        return told
+    return f"{told}, too much unless {_hurt_most(noise, 'int8')} keeps 16"
+
+
+def _hurt_most(noise: Noise, kind: str) -> str:
+    """The layer at which rounding adds most to the error of all layers before it."""
     before, jumps = 0.0, {}
-    for name, error in errors:
-        jumps[name], before = error - before, max(before, error)
+    for layer in noise.layers:
+        error = getattr(layer, kind)
+        jumps[layer.name], before = error - before, max(before, error)
     return max(jumps, key=jumps.get, default="the network")
 
 
-def _layers(trial: Trial) -> list[dict]:
-    """What is known of each layer: its range, its weights in float16, what rounding does to it."""
-    largest = {layer.name: layer.largest for layer in trial.reference.layers}
+def _entry(layer: Layer, trial: Trial) -> dict:
+    """What is known of a layer: its range, what rounding does, its weights in float16."""
+    entry = {"largest": layer.largest}
+    noise = trial.reference.noise
+    moved = next((one for one in noise.layers if one.name == layer.name), None) if noise else None
+    if moved:
+        entry |= {"fp16_error": moved.fp16, "int8_error": moved.int8}
     into = {norm.name: norm.into for norm in trial.reference.norms if norm.into}
-    told = []
-    for layer in trial.reference.noise.layers:
-        entry = {
-            "name": layer.name,
-            "largest": largest[layer.name],
-            "fp16_error": layer.fp16,
-            "int8_error": layer.int8,
-        }
-        owner = into.get(layer.name, layer.name)
-        own = [h for h in trial.reference.halves if h.name.rpartition("/")[0] == owner]
-        if own:
-            entry["subnormal_weights"] = max(half.subnormal for half in own)
-            entry["zero_weights"] = max(half.zero for half in own)
-        told.append({key: _short(value) for key, value in entry.items()})
-    return told
+    owner = into.get(layer.name, layer.name)
+    own = [half for half in trial.reference.halves if owner in half.name.split("/")[:-1]]
+    if values := sum(half.values for half in own):
+        entry["subnormal_weights"] = sum(half.subnormal * half.values for half in own) / values
+        entry["zero_weights"] = sum(half.zero * half.values for half in own) / values
+    return {"name": layer.name, **{key: _short(value) for key, value in entry.items()}}
 
 
-def _short(value):
-    if isinstance(value, str):
-        return value
+def _short(value: float) -> float | None:
     return float(f"{value:.3e}") if math.isfinite(value) else None

@@ -43,24 +43,44 @@ def compare(
     """Compare logits (n, classes) with the reference's; NaN, other shapes and flatness fail."""
     spread = float(wanted.std())
     if not np.isfinite(wanted).all() or spread < FLOOR:
-        why = "the model's own logits are flat or not finite; give it trained or seeded weights"
-        return verdict(name, False, spread, FLOOR, "std", why)
+        why = f"the model's own logits are {_flatness(spread)}; give it trained or seeded weights"
+        return verdict(name, False, None, tolerance, "std", why)
     if len(wanted) > 1 and float(wanted.std(axis=0).mean()) < SAME * spread:
         why = "the model's logits are the same for every image; give it trained or seeded weights"
-        return verdict(name, False, float(wanted.std(axis=0).mean()) / spread, SAME, "std", why)
+        return verdict(name, False, None, tolerance, "std", why)
     if got.shape != wanted.shape:
         why = f"{note}logits of shape {got.shape} instead of {wanted.shape}"
         return verdict(name, False, None, tolerance, "std", why)
     worst = float(np.abs(wanted - got).max()) / spread
-    agree = int((wanted.argmax(axis=1) == got.argmax(axis=1)).sum())
-    told = f"{note}top-1 equal on {agree} of {len(wanted)}"
     if not np.isfinite(got).all():
         return verdict(name, False, None, tolerance, "std", f"{note}logits that are not finite")
     # Within tolerance a top-1 can differ only where the model itself wavers: twice the error.
     top = np.sort(wanted, axis=1)
-    leads = top[:, -1:] - top[:, -2:-1]  # (n, 1); (n, 0) where there is but one class
-    wavers = (leads <= 2 * tolerance * spread).all(axis=1)
-    differs = wanted.argmax(axis=1) != got.argmax(axis=1)
+    leads = (top[:, -1:] - top[:, -2:-1]) / spread  # (n, 1); (n, 0) where there is but one class
+    wavers = (leads <= 2 * tolerance).all(axis=1)
+    best = wanted.argmax(axis=1)
+    differs = best != got.argmax(axis=1)
     passed = worst <= tolerance and not (differs & ~wavers).any()
-    details = {"errors": distribution((wanted - got) / spread)}
-    return replace(verdict(name, passed, worst, tolerance, "std", told), details=details)
+    top1 = {
+        "equal": int((~differs).sum()),
+        "of": len(wanted),
+        "classes": len(set(best.tolist())),
+        "smallest_lead": float(f"{leads.min():.3e}") if leads.size else None,
+    }
+    details = {"errors": distribution((wanted - got) / spread), "top1": top1}
+    return verdict(name, passed, worst, tolerance, "std", note + _top1(top1), details)
+
+
+def _flatness(spread: float) -> str:
+    if not np.isfinite(spread):
+        return "not finite"
+    return f"flat: their standard deviation is {spread:.1e}, and at least {FLOOR:g} is wanted"
+
+
+def _top1(told: dict) -> str:
+    """How much the agreement of the first choices says: which lead by how much."""
+    agree = f"top-1 equal on {told['equal']} of {told['of']}"
+    lead = told["smallest_lead"]
+    if lead is None:
+        return agree
+    return f"{agree}, {told['classes']} classes that lead by {lead:.1e} std or more"

@@ -3,8 +3,11 @@
 Bounds are multiples of it. In 32 bits, sums are made in another order: the channels that a
 convolution or a dense layer adds up are shuffled, which changes nothing else. In 16 bits, weights
 and activations are rounded to float16 and everything is added up in float32. In 8 bits, kernels are
-rounded to 255 levels a channel and what they are applied to to 256 levels between its extremes.
+rounded to 255 levels a channel and what they are applied to to 256 levels between its extremes; NaN
+where a kernel is applied in a way that is not simulated.
 """
+
+import math
 
 import numpy as np
 import tensorflow as tf
@@ -17,6 +20,7 @@ from export.skeleton import IMAGE, LOGITS, stand_in
 SHUFFLES = 2  # of which the larger difference counts
 IMAGES = 2
 FUSED = ("BiasAdd", "Relu", "LeakyRelu", "Relu6")  # an engine keeps what goes into these in 32 bits
+LOOKUPS = ("GatherV2", "ResourceGather")  # rows of a table, which nothing adds up
 KERNELS = ("Conv2D", "MatMul", "DepthwiseConv2dNative")
 
 
@@ -37,7 +41,8 @@ def measure_noise(skeleton, images: np.ndarray, layers=(), norms=()) -> Noise:
 
     shuffles = [moved(_shuffled(network, seed)) for seed in range(SHUFFLES)]
     shuffled = [max(pair) for pair in zip(*shuffles, strict=True)]
-    half, eight = moved(_halved(network)), moved(_quantised(network, spans))
+    half = moved(_halved(network))
+    eight = [math.nan] * len(half) if _beyond(network) else moved(_quantised(network, spans))
     told = tuple(map(LayerNoise, places, shuffled, half, eight))
     return Noise(shuffled[-1], half[-1], eight[-1], told)
 
@@ -147,6 +152,19 @@ def _through_half(graph, name: str, source: str, turn: list[str] = ()) -> str:
     up = graph.node.add(op="Cast", name=name, input=[down.name])
     up.attr["SrcT"].type, up.attr["DstT"].type = HALF, FLOAT
     return name
+
+
+def _beyond(network) -> bool:
+    """Whether kernels are applied by operations that are not simulated here in 8 bits."""
+    for node in network.graph.node:
+        kernels = [
+            source
+            for source in map(producer, node.input)
+            if source in network.names and len(network.values[source].shape) > 1
+        ]
+        if kernels and node.op not in (*KERNELS, *LOOKUPS):
+            return True
+    return False
 
 
 def _quantised(network, spans: dict[str, list[float]]):

@@ -41,7 +41,7 @@ KINDS = {
 
 @dataclass
 class TensorFlowNetwork:
-    """A GraphDef without functions, in which every weight is a placeholder."""
+    """A GraphDef in which every weight is a placeholder; calls of functions are left alone."""
 
     graph: object
     image: str  # the tensor that takes images
@@ -61,7 +61,7 @@ class TensorFlowNetwork:
             sources[node.name] = [producer(source) for source in node.input]
         order = in_order(sources, producer(self.logits))
         nodes = {node.name: node for node in self.graph.node}
-        used = type(self.graph)(versions=self.graph.versions)
+        used = type(self.graph)(versions=self.graph.versions, library=self.graph.library)
         used.node.extend(nodes[name] for name in order)
         self.graph = used
         self.nodes = {node.name: node for node in used.node}
@@ -86,7 +86,8 @@ class TensorFlowNetwork:
     def function(self, tensors: list[str], graph=None, values=None):
         """A function from images to `tensors` of the graph, or of a changed one."""
         graph, values = graph or self.graph, self.values if values is None else values
-        bare = type(graph)(versions=graph.versions)  # of placeholders, which stay unfed if imported
+        # Placeholders would stay unfed if they were imported.
+        bare = type(graph)(versions=graph.versions, library=graph.library)
         bare.node.extend(node for node in graph.node if node.op != "Placeholder")
         holders, fed = [f"{holder}:0" for holder in values], list(values.values())
         ports = [name if ":" in name else f"{name}:0" for name in tensors]

@@ -3,13 +3,23 @@
 import numpy as np
 import pytest
 
+from export.checks.bounds import ROUNDED
 from export.checks.fp16_range import LARGEST, fp16_range
-from export.reference import Half, Layer
+from export.fold import Norm
+from export.reference import Half, Layer, LayerNoise, Noise
 from export.results import Status
+
+NOISE = Noise(
+    1e-5, 1e-2, 0.1, (LayerNoise("conv", 5e-6, 4e-3, 0.02), LayerNoise("logits", 1e-5, 1e-2, 0.1))
+)
+
+
+def norm(name, into):
+    return Norm(name, into, f"{into}/kernel", f"{into}/bias", 1e-3, np.ones(8), np.zeros(8))
 
 
 def judged(honest, **reference):
-    return fp16_range(honest("tftrt-fp16", reference=reference))
+    return fp16_range(honest("tftrt-fp16", reference={"noise": NOISE, **reference}))
 
 
 def test_the_bound_is_the_largest_of_float16():
@@ -37,17 +47,18 @@ def test_an_activation_beyond_float16_fails_and_its_layer_is_named(honest, large
 
 
 def test_a_weight_beyond_float16_fails_and_is_named(honest):
-    check = judged(honest, halves=(Half("conv/kernel", 7e4, 0, 0), Half("fc", 1.0, 0, 0)))
+    check = judged(honest, halves=(Half("conv/kernel", 7e4, 0, 0, 9), Half("fc", 1.0, 0, 0, 9)))
     assert (check.status, check.measured) == (Status.FAILED, 7e4)
     assert check.note.startswith("largest at conv/kernel")
 
 
 def test_weights_that_lose_precision_are_told_and_do_not_fail(honest):
-    halves = (Half("a", 1, 0.02, 0), Half("b", 1, 0.5, 0.1), Half("c", 1, 0.009, 0))
+    halves = (Half("a", 1, 0.02, 0, 9), Half("b", 1, 0.5, 0.1, 9), Half("c", 1, 0.009, 0, 9))
     check = judged(honest, halves=halves)
     assert check.status is Status.PASSED
     assert check.note == (
-        "largest at conv; 50.0% of b is subnormal in float16, and over 1% of 1 more weights"
+        "largest at conv; 50.0% of b is subnormal in float16, and over 1% of 1 more weights; "
+        "rounding moves logits by 1.0e-02 std, in 8 bits by 1.0e-01"
     )
 
 
@@ -55,3 +66,64 @@ def test_a_model_whose_layers_are_unseen_is_skipped_with_the_reason(honest):
     check = judged(honest, layers=())
     assert check.status is Status.SKIPPED
     assert "no functional graph" in check.note
+
+
+def test_what_is_folded_away_cannot_overflow(honest):
+    norms = (norm(name="bn", into="conv"),)
+    layers = (Layer("conv", 3e5), Layer("bn", 4.0), Layer("logits", 3.0))
+    check = judged(honest, layers=layers, norms=norms)
+    assert (check.status, check.measured) == (Status.PASSED, 4.0)
+    assert [entry["name"] for entry in check.details["layers"]] == ["bn", "logits"]
+
+
+def test_rounding_that_moves_logits_too_far_fails_by_what_it_moves(honest):
+    layers = (LayerNoise("conv", 0, 0.7, 0.1), LayerNoise("logits", 0, 0.8, 0.2))
+    check = judged(honest, noise=Noise(1e-5, 0.8, 0.2, layers))
+    assert (check.status, check.measured, check.allowed, check.unit) == (
+        Status.FAILED, 0.8, ROUNDED.largest, "std",
+    )  # fmt: skip
+    assert check.note.endswith("; keep conv in FP32")
+
+
+def test_without_a_simulation_there_is_no_pass(honest):
+    check = judged(honest, noise=None, unmeasured="NotFoundError: no such function")
+    assert check.status is Status.SKIPPED
+    assert check.note.endswith("what rounding does is not known: NotFoundError: no such function")
+    assert check.details["layers"][0] == {
+        "name": "conv", "largest": 10.0, "subnormal_weights": 0.0, "zero_weights": 0.0,
+    }  # fmt: skip
+
+
+def test_an_overflow_fails_with_or_without_a_simulation(honest):
+    check = judged(honest, noise=None, unmeasured="?", layers=(Layer("deep", 7e4),))
+    assert (check.status, check.measured) == (Status.FAILED, 7e4)
+    assert check.note.endswith("keep deep in FP32")
+
+
+@pytest.mark.parametrize(
+    ("int8", "told"),
+    [
+        (0.1, "in 8 bits by 1.0e-01"),
+        (0.6, "in 8 bits by 6.0e-01, too much unless logits keeps 16"),
+        (float("nan"), "in 8 bits not known"),
+    ],
+)
+def test_what_8_bits_would_do_is_told_and_fails_nothing(honest, int8, told):
+    layers = (LayerNoise("conv", 0, 0, 0.02), LayerNoise("logits", 0, 0, int8))
+    check = judged(honest, noise=Noise(1e-5, 1e-2, int8, layers))
+    assert check.status is Status.PASSED
+    assert check.note.endswith(told)
+
+
+def test_shares_are_of_all_weights_of_the_layer(honest):
+    """A bias of 8 that is lost beside a kernel of 216 is 3.6 % of the layer, not all of it."""
+    halves = (Half("conv/kernel", 1, 0, 0, 216), Half("conv/bias", 1e-9, 1.0, 1.0, 8))
+    (conv, _) = judged(honest, halves=halves).details["layers"]
+    assert (conv["subnormal_weights"], conv["zero_weights"]) == (0.03571, 0.03571)
+
+
+def test_weights_deep_within_a_layer_are_its_own(honest):
+    halves = (Half("outer/conv/cell/kernel", 1, 0.5, 0.25, 4),)
+    (conv, logits) = judged(honest, halves=halves).details["layers"]
+    assert (conv["subnormal_weights"], conv["zero_weights"]) == (0.5, 0.25)
+    assert "zero_weights" not in logits
