@@ -72,13 +72,17 @@ def _facts(onnx, model, path: Path) -> dict:
 
 
 def _weights(graph, drained) -> Iterator[Found]:
-    """Every float tensor that `graph` holds, read as the operation that takes it reads it."""
+    """Every float tensor that `graph` holds, read as the operation that takes it reads it.
+
+    Constants count too: a converter that keeps a weight as one may have left another, unread, in
+    its place.
+    """
     readers = {}
-    for node in graph.node:
+    for node in _nodes(graph):
         attributes = {a.name: a.i for a in node.attribute}
         for at, name in enumerate(node.input):
             readers[name] = (node.op_type, at, attributes)
-    for tensor in graph.initializer:
+    for tensor in (*graph.initializer, *_constants(graph)):
         if tensor.data_type != 1:
             continue
         values = values_of(tensor, drained)
@@ -90,6 +94,26 @@ def _weights(graph, drained) -> Iterator[Found]:
         elif op == "Gemm" and at == 1 and attributes.get("transB"):
             values = values.T
         yield Found(tensor.name, values.shape, digest(values))
+
+
+def _nodes(graph) -> Iterator:
+    """Every node, those in the bodies of loops and branches too."""
+    for node in graph.node:
+        yield node
+        for attribute in node.attribute:
+            if attribute.HasField("g"):
+                yield from _nodes(attribute.g)
+
+
+def _constants(graph) -> Iterator:
+    """What nodes hold by themselves, under the names that others read it by."""
+    for node in _nodes(graph):
+        for attribute in node.attribute:
+            if attribute.HasField("t"):
+                held = type(attribute.t)()
+                held.CopyFrom(attribute.t)
+                held.name = node.output[0]
+                yield held
 
 
 def values_of(tensor, drained) -> np.ndarray:

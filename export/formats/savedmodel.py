@@ -7,6 +7,7 @@ an explicit signature does neither.
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -97,7 +98,7 @@ def _open(path: Path) -> Opened:
         outputs=tuple(
             _tensor(name, spec) for name, spec in sorted(signature.structured_outputs.items())
         ),
-        weights=lambda: _weights(tf, path),
+        weights=lambda: chain(_weights(tf, path), _constants(tf, signature.graph.as_graph_def())),
         predict=predict,
         graph=_facts(signature.graph.as_graph_def()),
         ran="TensorFlow on the CPU",
@@ -114,6 +115,16 @@ def _facts(graph) -> dict:
     for function in graph.library.function:
         ops.update(node.op for node in function.node_def)
     return {"ops": dict(ops), "structure": structure_of_tensorflow(graph)}
+
+
+def _constants(tf, graph) -> Iterator[Found]:
+    """Every float constant that is no scalar: one may stand where a variable should be read."""
+    functions = (node for function in graph.library.function for node in function.node_def)
+    for node in chain(graph.node, functions):
+        if node.op == "Const" and node.attr["dtype"].type == 1:
+            values = tf.make_ndarray(node.attr["value"].tensor)
+            if values.ndim:
+                yield Found(node.name, values.shape, digest(values))
 
 
 def _weights(tf, path: Path) -> Iterator[Found]:

@@ -124,6 +124,24 @@ def test_damaged_external_weights_fail(external, failures, tmp_path, damage):
     assert "weights" in failures("plain", "onnx", folder)
 
 
+def test_a_weight_that_only_lies_there_does_not_hide_the_constant_that_is_read(
+    written, failures, tmp_path
+):
+    folder = shutil.copytree(written("plain", "onnx"), tmp_path / "decoy")
+    model = onnx.load(folder / MODEL)
+    held = next(i for i in model.graph.initializer if i.name == "conv3/bias")
+    values = onnx.numpy_helper.to_array(held).copy()
+    values[0] *= 1.0001  # too little for parity
+    reader = reader_of(model.graph, held.name)
+    reader.input[list(reader.input).index(held.name)] = "read"
+    read = onnx.helper.make_node(
+        "Constant", [], ["read"], value=onnx.numpy_helper.from_array(values)
+    )
+    model.graph.node.insert(0, read)
+    onnx.save(model, folder / MODEL)
+    assert failures("plain", "onnx", folder)["weights"].note == "not the model's: read"
+
+
 @pytest.mark.parametrize("location", ["../../elsewhere", "/etc/hostname", "missing.data"])
 def test_external_data_is_only_read_from_beside_the_graph(external, tmp_path, location):
     folder = shutil.copytree(external, tmp_path / "led astray")

@@ -1,6 +1,7 @@
 """SavedModel artifacts, as TensorFlow and its own tools see them."""
 
 import hashlib
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -45,6 +46,33 @@ def test_each_weight_lies_on_the_disk_once(plain, skeleton):
     content = data.read_bytes()
     for weight in skeleton("plain").weights:
         assert content.count(weight.read().tobytes()) == 1, weight.name
+
+
+def test_a_variable_that_only_lies_there_does_not_hide_the_constant_that_is_read(
+    written, skeleton, failures, tmp_path
+):
+    folder = shutil.copytree(written("plain", "savedmodel"), tmp_path / "decoy")
+    file = folder / "1" / "saved_model.pb"
+    saved = saved_model_pb2.SavedModel.FromString(file.read_bytes())
+    values = skeleton("plain").weights[-1].read().copy()
+    values[0] *= np.float32(1.0001)  # too little for parity
+    for function in saved.meta_graphs[0].graph_def.library.function:
+        read = [node for node in function.node_def if node.op == "ReadVariableOp"]
+        if len(read) == len(skeleton("plain").weights):
+            make_constant(function, read[-1], values)
+    file.write_bytes(saved.SerializeToString())
+    assert "not the model's: " in failures("plain", "savedmodel", folder)["weights"].note
+
+
+def make_constant(function, node, values):
+    node.op = "Const"
+    node.ClearField("input")
+    node.attr.clear()
+    node.attr["dtype"].type = 1
+    node.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(values))
+    for other in function.node_def:
+        renamed = [i.replace(f"{node.name}:value:", f"{node.name}:output:") for i in other.input]
+        other.input[:] = renamed
 
 
 @pytest.mark.parametrize("name", NAMES)
