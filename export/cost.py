@@ -4,6 +4,9 @@ import os
 import threading
 import time
 import weakref
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from export.results import Cost
 
@@ -13,7 +16,8 @@ INTERVAL = 0.05  # seconds between samples of memory
 class Meter:
     """Sample the memory of the process tree in the background until `close`, or until it is let go.
 
-    Resident memory is added up over the processes, so pages that they share count in each.
+    Resident memory is added up over the processes, so pages that they share count in each. Work
+    for one thing of several, such as a format, is done in `on` it, and is then no cost of others.
     """
 
     def __init__(self):
@@ -21,7 +25,9 @@ class Meter:
 
         self._process = psutil.Process()
         self._gone = psutil.Error
-        self._peak = 0
+        self._on = ""  # what work is for; empty: for all
+        self._peaks = Counter()  # bytes
+        self._seconds = defaultdict(lambda: (0.0, 0.0))  # of the clock and of processors
         self._stop = threading.Event()
         self._started = self._process.create_time()  # imports before now are part of the cost
         # An export that fails never comes to `close`, so the thread must not keep this alive.
@@ -29,12 +35,31 @@ class Meter:
         self._thread = threading.Thread(target=_watch, args=(watched, self._stop), daemon=True)
         self._thread.start()
 
-    def read(self) -> Cost:
-        """The cost since the process began."""
+    @contextmanager
+    def on(self, name: str) -> Iterator[None]:
+        """Work for `name` alone."""
+        wall, cpu = self._now()
+        self._on = name
+        try:
+            yield
+        finally:
+            self._sample()
+            self._on = ""
+            before, now = self._seconds[name], self._now()
+            self._seconds[name] = before[0] + now[0] - wall, before[1] + now[1] - cpu
+
+    def read(self, name: str = "") -> Cost:
+        """The cost since the process began; of `name`, without that of work for others."""
+        self._sample()
+        others = [spent for key, spent in self._seconds.items() if name and key != name]
+        wall, cpu = (now - sum(spent) for now, *spent in zip(self._now(), *others, strict=True))
+        peaks = [self._peaks[""], self._peaks[name]] if name else self._peaks.values()
+        return Cost(round(wall, 2), round(cpu, 2), max(peaks))
+
+    def _now(self) -> tuple[float, float]:
         times = os.times()
         cpu = times.user + times.system + times.children_user + times.children_system
-        self._sample()
-        return Cost(round(time.time() - self._started, 2), round(cpu, 2), self._peak)
+        return time.time() - self._started, cpu
 
     def close(self) -> None:
         self._stop.set()
@@ -50,7 +75,7 @@ class Meter:
                     continue  # it ended between being listed and being asked
         except self._gone:
             return
-        self._peak = max(self._peak, total)
+        self._peaks[self._on] = max(self._peaks[self._on], total)
 
 
 def _watch(watched: weakref.ref, stop: threading.Event) -> None:

@@ -7,7 +7,8 @@ of the model, and the environment by versions. Other versions are told and fail 
 from pathlib import Path
 
 from export.checks.base import verdict
-from export.report import artifact_files, environment
+from export.formats import find_format
+from export.report import describe_artifact, environment
 from export.results import Check, Report
 
 
@@ -22,24 +23,27 @@ def hashes(folder: Path, told: Report, weights: str, checks: tuple[Check, ...]) 
 
     `weights` is the canonical hash of the model's weights now, `checks` were made now.
     """
-    now, then = artifact_files(folder), told.artifact["files"]
+    found, then = describe_artifact(folder), told.artifact["files"]
+    now = found["files"]
     changed = sorted(name for name in now.keys() | then.keys() if now.get(name) != then.get(name))
     files = {name: _change(name, now, then) for name in changed}
-    graph = _graph(told, checks)
-    wrong = [f"the graph is {graph}"] if changed and graph else []
-    wrong += [f"{name} {what}" for name, what in files.items()]
-    other_weights = told.weights["sha256"] != weights
-    if other_weights:
+    wrong = [f"{name} {what}" for name, what in files.items()]
+    if not changed and told.artifact["bytes"] != found["bytes"]:
+        wrong.append(f"the report says {told.artifact['bytes']} bytes of {found['bytes']}")
+    if told.weights["sha256"] != weights:
         wrong.append("the model's weights are not those of the report")
-    versions = _versions(told)
-    note = "; ".join(wrong) or f"{len(now)} files as when they were written"
+    graph = _graph(told, checks)
+    notes = [f"the graph is {graph}"] if changed and graph else []
+    notes += wrong or [f"{len(now)} files as when they were written"]
+    if not changed and graph == "another":  # a later toolkit may hash otherwise
+        notes.append("the graph's hash is another than the report says")
+    versions = _versions(told.environment, environment(find_format(told.format).lane))
     if versions:
         pairs = (f"{name} {now} for {then}" for name, (then, now) in versions.items())
-        note += f"; verified with {', '.join(pairs)}"
-    count = len(changed) + other_weights
+        notes.append(f"verified with {', '.join(pairs)}")
     details = {"files": files, "graph": graph, "versions": versions}
     details = {key: value for key, value in details.items() if value}
-    return verdict("hashes", not count, count, 0, "differences", note, details)
+    return verdict("hashes", not wrong, len(wrong), 0, "differences", "; ".join(notes), details)
 
 
 def _graph(told: Report, checks: tuple[Check, ...]) -> str:
@@ -47,11 +51,10 @@ def _graph(told: Report, checks: tuple[Check, ...]) -> str:
     return "" if not now or not then else "the same" if now == then else "another"
 
 
-def _versions(told: Report) -> dict[str, list[str]]:
+def _versions(then: dict, now: dict) -> dict[str, list[str]]:
     """What is of another version than when the artifact was written: then and now."""
-    now = environment()
-    then = {key: told.environment.get(key, "none") for key in now}
-    return {key: [then[key], now[key]] for key in now if then[key] != now[key]}
+    pairs = {key: [then.get(key, "none"), now.get(key, "none")] for key in {**then, **now}}
+    return {key: pair for key, pair in pairs.items() if pair[0] != pair[1]}
 
 
 def _change(name: str, now: dict, then: dict) -> str:

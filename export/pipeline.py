@@ -4,10 +4,6 @@
 who lets go of the model in between has its memory back before the artifacts are opened.
 """
 
-import ctypes
-import gc
-import shutil
-import sys
 import tempfile
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
@@ -25,8 +21,9 @@ from export.gate.examine import Wish, examine
 from export.html.page import write_page
 from export.lanes import make as make_lane
 from export.manifest import hashes, structure
-from export.place import Place, staged
+from export.place import Place, check_space, staged
 from export.probes import inputs
+from export.process import give_memory_back
 from export.reference import Reference
 from export.report import (
     as_dict,
@@ -39,7 +36,6 @@ from export.report import (
 from export.results import Check, Report
 
 UNKNOWN = Expected(None, None, None, "the catalog has no counts for this model")
-SPARE = 1.1  # of the weights' bytes that must be free on the disk
 
 Progress = Callable[[str, str], None]  # (what it is about, what is being done)
 
@@ -138,62 +134,69 @@ def make(
         places = [locks.enter_context(_stage(Path(out), name, f, progress)) for f in wanted]
         progress(name, "tracing the network without its weights")
         skeleton = trace(model)
-        _check_space(Path(out), skeleton.weight_bytes * len(wanted))
+        check_space(Path(out), skeleton.weight_bytes * len(wanted))
         progress(name, "computing reference logits")
         compared = inputs(skeleton.image, options.seed, images)
         reference = observe_model(model, skeleton, compared)
         written = []
         for format, place in zip(wanted, places, strict=True):
-            _give_memory_back()
+            give_memory_back()
             progress(format.name, "writing")
-            written.append((format, place, _write(format, skeleton, place, options)))
+            with meter.on(format.name):
+                written.append((format, place, _write(format, skeleton, place, options)))
         return Made(reference, expected, options, tuple(written), locks.pop_all(), meter, progress)
 
 
 def judge(made: Made) -> list[Report]:
     """Check what `make` wrote and put it in its place."""
-    reports, reference, options = [], made.reference, made.options
-    _give_memory_back()
+    give_memory_back()
+    reports = []
     with made.locks:
         for format, place, said in made.places:
             made.progress(format.name, "verifying")
-            checks = examine(
-                format,
-                place.stage,
-                place.scratch,
-                reference,
-                made.expected,
-                options.batch_sizes,
-                said.stock,
-                options.wish,
-                made.progress,
-            )
-            goal = _goal(place, checks)
-            report = Report(
-                reference.name,
-                format.name,
-                checks,
-                _weights(options, reference),
-                _describe(place.stage, said, checks),
-                {
-                    "classes": reference.classes,
-                    "image": list(reference.image),
-                    "flavour": options.flavour,
-                    "batch_sizes": list(options.batch_sizes),
-                    "seed": options.seed,
-                },
-                made.meter.read(),
-                environment(),
-                options.command,
-                str(goal),
-            )
-            write_report(report, place.stage)
-            _draw(report, place.stage, made.progress)
-            place.publish(goal)
-            reports.append(report)
+            with made.meter.on(format.name):
+                reports.append(_judge(made, format, place, said))
             made.progress(format.name, "done")
     made.meter.close()
     return reports
+
+
+def _judge(made: Made, format: Format, place: Place, said: Written) -> Report:
+    reference, options = made.reference, made.options
+    checks = examine(
+        format,
+        place.stage,
+        place.scratch,
+        reference,
+        made.expected,
+        options.batch_sizes,
+        said.stock,
+        options.wish,
+        made.progress,
+    )
+    goal = _goal(place, checks)
+    report = Report(
+        reference.name,
+        format.name,
+        checks,
+        _weights(options, reference),
+        _describe(place.stage, said, checks),
+        {
+            "classes": reference.classes,
+            "image": list(reference.image),
+            "flavour": options.flavour,
+            "batch_sizes": list(options.batch_sizes),
+            "seed": options.seed,
+        },
+        made.meter.read(format.name),
+        environment(format.lane),
+        options.command,
+        str(goal),
+    )
+    write_report(report, place.stage)
+    _draw(report, place.stage, made.progress)
+    place.publish(goal)
+    return report
 
 
 def verify(
@@ -225,6 +228,7 @@ class Looked:
 
     told: Report
     reference: Reference
+    stock: str  # why the converter's own way is taken, where it is
     meter: Meter
 
 
@@ -243,7 +247,24 @@ def look(
     progress(told.format, "computing reference logits")
     skeleton = trace(model)
     compared = inputs(skeleton.image, told.options.get("seed", 0), images)
-    return Looked(told, observe_model(model, skeleton, compared), meter)
+    reference = observe_model(model, skeleton, compared)
+    return Looked(told, reference, _stock(told, skeleton, progress), meter)
+
+
+def _stock(told: Report, skeleton, progress: Progress) -> str:
+    """Why the converter's own way is taken; it is converted again where the report says so.
+
+    The report alone is not believed, for then it could switch the check of weights off.
+    """
+    if not told.artifact.get("stock"):
+        return ""
+    format = find_format(told.format)
+    progress(format.name, "converting again, to see whether weights can be told apart")
+    with tempfile.TemporaryDirectory(prefix="keras-nets-") as scratch:
+        folder, own = Path(scratch, "artifact"), Path(scratch, "scratch")
+        folder.mkdir()
+        own.mkdir()
+        return format.write(skeleton, folder, own, Options()).stock
 
 
 def judge_again(
@@ -257,20 +278,27 @@ def judge_again(
     """The part of `verify` that needs no model."""
     told, reference = looked.told, looked.reference
     format, folder = find_format(told.format), Path(told.folder)
-    _give_memory_back()
+    give_memory_back()
     progress(format.name, "verifying")
     sizes = tuple(told.options.get("batch_sizes", Options.batch_sizes))
     with tempfile.TemporaryDirectory(prefix="keras-nets-") as scratch:
-        stock = told.artifact.get("stock", "")
         checks = examine(
-            format, folder, Path(scratch), reference, expected, sizes, stock, wish, progress
+            format,
+            folder,
+            Path(scratch),
+            reference,
+            expected,
+            sizes,
+            looked.stock,
+            wish,
+            progress,
         )
     if compare_hashes:
         checks = (hashes(folder, told, reference.sha256, checks), *checks)
     progress(format.name, "done")
     cost = looked.meter.read()
     looked.meter.close()
-    return replace(told, checks=checks, cost=cost, environment=environment())
+    return replace(told, checks=checks, cost=cost, environment=environment(format.lane))
 
 
 def _weights(options: Options, reference: Reference) -> dict:
@@ -294,13 +322,6 @@ def _draw(report: Report, folder: Path, progress: Progress) -> None:
         progress(report.format, f"no report.html: {error}")
 
 
-def _give_memory_back() -> None:
-    """Collect models and activations, which lie in cycles, and return their pages to the system."""
-    gc.collect()
-    if sys.platform == "linux":
-        ctypes.CDLL(None).malloc_trim(0)
-
-
 def _stage(out: Path, model: str, format: Format, progress: Progress):
     def waiting():
         progress(format.name, "waiting for another export into the same folder")
@@ -316,15 +337,6 @@ def _write(format: Format, skeleton, place: Place, options: Options) -> Written:
             f"{format.name} could not be written to {place.stage}: {error.strerror or error}; "
             "free some space or choose another --out"
         ) from error
-
-
-def _check_space(out: Path, wanted: int) -> None:
-    free = shutil.disk_usage(out).free
-    if free < SPARE * wanted:
-        raise ExportError(
-            f"the artifacts take {SPARE * wanted / 1e6:.0f} MB and {out} has {free / 1e6:.0f} MB "
-            "free; free some or choose another --out"
-        )
 
 
 def _goal(place: Place, checks: tuple[Check, ...]) -> Path:

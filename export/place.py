@@ -20,6 +20,7 @@ from pathlib import Path
 from export.errors import ExportError
 
 GLOB = "*?["
+SPARE = 1.1  # of the bytes wanted, that must be free on the disk
 AT_FDCWD, RENAME_EXCHANGE = -100, 2
 
 
@@ -83,6 +84,16 @@ def staged(out: Path, model: str, format_name: str, waiting=lambda: None) -> Ite
         place.clear()
         _remove_if_empty(place.staging)
         lock.release()
+
+
+def check_space(out: Path, wanted: int) -> None:
+    """Raise ExportError where the disk of `out` has no room for a little more than `wanted`."""
+    free = shutil.disk_usage(out).free
+    if free < SPARE * wanted:
+        raise ExportError(
+            f"the artifacts take {SPARE * wanted / 1e6:.0f} MB and {out} has {free / 1e6:.0f} MB "
+            "free; free some or choose another --out"
+        )
 
 
 def _lock_file(goal: Path) -> Path:

@@ -1,5 +1,7 @@
-"""Run Python in a child process that ends with its parent and whose output is kept in a file."""
+"""This process and its children, which end with it and whose output is kept in files."""
 
+import ctypes
+import gc
 import json
 import os
 import subprocess
@@ -91,3 +93,10 @@ def _last_line(log: Path) -> str:
     lines = [line.strip() for line in log.read_text(errors="replace").splitlines()]
     said = [line for line in lines if line and not line.startswith(("I0", "W0", "E0", "20"))]
     return f": {said[-1]}" if said else ""
+
+
+def give_memory_back() -> None:
+    """Collect models and activations, which lie in cycles, and return their pages to the system."""
+    gc.collect()
+    if sys.platform == "linux":
+        ctypes.CDLL(None).malloc_trim(0)

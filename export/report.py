@@ -11,13 +11,23 @@ from importlib import metadata
 from pathlib import Path
 
 from export.errors import ArtifactError
+from export.lanes import LANES
 from export.results import Check, Cost, Report, Status
 
 SCHEMA = 1
 NAME = "report.json"
 PAGE = "report.html"
 CHUNK = 1 << 20
-PACKAGES = ("tensorflow", "keras", "numpy", "tf2onnx", "onnx", "onnxruntime", "protobuf")
+PACKAGES = (
+    "keras-nets",
+    "tensorflow",
+    "keras",
+    "numpy",
+    "tf2onnx",
+    "onnx",
+    "onnxruntime",
+    "protobuf",
+)
 KINDS = {  # of what is read from a report's entries
     "model": str,
     "format": str,
@@ -114,10 +124,11 @@ def from_dict(told: dict) -> Report:
 
 def artifact_files(folder: Path) -> dict[str, str]:
     """sha256 of every file of the artifact in `folder`, by its path with slashes."""
+    own = (folder / NAME, folder / PAGE)
     return {
         path.relative_to(folder).as_posix(): file_sha256(path)
         for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.name not in (NAME, PAGE)
+        if path.is_file() and path not in own
     }
 
 
@@ -135,14 +146,17 @@ def file_sha256(path: Path) -> str:
     return sha.hexdigest()
 
 
-def environment() -> dict:
-    """Versions of everything that had a hand in an artifact."""
+def environment(lane: str | None = None) -> dict:
+    """Versions of everything that had a hand in an artifact, what a lane pins included."""
     found = {"python": platform.python_version(), "platform": platform.platform()}
     for package in PACKAGES:
         try:
             found[package] = metadata.version(package)
         except metadata.PackageNotFoundError:
             continue  # tensorflow may be installed as tensorflow-cpu
+    if lane:
+        pins = LANES[lane].pins
+        found |= {f"{package} of {lane}": pins[package] for package in PACKAGES if package in pins}
     return found
 
 

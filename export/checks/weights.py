@@ -11,6 +11,10 @@ SHOWN = 3
 
 def weights(trial: Trial) -> Check:
     """Match tensors by the sha256 of their values, in the layout that Keras keeps them in."""
+    if trial.observation.error and not trial.observation.weights:
+        why = f"could not be read: {trial.observation.error}"
+        count = len(trial.reference.weights)
+        return verdict("weights", False, count, 0, "tensors", why)
     wanted = Counter(weight.sha256 for weight in trial.reference.weights)
     held = Counter(found.sha256 for found in trial.observation.weights)
     # A tensor of one element may be an epsilon or a slope, which is no weight.

@@ -13,22 +13,37 @@ COUNTER = re.compile(r"(_\d+)+$")  # that TensorFlow puts behind the names of fu
 
 def structure_of_onnx(graph) -> str:
     """sha256 of the structure of an ONNX GraphProto."""
+    held = {tensor.name: tensor for tensor in graph.initializer}
     numbers: dict[str, int] = {"": -1}
     lines = []
-    for tensor in sorted(graph.initializer, key=lambda tensor: tensor.name):
-        # Indices and shapes are structure, floats are weights.
-        held = b"" if tensor.data_type == 1 else tensor.SerializeToString(deterministic=True)
-        held = held.replace(tensor.name.encode(), b"")
-        numbers[tensor.name] = len(numbers)
-        lines.append((tensor.data_type, tuple(tensor.dims), held.hex()))
+
+    def number(name: str) -> int:
+        """The name's turn; an initializer, whose name may be anything, has it where it is read."""
+        if name not in numbers:
+            numbers[name] = len(numbers)
+            if name in held:
+                lines.append(_held(held[name]))
+        return numbers[name]
+
     for value in graph.input:
-        numbers[value.name] = len(numbers)
+        number(value.name)
     for node in graph.node:
         options = sorted(a.SerializeToString(deterministic=True).hex() for a in node.attribute)
-        lines.append((node.op_type, [numbers[name] for name in node.input], options))
+        lines.append((node.op_type, [number(name) for name in node.input], options))
         for name in node.output:
-            numbers[name] = len(numbers)
-    return _digest([*lines, [numbers[value.name] for value in graph.output]])
+            number(name)
+    unread = sorted(_held(held[name]) for name in held.keys() - numbers.keys())
+    return _digest([*lines, *unread, [number(value.name) for value in graph.output]])
+
+
+def _held(tensor) -> tuple:
+    """Indices and shapes are structure, floats are weights."""
+    if tensor.data_type == 1:
+        return tensor.data_type, tuple(tensor.dims), ""
+    values = type(tensor)()
+    values.CopyFrom(tensor)
+    values.ClearField("name")
+    return tensor.data_type, tuple(tensor.dims), values.SerializeToString(deterministic=True).hex()
 
 
 def structure_of_tensorflow(graph) -> str:

@@ -46,6 +46,12 @@ class Lane:
         return self.folder / "bin" / "python"
 
     @property
+    def pins(self) -> dict[str, str]:
+        """The version of each package that the requirements name."""
+        lines = (line.partition(" ")[0] for line in self.requirements.read_text().splitlines())
+        return dict(line.split("==") for line in lines if "==" in line)
+
+    @property
     def digest(self) -> str:
         return hashlib.sha256(self.requirements.read_bytes()).hexdigest()
 

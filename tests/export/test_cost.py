@@ -43,6 +43,23 @@ def test_the_memory_of_child_processes_counts():
     assert cost.wall_s > 0 and cost.cpu_s > 0
 
 
+def test_work_for_one_format_is_no_cost_of_another():
+    meter = Meter()
+    with meter.on("onnx"):
+        held = bytearray(200_000_000)
+        held[::4096] = b"x" * len(held[::4096])
+        time.sleep(0.4)
+        del held
+    with meter.on("savedmodel"):
+        time.sleep(0.2)
+        own, other, all_ = meter.read("savedmodel"), meter.read("onnx"), meter.read()
+    meter.close()
+    assert own.wall_s >= 0.2
+    assert own.wall_s + 0.1 < other.wall_s, "0.2 s each are their own"
+    assert all_.wall_s > own.wall_s + 0.3
+    assert own.peak_rss_bytes + 150_000_000 < other.peak_rss_bytes
+
+
 def test_sampling_ends_where_it_is_closed(before):
     meter = Meter()
     assert samplers() == before + 1

@@ -2,10 +2,12 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from export.checks.base import verdict
 from export.formats import find_format
+from export.formats.structure import structure_of_onnx
 from export.manifest import hashes, structure
 from export.report import describe_artifact, environment
 from export.results import Cost, Report, Status
@@ -56,6 +58,64 @@ def test_other_versions_are_told_and_fail_nothing(folder, told):
     assert check.status is Status.PASSED
     assert check.details["versions"]["numpy"] == ["1.0", environment()["numpy"]]
     assert f"keras {environment()['keras']} for none" in check.note
+
+
+def test_what_is_there_no_more_is_told(folder, told):
+    then = {**told.environment, "cuda": "12.1"}
+    check = hashes(folder, replace(told, environment=then), "w", now("a"))
+    assert check.status is Status.PASSED
+    assert check.note.endswith("verified with cuda none for 12.1")
+
+
+def test_the_lane_s_versions_stand_beside_ours():
+    versions = environment("tf217")
+    assert versions["tensorflow of tf217"] == "2.17.1"
+    assert versions["keras-nets"]
+    assert "tensorflow of tf217" not in environment()
+
+
+def test_a_report_in_a_folder_of_the_artifact_is_a_file_like_others(folder, told):
+    (folder / "sub").mkdir()
+    (folder / "sub" / "report.json").write_text("{}")
+    check = hashes(folder, told, "w", now("a"))
+    assert (check.status, check.measured) == (Status.FAILED, 1)
+    assert check.note.endswith("sub/report.json is not in the report")
+
+
+def test_a_size_that_is_not_that_of_the_files_fails(folder, told):
+    altered = replace(told, artifact={**told.artifact, "bytes": 3})
+    check = hashes(folder, altered, "w", now("a"))
+    assert check.status is Status.FAILED
+    assert check.note == "the report says 3 bytes of 17"
+
+
+def test_another_hash_of_the_same_files_graph_is_told_and_fails_nothing(folder, told):
+    check = hashes(folder, told, "w", now("b"))
+    assert check.status is Status.PASSED
+    assert check.note.endswith("; the graph's hash is another than the report says")
+
+
+def test_the_structure_of_onnx_has_no_names():
+    import onnx
+    from onnx import helper, numpy_helper
+
+    def graph(kernel, axes, axis=1):
+        nodes = [
+            helper.make_node("Unsqueeze", ["x", axes], ["wide"]),
+            helper.make_node("MatMul", ["wide", kernel], ["logits"]),
+        ]
+        held = [
+            numpy_helper.from_array(np.ones((3, 4), np.float32), kernel),
+            numpy_helper.from_array(np.int64([axis]), axes),
+        ]
+        ends = [
+            [helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None)]
+            for name in ("x", "logits")
+        ]
+        return structure_of_onnx(helper.make_graph(nodes, "g", *ends, initializer=held))
+
+    assert graph("a", "b") == graph("z", "axes_30") == graph("b", "a")
+    assert graph("a", "b") != graph("a", "b", axis=2)
 
 
 def test_a_report_without_a_graph_hash_is_read(folder, told):

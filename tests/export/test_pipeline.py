@@ -296,6 +296,16 @@ def test_without_hashes_the_other_checks_judge(good, toy):
     assert not verify(good, toy("plain"), compare_hashes=False).passed
 
 
+def test_a_report_cannot_switch_the_check_of_weights_off(good, toy):
+    """It says that the converter worked with the weights, which it does not for this network."""
+    flip(good / "model.onnx")
+    told = json.loads((good / "report.json").read_text())
+    told["artifact"]["stock"] = "the converter lost conv1/kernel"
+    (good / "report.json").write_text(json.dumps(told))
+    report = verify(good, toy("plain"), compare_hashes=False)
+    assert status(report, "weights") is Status.FAILED
+
+
 def test_an_artifact_is_not_that_of_another_model(good, toy):
     import keras
 
