@@ -32,7 +32,7 @@ def forward(model, folded: Folded, image, weights: Mapping[str, tf.Tensor]):
             return lambda x, **_: graph._run_through_graph(x, operation_fn=run)
 
         def call(*inputs, **options):
-            with tf.name_scope(scope(operation.name)):
+            with tf.name_scope(f"{scope(operation.name)}/"):  # also when it is called again
                 return _plainest(operation, weights)(*inputs, **options)
 
         return call

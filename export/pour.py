@@ -132,7 +132,7 @@ def digest(values: np.ndarray) -> str:
 
 @dataclass(frozen=True)
 class Drained:
-    """A file on disk without its large contents; `read(k)` gives the bytes behind mark `k`."""
+    """A file on disk without its large contents; `read(k)` gives what is behind mark `k`."""
 
     path: Path
     skeleton: bytes
@@ -142,6 +142,11 @@ class Drained:
         """float32 values, one axis; read, not mapped, so that memory is what is asked for."""
         offset, size = self.spans[k]
         return np.fromfile(self.path, "<f4", size // 4, offset=offset)
+
+    def content(self, k: int) -> bytes:
+        """The same as they are, for what is not of float32."""
+        offset, size = self.spans[k]
+        return np.fromfile(self.path, np.uint8, size, offset=offset).tobytes()
 
 
 def drain(path: Path, schema: Schema) -> Drained:

@@ -22,7 +22,10 @@ from keras_nets.catalog import find_net
 
 
 def main(argv=None) -> int:
-    args = _parser().parse_args(argv)
+    parser = _parser()
+    args = parser.parse_args(argv)
+    if args.strict and args.no_self_test:
+        parser.error("--strict is a matter of the self-test, which --no-self-test leaves out")
     with ending(verbose=args.verbose):
         reports = _verify(args)
     return 0 if all(report.passed for report in reports) else 1

@@ -1,5 +1,7 @@
 """Does the artifact keep the contract: `image` in, `logits` out, any batch size?"""
 
+import numpy as np
+
 from export.checks.base import Trial, verdict
 from export.formats.base import Tensor
 from export.probes import BATCHES
@@ -18,10 +20,21 @@ def contract(trial: Trial) -> Check:
         wrong.append(seen.error)
     elif seen.logits.shape != expected:
         wrong.append(f"logits of shape {seen.logits.shape} instead of {expected}")
+    if _are_probabilities(reference.logits):
+        wrong.append(
+            "the model gives probabilities instead of logits; take the softmax off its last layer"
+        )
     wrong += _classify(seen.classify) if seen.classify else []
     note = "; ".join(wrong) or f"ran in batches of {', '.join(map(str, BATCHES))}: {seen.ran}"
     note += "; classify agrees with logits" if seen.classify and not wrong else ""
     return verdict("contract", not wrong, len(wrong), 0, "differences", note)
+
+
+def _are_probabilities(logits: np.ndarray) -> bool:
+    """Whether each row adds up to 1 and nothing in it is negative: a softmax went before."""
+    if logits.shape[1] < 2 or not np.isfinite(logits).all():
+        return False
+    return bool((logits >= 0).all() and np.abs(logits.sum(axis=1) - 1).max() < SAME)
 
 
 def _classify(seen: dict) -> list[str]:

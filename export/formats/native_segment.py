@@ -78,8 +78,10 @@ def without_engines(graph):
         for k, output in enumerate(signature.output_arg):
             source = tensors[functions[name].ret[output.name]]
             outputs[node.name if k == 0 else f"{node.name}:{k}"] = f"{node.name}/{source}"
+    waits = {f"^{node.name}" for node in graph.node if node.op == "TRTEngineOp"}  # for no effect
     for node in flat.node:
-        node.input[:] = [outputs.get(source.removesuffix(":0"), source) for source in node.input]
+        sources = [source for source in node.input if source not in waits]
+        node.input[:] = [outputs.get(source.removesuffix(":0"), source) for source in sources]
     return flat
 
 
@@ -102,5 +104,6 @@ def _take_weights_out(graph, drained):
         node.attr["shape"].shape.CopyFrom(tensor.tensor_shape)
         del node.attr["value"]
         names.append(f"{node.name}:0")
-        values.append(tf.constant(np.reshape(drained.read(k), shape)))
+        kind = tf.as_dtype(node.attr["dtype"].type).as_numpy_dtype  # large indices are drained too
+        values.append(tf.constant(np.frombuffer(drained.content(k), kind).reshape(shape)))
     return names, values

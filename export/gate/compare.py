@@ -59,7 +59,7 @@ def difference(wanted: np.ndarray, got: np.ndarray) -> float | None:
     None where there is none to tell: another shape, or a value that is not finite.
     """
     views = [got] if got.shape == wanted.shape else []
-    if got.ndim == 4 and (turned := got.transpose(0, 2, 3, 1)).shape == wanted.shape:
+    if got.ndim > 2 and (turned := np.moveaxis(got, 1, -1)).shape == wanted.shape:
         views.append(turned)
     if not views and got.size == wanted.size and got.ndim != wanted.ndim:  # axes of length 1
         views.append(got.reshape(wanted.shape))

@@ -3,6 +3,8 @@
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
 from export.checks import Expected, Trial, run_checks
 from export.checks.base import verdict
 from export.engine import run_engine
@@ -40,7 +42,7 @@ def examine(
     trial = Trial(format, reference, observation, expected, batch_sizes, engine, stock)
     checks = run_checks(trial)
     parity = _parity(checks)
-    ran = not observation.error
+    ran = not observation.error and bool(np.isfinite(reference.logits).all())
     if ran and (wish.layers or parity.status is Status.FAILED):
         progress(format.name, "comparing layer by layer")
         found = divergence.find_divergence(trial, folder, scratch)
@@ -66,11 +68,22 @@ def _with(checks: tuple[Check, ...], changed: Check, details: dict) -> tuple[Che
 def _with_power(checks: tuple[Check, ...], found: power.Power, strict: bool) -> tuple[Check, ...]:
     """Put the power beside parity's verdict and, where it is demanded, as a check of its own."""
     parity = _parity(checks)
-    missed = ", ".join(mutant.name for mutant in found.missed)
-    told = found.error and f"no self-test: {found.error}" or missed and f"would miss: {missed}"
+    told = _told(found)
     note = "; ".join(filter(None, [parity.note, told]))
     checks = _with(checks, replace(parity, note=note), power.as_details(found))
     if not strict:
         return checks
     note = told or "each bug that changes the outputs fails a check"
     return (*checks, verdict("power", found.full, found.caught, found.of, "bugs caught", note))
+
+
+def _told(found: power.Power) -> str:
+    """What keeps a self-test from being a proof; empty where nothing does."""
+    if found.error:
+        return f"no self-test: {found.error}"
+    kinds = {"would miss": found.missed, power.UNTESTED: found.untested}
+    return "; ".join(
+        f"{kind}: {', '.join(mutant.name for mutant in mutants)}"
+        for kind, mutants in kinds.items()
+        if mutants
+    )

@@ -62,7 +62,7 @@ def _run(job: dict, given, arrays: dict) -> list[dict]:
 
 
 def _mutate(record: dict, mutation: Mutation, subject: Subject, images, bound: float, own):
-    """Logits of the first edit that changes any, or of the last; None where there is none.
+    """Logits of the first edit that changes any, or of the last that runs; None where none does.
 
     Where the network as it is, `own`, is given, it is the turn of edits around it; else of others.
     """
@@ -75,11 +75,11 @@ def _mutate(record: dict, mutation: Mutation, subject: Subject, images, bound: f
         try:
             built = own or subject.network.build(graph, edit.weights)
             effect, logits = _effect(around(built, edit), subject.logits, images, bound)
-        except Exception as error:  # a network that is broken, not only wrong
+        except Exception as error:  # a network that is broken, not only wrong: it proves nothing
             record["error"] = f"{type(error).__name__}: {error}".splitlines()[0]
-            record["effect"] = float("inf")
-            return None
+            continue
         record["effect"] = effect
+        record.pop("error", None)  # of a place before this one
         if effect != 0:
             break
         built = None  # before the next is built

@@ -94,9 +94,10 @@ def _zeroed_branch(subject: Subject) -> Iterator[Edit]:
 
 def _flipped_kernel(subject: Subject) -> Iterator[Edit]:
     kernels = [part.kernel for part in subject.parts(CONV) if part.kernel]
-    wide = [name for name in kernels if max(subject.network.read(name).shape[:2]) > 1]
+    wide = [name for name in kernels if max(subject.network.read(name).shape[:-2]) > 1]
     for name in _from_the_middle(wide):
-        yield Edit({name: subject.network.read(name)[::-1, ::-1]})
+        values = subject.network.read(name)
+        yield Edit({name: np.flip(values, axis=range(values.ndim - 2))})
 
 
 def _reversed(subject: Subject) -> Iterator[Edit]:
@@ -105,6 +106,8 @@ def _reversed(subject: Subject) -> Iterator[Edit]:
 
 def _swapped(subject: Subject) -> Iterator[Edit]:
     """The likeliest class of the first image and its runner-up."""
+    if subject.logits.shape[1] < 2:
+        return
     order = np.argsort(-subject.logits[0], kind="stable")
     first, second = int(order[0]), int(order[1])
 
@@ -169,9 +172,9 @@ MUTATIONS = (
     Mutation("a kernel flipped", "no kernel wider than a pixel", _flipped_kernel),
     Mutation("height and width swapped", "", _transposed),
     Mutation("classes reversed", "", _reversed),
-    Mutation("two classes swapped", "", _swapped),
+    Mutation("two classes swapped", "one class", _swapped),
     Mutation("a ReLU dropped", "no ReLU", _dropped_relu),
-    Mutation("pooling rounded up", "no pooling", _ceil),
+    Mutation("pooling rounded up", "no max pooling", _ceil),
     Mutation("padding shifted by one", "no padding", _shifted_pad),
     Mutation("another batch-norm epsilon", "no batch-norm", _wrong_epsilon),
     Mutation("a bias off by 1 %", "no bias", _bias_off),

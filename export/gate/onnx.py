@@ -26,7 +26,7 @@ from export.gate.network import (
     Edit,
     Part,
 )
-from export.pour import drain
+from export.pour import drain, marked
 
 KINDS = {
     "Conv": CONV,
@@ -34,6 +34,7 @@ KINDS = {
     "MatMul": DENSE,
     "Relu": RELU,
     "LeakyRelu": RELU,
+    "Clip": RELU,  # of which a ReLU6 is one
     "MaxPool": POOL,
     "Concat": JOIN,
     "Add": JOIN,
@@ -50,6 +51,8 @@ def open_onnx(folder: Path) -> "OnnxNetwork":
     values = {}
     for tensor in model.graph.initializer:
         if tensor.data_type != FLOAT or not tensor.dims:
+            if (k := marked(tensor.raw_data)) is not None:  # indices, say, which are structure
+                tensor.raw_data = drained.content(k)
             continue
         values[tensor.name] = onnxruntime.OrtValue.ortvalue_from_numpy(values_of(tensor, drained))
         _leave_out(tensor)
@@ -75,6 +78,7 @@ class OnnxNetwork:
 
     def __post_init__(self):
         self.nodes = {node.output[0]: node for node in self.graph.graph.node}
+        self._floats = _floats(self.graph)
         self._takers = {}
         for node in self.graph.graph.node:
             for at, name in enumerate(node.input):
@@ -108,7 +112,7 @@ class OnnxNetwork:
         return dict(zip(tensors, found, strict=True))
 
     def tensors(self) -> list[str]:
-        return list(self.nodes)
+        return [name for name in self.nodes if name in self._floats]
 
     def _session(self, model, own: dict[str, onnxruntime.OrtValue]):
         options = onnxruntime.SessionOptions()
@@ -148,7 +152,8 @@ class OnnxNetwork:
         for node in self.graph.graph.node:
             kind = KINDS.get(node.op_type)
             weights = [name for name in node.input if name in self.values]
-            if kind is None or kind == JOIN and weights:
+            counts = node.output[0] not in self._floats  # sizes, for one, which are added up too
+            if kind is None or kind == JOIN and (weights or counts):
                 continue
             kernel = bias = ""
             if kind in (CONV, DENSE):
@@ -176,6 +181,13 @@ class OnnxNetwork:
         elif self._is_turned(weight):
             values = values.T
         return onnxruntime.OrtValue.ortvalue_from_numpy(np.ascontiguousarray(values, np.float32))
+
+
+def _floats(model) -> set[str]:
+    """The tensors that nodes give and that hold floats."""
+    found = onnx.shape_inference.infer_shapes(model).graph
+    values = (*found.value_info, *found.output)
+    return {value.name for value in values if value.type.tensor_type.elem_type == FLOAT}
 
 
 def _attribute(node, name: str):

@@ -82,9 +82,12 @@ def _tftrt(folder: Path) -> Network:
     graph, values, names = without_engines(meta_graph.graph_def), {}, {}
     for node in graph.node:
         tensor = node.attr["value"].tensor if node.op == "Const" else None
+        k = marked(tensor.tensor_content) if tensor else None
         if tensor is None or tensor.dtype != tf.float32 or not tensor.tensor_shape.dim:
+            if k is not None:  # indices, say, which are structure
+                tensor.tensor_content = drained.content(k)
             continue
-        shape, k = [dim.size for dim in tensor.tensor_shape.dim], marked(tensor.tensor_content)
+        shape = [dim.size for dim in tensor.tensor_shape.dim]
         read = tf.make_ndarray(tensor) if k is None else drained.read(k)
         values[node.name] = tf.constant(np.reshape(read, shape))
         prefix = next((f"{e}/" for e in engines if node.name.startswith(f"{e}/")), "")

@@ -13,13 +13,18 @@ from export.checks import Trial, run_checks
 from export.process import run_module
 from export.results import Check, Status
 
+UNTESTED = "not tested"
+
 
 @dataclass(frozen=True)
 class Mutant:
-    """One bug put into the artifact, and who noticed."""
+    """One bug put into the artifact, and who noticed.
+
+    It has no effect where the network has no place for it, or where none of its mutants runs.
+    """
 
     name: str
-    effect: float | None  # largest change of a logit, in standard deviations; None: no such place
+    effect: float | None  # largest change of a logit, in standard deviations
     caught_by: tuple[str, ...] = ()
     note: str = ""
 
@@ -47,6 +52,11 @@ class Power:
     @property
     def missed(self) -> list[Mutant]:
         return [mutant for mutant in self.mutants if mutant.counts and not mutant.caught_by]
+
+    @property
+    def untested(self) -> list[Mutant]:
+        """Those of which no mutant runs, which proves nothing."""
+        return [mutant for mutant in self.mutants if mutant.note.startswith(UNTESTED)]
 
     @property
     def full(self) -> bool:
@@ -127,8 +137,10 @@ def _held(trial: Trial) -> dict[str, str]:
 
 def _judge(trial: Trial, fails: set[str], record: dict, logits) -> Mutant:
     """Put a mutant before every check that the artifact passes."""
+    error = record.get("error", "")
     if record["effect"] is None:
-        return Mutant(record["name"], None, (), f"without effect: {record['why_none']}")
+        why = f"{UNTESTED}: {error}" if error else f"without effect: {record['why_none']}"
+        return Mutant(record["name"], None, (), why)
     if record["effect"] == 0:
         return Mutant(record["name"], 0.0, (), "without effect: not one logit changes")
     reference, observation = trial.reference, trial.observation
@@ -137,15 +149,13 @@ def _judge(trial: Trial, fails: set[str], record: dict, logits) -> Mutant:
         replace(found, sha256=changed.get(found.name, found.sha256))
         for found in observation.weights
     )
-    error = record.get("error", "")
-    seen = np.zeros((0, 0), np.float32) if logits is None else logits
-    count = len(reference.images) if logits is None else len(logits)
+    count = len(logits)
     mutant = replace(
         trial,
         reference=replace(
             reference, images=reference.images[:count], logits=reference.logits[:count]
         ),
-        observation=replace(observation, weights=weights, logits=seen, error=error),
+        observation=replace(observation, weights=weights, logits=logits),
         engine=None,
     )
     caught_by = tuple(
@@ -153,7 +163,7 @@ def _judge(trial: Trial, fails: set[str], record: dict, logits) -> Mutant:
         for check in run_checks(mutant)
         if check.status is Status.FAILED and check.name not in fails
     )
-    return Mutant(record["name"], record["effect"], caught_by, error)
+    return Mutant(record["name"], record["effect"], caught_by)
 
 
 def as_details(power: Power) -> dict:

@@ -28,8 +28,10 @@ from export.gate.network import (
 
 KINDS = {
     "Conv2D": CONV,
+    "DepthwiseConv2dNative": CONV,
     "MatMul": DENSE,
     "Relu": RELU,
+    "Relu6": RELU,
     "LeakyRelu": RELU,
     "MaxPool": POOL,
     "ConcatV2": JOIN,
@@ -139,20 +141,30 @@ class TensorFlowNetwork:
             kind = KINDS.get(node.op)
             if kind is None or kind == JOIN and not self._joins(node):
                 continue
-            holder = producer(node.input[1]) if kind in (CONV, DENSE) else ""
-            yield Part(
-                kind,
-                name,
-                f"{name}:0",
-                self.names.get(holder, ""),
-                biases.get(name, ""),
-                _is_padded(node),
-            )
+            kernel = self._kernel(node) if kind in (CONV, DENSE) else ""
+            bias = biases.get(name, "")
+            yield Part(kind, name, f"{name}:0", kernel, bias, self._is_padded(node))
+
+    def _kernel(self, node) -> str:
+        holder = producer(node.input[1])
+        while self.nodes[holder].op in ("ExpandDims", "Reshape"):  # of one axis, or of groups
+            holder = producer(self.nodes[holder].input[0])
+        return self.names.get(holder, "")
+
+    def _is_padded(self, node) -> bool:
+        """Whether the node pads where it could do so one pixel off."""
+        if node.op in ("Pad", "PadV2"):
+            return True
+        if not node.op.startswith(("Conv2D", "Depthwise")) or node.attr["padding"].s != b"SAME":
+            return False
+        wide = max(self.shape(node.input[1])[:2]) > 1
+        return wide and list(node.attr["strides"].list.i) == [1, 1, 1, 1]
 
     def _joins(self, node) -> bool:
-        """Whether the node joins branches, rather than adding a constant."""
+        """Whether the node joins branches, rather than adding a constant or counting."""
         last = producer(_joined(node)[-1])
-        return self.nodes[last].op not in ("Const", "Placeholder")
+        branches = self.nodes[last].op not in ("Const", "Placeholder")
+        return branches and self.is_float(node.name)
 
 
 def producer(source: str) -> str:
@@ -162,13 +174,6 @@ def producer(source: str) -> str:
 
 def _joined(node) -> list[str]:
     return list(node.input[:-1] if node.op == "ConcatV2" else node.input[:2])
-
-
-def _is_padded(node) -> bool:
-    if node.op in ("Pad", "PadV2"):
-        return True
-    same = node.op == "Conv2D" and node.attr["padding"].s == b"SAME"
-    return same and list(node.attr["strides"].list.i) == [1, 1, 1, 1]
 
 
 def _bypass(_network, _graph, node) -> None:
@@ -216,7 +221,7 @@ def _ceil(network, graph, node) -> None:
 
 
 def _shift(network, graph, node) -> None:
-    if node.op != "Conv2D":
+    if node.op in ("Pad", "PadV2"):
         pads = tf.make_ndarray(network.nodes[producer(node.input[1])].attr["value"].tensor).copy()
         shifted = pads[1:3, 0] > 0
         pads[1:3][shifted] += np.array([-1, 1], pads.dtype)

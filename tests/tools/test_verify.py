@@ -131,6 +131,13 @@ def test_what_cannot_be_verified_exits_with_2_and_says_why(artifact, capfd, spoi
     assert message in last
 
 
+def test_strict_without_a_self_test_makes_no_sense(exported, capfd):
+    with pytest.raises(SystemExit) as ended:
+        verify.main([str(exported), "--strict", "--no-self-test"])
+    assert ended.value.code == 2
+    assert "--strict is a matter of the self-test" in capfd.readouterr().err
+
+
 PICTURES = ROOT / "tests" / "golden" / "preprocess"
 
 

@@ -110,6 +110,8 @@ def _bug(mutant: dict) -> tuple[str, str]:
     if note.startswith("without effect: "):
         why = note.removeprefix("without effect: ")
         return f"({'no effect' if 'logit' in why else why})", ""
+    if mutant["effect"] is None:
+        return "(not tested)", ""
     who = "".join(name[0].upper() for name in mutant["caught_by"]) or "**missed**"
     return f"{_number(mutant['effect'])} {who}", who
 
@@ -179,7 +181,7 @@ def _ours(records: dict, bug: str) -> str:
         for name, record in records.items()
         if name.startswith("power-") and record["format"] == "onnx"
         for mutant in _parity(record).get("mutants", [])
-        if mutant["name"] == bug and not mutant.get("note", "").startswith("without effect")
+        if mutant["name"] == bug and mutant["effect"]
     ]
     return _of(sum(bool(mutant["caught_by"]) for mutant in told), told)
 

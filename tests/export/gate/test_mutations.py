@@ -88,6 +88,6 @@ def test_a_network_without_places_has_no_edits(subject):
     class Empty:
         parts = ()
 
-    empty = replace(subject, network=Empty(), norms=())
+    empty = replace(subject, network=Empty(), norms=(), logits=subject.logits[:, :1])
     for mutation in MUTATIONS:
         assert bool(list(mutation.edits(empty))) == (not mutation.why_none)

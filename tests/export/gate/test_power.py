@@ -126,6 +126,29 @@ def test_strict_fails_below_full_power(looked_here, reference, written, tmp_path
     assert "would miss: channels in BGR order" in checks[-1].note
 
 
+def test_a_mutant_that_does_not_run_proves_nothing(
+    looked_here, reference, written, tmp_path, monkeypatch
+):
+    from export.gate.onnx import OnnxNetwork
+
+    build = OnnxNetwork.build
+
+    def fail(self, graph, weights=()):
+        if graph is not self.graph:
+            raise RuntimeError("ShapeInferenceError\nand more")
+        return build(self, graph, dict(weights))
+
+    monkeypatch.setattr(OnnxNetwork, "build", fail)
+    checks = examined(Wish(self_test=True), reference, written, tmp_path)
+    (parity,) = (check for check in checks if check.name == "parity")
+    assert (parity.details["power"]["caught"], parity.details["power"]["of"]) == (9, 9)
+    assert parity.note.endswith(
+        "; not tested: a branch zeroed, a ReLU dropped, pooling rounded up, padding shifted by one"
+    )
+    notes = {entry["name"]: entry.get("note") for entry in parity.details["mutants"]}
+    assert notes["a ReLU dropped"] == "not tested: RuntimeError: ShapeInferenceError"
+
+
 def test_infinite_effects_are_no_json(tmp_path):
     found = Power((Mutant("a", float("inf"), ("parity",)), Mutant("b", None)))
     assert as_details(found)["mutants"][0]["effect"] is None
