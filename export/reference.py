@@ -85,6 +85,7 @@ class Reference:
     noise: Noise | None = None  # None where it could not be measured
     unmeasured: str = ""  # why it could not
     constants: frozenset[str] = frozenset()  # digests of float tensors in the graph, no weights
+    graph: bytes = field(default=b"", repr=False)  # the skeleton: the network without its weights
 
 
 def observe_model(model, skeleton, images: np.ndarray) -> Reference:
@@ -110,6 +111,7 @@ def observe_model(model, skeleton, images: np.ndarray) -> Reference:
         folds,
         *_noise(skeleton, images, layers, folds),
         frozenset(map(digest, _constants(skeleton.graph))),
+        skeleton.graph.SerializeToString(),
     )
 
 

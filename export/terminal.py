@@ -17,6 +17,7 @@ SETTINGS = {
     # With oneDNN TensorFlow pools its memory and never returns it: 0.9 GB more for a VGG-19.
     "TF_ENABLE_ONEDNN_OPTS": "0",
 }
+AROUND = 3  # layers shown on either side of the first that differs
 MARKS = {Status.PASSED: "[green]passed[/]", Status.FAILED: "[red]FAILED[/]"}
 
 
@@ -159,7 +160,7 @@ def _lines(check: Check) -> Iterator[str]:
 
     status = MARKS.get(check.status, "[yellow]skipped[/]")
     numbers = ""
-    if check.measured is not None:
+    if check.measured is not None and (check.measured or check.allowed != 0):  # "0 of 0" says less
         of = "" if check.allowed is None else f" of {_number(check.allowed)}"
         numbers = f"  {_number(check.measured)}{of} {check.unit}".rstrip()
     power = check.details.get("power", {})
@@ -168,10 +169,16 @@ def _lines(check: Check) -> Iterator[str]:
     yield f"  {check.name:<12}{status}{numbers}"
     if check.note:
         yield f"              [dim]{escape(check.note)}[/]"
-    for layer in check.details.get("layers", ()):
-        if "tensor" in layer:  # a comparison, which was asked for or which a failure led to
-            error, allowed = _number(layer["error"]), _number(layer["allowed"])
-            yield f"              [dim]{error or '-':>8} of {allowed}  {escape(layer['name'])}[/]"
+    for layer in _compared(check):
+        error, allowed = _number(layer["error"]), _number(layer["allowed"])
+        yield f"              [dim]{error or '-':>8} of {allowed}  {escape(layer['name'])}[/]"
+
+
+def _compared(check: Check) -> list[dict]:
+    """The layers that were compared; where one differs, those around the first that does."""
+    layers = [layer for layer in check.details.get("layers", ()) if "tensor" in layer]
+    at = check.details.get("diverges", {}).get("fine_before")
+    return layers if at is None else layers[max(at - AROUND, 0) : at + AROUND + 1]
 
 
 def _number(value: float | None) -> str:

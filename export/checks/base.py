@@ -47,6 +47,17 @@ class Trial:
     engine: EngineRun | None = None
     stock: str = ""  # why the converter's own way was taken, where it was
 
+    def held(self) -> dict[str, str]:
+        """Keras' name of each weight that the artifact holds unchanged -> the artifact's name."""
+        found = {}
+        for weight in self.observation.weights:
+            found.setdefault(weight.sha256, []).append(weight.name)
+        return {
+            weight.name: found[weight.sha256].pop(0)
+            for weight in self.reference.weights
+            if found.get(weight.sha256)
+        }
+
 
 def verdict(name, passed, measured, allowed, unit="", note="", details=None) -> Check:
     """A check that passed or failed."""

@@ -4,7 +4,9 @@
 
 The job names the `format`, the `folder` of the artifact, the archive of what is `given` (one image
 and each layer's output for it) and the `result` (.json). A few layers are fetched at a time, for
-the outputs of all of them take more memory than the network.
+the outputs of all of them take more memory than the network. Where it names the file of a
+`skeleton`, the outputs are not given: they are those of the skeleton with the artifact's own
+weights, whose names are in `held`.
 """
 
 import json
@@ -35,6 +37,9 @@ def main(job: dict) -> None:
 def _compare(job: dict, given) -> list[dict]:
     network = open_network(job["format"], Path(job["folder"]))
     tensors = layer_tensors(job["scopes"], network.tensors(), network.logits)
+    if "skeleton" in job:
+        given = {"image": given["image"], **_of_skeleton(job, network, given["image"])}
+        tensors = {name: tensor for name, tensor in tensors.items() if name in given}
     told, group, size = [], [], 0
     for name, tensor in tensors.items():
         group.append((name, tensor))
@@ -43,6 +48,24 @@ def _compare(job: dict, given) -> list[dict]:
             told += _errors(network, group, given)
             group, size = [], 0
     return told + (_errors(network, group, given) if group else [])
+
+
+def _of_skeleton(job: dict, network, image) -> dict[str, np.ndarray]:
+    """What each layer gives where the graph is right, and the weights are the artifact's own."""
+    import tensorflow as tf
+
+    from export.gate.tensorflow import TensorFlowNetwork
+    from export.skeleton import IMAGE, LOGITS, stand_in
+
+    graph = tf.compat.v1.GraphDef.FromString(Path(job["skeleton"]).read_bytes())
+    names = {stand_in(index): name for index, name in enumerate(job["held"])}
+    values = {
+        holder: tf.constant(network.read(job["held"][name])) for holder, name in names.items()
+    }
+    right = TensorFlowNetwork(graph, f"{IMAGE}:0", f"{LOGITS}:0", values, names)
+    tensors = layer_tensors(job["scopes"], right.tensors(), right.logits)
+    found = right.fetch(dict.fromkeys(tensors.values()), image)
+    return {name: found[tensor] for name, tensor in tensors.items()}
 
 
 def _errors(network, group: list[tuple[str, str]], given) -> list[dict]:

@@ -30,63 +30,86 @@ class LayerError:
 
 @dataclass(frozen=True)
 class Divergence:
-    """Every layer that the artifact still tells apart, in running order."""
+    """Every layer that the artifact still tells apart, in running order, for one probe."""
 
     layers: tuple[LayerError, ...]
     error: str = ""  # why there are none
+    probe: int = 0
 
     @property
     def first(self) -> LayerError | None:
         return next((layer for layer in self.layers if layer.differs), None)
 
     def __str__(self) -> str:
+        where = f" for probe {self.probe}" if self.probe else ""
         if self.error:
-            return f"layers were not compared: {self.error}"
+            return f"layers were not compared{where}: {self.error}"
         if self.first is None:
-            return f"all {len(self.layers)} layers agree"
+            return f"all {len(self.layers)} layers agree{where}"
         first, at = self.first, self.layers.index(self.first)
         size = "not comparable" if first.error is None else f"off by {first.error:.1e} std"
         fine = f"the {at} before it agree" if at else "it is the first that is compared"
-        return f"diverges at {first.name}, tensor {first.tensor}, {size}; {fine}"
+        return f"diverges{where} at {first.name}, tensor {first.tensor}, {size}; {fine}"
 
 
-def find_divergence(trial: Trial, folder: Path, scratch: Path) -> Divergence:
-    """Compare the outputs of all layers for the first probe."""
+def find_divergence(trial: Trial, folder: Path, scratch: Path, probe: int = 0) -> Divergence:
+    """Compare the outputs of all layers, for the first probe and then, if all agree, for `probe`.
+
+    What the model's layers give is known for the first alone. For another it is what they give
+    with the artifact's own weights, so that has to hold them all.
+    """
     reference = trial.reference
-    held = {layer.name: layer.first for layer in reference.layers if layer.first is not None}
-    scopes = layer_scopes(held, reference.norms)
+    known = {layer.name: layer.first for layer in reference.layers if layer.first is not None}
+    scopes = layer_scopes(known, reference.norms)
     if not scopes:
         return Divergence((), "the model is no functional graph, so its layers are unseen")
-    given, result = scratch / "layers.npz", scratch / "compared.json"
-    np.savez(given, image=reference.images[:1], **{name: held[name] for name in scopes})
     job = {
         "format": trial.format.name,
         "folder": str(folder),
-        "given": str(given),
-        "result": str(result),
         "scopes": scopes,
-        "sizes": {name: held[name].size for name in scopes},
+        "sizes": {name: known[name].size for name in scopes},
     }
+    found = _compared(job, {name: known[name] for name in scopes}, 0, reference, scratch)
+    if found.error or found.first or not probe:
+        return found
+    held = trial.held()
+    if len(held) < len(reference.weights):
+        return found
+    skeleton = scratch / "skeleton.pb"
+    skeleton.write_bytes(reference.graph)
+    in_order = {weight.name: held[weight.name] for weight in reference.weights}
+    job |= {"skeleton": str(skeleton), "held": in_order}
     try:
-        run_module("export.gate.compare", job, scratch)
+        return _compared(job, {}, probe, reference, scratch)
+    finally:
+        skeleton.unlink()
+
+
+def _compared(job: dict, outputs: dict, probe: int, reference, scratch: Path) -> Divergence:
+    """Have a child compare the layers for one probe; `outputs` are the model's, where known."""
+    given, result = scratch / "layers.npz", scratch / "compared.json"
+    np.savez(given, image=reference.images[probe : probe + 1], **outputs)
+    try:
+        run_module(
+            "export.gate.compare", job | {"given": str(given), "result": str(result)}, scratch
+        )
         told = json.loads(result.read_text())
     finally:
         given.unlink(missing_ok=True)
         result.unlink(missing_ok=True)
     if told["error"]:
-        return Divergence((), told["error"])
+        return Divergence((), told["error"], probe)
     noise = {layer.name: layer for layer in reference.noise.layers} if reference.noise else {}
-    return Divergence(
-        tuple(
-            LayerError(
-                entry["name"],
-                entry["tensor"],
-                entry["error"],
-                bound(noise.get(entry["name"]), REORDERED, UNMEASURED).allowed,
-            )
-            for entry in told["layers"]
+    layers = (
+        LayerError(
+            entry["name"],
+            entry["tensor"],
+            entry["error"],
+            bound(noise.get(entry["name"]), REORDERED, UNMEASURED).allowed,
         )
+        for entry in told["layers"]
     )
+    return Divergence(tuple(layers), "", probe)
 
 
 def as_details(divergence: Divergence) -> dict:
@@ -106,5 +129,10 @@ def as_details(divergence: Divergence) -> dict:
     }
     if first := divergence.first:
         at = divergence.layers.index(first)
-        told["diverges"] = {"layer": first.name, "tensor": first.tensor, "fine_before": at}
+        told["diverges"] = {
+            "layer": first.name,
+            "tensor": first.tensor,
+            "fine_before": at,
+            "probe": divergence.probe,
+        }
     return told

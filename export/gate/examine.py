@@ -43,9 +43,11 @@ def examine(
     checks = run_checks(trial)
     parity = _parity(checks)
     ran = not observation.error and bool(np.isfinite(reference.logits).all())
-    if ran and (wish.layers or parity.status is Status.FAILED):
+    failed = parity.status is Status.FAILED
+    if ran and (wish.layers or failed):
         progress(format.name, "comparing layer by layer")
-        found = divergence.find_divergence(trial, folder, scratch)
+        probe = _worst_probe(trial) if failed else 0
+        found = divergence.find_divergence(trial, folder, scratch, probe)
         told = divergence.as_details(found)
         checks = _with(checks, replace(parity, note=f"{parity.note}; {found}"), told)
     if wish.self_test or wish.strict:
@@ -53,6 +55,14 @@ def examine(
         found = power.measure_power(trial, checks, folder, scratch, parity.allowed)
         checks = _with_power(checks, found, wish.strict)
     return checks
+
+
+def _worst_probe(trial: Trial) -> int:
+    """The probe whose logits are off by most; the first where that cannot be told."""
+    wanted, got = trial.reference.logits, trial.observation.logits
+    if got.shape != wanted.shape:
+        return 0
+    return int(np.nan_to_num(np.abs(got - wanted).max(axis=1), nan=np.inf).argmax())
 
 
 def _parity(checks: tuple[Check, ...]) -> Check:

@@ -107,7 +107,7 @@ def _run(trial: Trial, folder: Path, scratch: Path, bound: float):
         "given": str(given),
         "result": str(result),
         "bound": bound,
-        "held": _held(trial),
+        "held": trial.held(),
         "norms": [
             {key: getattr(norm, key) for key in ("name", "into", "kernel", "bias", "epsilon")}
             for norm in reference.norms
@@ -121,18 +121,6 @@ def _run(trial: Trial, folder: Path, scratch: Path, bound: float):
     finally:
         given.unlink(missing_ok=True)
         result.unlink(missing_ok=True)
-
-
-def _held(trial: Trial) -> dict[str, str]:
-    """Keras' name of each weight that the artifact holds unchanged -> the artifact's name."""
-    found = {}
-    for weight in trial.observation.weights:
-        found.setdefault(weight.sha256, []).append(weight.name)
-    return {
-        weight.name: found[weight.sha256].pop(0)
-        for weight in trial.reference.weights
-        if found.get(weight.sha256)
-    }
 
 
 def _judge(trial: Trial, fails: set[str], record: dict, logits) -> Mutant:

@@ -1,6 +1,7 @@
 """The first layer that differs, in artifacts of a network in which one layer was changed."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -10,8 +11,19 @@ from export.formats import find_format
 from export.gate import compare, divergence
 from export.gate.compare import difference
 from export.gate.divergence import as_details, find_divergence
+from export.gate.examine import examine
+from export.gate.layers import layer_tensors
+from export.gate.opening import open_network
+from export.results import Status
 
 FORMATS = ["savedmodel", "onnx", pytest.param("tftrt-fp16", marks=pytest.mark.lane)]
+
+
+@pytest.fixture
+def looked(monkeypatch):
+    from export import observe
+
+    monkeypatch.setattr(observe, "run_module", lambda _module, job, _folder: observe.main(job))
 
 
 @pytest.fixture
@@ -72,6 +84,44 @@ def test_the_first_layer_that_differs_is_named(
     assert details["diverges"]["layer"] == named
     assert details["diverges"]["tensor"] == found.first.tensor
     assert details["diverges"]["fine_before"] == names.index(named)
+
+
+def test_a_layer_that_differs_for_one_probe_alone_is_found(
+    here, looked, reference, written, tmp_path
+):
+    """A clip, where only one of the eight probes has an activation beyond it."""
+    folder = shutil.copytree(written("plain", "onnx"), tmp_path / "clipped")
+    clipped, probe = clip(folder, "conv3", reference("plain").images)
+    checks = examine(
+        find_format("onnx"), folder, tmp_path, reference("plain"),
+        Expected(None, None, None, "a toy is in no catalog"), (1, 4, 8),
+    )  # fmt: skip
+    (parity,) = (check for check in checks if check.name == "parity")
+    assert parity.status is Status.FAILED
+    assert f"diverges for probe {probe} at conv3, tensor {clipped}, off by " in parity.note
+    assert parity.details["diverges"]["layer"] == "conv3"
+    assert parity.details["diverges"]["probe"] == probe
+    assert parity.details["diverges"]["fine_before"] > 2
+
+
+def clip(folder, layer: str, images) -> tuple[str, int]:
+    """Clip the last tensor of `layer` so that the first probe does not show it."""
+    import onnx
+
+    model = onnx.load(folder / "model.onnx")
+    network = open_network("onnx", folder)
+    tensor = layer_tensors({layer: layer, "logits": "logits"}, network.tensors(), "logits")[layer]
+    largest = network.fetch([tensor], images)[tensor].max(axis=(1, 2, 3))
+    probe = int(largest.argmax())
+    assert probe, "another layer is wanted, whose largest activation another probe has"
+    limit = np.float32((largest[0] + largest[probe]) / 2)
+    maker = next(node for node in model.graph.node if tensor in node.output)
+    maker.output[0] = "whole"
+    model.graph.initializer.append(onnx.numpy_helper.from_array(limit, "limit"))
+    made = onnx.helper.make_node("Clip", ["whole", "", "limit"], [tensor], name=tensor)
+    model.graph.node.insert(list(model.graph.node).index(maker) + 1, made)
+    onnx.save(model, folder / "model.onnx")
+    return tensor, probe
 
 
 def test_a_few_layers_at_a_time_are_the_same_layers(

@@ -85,6 +85,33 @@ def test_what_fails_as_the_display_starts_is_seen():
     assert done.returncode == 1
 
 
+def told_of(check, capsys) -> str:
+    artifact = {"bytes": 3, "files": {}}
+    report = Report("toy", "onnx", (check,), {"source": "given", "sha256": "0"}, artifact, {},
+                    Cost(1.0, 1.0, 1), {}, folder="exports/toy")  # fmt: skip
+    print_reports([report], as_json=False)
+    return capsys.readouterr().out
+
+
+def test_no_differences_of_none_allowed_are_not_counted_out(capsys):
+    said = told_of(Check("weights", Status.PASSED, 0, 0, "tensors", "52 tensors"), capsys)
+    assert "weights     passed\n              52 tensors\n" in said
+    said = told_of(Check("weights", Status.FAILED, 2, 0, "tensors", "not the model's"), capsys)
+    assert "weights     FAILED  2 of 0 tensors\n" in said
+
+
+@pytest.mark.parametrize(
+    ("fine", "shown"), [(None, range(20)), (0, range(4)), (10, range(7, 14)), (19, range(16, 20))]
+)
+def test_where_a_layer_differs_those_around_it_are_shown(capsys, fine, shown):
+    layers = [
+        {"name": f"layer{n}", "tensor": "t", "error": 1e-6, "allowed": 1e-5} for n in range(20)
+    ]
+    details = {"layers": layers} | ({} if fine is None else {"diverges": {"fine_before": fine}})
+    said = told_of(Check("parity", Status.FAILED, 1e-2, 1e-5, "std", "", details), capsys)
+    assert [f"layer{n}" for n in shown] == [w for w in said.split() if w.startswith("layer")]
+
+
 def test_names_and_folders_with_brackets_are_shown_as_they_are(capsys):
     report = Report(
         "toy[/b]",
