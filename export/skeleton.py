@@ -5,7 +5,9 @@ for tf2onnx, which folds what it can compute; a constant with one repeated value
 wants constants. Values are unique, or common-subexpression elimination would merge stand-ins.
 """
 
+import hashlib
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import tensorflow as tf
@@ -101,7 +103,7 @@ def _trace(model, folded, names: list[str], image):
     graph = function.graph.as_graph_def()
     _keep_captured(graph, function.graph.captures)
     _keep_loops(graph)
-    return _plain(_simplify(graph, kept))
+    return _with_own_functions(_plain(_simplify(graph, kept)))
 
 
 def _keep_captured(graph, captures) -> None:
@@ -143,6 +145,40 @@ def _plain(graph):
             rest = plain.node.add(name=node.name, op="Sub", input=[one.name, made.name])
             rest.attr["T"].CopyFrom(node.attr["T"])
     return plain
+
+
+def _with_own_functions(graph):
+    """Name functions by what is in them.
+
+    TensorFlow keeps others, as they were traced, by the names that these had; simplified since,
+    they are no longer the same, and it refuses to have both.
+    """
+    functions = {function.signature.name: function for function in graph.library.function}
+
+    @cache
+    def renamed(name: str):
+        function = functions[name]
+        function.signature.name = ""
+        for called in _called(function.node_def):
+            called.name = renamed(called.name).signature.name
+        content = hashlib.sha256(function.SerializeToString(deterministic=True)).hexdigest()
+        function.signature.name = f"{name.rpartition('_')[0]}_{content[:16]}"
+        return function
+
+    for called in _called(graph.node):
+        called.name = renamed(called.name).signature.name
+    own = {function.signature.name: function for function in map(renamed, functions)}
+    plain = type(graph)(versions=graph.versions)
+    plain.node.extend(graph.node)
+    plain.library.function.extend(own[name] for name in sorted(own))
+    return plain
+
+
+def _called(nodes):
+    """Every attribute of `nodes` that names a function."""
+    for node in nodes:
+        for attribute in node.attr.values():
+            yield from [attribute.func] if attribute.HasField("func") else attribute.list.func
 
 
 def run_skeleton(skeleton: Skeleton, image, weights) -> dict:

@@ -6,6 +6,7 @@ from functools import cached_property
 
 import numpy as np
 import tensorflow as tf
+from tensorflow.python.eager import context
 
 from export.formats.base import Predict
 from export.gate.network import (
@@ -88,6 +89,7 @@ class TensorFlowNetwork:
     def function(self, tensors: list[str], graph=None, values=None):
         """A function from images to `tensors` of the graph, or of a changed one."""
         graph, values = graph or self.graph, self.values if values is None else values
+        _register(graph.library)
         # Placeholders would stay unfed if they were imported.
         bare = type(graph)(versions=graph.versions, library=graph.library)
         bare.node.extend(node for node in graph.node if node.op != "Placeholder")
@@ -165,6 +167,14 @@ class TensorFlowNetwork:
         last = producer(_joined(node)[-1])
         branches = self.nodes[last].op not in ("Const", "Placeholder")
         return branches and self.is_float(node.name)
+
+
+def _register(library) -> None:
+    """Make functions known to the runtime, which an imported graph that calls them does not."""
+    runtime = context.context()
+    for function in library.function:
+        if not runtime.has_function(function.signature.name):
+            runtime.add_function_def(function)
 
 
 def producer(source: str) -> str:

@@ -6,13 +6,16 @@ import subprocess
 import sys
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from keras import layers
 from tensorflow.core.protobuf import saved_model_pb2
 
 from export.formats.savedmodel import SavedModel
 from export.pipeline import Options
+from export.skeleton import trace
 
 ROOT = Path(__file__).parents[3]
 NAMES = ("plain", "odd", "shared", "nested", "subclassed")
@@ -141,6 +144,27 @@ for format in ("savedmodel", "onnx"):
     (folder / format).mkdir()
     FORMATS[format].write(toys["skeleton"]("plain"), folder / format, folder, Options())
 """
+
+
+def test_functions_that_keras_compiled_are_written_the_same_every_time(tmp_path):
+    """A grouped convolution is one; swish is another, which makes TensorFlow simplify both."""
+    contents = set()
+    for number in range(2):
+        keras.utils.set_random_seed(0)
+        image = keras.Input((8, 8, 3), name="image")
+        x = layers.Conv2D(4, 3, activation="swish", name="first")(image)
+        x = layers.Conv2D(4, 3, groups=2, name="grouped")(x)
+        x = layers.Conv2D(8, 3, groups=4, name="another")(x)
+        x = layers.GlobalAveragePooling2D(name="mean")(x)
+        model = keras.Model(image, layers.Dense(5, name="logits")(x), name="compiled")
+        folder = tmp_path / str(number)
+        SavedModel().write(trace(model), folder, folder, Options())
+        contents.add((folder / "1" / "saved_model.pb").read_bytes())
+        images = np.random.default_rng(0).standard_normal((3, 8, 8, 3)).astype(np.float32)
+        wanted = np.asarray(model(images, training=False))
+        got = SavedModel().open(folder).predict(images)
+        np.testing.assert_allclose(got, wanted, rtol=0, atol=1e-5)
+    assert len(contents) == 1
 
 
 def test_an_export_in_another_process_gives_the_same_bytes(written, tmp_path):
