@@ -55,6 +55,20 @@ def collect(folders: list[Path]) -> Found:
     return Found(tuple(entries), tuple(unread))
 
 
+def is_within_an_artifact(path: Path) -> bool:
+    """Whether a file at `path` would lie in an artifact's folder, at any depth."""
+    place = path.parent.resolve()
+    return any(_holds_report(folder) for folder in (place, *place.parents))
+
+
+def _holds_report(folder: Path) -> bool:
+    try:
+        _read(folder / NAME)
+    except (OSError, ValueError, RecursionError):
+        return False
+    return True
+
+
 def _reports(folder: Path):
     for parent, inner, files in os.walk(folder):
         inner[:] = sorted(name for name in inner if not name.startswith("."))
