@@ -54,7 +54,7 @@ def _join(folders: list[Path], out: Path, pages: bool):
         bad = "".join(f"; {path} is {why}" for path, why in found.unread[:1])
         raise ArtifactError(f"no report.json under {', '.join(map(str, folders))}{bad}")
     for entry in found.entries if pages else ():
-        write_page(entry.told, entry.folder)
+        write_page(entry.told, entry.folder, entry.folder)
     write_whole(out, overview.render(found, out.parent))
     passed = sum(entry.facts.passed for entry in found.entries)
     print(f"{out}: {len(found.entries)} artifacts, {passed} verified")

@@ -4,7 +4,6 @@ import os
 import shlex
 from dataclasses import dataclass
 from functools import cache
-from itertools import pairwise
 from pathlib import Path
 
 from export.html.facts import FAILED, SKIPPED, Facts, Row, facts
@@ -14,7 +13,11 @@ from export.lazy import need
 from export.report import PAGE
 
 TEMPLATES = Path(__file__).parent / "templates"
+TOOLKIT = Path(__file__).resolve().parents[2]  # where commands on a page are meant to be run
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'"
+# Networks of the catalog are exported with the one and built again by the other. No command knows a
+# model that was exported from Python.
+EXPORT, VERIFY = "tools/export.py", "tools/verify.py"
 ASKS = {
     "hashes": "Are files and weights those that the report is of?",
     "params": "Has the Keras model the parameters that its catalog entry promises?",
@@ -38,8 +41,11 @@ class Verdict:
     lines: tuple[str, ...]
 
 
-def render(told: dict) -> str:
-    """The page of the report whose content is `told`; nothing in it is taken for markup."""
+def render(told: dict, lies: str | Path = "") -> str:
+    """The page of the report whose content is `told`; nothing in it is taken for markup.
+
+    `lies` is the folder where the artifact is or will be, if that is known.
+    """
     known = facts(told)
     layered = [row for row in known.rows if row.layers]
     template = environment().get_template("report.html.j2")
@@ -54,13 +60,17 @@ def render(told: dict) -> str:
         layered=layered,
         columns={row.name: _columns(row) for row in layered},
         command=shlex.join(known.command),
-        place=shlex.quote(f"{_out(known.command)}/{known.model}/{known.format}"),
+        can_be_built=EXPORT in known.command,
+        verify=shlex.join(("python", VERIFY, _seen_from_toolkit(lies))) if lies else "",
     )
 
 
-def write_page(told: dict, folder: Path) -> Path:
-    """Write report.html into `folder`, whole, and say where it is."""
-    return write_whole(Path(folder) / PAGE, render(told))
+def write_page(told: dict, folder: Path, lies: str | Path = "") -> Path:
+    """Write report.html into `folder`, whole, and say where it is.
+
+    `lies` as in `render`; it is another folder than `folder` while an export is in staging.
+    """
+    return write_whole(Path(folder) / PAGE, render(told, lies))
 
 
 def write_whole(path: Path, page: str) -> Path:
@@ -143,14 +153,10 @@ def _tiles(known: Facts) -> list[tuple[str, str, str]]:
     ]
 
 
-def _out(command: tuple[str, ...]) -> str:
-    """Where the command put its artifacts."""
-    for option, value in pairwise((*command, "")):
-        if option == "--out":
-            return value
-        if option.startswith("--out="):
-            return option.partition("=")[2]
-    return "exports"
+def _seen_from_toolkit(folder: str | Path) -> str:
+    """The path of `folder` from where commands are run; whole where it lies elsewhere."""
+    whole = Path(os.path.abspath(folder))  # noqa: PTH100, a linked folder keeps the name it has
+    return str(whole.relative_to(TOOLKIT) if whole.is_relative_to(TOOLKIT) else whole)
 
 
 def _columns(row: Row) -> list[str]:

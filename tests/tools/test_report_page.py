@@ -36,7 +36,9 @@ def test_the_page_lies_among_the_exports(exports):
 
 def test_pages_and_out(exports, tmp_path):
     assert run(exports, "--pages", "--out", tmp_path / "page.html").returncode == 0
-    assert len(list(exports.rglob("report.html"))) == 2
+    pages = list(exports.rglob("report.html"))
+    assert len(pages) == 2
+    assert all(f"tools/verify.py {page.parent}<" in page.read_text() for page in pages)
     assert 'href="./exports/vgg13/onnx/report.html"' in (tmp_path / "page.html").read_text()
 
 
