@@ -30,6 +30,7 @@ class Layer:
     name: str
     numbers: dict[str, float]
     words: dict[str, str]
+    lost: tuple[str, ...] = ()  # numbers that were not finite, which JSON cannot hold
 
 
 @dataclass(frozen=True)
@@ -207,7 +208,12 @@ def _layers(told):
         if name := text(entry.get("name") or entry.get("layer")):
             numbers = {text(k): number(v) for k, v in entry.items() if number(v) is not None}
             words = {text(k): v for k, v in entry.items() if isinstance(v, str) and v != name}
-            yield Layer(name, numbers, words)
+            yield Layer(name, numbers, words, tuple(text(k) for k in entry if _lost(entry[k])))
+
+
+def _lost(value) -> bool:
+    """Whether `value` stands for a number that was not finite."""
+    return value is None or (isinstance(value, float) and not math.isfinite(value))
 
 
 def _mutants(told):

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from export.html.facts import FAILED, SKIPPED, Facts, Row, facts
 from export.html.plots import plots
-from export.html.words import duration, number, size, times
+from export.html.quantities import cell, columns, heading
+from export.html.words import NOT_FINITE, duration, number, size, times
 from export.lazy import need
 from export.report import PAGE
 
@@ -58,7 +59,7 @@ def render(told: dict, lies: str | Path = "") -> str:
         powers=any(row.power for row in known.rows),
         plots=plots(known),
         layered=layered,
-        columns={row.name: _columns(row) for row in layered},
+        columns={row.name: columns(row) for row in layered},
         command=shlex.join(known.command),
         can_be_built=EXPORT in known.command,
         verify=shlex.join(("python", VERIFY, _seen_from_toolkit(lies))) if lies else "",
@@ -93,6 +94,8 @@ def environment():
         lstrip_blocks=True,
     )
     made.filters |= {"number": number, "size": size, "duration": duration}
+    made.filters |= {"heading": heading, "cell": cell}
+    made.globals["not_finite"] = NOT_FINITE
     made.globals["style"] = (TEMPLATES / "style.css").read_text(encoding="utf-8")
     return made
 
@@ -157,9 +160,3 @@ def _seen_from_toolkit(folder: str | Path) -> str:
     """The path of `folder` from where commands are run; whole where it lies elsewhere."""
     whole = Path(os.path.abspath(folder))  # noqa: PTH100, a linked folder keeps the name it has
     return str(whole.relative_to(TOOLKIT) if whole.is_relative_to(TOOLKIT) else whole)
-
-
-def _columns(row: Row) -> list[str]:
-    """Names of whatever the check knows of its layers, in the order of first appearance."""
-    seen = (key for layer in row.layers for key in (*layer.words, *layer.numbers))
-    return [key for key in dict.fromkeys(seen) if key not in ("name", "layer")]

@@ -27,9 +27,9 @@ def test_a_report_without_details_has_its_checks():
 
 def test_details_are_read():
     parity = facts(content()).parity
-    assert parity.noise == 1.1e-6
+    assert parity.noise == 1.25e-5
     assert (parity.bug.name, parity.bug.size) == ("one bias off by 1 %", 3.1e-3)
-    assert (parity.power.caught, parity.power.of) == (12, 13)
+    assert (parity.power.caught, parity.power.of) == (2, 3)
     assert parity.power.missed == ("6-bit weights",)
     assert len(parity.errors.counts) == 24
     assert [mutant.fate for mutant in parity.mutants] == [
@@ -38,7 +38,7 @@ def test_details_are_read():
         "not caught",
         "no batch-norm here",
     ]
-    assert parity.layers[0].words == {"node": "conv1_1/BiasAdd:0"}
+    assert parity.layers[0].words == {"tensor": "conv1_1/BiasAdd:0"}
 
 
 def test_facts_may_stand_beside_the_numbers_too():
