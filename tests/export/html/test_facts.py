@@ -82,6 +82,27 @@ def test_a_histogram_that_makes_no_sense_is_left_out(spoil):
     assert facts(told).parity.errors is None
 
 
+@pytest.mark.parametrize(
+    "measured, allowed, scaled, lost",
+    [
+        (1e-6, 1e-4, True, False),
+        (0.0, 1e-4, True, False),
+        (None, 1e-4, True, True),
+        (float("inf"), 1e-4, True, True),
+        (float("nan"), 1e-4, True, True),
+        (None, 3, False, False),
+        (1, 3, False, False),
+        (None, None, False, False),
+    ],
+)
+def test_what_was_not_finite_is_told_from_what_was_not_measured(measured, allowed, scaled, lost):
+    told = plain()
+    told["checks"][3] |= {"measured": measured, "allowed": allowed}
+    row = facts(told).parity
+    assert (row.scaled, row.lost) == (scaled, lost)
+    assert (row.status == FAILED) == lost
+
+
 def test_control_characters_are_replaced():
     assert facts({**content(), "model": "a\0b\nc\ud800"}).model == "a\ufffdb c\ufffd"
 
