@@ -4,7 +4,8 @@
 
 The page is one file, exports/index.html, that needs no network; it links each artifact's own
 report.html, and --pages writes those anew. Files that are no report of this toolkit are named and
-left out. Exit status: 0 written, 2 could not be written or nothing to join.
+left out. The page cannot lie in an artifact's own folder, where verifying would take it for a file
+that does not belong there. Exit status: 0 written, 2 could not be written or nothing to join.
 """
 
 import sys
@@ -43,12 +44,17 @@ def _join(folders: list[Path], out: Path, pages: bool):
     from export.html import overview
     from export.html.page import write_page, write_whole
 
+    if overview.is_within_an_artifact(out):
+        raise ArtifactError(
+            f"{out} would lie in an artifact's own folder, and verifying that would then fail; "
+            "name the folder's parent, or another place with --out"
+        )
     found = overview.collect(folders)
     if not found.entries:
         bad = "".join(f"; {path} is {why}" for path, why in found.unread[:1])
         raise ArtifactError(f"no report.json under {', '.join(map(str, folders))}{bad}")
     for entry in found.entries if pages else ():
-        write_page(entry.told, entry.folder)
+        write_page(entry.told, entry.folder, entry.folder)
     write_whole(out, overview.render(found, out.parent))
     passed = sum(entry.facts.passed for entry in found.entries)
     print(f"{out}: {len(found.entries)} artifacts, {passed} verified")

@@ -30,6 +30,7 @@ class Layer:
     name: str
     numbers: dict[str, float]
     words: dict[str, str]
+    lost: tuple[str, ...] = ()  # numbers that were not finite, which JSON cannot hold
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,7 @@ class Row:
     layers: tuple[Layer, ...] = ()
     mutants: tuple[Mutant, ...] = ()
     scaled: bool = False  # whether it measures on a scale, rather than counts
+    lost: bool = False  # whether it measured on a scale, and no finite value
 
     @property
     def room(self) -> float | None:
@@ -147,9 +149,11 @@ def _row(check: dict) -> Row:
     detail = {**mapping(check.get("details")), **check}  # a fact may stand beside them or within
     measured, allowed = check.get("measured"), check.get("allowed")
     status = text(check.get("status"))
+    scaled = _scaled(measured, allowed, status)
+    lost = scaled and _lost(measured)
     return Row(
         text(check.get("name")) or "unnamed",
-        status if status in (PASSED, FAILED, SKIPPED) else FAILED,
+        status if status in (PASSED, SKIPPED) and not lost else FAILED,
         number(measured),
         number(allowed),
         text(check.get("unit")),
@@ -160,9 +164,16 @@ def _row(check: dict) -> Row:
         _histogram(mapping(detail.get("errors"))),
         tuple(_layers(detail.get("layers"))),
         tuple(_mutants(detail.get("mutants"))),
-        # Counts are written as whole numbers, measurements never are, not even where they are 0.0.
-        isinstance(measured, float) and (number(allowed) or 0) > 0,
+        scaled,
+        lost,
     )
+
+
+def _scaled(measured, allowed, status: str) -> bool:
+    # Counts are written as whole numbers, measurements never are, not even where they are 0.0.
+    if (number(allowed) or 0) <= 0 or status == SKIPPED:
+        return False
+    return isinstance(allowed if measured is None else measured, float)
 
 
 def _bug(told) -> Bug | None:
@@ -207,7 +218,12 @@ def _layers(told):
         if name := text(entry.get("name") or entry.get("layer")):
             numbers = {text(k): number(v) for k, v in entry.items() if number(v) is not None}
             words = {text(k): v for k, v in entry.items() if isinstance(v, str) and v != name}
-            yield Layer(name, numbers, words)
+            yield Layer(name, numbers, words, tuple(text(k) for k in entry if _lost(entry[k])))
+
+
+def _lost(value) -> bool:
+    """Whether `value` stands for a number that was not finite."""
+    return value is None or (isinstance(value, float) and not math.isfinite(value))
 
 
 def _mutants(told):

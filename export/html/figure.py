@@ -64,6 +64,16 @@ class Drawing:
         scale = 72 / self._figure.dpi
         return [tuple(self.axes.transData.transform(point) * scale) for point in points]
 
+    def across(self) -> tuple[float, float]:
+        """The left and the right end of the plot, in points."""
+        self._figure.draw_without_rendering()
+        box, scale = self.axes.get_window_extent(), 72 / self._figure.dpi
+        return box.x0 * scale, box.x1 * scale
+
+    def widths(self, texts: list) -> list[float]:
+        """How wide each text is, in points."""
+        return [text.get_window_extent().width * 72 / self._figure.dpi for text in texts]
+
     def legend(self, entries: int) -> None:
         """A legend above the plot."""
         self._figure.legend(
@@ -74,10 +84,7 @@ class Drawing:
     def save(self, label: str) -> str:
         """The figure as an <svg> element; `label` says what it shows to who cannot see it."""
         out = StringIO()
-        with warnings.catch_warnings():
-            # Names may be in any script. The browser has the letters, whatever the layout's font.
-            warnings.filterwarnings("ignore", "Glyph .* missing", UserWarning)
-            self._figure.savefig(out, format="svg", metadata=NO_METADATA)
+        self._figure.savefig(out, format="svg", metadata=NO_METADATA)
         root = ElementTree.fromstring(out.getvalue())
         root.remove(root.find(f"{SVG}defs"))  # a style for every element of the page
         for element in root.iter():
@@ -125,5 +132,7 @@ def drawing(name: str, height: float, width: float = WIDTH) -> Iterator[Drawing]
     matplotlib = need("matplotlib", to="drawing a report's figures")
     figure = need("matplotlib.figure", to="drawing a report's figures")
     # The salt makes ids repeat from run to run, and differ between the figures of a page.
-    with matplotlib.rc_context({**STYLE, "svg.hashsalt": name}):
+    with matplotlib.rc_context({**STYLE, "svg.hashsalt": name}), warnings.catch_warnings():
+        # Names may be in any script. The browser has the letters, whatever the layout's font.
+        warnings.filterwarnings("ignore", "Glyph .* missing", UserWarning)
         yield Drawing(figure.Figure(figsize=(width, height), layout="constrained"))

@@ -4,7 +4,7 @@ import base64
 import hashlib
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import quote
 
@@ -23,12 +23,17 @@ class Entry:
     facts: Facts
     told: dict
     folder: Path
+    where: str = ""  # the part of its path that others of the same name do not have
+
+    @property
+    def apart(self) -> str:
+        """What the folder says beyond the format: after a failed export, or of a second place."""
+        named = "" if self.folder.name == self.facts.format else f"({self.folder.name})"
+        return " ".join(filter(None, (named, f"in {self.where}" if self.where else "")))
 
     @property
     def label(self) -> str:
-        """The format, with its folder's name where that says more, as after a failed export."""
-        named = self.folder.name
-        return self.facts.format if named == self.facts.format else f"{self.facts.format} ({named})"
+        return f"{self.facts.format} {self.apart}".rstrip()
 
 
 @dataclass(frozen=True)
@@ -51,8 +56,44 @@ def collect(folders: list[Path]) -> Found:
             entries.append(Entry(facts(told), told, path.parent))
         except (OSError, ValueError, RecursionError) as error:
             unread.append((path, str(error) or type(error).__name__))
+    entries = _tell_apart(entries)
     entries.sort(key=lambda entry: (entry.facts.model, entry.label, str(entry.folder)))
     return Found(tuple(entries), tuple(unread))
+
+
+def _tell_apart(entries: list[Entry]) -> list[Entry]:
+    """The entries, with the place of each that has the model and the label of another."""
+    alike: dict[tuple[str, str], list[Path]] = {}
+    for entry in entries:
+        alike.setdefault((entry.facts.model, entry.label), []).append(entry.folder.resolve())
+    told = []
+    for entry in entries:
+        others = alike[entry.facts.model, entry.label]
+        where = _difference(entry.folder.resolve(), others) if len(others) > 1 else ""
+        told.append(replace(entry, where=where))
+    return told
+
+
+def _difference(folder: Path, others: list[Path]) -> str:
+    """What is left of `folder` without the beginning and the end that all of `others` share."""
+    parts = [other.parts for other in others]
+    start = len(os.path.commonprefix(parts))
+    end = len(os.path.commonprefix([other[start:][::-1] for other in parts]))
+    return "/".join(folder.parts[start : len(folder.parts) - end]) or "."
+
+
+def is_within_an_artifact(path: Path) -> bool:
+    """Whether a file at `path` would lie in an artifact's folder, at any depth."""
+    place = path.parent.resolve()
+    return any(_holds_report(folder) for folder in (place, *place.parents))
+
+
+def _holds_report(folder: Path) -> bool:
+    try:
+        _read(folder / NAME)
+    except (OSError, ValueError, RecursionError):
+        return False
+    return True
 
 
 def _reports(folder: Path):
@@ -116,5 +157,5 @@ def _link(folder: Path, base: Path) -> str:
     return f"./{quote(way)}{page}"
 
 
-def _failures(fact: Facts) -> tuple[str, ...]:
-    return verdict(fact).lines[:3]
+def _failures(fact: Facts) -> str:
+    return "; ".join(line.rstrip(".") for line in verdict(fact).lines[:3])

@@ -4,17 +4,21 @@ import os
 import shlex
 from dataclasses import dataclass
 from functools import cache
-from itertools import pairwise
 from pathlib import Path
 
 from export.html.facts import FAILED, SKIPPED, Facts, Row, facts
 from export.html.plots import plots
-from export.html.words import duration, number, size, times
+from export.html.quantities import cell, columns, heading
+from export.html.words import NOT_FINITE, duration, number, size, times
 from export.lazy import need
 from export.report import PAGE
 
 TEMPLATES = Path(__file__).parent / "templates"
+TOOLKIT = Path(__file__).resolve().parents[2]  # where commands on a page are meant to be run
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'"
+# Networks of the catalog are exported with the one and built again by the other. No command knows a
+# model that was exported from Python.
+EXPORT, VERIFY = "tools/export.py", "tools/verify.py"
 ASKS = {
     "hashes": "Are files and weights those that the report is of?",
     "params": "Has the Keras model the parameters that its catalog entry promises?",
@@ -38,8 +42,11 @@ class Verdict:
     lines: tuple[str, ...]
 
 
-def render(told: dict) -> str:
-    """The page of the report whose content is `told`; nothing in it is taken for markup."""
+def render(told: dict, lies: str | Path = "") -> str:
+    """The page of the report whose content is `told`; nothing in it is taken for markup.
+
+    `lies` is the folder where the artifact is or will be, if that is known.
+    """
     known = facts(told)
     layered = [row for row in known.rows if row.layers]
     template = environment().get_template("report.html.j2")
@@ -52,15 +59,19 @@ def render(told: dict) -> str:
         powers=any(row.power for row in known.rows),
         plots=plots(known),
         layered=layered,
-        columns={row.name: _columns(row) for row in layered},
+        columns={row.name: columns(row) for row in layered},
         command=shlex.join(known.command),
-        place=shlex.quote(f"{_out(known.command)}/{known.model}/{known.format}"),
+        can_be_built=EXPORT in known.command,
+        verify=shlex.join(("python", VERIFY, _seen_from_toolkit(lies))) if lies else "",
     )
 
 
-def write_page(told: dict, folder: Path) -> Path:
-    """Write report.html into `folder`, whole, and say where it is."""
-    return write_whole(Path(folder) / PAGE, render(told))
+def write_page(told: dict, folder: Path, lies: str | Path = "") -> Path:
+    """Write report.html into `folder`, whole, and say where it is.
+
+    `lies` as in `render`; it is another folder than `folder` while an export is in staging.
+    """
+    return write_whole(Path(folder) / PAGE, render(told, lies))
 
 
 def write_whole(path: Path, page: str) -> Path:
@@ -83,6 +94,8 @@ def environment():
         lstrip_blocks=True,
     )
     made.filters |= {"number": number, "size": size, "duration": duration}
+    made.filters |= {"heading": heading, "cell": cell}
+    made.globals["not_finite"] = NOT_FINITE
     made.globals["style"] = (TEMPLATES / "style.css").read_text(encoding="utf-8")
     return made
 
@@ -143,17 +156,7 @@ def _tiles(known: Facts) -> list[tuple[str, str, str]]:
     ]
 
 
-def _out(command: tuple[str, ...]) -> str:
-    """Where the command put its artifacts."""
-    for option, value in pairwise((*command, "")):
-        if option == "--out":
-            return value
-        if option.startswith("--out="):
-            return option.partition("=")[2]
-    return "exports"
-
-
-def _columns(row: Row) -> list[str]:
-    """Names of whatever the check knows of its layers, in the order of first appearance."""
-    seen = (key for layer in row.layers for key in (*layer.words, *layer.numbers))
-    return [key for key in dict.fromkeys(seen) if key not in ("name", "layer")]
+def _seen_from_toolkit(folder: str | Path) -> str:
+    """The path of `folder` from where commands are run; whole where it lies elsewhere."""
+    whole = Path(os.path.abspath(folder))  # noqa: PTH100, a linked folder keeps the name it has
+    return str(whole.relative_to(TOOLKIT) if whole.is_relative_to(TOOLKIT) else whole)

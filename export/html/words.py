@@ -3,6 +3,7 @@
 import math
 
 MISSING = "\N{EN DASH}"
+NOT_FINITE = "no finite value"  # checks write null for infinity, and where shapes differ
 SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 

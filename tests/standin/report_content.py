@@ -1,74 +1,92 @@
-"""The content of a report.json, with everything that a page can show."""
+"""The content of a report.json, with everything that a page can show.
 
-import copy
+Checks, the gate and the report make it themselves, so that no name in it can differ from theirs.
+"""
 
-BINS = 24
+import numpy as np
+
+from export.checks.base import Trial, skipped, verdict
+from export.checks.bounds import REORDERED, bound
+from export.checks.distribution import distribution
+from export.checks.fp16_range import fp16_range
+from export.formats import FORMATS
+from export.gate import divergence, power
+from export.gate.divergence import Divergence, LayerError
+from export.gate.power import Mutant, Power
+from export.reference import Half, Layer, LayerNoise, Noise, Reference, Totals
+from export.report import as_dict
+from export.results import Cost, Report
+
+NOISE = Noise(1.25e-5, 2e-3, 3e-2)
+MUTANTS = (
+    Mutant("classes reversed", 4.1, ("parity", "weights")),
+    Mutant("one bias off by 1 %", 3.1e-3, ("parity",)),
+    Mutant("6-bit weights", 2e-2),
+    Mutant("wrong epsilon", 0.0, (), "no batch-norm here"),
+)
 
 
 def content(model="vgg13", format="onnx", *, parity=3.8e-6, passed=True, size=532_178_432):
     """A report whose parity measured `parity`; `passed` false fails that check."""
-    checks = [
-        _check("params", 133_047_848, 133_047_848, note="total 133,047,848"),
-        _check("weights", 0, 0, "tensors", "26 tensors, each found once by its hash"),
-        _check("contract", 0, 0, "differences", "ran in batches of 1, 3, 4"),
-        {
-            **_check("parity", parity, 1e-4, "std", "top-1 equal on 8 of 8"),
-            "status": "passed" if passed else "failed",
-            "details": _details(parity),
-        },
-        {"name": "engine", "status": "skipped", "measured": None, "allowed": None, "unit": "",
-         "note": "needs a GPU; run tools/verify.py on a machine that has one"},
-        {
-            **_check("fp16-range", 9.85, 65504.0, "", "largest at conv1_1"),
-            "details": {"layers": [_range(index) for index in range(12)]},
-        },
-    ]  # fmt: skip
-    return {
-        "schema": 1,
-        "model": model,
-        "format": format,
-        "passed": passed,
-        "weights": {"source": "seeded:0", "sha256": "3d7b" * 16},
-        "options": {"classes": 1000, "image": [224, 224, 3], "flavour": "paddle", "seed": 0},
-        "artifact": {"bytes": size, "files": {"model.onnx": "ca27" * 16}},
-        "checks": checks,
-        "cost": {"wall_s": 21.4, "cpu_s": 30.1, "peak_rss_bytes": 1_900_000_000},
-        "environment": {"python": "3.11.7", "tensorflow": "2.21.0"},
-        "command": ["python", "tools/export.py", "--model", model, "--format", format],
-    }
+    command = ("python", "tools/export.py", "--model", model, "--format", format)
+    checks = (
+        verdict("params", True, 133_047_848, 133_047_848, "", "total 133,047,848"),
+        verdict("weights", True, 0, 0, "tensors", "26 tensors, each found once by its hash"),
+        verdict("contract", True, 0, 0, "differences", "ran in batches of 1, 3, 4"),
+        _parity(parity, passed),
+        skipped("engine", "needs a GPU; run tools/verify.py on a machine that has one"),
+        ranges(),
+    )
+    return as_dict(
+        Report(
+            model,
+            format,
+            checks,
+            {"source": "seeded:0", "sha256": "3d7b" * 16},
+            {"bytes": size, "files": {"model.onnx": "ca27" * 16}},
+            {"classes": 1000, "image": [224, 224, 3], "flavour": "paddle", "seed": 0},
+            Cost(21.4, 30.1, 1_900_000_000),
+            {"python": "3.11.7", "tensorflow": "2.21.0"},
+            command,
+        )
+    )
 
 
 def plain():
     """A report as the first version of the toolkit wrote it: no check has details."""
-    told = copy.deepcopy(content())
+    told = content()
     for check in told["checks"]:
         check.pop("details", None)
     return told
 
 
-def _check(name, measured, allowed, unit="", note=""):
-    return {"name": name, "status": "passed", "measured": measured, "allowed": allowed,
-            "unit": unit, "note": note}  # fmt: skip
+def _parity(worst: float, passed: bool):
+    limit = bound(NOISE, REORDERED, 0)
+    layers = tuple(
+        LayerError(f"conv{stage}_{conv}", f"conv{stage}_{conv}/BiasAdd:0", worst * stage / 5, 1e-4)
+        for stage in range(1, 6)
+        for conv in (1, 2)
+    )
+    details = {
+        "errors": distribution(np.geomspace(worst / 1e5, worst, 8000) if worst else np.zeros(8000)),
+        **limit.details,
+        **divergence.as_details(Divergence(layers)),
+        **power.as_details(Power(MUTANTS)),
+    }
+    note = "top-1 equal on 8 of 8"
+    return verdict("parity", passed, worst, limit.allowed, "std", note, details)
 
 
-def _details(worst: float) -> dict:
-    edges = [worst * 10 ** (4 * (index / BINS - 1)) for index in range(BINS + 1)]
-    return {
-        "errors": {"values": 8000, "median": worst / 5, "p99": worst / 1.5, "edges": edges,
-                   "counts": [index * (BINS - index) for index in range(BINS)], "smaller": 3},
-        "noise": 1.1e-6,
-        "smallest_bug": {"name": "one bias off by 1 %", "measured": 3.1e-3},
-        "power": {"caught": 12, "of": 13, "missed": ["6-bit weights"]},
-        "mutants": [
-            {"name": "classes reversed", "effect": 4.1, "caught_by": ["parity", "weights"]},
-            {"name": "one bias off by 1 %", "effect": 3.1e-3, "caught_by": ["parity"]},
-            {"name": "6-bit weights", "effect": 2e-2, "caught_by": []},
-            {"name": "wrong epsilon", "effect": 0.0, "caught_by": [], "note": "no batch-norm here"},
-        ],
-        "layers": [{"name": f"conv{stage}_{conv}", "node": f"conv{stage}_{conv}/BiasAdd:0",
-                    "error": worst * stage / 5} for stage in range(1, 6) for conv in (1, 2)],
-    }  # fmt: skip
-
-
-def _range(index: int) -> dict:
-    return {"name": f"layer{index}", "largest": 0.5 + index % 7, "subnormal": 1e-4 * (index % 3)}
+def ranges(*largest: float, error: float = 2e-3):
+    """What the check `fp16-range` says of layers of such `largest` values; twelve if none given."""
+    largest = largest or tuple(0.5 + index % 7 for index in range(12))
+    names = [f"conv{index}" for index in range(len(largest))]
+    noise = tuple(LayerNoise(name, 1e-6, error, 15 * error) for name in names)
+    network = Reference(
+        "toy", (4, 4, 3), 5, Totals(100, 120, 90), "0" * 64, (),
+        tuple(Half(f"{name}/kernel", 2.0, 1e-3 * i, 1e-4 * i) for i, name in enumerate(names)),
+        np.zeros((1, 4, 4, 3)), np.zeros((1, 5)),
+        tuple(Layer(name, value) for name, value in zip(names, largest, strict=True)),
+        noise=Noise(NOISE.fp32, error, 15 * error, noise),
+    )  # fmt: skip
+    return fp16_range(Trial(FORMATS["tftrt-fp16"], network, None, None))

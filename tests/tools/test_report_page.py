@@ -36,7 +36,9 @@ def test_the_page_lies_among_the_exports(exports):
 
 def test_pages_and_out(exports, tmp_path):
     assert run(exports, "--pages", "--out", tmp_path / "page.html").returncode == 0
-    assert len(list(exports.rglob("report.html"))) == 2
+    pages = list(exports.rglob("report.html"))
+    assert len(pages) == 2
+    assert all(f"tools/verify.py {page.parent}<" in page.read_text() for page in pages)
     assert 'href="./exports/vgg13/onnx/report.html"' in (tmp_path / "page.html").read_text()
 
 
@@ -48,6 +50,29 @@ def test_foreign_files_are_told_of_and_do_no_harm(exports):
     assert done.stderr == (
         f"left out {exports}/other/report.json: of schema None, and this toolkit reads 1\n"
     )
+
+
+def test_nothing_is_written_into_an_artifact(exports):
+    artifact = exports / "vgg13" / "onnx"
+    (artifact / "1").mkdir()
+    before = sorted(exports.rglob("*"))
+    within = (
+        [artifact],
+        [exports, "--out", artifact / "page.html"],
+        [artifact, "--out", artifact / "1" / "page.html"],
+    )
+    for arguments in within:
+        done = run(*arguments)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr.count("\n") == 1
+        assert "name the folder's parent, or another place with --out" in done.stderr
+    assert sorted(exports.rglob("*")) == before
+    assert run(artifact, "--out", exports / "one.html").returncode == 0
+
+
+def test_a_foreign_report_makes_no_artifact_of_a_folder(exports):
+    (exports / "report.json").write_text("[]")
+    assert run(exports).returncode == 0
 
 
 @pytest.mark.parametrize("make, said", [

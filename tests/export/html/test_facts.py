@@ -27,9 +27,9 @@ def test_a_report_without_details_has_its_checks():
 
 def test_details_are_read():
     parity = facts(content()).parity
-    assert parity.noise == 1.1e-6
+    assert parity.noise == 1.25e-5
     assert (parity.bug.name, parity.bug.size) == ("one bias off by 1 %", 3.1e-3)
-    assert (parity.power.caught, parity.power.of) == (12, 13)
+    assert (parity.power.caught, parity.power.of) == (2, 3)
     assert parity.power.missed == ("6-bit weights",)
     assert len(parity.errors.counts) == 24
     assert [mutant.fate for mutant in parity.mutants] == [
@@ -38,7 +38,7 @@ def test_details_are_read():
         "not caught",
         "no batch-norm here",
     ]
-    assert parity.layers[0].words == {"node": "conv1_1/BiasAdd:0"}
+    assert parity.layers[0].words == {"tensor": "conv1_1/BiasAdd:0"}
 
 
 def test_facts_may_stand_beside_the_numbers_too():
@@ -80,6 +80,27 @@ def test_a_histogram_that_makes_no_sense_is_left_out(spoil):
     told = content()
     told["checks"][3]["details"]["errors"] |= spoil
     assert facts(told).parity.errors is None
+
+
+@pytest.mark.parametrize(
+    "measured, allowed, scaled, lost",
+    [
+        (1e-6, 1e-4, True, False),
+        (0.0, 1e-4, True, False),
+        (None, 1e-4, True, True),
+        (float("inf"), 1e-4, True, True),
+        (float("nan"), 1e-4, True, True),
+        (None, 3, False, False),
+        (1, 3, False, False),
+        (None, None, False, False),
+    ],
+)
+def test_what_was_not_finite_is_told_from_what_was_not_measured(measured, allowed, scaled, lost):
+    told = plain()
+    told["checks"][3] |= {"measured": measured, "allowed": allowed}
+    row = facts(told).parity
+    assert (row.scaled, row.lost) == (scaled, lost)
+    assert (row.status == FAILED) == lost
 
 
 def test_control_characters_are_replaced():

@@ -76,6 +76,40 @@ def test_what_failed_is_named_beside_the_verdict(tmp_path):
     assert "<strong>vgg13 onnx (onnx.failed)</strong> is not verified: parity failed" in page
 
 
+def test_reasons_do_not_run_into_each_other(tmp_path):
+    put(tmp_path / "onnx", {**content(), "passed": False})
+    page = overview.render(overview.collect([tmp_path]), tmp_path)
+    assert "The report does not say that the artifact passed; The checks would let through" in page
+    assert "bugs: 6-bit weights; engine was not checked: needs a GPU" in page
+
+
+def test_artifacts_of_the_same_name_are_told_apart_by_their_folders(tmp_path):
+    for place in ("a", "b c/d", "b c/e"):
+        put(tmp_path / place / "vgg13" / "onnx", content())
+        put(tmp_path / place / "vgg13" / "savedmodel", content(format="savedmodel"))
+    put(tmp_path / "a" / "vgg13" / "onnx.failed", content(passed=False))
+    put(tmp_path / "a" / "alexnet" / "onnx", content("alexnet"))
+    found = overview.collect([tmp_path])
+    labels = [(entry.facts.model, entry.label) for entry in found.entries]
+    assert labels == [
+        ("alexnet", "onnx"),
+        ("vgg13", "onnx (onnx.failed)"),
+        *(("vgg13", f"onnx in {place}") for place in ("a", "b c/d", "b c/e")),
+        *(("vgg13", f"savedmodel in {place}") for place in ("a", "b c/d", "b c/e")),
+    ]
+    page = overview.render(found, tmp_path)
+    for place in ("a", "b c/d", "b c/e"):
+        assert f"<span>onnx in {place}</span>" in page  # the table
+        assert page.count(f"<small>in {place}</small>") == 2  # at a glance
+
+
+def test_a_folder_within_another_is_told_from_it(tmp_path):
+    put(tmp_path / "onnx", content())
+    put(tmp_path / "old" / "onnx", content())
+    found = overview.collect([tmp_path])
+    assert [entry.label for entry in found.entries] == ["onnx in .", "onnx in old"]
+
+
 def test_only_the_script_that_belongs_to_the_page_may_run(tmp_path):
     put(tmp_path / "onnx", content())
     page = overview.render(overview.collect([tmp_path]), tmp_path)

@@ -1,15 +1,17 @@
 """The page of one report, as text: verdict first, everything escaped, nothing from outside."""
 
 import copy
+import html
 import re
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 from report_content import content, plain
 
 from export import pipeline
 from export.errors import ArtifactError, MissingPackage
-from export.html.page import render, write_page
+from export.html.page import TOOLKIT, render, write_page
 from export.report import NAME, artifact_files, from_dict, read_report
 
 VOID = {"meta", "link", "br", "img", "input", "hr"}
@@ -64,7 +66,7 @@ def test_the_verdict_comes_first(page):
 
 
 def test_what_would_slip_through_is_said_beside_the_verdict(page):
-    assert "The checks would let through 1 of 13 bugs: 6-bit weights" in page
+    assert "The checks would let through 1 of 3 bugs: 6-bit weights" in page
 
 
 def test_a_failure_is_named_with_its_numbers():
@@ -80,12 +82,33 @@ def test_a_report_without_details_has_a_page():
     Outline(page)
 
 
-def test_command_and_check_can_be_pasted():
+@pytest.mark.parametrize(
+    "lies, shown",
+    [
+        (TOOLKIT / "exports" / "vgg13" / "onnx", "exports/vgg13/onnx"),
+        (TOOLKIT / "my exports" / "vgg13" / "onnx.failed", "'my exports/vgg13/onnx.failed'"),
+        (Path("/elsewhere/$HOME/onnx"), "'/elsewhere/$HOME/onnx'"),
+    ],
+)
+def test_command_and_check_can_be_pasted(lies, shown):
     told = content()
     told["command"] += ["--out", "my exports"]
-    page = render(told)
-    assert "--format onnx --out &#39;my exports&#39;" in page
-    assert "python tools/verify.py &#39;my exports/vgg13/onnx&#39;" in page
+    page = html.unescape(render(told, lies))
+    assert "--format onnx --out 'my exports'" in page
+    assert f"<code>python tools/verify.py {shown}</code>" in page
+
+
+def test_a_page_that_does_not_know_where_it_will_lie_names_no_folder(page):
+    assert "python tools/verify.py" not in page
+    assert "the folder that this page lies in" in page
+
+
+def test_a_model_of_no_catalog_has_no_command_that_could_not_build_it():
+    told = content()
+    told["command"] = []
+    page = render(told, TOOLKIT / "exports" / "mine" / "onnx")
+    assert "Verified" in page
+    assert "Make it again" not in page and "python tools/verify.py" not in page
 
 
 def test_a_page_reads_well_without_eyes(page):
@@ -95,7 +118,7 @@ def test_a_page_reads_well_without_eyes(page):
     assert all(after - before <= 1 for before, after in zip(levels, levels[1:], strict=False))
     assert len(outline.having("caption")) == len(outline.having("table")) > 3
     assert all(svg["role"] == "img" and svg["aria-label"] for svg in outline.having("svg"))
-    assert len(outline.having("svg")) == len(outline.having("figcaption")) == 6
+    assert len(outline.having("svg")) == len(outline.having("figcaption")) == 7
     assert all(th.get("scope") for th in outline.having("th"))
     ids = [attrs["id"] for _, attrs in outline.elements if "id" in attrs]
     assert len(ids) == len(set(ids))
@@ -178,7 +201,7 @@ def test_a_page_lies_beside_its_report_and_is_no_part_of_the_artifact(tmp_path):
 
 
 def test_a_broken_plotting_library_costs_the_page_and_not_the_artifact(tmp_path, monkeypatch):
-    def broken(told, folder):
+    def broken(*_):
         raise MissingPackage("drawing needs matplotlib")
 
     monkeypatch.setattr(pipeline, "write_page", broken)
@@ -190,9 +213,3 @@ def test_a_broken_plotting_library_costs_the_page_and_not_the_artifact(tmp_path,
 def test_the_page_of_a_report_is_that_of_its_json(tmp_path, page):
     pipeline._draw(from_dict(content()), tmp_path, print)
     assert (tmp_path / "report.html").read_text(encoding="utf-8") == page
-
-
-def test_an_export_from_python_has_no_command_and_still_a_page():
-    told = content()
-    told["command"] = []
-    assert "Verified" in render(told)
