@@ -317,7 +317,7 @@ def _describe(folder: Path, said: Written, checks: tuple[Check, ...]) -> dict:
 def _draw(report: Report, folder: Path, progress: Progress) -> None:
     """Write report.html; a broken plotting library costs the page, not the artifact."""
     try:
-        write_page(as_dict(report), folder)
+        write_page(as_dict(report), folder, report.folder)
     except MissingPackage as error:
         progress(report.format, f"no report.html: {error}")
 

@@ -84,7 +84,7 @@ def ranges(*largest: float, error: float = 2e-3):
     noise = tuple(LayerNoise(name, 1e-6, error, 15 * error) for name in names)
     network = Reference(
         "toy", (4, 4, 3), 5, Totals(100, 120, 90), "0" * 64, (),
-        tuple(Half(f"{name}/kernel", 2.0, 1e-3 * i, 1e-4 * i) for i, name in enumerate(names)),
+        tuple(Half(f"{name}/kernel", 2.0, 1e-3 * i, 1e-4 * i, 9) for i, name in enumerate(names)),
         np.zeros((1, 4, 4, 3)), np.zeros((1, 5)),
         tuple(Layer(name, value) for name, value in zip(names, largest, strict=True)),
         noise=Noise(NOISE.fp32, error, 15 * error, noise),
