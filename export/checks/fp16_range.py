@@ -67,7 +67,7 @@ def _in_8_bits(noise: Noise) -> str:
     told = f"in 8 bits by {noise.int8:.1e}"
     if noise.int8 <= ROUNDED.largest:
         return told
-    return f"{told}, too much unless {_hurt_most(noise, 'int8')} keeps 16"
+    return f"{told}, too much, and most of it from {_hurt_most(noise, 'int8')}"
 
 
 def _hurt_most(noise: Noise, kind: str) -> str:

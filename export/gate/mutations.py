@@ -94,7 +94,7 @@ def _zeroed_branch(subject: Subject) -> Iterator[Edit]:
 
 def _flipped_kernel(subject: Subject) -> Iterator[Edit]:
     kernels = [part.kernel for part in subject.parts(CONV) if part.kernel]
-    wide = [name for name in kernels if max(subject.network.read(name).shape[:-2]) > 1]
+    wide = [name for name in kernels if max(subject.network.read(name).shape[:-2], default=1) > 1]
     for name in _from_the_middle(wide):
         values = subject.network.read(name)
         yield Edit({name: np.flip(values, axis=range(values.ndim - 2))})

@@ -104,7 +104,7 @@ def test_an_overflow_fails_with_or_without_a_simulation(honest):
     ("int8", "told"),
     [
         (0.1, "in 8 bits by 1.0e-01"),
-        (0.6, "in 8 bits by 6.0e-01, too much unless logits keeps 16"),
+        (0.6, "in 8 bits by 6.0e-01, too much, and most of it from logits"),
         (float("nan"), "in 8 bits not known"),
     ],
 )
