@@ -150,7 +150,7 @@ def _tiles(known: Facts) -> list[tuple[str, str, str]]:
     files = len(known.files)
     return [
         ("Size", size(known.bytes), f"{files} file{'s' * (files != 1)}" if files else ""),
-        ("Time", duration(known.wall_s), "of the whole run"),
+        ("Time", duration(known.wall_s), "of this format"),
         ("Processor time", duration(known.cpu_s), "all processes"),
         ("Peak memory", size(known.peak_rss_bytes), "all processes together"),
     ]

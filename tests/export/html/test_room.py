@@ -55,7 +55,7 @@ def chance_row(dice: random.Random) -> Row:
                lost=measured is None)  # fmt: skip
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(2))
 def test_labels_never_touch(overlaps, seed):
     dice = random.Random(seed)
     for _ in range(10):
