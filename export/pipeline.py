@@ -176,22 +176,22 @@ def _judge(made: Made, format: Format, place: Place, said: Written) -> Report:
     )
     goal = _goal(place, checks)
     report = Report(
-        reference.name,
-        format.name,
-        checks,
-        _weights(options, reference),
-        _describe(place.stage, said, checks),
-        {
+        model=reference.name,
+        format=format.name,
+        checks=checks,
+        weights=_weights(options, reference),
+        artifact=_describe(place.stage, said, checks),
+        options={
             "classes": reference.classes,
             "image": list(reference.image),
             "flavour": options.flavour,
             "batch_sizes": list(options.batch_sizes),
             "seed": options.seed,
         },
-        made.meter.read(format.name),
-        environment(format.lane),
-        options.command,
-        str(goal),
+        cost=made.meter.read(format.name),
+        environment=environment(format.lane),
+        command=options.command,
+        folder=str(goal),
     )
     write_report(report, place.stage)
     _draw(report, place.stage, made.progress)

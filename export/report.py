@@ -3,7 +3,6 @@
 import hashlib
 import json
 import math
-import os
 import platform
 from collections.abc import Iterable
 from dataclasses import asdict, replace
@@ -11,13 +10,17 @@ from importlib import metadata
 from pathlib import Path
 
 from export.errors import ArtifactError
+from export.files import read_bounded, write_whole
 from export.lanes import LANES
 from export.results import Check, Cost, Report, Status
 
-SCHEMA = 1
+SCHEMA = 2  # of what is written
+READS = (1, 2)  # schema 1 has neither `verdict` nor `warnings`
 NAME = "report.json"
 PAGE = "report.html"
 CHUNK = 1 << 20
+LARGEST = 32 << 20  # bytes of a report.json; ours have some tens of thousands
+LONGEST = 200  # characters of a name of a model or a format
 PACKAGES = (
     "keras-nets",
     "tensorflow",
@@ -48,6 +51,8 @@ def as_dict(report: Report) -> dict:
         "model": report.model,
         "format": report.format,
         "passed": report.passed,
+        "verdict": report.verdict.value,
+        "warnings": list(report.warnings),
         "weights": report.weights,
         "options": report.options,
         "artifact": report.artifact,
@@ -69,56 +74,85 @@ def _check(check: Check) -> dict:
 
 def write_report(report: Report, folder: Path) -> None:
     """Write report.json into `folder`, whole."""
-    fresh = folder / f"{NAME}.partial"
-    fresh.write_text(json.dumps(as_dict(report), indent=1) + "\n")
-    os.replace(fresh, folder / NAME)  # noqa: PTH105
+    write_whole(folder / NAME, json.dumps(as_dict(report), indent=1) + "\n")
+
+
+def read_content(folder: Path) -> dict:
+    """Return the content of the report.json in `folder`, of a schema that this toolkit reads.
+
+    Every reader of reports begins here. Raises ArtifactError, in one line and at once, where there
+    is none, or something else lies in its place, however large or deeply nested.
+    """
+    path = Path(folder) / NAME
+    try:
+        content = json.loads(read_bounded(path, LARGEST))
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise ArtifactError(
+            f"{folder} has no {NAME}; name a folder that tools/export.py wrote"
+        ) from error
+    except OSError as error:
+        raise ArtifactError(f"{path} cannot be read: {error.strerror}") from error
+    except RecursionError as error:
+        raise ArtifactError(f"{path} is not a report: it is nested without end") from error
+    except ValueError as error:
+        raise ArtifactError(f"{path} is not a report: {error}; export it again") from error
+    if not isinstance(content, dict) or "schema" not in content:
+        raise ArtifactError(f"{path} is not a report: it names no schema; export it again")
+    if content["schema"] not in READS:
+        raise ArtifactError(
+            f"{path} is of schema {shortened(content['schema'])}, and this toolkit reads "
+            f"{' and '.join(map(str, READS))}; export it again"
+        )
+    return content
 
 
 def read_report(folder: Path) -> Report:
     """Read the report.json in `folder`; raise ArtifactError where there is none to read."""
-    path = Path(folder) / NAME
+    content = read_content(folder)
     try:
-        told = json.loads(path.read_text())
-        if told["schema"] != SCHEMA:
-            raise ArtifactError(
-                f"{path} is of schema {told['schema']!r}, and this toolkit reads {SCHEMA}; "
-                "export it again"
-            )
-        options = {key: kind for key, kind in OPTIONS.items() if key in told["options"]}
-        _check_kinds(told, {**KINDS, "options": options})
-        return replace(from_dict(told), folder=str(folder))
-    except FileNotFoundError as error:
+        options = {key: kind for key, kind in OPTIONS.items() if key in content["options"]}
+        _check_kinds(content, {**KINDS, "options": options})
+        return replace(from_dict(content), folder=str(folder))
+    except (ValueError, KeyError, TypeError) as error:
+        why = shortened(error)
         raise ArtifactError(
-            f"{folder} has no {NAME}; name a folder that tools/export.py wrote"
+            f"{Path(folder) / NAME} is not a report: {why}; export it again"
         ) from error
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ArtifactError(f"{path} is not a report: {error!r}; export it again") from error
 
 
-def _check_kinds(told: dict, kinds: dict) -> None:
-    """Raise TypeError where an entry of `told` is of another kind than `kinds` says."""
+def shortened(value, most: int = 120) -> str:
+    """`value` as Python prints it, cut to `most` characters."""
+    printed = repr(value)
+    return printed if len(printed) <= most else f"{printed[:most]}..."
+
+
+def _check_kinds(content: dict, kinds: dict) -> None:
+    """Raise TypeError where an entry of `content` is of another kind than `kinds` says."""
     for key, kind in kinds.items():
-        value = told[key]
+        value = content[key]
         if not isinstance(value, dict if isinstance(kind, dict) else kind):
-            raise TypeError(f"{key} is {value!r}")
+            raise TypeError(f"{key} is {shortened(value)}")
+        if kind is str and len(value) > LONGEST and key in ("model", "format"):
+            raise TypeError(f"{key} is a text of {len(value)} characters")
         if isinstance(kind, dict):
             _check_kinds(value, kind)
         if kind is list and key in OPTIONS and not all(isinstance(n, int) for n in value):
-            raise TypeError(f"{key} is {value!r}")
+            raise TypeError(f"{key} is {shortened(value)}")
 
 
-def from_dict(told: dict) -> Report:
-    """The report that `as_dict` made `told` of; its folder is unknown."""
+def from_dict(content: dict) -> Report:
+    """The report that `as_dict` made `content` of; its folder is unknown."""
     return Report(
-        told["model"],
-        told["format"],
-        tuple(Check(**{**c, "status": Status(c["status"])}) for c in told["checks"]),
-        told["weights"],
-        told["artifact"],
-        told["options"],
-        Cost(**told["cost"]),
-        told["environment"],
-        tuple(told["command"]),
+        model=content["model"],
+        format=content["format"],
+        checks=tuple(Check(**{**c, "status": Status(c["status"])}) for c in content["checks"]),
+        weights=content["weights"],
+        artifact=content["artifact"],
+        options=content["options"],
+        cost=Cost(**content["cost"]),
+        environment=content["environment"],
+        command=tuple(content["command"]),
+        warnings=tuple(content.get("warnings", ())),
     )
 
 

@@ -1,5 +1,6 @@
 """What the steps of an export hand to each other."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -32,7 +33,26 @@ class Cost:
     peak_rss_bytes: int
 
 
-@dataclass(frozen=True)
+class Verdict(str, Enum):
+    """What a report says of its artifact in a few words."""
+
+    VERIFIED = "verified"
+    # The engine computes in a precision of its own; what stands in for it elsewhere does not.
+    EXCEPT_ENGINE = "verified except engine"
+    NOT_VERIFIED = "not verified"
+
+
+def verdict_of(checks: Iterable[Check]) -> Verdict:
+    """The verdict that `checks` amount to."""
+    status = {check.name: check.status for check in checks}
+    if Status.FAILED in status.values():
+        return Verdict.NOT_VERIFIED
+    if status.get("engine") is Status.SKIPPED:
+        return Verdict.EXCEPT_ENGINE
+    return Verdict.VERIFIED
+
+
+@dataclass(frozen=True, kw_only=True)
 class Report:
     """An artifact, and all that is known of it: the content of its report.json."""
 
@@ -45,8 +65,14 @@ class Report:
     cost: Cost
     environment: dict
     command: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()  # what no check fails for, and a user should know all the same
     folder: str = field(default="", compare=False)  # where it lies now; not part of report.json
 
     @property
     def passed(self) -> bool:
+        """Whether no check failed."""
         return all(check.status is not Status.FAILED for check in self.checks)
+
+    @property
+    def verdict(self) -> Verdict:
+        return verdict_of(self.checks)

@@ -41,8 +41,9 @@ def _join(folders: list[Path], out: Path, pages: bool):
     for folder in folders:
         if not folder.is_dir():
             raise ArtifactError(f"{folder} is no folder; name one that tools/export.py wrote into")
+    from export.files import write_whole
     from export.html import overview
-    from export.html.page import write_page, write_whole
+    from export.html.page import write_page
 
     if overview.is_within_an_artifact(out):
         raise ArtifactError(

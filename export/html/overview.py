@@ -2,18 +2,16 @@
 
 import base64
 import hashlib
-import json
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import quote
 
-from export.html.facts import SKIPPED, Facts, facts, mapping, sequence
+from export.errors import ArtifactError
+from export.html.facts import SKIPPED, Facts, facts, sequence
 from export.html.page import POLICY, TEMPLATES, environment, verdict
 from export.html.panels import panels
-from export.report import NAME, PAGE, SCHEMA
-
-LARGEST = 32 << 20  # bytes of a report.json; ours have some thousands
+from export.report import NAME, PAGE, read_content
 
 
 @dataclass(frozen=True)
@@ -52,10 +50,10 @@ def collect(folders: list[Path]) -> Found:
             continue
         seen.add(path.resolve())
         try:
-            told = _read(path)
-            entries.append(Entry(facts(told), told, path.parent))
-        except (OSError, ValueError, RecursionError) as error:
-            unread.append((path, str(error) or type(error).__name__))
+            content = _read(path.parent)
+            entries.append(Entry(facts(content), content, path.parent))
+        except (ArtifactError, ValueError) as error:
+            unread.append((path, str(error).removeprefix(f"{path} ")))
     entries = _tell_apart(entries)
     entries.sort(key=lambda entry: (entry.facts.model, entry.label, str(entry.folder)))
     return Found(tuple(entries), tuple(unread))
@@ -90,8 +88,8 @@ def is_within_an_artifact(path: Path) -> bool:
 
 def _holds_report(folder: Path) -> bool:
     try:
-        _read(folder / NAME)
-    except (OSError, ValueError, RecursionError):
+        _read(folder)
+    except (ArtifactError, ValueError):
         return False
     return True
 
@@ -103,16 +101,12 @@ def _reports(folder: Path):
             yield Path(parent, NAME)
 
 
-def _read(path: Path) -> dict:
-    if path.stat().st_size > LARGEST:
-        raise ValueError(f"larger than {LARGEST >> 20} MiB, so no report of this toolkit")
-    told = mapping(json.loads(path.read_text(encoding="utf-8")))
-    if told.get("schema") != SCHEMA:
-        raise ValueError(f"of schema {told.get('schema')!r}, and this toolkit reads {SCHEMA}")
-    wrong = [key for key in ("model", "format") if not isinstance(told.get(key), str)]
-    if wrong or not sequence(told.get("checks")):
+def _read(folder: Path) -> dict:
+    content = read_content(folder)
+    wrong = [key for key in ("model", "format") if not isinstance(content.get(key), str)]
+    if wrong or not sequence(content.get("checks")):
         raise ValueError(f"without {' and '.join(wrong) or 'checks'}, so no report of this toolkit")
-    return told
+    return content
 
 
 def render(found: Found, base: Path) -> str:

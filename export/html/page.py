@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from export.files import write_whole
 from export.html.facts import FAILED, SKIPPED, Facts, Row, facts
 from export.html.plots import plots
 from export.html.quantities import cell, columns, heading
@@ -72,14 +73,6 @@ def write_page(told: dict, folder: Path, lies: str | Path = "") -> Path:
     `lies` as in `render`; it is another folder than `folder` while an export is in staging.
     """
     return write_whole(Path(folder) / PAGE, render(told, lies))
-
-
-def write_whole(path: Path, page: str) -> Path:
-    """Write `page` to `path`, so that a reader sees the old page or the new one."""
-    fresh = path.with_name(f"{path.name}.partial")
-    fresh.write_text(page, encoding="utf-8")
-    os.replace(fresh, path)  # noqa: PTH105
-    return path
 
 
 @cache

@@ -1,13 +1,12 @@
 """An artifact on disk as its report describes it: read, judged, and compared with its hashes."""
 
-import json
 import re
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from export.errors import ArtifactError
 from export.report import NAME as REPORT
-from export.report import SCHEMA, file_sha256
+from export.report import file_sha256, read_content
 
 BATCH_SIZES = (1, 4, 8)  # of a report that states none
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
@@ -40,12 +39,8 @@ def read_artifact(folder: Path) -> Artifact:
     Raises ArtifactError where the report is missing, unreadable or of an artifact that failed its
     verification. Hashes are not compared here: see `verify_file`.
     """
-    report = _read_report(folder)
+    report = read_content(folder)
     try:
-        if report["schema"] != SCHEMA:
-            raise ArtifactError(
-                f"{folder / REPORT} is of schema {report['schema']!r}; this bundles schema {SCHEMA}"
-            )
         if report["passed"] is not True:
             failed = [c["name"] for c in report["checks"] if c["status"] == "failed"]
             raise ArtifactError(
@@ -89,18 +84,6 @@ def verify_file(path: Path, sha256: str) -> None:
             f"{path.name} is not what was verified (sha256 {found[:12]}, the report says "
             f"{sha256[:12]}); export it again"
         )
-
-
-def _read_report(folder: Path) -> dict:
-    try:
-        return json.loads((folder / REPORT).read_text(encoding="utf-8"))
-    except FileNotFoundError as cause:
-        raise ArtifactError(
-            f"{folder} holds no {REPORT}; name the folder of one artifact, such as "
-            "exports/vgg13/savedmodel"
-        ) from cause
-    except (OSError, ValueError) as cause:
-        raise ArtifactError(f"cannot read {folder / REPORT}: {cause}") from cause
 
 
 def _check_names(artifact: Artifact) -> None:

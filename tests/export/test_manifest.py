@@ -22,8 +22,16 @@ def folder(tmp_path):
 @pytest.fixture
 def told(folder):
     artifact = describe_artifact(folder) | {"graph_sha256": "a" * 64}
-    return Report("toy", "onnx", (), {"source": "given", "sha256": "w"}, artifact, {},
-                  Cost(1, 1, 1), environment())  # fmt: skip
+    return Report(
+        model="toy",
+        format="onnx",
+        checks=(),
+        weights={"source": "given", "sha256": "w"},
+        artifact=artifact,
+        options={},
+        cost=Cost(1, 1, 1),
+        environment=environment(),
+    )
 
 
 def now(graph: str):

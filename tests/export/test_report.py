@@ -3,10 +3,12 @@
 import hashlib
 import json
 import math
+import os
 from dataclasses import replace
 
 import pytest
 
+from export import report
 from export.errors import ArtifactError
 from export.report import (
     artifact_files,
@@ -46,13 +48,13 @@ def strictly(text: str) -> dict:
     return json.loads(text, parse_constant=refuse)
 
 
-def test_the_content_is_schema_1():
+def test_the_content_is_schema_2():
     told = as_dict(REPORT)
     assert list(told) == [
-        "schema", "model", "format", "passed", "weights", "options", "artifact", "checks", "cost",
-        "environment", "command",
+        "schema", "model", "format", "passed", "verdict", "warnings", "weights", "options",
+        "artifact", "checks", "cost", "environment", "command",
     ]  # fmt: skip
-    assert (told["schema"], told["passed"]) == (1, True)
+    assert (told["schema"], told["passed"], told["verdict"]) == (2, True, "verified except engine")
     assert told["checks"][0] == {
         "name": "weights",
         "status": "passed",
@@ -127,8 +129,8 @@ def test_bytes_that_are_no_text_are_an_artifact_error(tmp_path):
 
 
 def test_a_report_of_another_schema_says_which(tmp_path):
-    (tmp_path / "report.json").write_text('{"schema": 2}')
-    with pytest.raises(ArtifactError, match="is of schema 2, and this toolkit reads 1"):
+    (tmp_path / "report.json").write_text('{"schema": 3}')
+    with pytest.raises(ArtifactError, match="is of schema 3, and this toolkit reads 1 and 2"):
         read_report(tmp_path)
 
 
@@ -136,8 +138,47 @@ def test_a_folder_without_a_report_says_what_to_name(tmp_path):
     with pytest.raises(ArtifactError, match="has no report.json; name a folder that tools/export"):
         read_report(tmp_path / "nowhere")
     (tmp_path / "report.json").mkdir()
-    with pytest.raises(ArtifactError, match="is not a report"):
+    with pytest.raises(ArtifactError, match="cannot be read: Is a directory"):
         read_report(tmp_path)
+
+
+def test_a_report_of_schema_1_is_still_read(tmp_path):
+    old = {k: v for k, v in as_dict(REPORT).items() if k not in ("verdict", "warnings")}
+    (tmp_path / "report.json").write_text(json.dumps({**old, "schema": 1}))
+    assert read_report(tmp_path) == REPORT
+
+
+def test_the_verdict_says_what_was_never_checked():
+    assert REPORT.verdict.value == "verified except engine"
+    assert replace(REPORT, checks=REPORT.checks[:1]).verdict.value == "verified"
+    assert replace(REPORT, checks=REPORT.checks + FAILED.checks).verdict.value == "not verified"
+
+
+def test_a_pipe_an_endless_file_and_deep_nesting_are_refused_at_once(tmp_path, monkeypatch):
+    path = tmp_path / "report.json"
+    os.mkfifo(path)
+    with pytest.raises(ArtifactError, match="is no regular file"):
+        read_report(tmp_path)
+    path.unlink()
+    path.symlink_to("/dev/zero")
+    with pytest.raises(ArtifactError, match="is no regular file"):
+        read_report(tmp_path)
+    path.unlink()
+    path.write_text("[" * 200_000)
+    with pytest.raises(ArtifactError, match="nested without end"):
+        read_report(tmp_path)
+    with path.open("wb") as file:
+        file.truncate(report.LARGEST + 1)
+    with pytest.raises(ArtifactError, match="is larger than 32 MiB"):
+        read_report(tmp_path)
+
+
+def test_what_an_error_quotes_of_a_report_is_cut(tmp_path):
+    for change in ({"model": "m" * 100_000}, {"checks": "c" * 100_000}, {"schema": "s" * 100_000}):
+        (tmp_path / "report.json").write_text(json.dumps({**as_dict(REPORT), **change}))
+        with pytest.raises(ArtifactError) as told:
+            read_report(tmp_path)
+        assert len(str(told.value)) < 400 + len(str(tmp_path))
 
 
 def test_every_file_of_an_artifact_is_hashed_but_the_report(tmp_path):

@@ -85,11 +85,22 @@ def test_what_fails_as_the_display_starts_is_seen():
     assert done.returncode == 1
 
 
+def report_of(*checks, **changes) -> Report:
+    content = {
+        "model": "toy",
+        "format": "onnx",
+        "weights": {"source": "given", "sha256": "0"},
+        "artifact": {"bytes": 3, "files": {}},
+        "options": {},
+        "cost": Cost(1.0, 1.0, 1),
+        "environment": {},
+        "folder": "exports/toy",
+    }
+    return Report(checks=checks, **{**content, **changes})
+
+
 def told_of(check, capsys) -> str:
-    artifact = {"bytes": 3, "files": {}}
-    report = Report("toy", "onnx", (check,), {"source": "given", "sha256": "0"}, artifact, {},
-                    Cost(1.0, 1.0, 1), {}, folder="exports/toy")  # fmt: skip
-    print_reports([report], as_json=False)
+    print_reports([report_of(check)], as_json=False)
     return capsys.readouterr().out
 
 
@@ -113,18 +124,11 @@ def test_where_a_layer_differs_those_around_it_are_shown(capsys, fine, shown):
 
 
 def test_names_and_folders_with_brackets_are_shown_as_they_are(capsys):
-    report = Report(
-        "toy[/b]",
-        "onnx",
-        (
-            Check("graph", Status.PASSED, 7, None, "transposes"),
-            Check("parity", Status.PASSED, 1e-6, 1e-4, "std"),
-        ),
-        {"source": "weights[/i].npz", "sha256": "0" * 64},
-        {"bytes": 3, "files": {}},
-        {},
-        Cost(1.0, 1.0, 1),
-        {},
+    report = report_of(
+        Check("graph", Status.PASSED, 7, None, "transposes"),
+        Check("parity", Status.PASSED, 1e-6, 1e-4, "std"),
+        model="toy[/b]",
+        weights={"source": "weights[/i].npz", "sha256": "0" * 64},
         folder="exports[/b]/toy",
     )
     print_reports([report], as_json=False)

@@ -39,15 +39,15 @@ def content(model="vgg13", format="onnx", *, parity=3.8e-6, passed=True, size=53
     )
     return as_dict(
         Report(
-            model,
-            format,
-            checks,
-            {"source": "seeded:0", "sha256": "3d7b" * 16},
-            {"bytes": size, "files": {"model.onnx": "ca27" * 16}},
-            {"classes": 1000, "image": [224, 224, 3], "flavour": "paddle", "seed": 0},
-            Cost(21.4, 30.1, 1_900_000_000),
-            {"python": "3.11.7", "tensorflow": "2.21.0"},
-            command,
+            model=model,
+            format=format,
+            checks=checks,
+            weights={"source": "seeded:0", "sha256": "3d7b" * 16},
+            artifact={"bytes": size, "files": {"model.onnx": "ca27" * 16}},
+            options={"classes": 1000, "image": [224, 224, 3], "flavour": "paddle", "seed": 0},
+            cost=Cost(21.4, 30.1, 1_900_000_000),
+            environment={"python": "3.11.7", "tensorflow": "2.21.0"},
+            command=command,
         )
     )
 

@@ -48,7 +48,8 @@ def test_foreign_files_are_told_of_and_do_no_harm(exports):
     done = run(exports)
     assert done.returncode == 0
     assert done.stderr == (
-        f"left out {exports}/other/report.json: of schema None, and this toolkit reads 1\n"
+        f"left out {exports}/other/report.json: is not a report: it names no schema; "
+        "export it again\n"
     )
 
 

@@ -31,12 +31,12 @@ def test_reports_are_found_at_any_depth_but_not_in_hidden_folders(tmp_path):
     "told, why",
     [
         ("{", "Expecting property name"),
-        ("[]", "of schema None"),
-        ('{"schema": 2}', "of schema 2"),
+        ("[]", "names no schema"),
+        ('{"schema": 3}', "of schema 3"),
         ('{"schema": 1, "model": 3, "format": "x", "checks": [{}]}', "without model"),
         ('{"schema": 1, "model": "m", "format": "x", "checks": []}', "without checks"),
         ("\ud800".encode("utf-8", "surrogatepass").decode("latin-1"), "Expecting value"),
-        ("[" * 100_000, "recursion"),
+        ("[" * 100_000, "nested without end"),
     ],
 )
 def test_foreign_files_are_named_and_left_out(tmp_path, told, why):

@@ -208,7 +208,7 @@ def test_blank_lines_are_no_labels_as_in_the_exporter(toy, deploy, tmp_path):
     [
         ({"passed": False, "checks": [{"name": "parity", "status": "failed"}]}, "parity"),
         ({"passed": "yes"}, "failed its verification"),
-        ({"schema": 2}, "schema 2"),
+        ({"schema": 3}, "schema 3"),
         ({"model": "../toy"}, "letters, digits"),
         ({"model": None}, "letters, digits"),
         ({"options": {"classes": 6}}, "lacks 'image'"),

@@ -1,0 +1,76 @@
+"""Files that are written whole: nobody's link is followed, nothing half is left."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from export.errors import ArtifactError
+from export.files import read_bounded, sync_tree, write_whole
+
+
+def test_what_is_written_is_read(tmp_path):
+    assert write_whole(tmp_path / "a.json", "é\n").read_bytes() == "é\n".encode()
+    write_whole(tmp_path / "a.json", b"\x00")
+    assert (tmp_path / "a.json").read_bytes() == b"\x00"
+    assert [path.name for path in tmp_path.iterdir()] == ["a.json"]
+
+
+def test_others_may_read_it_as_the_umask_says(tmp_path):
+    before = os.umask(0o027)
+    try:
+        write_whole(tmp_path / "a", "x")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "a").stat().st_mode & 0o777 == 0o640
+
+
+def test_no_link_is_written_through(tmp_path):
+    mine = tmp_path / "mine"
+    mine.write_text("precious")
+    for planted in ("a.json", "a.json.partial", ".a.json.partial"):
+        (tmp_path / planted).symlink_to(mine)
+    write_whole(tmp_path / "a.json", "new")
+    assert mine.read_text() == "precious"
+    assert (tmp_path / "a.json").read_text() == "new"
+    assert not (tmp_path / "a.json").is_symlink()
+
+
+def test_a_failure_leaves_the_old_content_and_no_litter(tmp_path, monkeypatch):
+    write_whole(tmp_path / "a", "old")
+
+    def refuse(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", refuse)
+    with pytest.raises(OSError, match="No space left"):
+        write_whole(tmp_path / "a", "new")
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+    assert (tmp_path / "a").read_text() == "old"
+
+
+def test_a_tree_is_synced_file_by_file_and_no_link_is_followed(tmp_path, monkeypatch):
+    (tmp_path / "1" / "variables").mkdir(parents=True)
+    (tmp_path / "1" / "variables" / "data").write_text("x")
+    (tmp_path / "dangling").symlink_to("nowhere")
+    (tmp_path / "endless").symlink_to("/dev/zero")
+    synced = []
+    monkeypatch.setattr(
+        os, "fsync", lambda handle: synced.append(str(Path(f"/proc/self/fd/{handle}").readlink()))
+    )
+    sync_tree(tmp_path)
+    names = ["", "/1", "/1/variables", "/1/variables/data"]
+    assert sorted(synced) == [f"{tmp_path}{name}" for name in names]
+
+
+def test_only_a_regular_file_of_bounded_size_is_read(tmp_path):
+    (tmp_path / "a").write_bytes(b"12345")
+    assert read_bounded(tmp_path / "a", 5) == b"12345"
+    (tmp_path / "big").write_bytes(b"x" * ((1 << 20) + 1))
+    with pytest.raises(ArtifactError, match="is larger than 1 MiB"):
+        read_bounded(tmp_path / "big", 1 << 20)
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(ArtifactError, match="is no regular file"):
+        read_bounded(tmp_path / "pipe", 5)
+    with pytest.raises(FileNotFoundError):
+        read_bounded(tmp_path / "nothing", 5)
