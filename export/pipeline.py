@@ -5,7 +5,7 @@ who lets go of the model in between has its memory back before the artifacts are
 """
 
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -24,6 +24,7 @@ from export.manifest import hashes, structure
 from export.place import Place, check_space, staged
 from export.probes import inputs
 from export.process import give_memory_back
+from export.progress import Progress, silent
 from export.reference import Reference
 from export.report import (
     as_dict,
@@ -36,8 +37,6 @@ from export.report import (
 from export.results import Check, Report
 
 UNKNOWN = Expected(None, None, None, "the catalog has no counts for this model")
-
-Progress = Callable[[str, str], None]  # (what it is about, what is being done)
 
 
 @dataclass(frozen=True)
@@ -76,10 +75,6 @@ class Made:
     progress: Progress
 
 
-def _silent(about: str, doing: str) -> None:
-    """Show no progress."""
-
-
 def export_model(
     model,
     formats: Iterable[str] = ("savedmodel",),
@@ -88,7 +83,7 @@ def export_model(
     images: np.ndarray | None = None,
     expected: Expected = UNKNOWN,
     options: Options | None = None,
-    progress: Progress = _silent,
+    progress: Progress = silent,
 ) -> list[Report]:
     """Write a Keras `model` in every one of `formats` under `out`, check it, and report.
 
@@ -113,7 +108,7 @@ def make(
     images: np.ndarray | None = None,
     expected: Expected = UNKNOWN,
     options: Options | None = None,
-    progress: Progress = _silent,
+    progress: Progress = silent,
     meter: Meter | None = None,
 ) -> Made:
     """Write `model` in every one of `formats`, each in a stage of its own; see `export_model`."""
@@ -129,7 +124,8 @@ def make(
 
     for format in wanted:
         if format.lane:
-            make_lane(format.lane, lambda text: progress("lane", text))
+            with meter.on("lane"):  # made once for all artifacts, so no cost of any
+                make_lane(format.lane, lambda text: progress("lane", text))
     with ExitStack() as locks:
         places = [locks.enter_context(_stage(Path(out), name, f, progress)) for f in wanted]
         progress(name, "tracing the network without its weights")
@@ -207,7 +203,7 @@ def verify(
     expected: Expected = UNKNOWN,
     compare_hashes: bool = True,
     wish: Wish | None = None,
-    progress: Progress = _silent,
+    progress: Progress = silent,
 ) -> Report:
     """Check the artifact in `folder` again, against the Keras `model` that it should be.
 
@@ -237,7 +233,7 @@ def look(
     model,
     *,
     images: np.ndarray | None = None,
-    progress: Progress = _silent,
+    progress: Progress = silent,
 ) -> Looked:
     """The part of `verify` that needs the model, for callers who let go of it then."""
     from export.reference import observe_model
@@ -273,7 +269,7 @@ def judge_again(
     expected: Expected = UNKNOWN,
     compare_hashes: bool = True,
     wish: Wish | None = None,
-    progress: Progress = _silent,
+    progress: Progress = silent,
 ) -> Report:
     """The part of `verify` that needs no model."""
     told, reference = looked.told, looked.reference

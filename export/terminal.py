@@ -1,114 +1,13 @@
-"""What people see: progress on stderr, tables on stdout, and nothing of TensorFlow's chatter."""
+"""Reports as people see them on standard output: tables, and lines of JSON."""
 
 import json
-import os
-import sys
-import tempfile
-import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from typing import TextIO
 
 from export.report import as_dict
 from export.results import Check, Report, Status
 
-SETTINGS = {
-    "TF_CPP_MIN_LOG_LEVEL": "2",
-    # With oneDNN TensorFlow pools its memory and never returns it: 0.9 GB more for a VGG-19.
-    "TF_ENABLE_ONEDNN_OPTS": "0",
-}
 AROUND = 3  # layers shown on either side of the first that differs
 MARKS = {Status.PASSED: "[green]passed[/]", Status.FAILED: "[red]FAILED[/]"}
-
-
-class Display:
-    """Progress of an export: a moving line on a terminal, plain lines anywhere else."""
-
-    def __init__(self, stream):
-        from rich.console import Console
-        from rich.live import Live
-        from rich.spinner import Spinner
-
-        self._console = Console(file=stream, stderr=True, highlight=False)
-        self._spinner = Spinner("dots", "starting")
-        self._live = None
-        if self._console.is_terminal:
-            # Left to itself Live takes sys.stderr over, and shows what libraries write there.
-            self._live = Live(
-                self._spinner,
-                console=self._console,
-                transient=True,
-                redirect_stdout=False,
-                redirect_stderr=False,
-            )
-            self._live.start()
-        self._since = time.monotonic()
-
-    def __call__(self, about: str, doing: str) -> None:
-        """Show that `doing` has begun; `about` says for which network or format."""
-        from rich.markup import escape
-
-        said = f"[bold]{escape(about)}[/]  {escape(doing)}"
-        self._spinner.update(text=said)
-        if self._live:
-            self._live.update(self._spinner)
-        seconds = time.monotonic() - self._since
-        self._console.print(f"[dim]{seconds:6.1f} s[/]  {said}", soft_wrap=True)
-
-    def fetched(self, done: int, total: int | None) -> None:
-        """Show a bar of bytes that have come; nothing where there is no terminal."""
-        if not self._live:
-            return
-        from rich.progress_bar import ProgressBar
-        from rich.table import Table
-
-        row = Table.grid(padding=(0, 1))
-        amount = f"{done / 1e6:.1f} of {total / 1e6:.1f} MB" if total else f"{done / 1e6:.1f} MB"
-        row.add_row(ProgressBar(total=total, completed=done, width=40), amount)
-        self._live.update(row)
-
-    def close(self) -> None:
-        if self._live:
-            self._live.stop()
-
-
-def settle() -> None:
-    """Have TensorFlow quiet and lean, unless the user's environment says otherwise."""
-    for name, value in SETTINGS.items():
-        os.environ.setdefault(name, value)
-
-
-@contextmanager
-def display(verbose: bool) -> Iterator[Display]:
-    """Give a Display, and keep whatever libraries write to stderr out of sight unless `verbose`.
-
-    To be entered before TensorFlow is imported.
-    """
-    settle()
-    with ExitStack() as leaving:
-        stream = sys.stderr if verbose else leaving.enter_context(_stderr_to_ourselves())
-        shown = Display(stream)
-        leaving.callback(shown.close)
-        yield shown
-
-
-@contextmanager
-def _stderr_to_ourselves() -> Iterator[TextIO]:
-    """Give a stream to where stderr went, and let all others write to a temporary file instead.
-
-    TensorFlow's C++ core writes to the file descriptor before any of its settings are read, so it
-    is the descriptor that is turned.
-    """
-    sys.stderr.flush()
-    own = os.dup(2)
-    with tempfile.TemporaryFile() as unseen, os.fdopen(own, "w") as stream:
-        os.dup2(unseen.fileno(), 2)
-        try:
-            yield stream
-        finally:
-            sys.stderr.flush()
-            stream.flush()
-            os.dup2(own, 2)
 
 
 def print_reports(reports: list[Report], as_json: bool) -> None:

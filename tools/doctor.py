@@ -28,9 +28,9 @@ def main(argv=None) -> int:
     args = parser.parse_args(argv)
 
     with ending(interrupted="interrupted; a lane that was being made is gone"):
+        from export.display import display
         from export.doctor import examine, print_findings
         from export.lanes import LANES, make
-        from export.terminal import display
 
         if args.make_lanes:
             with display(verbose=False) as show:

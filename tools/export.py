@@ -15,6 +15,7 @@ if not __package__:  # as a script sys.path[0] is tools/, where this very file h
 import argparse
 import json
 import subprocess
+from functools import partial
 
 from export.ending import ending
 from keras_nets.catalog import NETS, find_net
@@ -95,7 +96,8 @@ def _all_of(wanted: list[str], known, kind: str, lead: str) -> list[str]:
 
 def _export(args, name: str, formats: list[str], argv: list[str]) -> int:
     """Export one network in this process."""
-    from export.terminal import display, print_reports
+    from export.display import display
+    from export.terminal import print_reports
 
     with display(args.verbose) as show:
         show(name, "loading TensorFlow")
@@ -125,7 +127,7 @@ def _make(args, net, formats, argv, show, meter):
         seed=args.seed,
         classes=args.classes,
         image=image,
-        progress=show.fetched,
+        progress=partial(show.bar, net.name),
     )
     if prepared.file_sha256:
         show(net.name, f"read weights with the file's sha256 {prepared.file_sha256}")

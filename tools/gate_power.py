@@ -22,7 +22,7 @@ import subprocess
 import tempfile
 import time
 
-from export.terminal import settle
+from export.tensorflow_settings import settle
 from keras_nets.catalog import NETS, find_net
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -54,8 +54,9 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _verify(args) -> list:
+    from export.display import display
     from export.report import read_report
-    from export.terminal import display, print_reports
+    from export.terminal import print_reports
 
     told = [(folder, read_report(folder)) for folder in args.artifacts]  # before TensorFlow loads
     with display(args.verbose) as show:

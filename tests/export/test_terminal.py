@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from export.display import display
 from export.results import Check, Cost, Report, Status
 from export.terminal import print_reports
 
@@ -15,11 +16,11 @@ ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = """\
 import logging, os, sys
 sys.path.insert(0, sys.argv[1])
-from export.terminal import display
+from export.display import display
 with display(verbose=sys.argv[2] == "verbose") as show:
-    show.fetched(1_500_000, 3_000_000)
-    show._live and show._live.refresh()
     show("vgg13[/b]", "seeding weights [0]")
+    show.bar("vgg13", 1_500_000, 3_000_000)
+    show._live.is_started and show._live.refresh()
     logging.warning("chatter of a logger")
     print("chatter of a module", file=sys.stderr)
     os.write(2, b"chatter of a library\\n")
@@ -70,6 +71,27 @@ def test_a_terminal_shows_how_much_of_a_file_has_come():
     assert "1.5 of 3.0 MB" in on_a_terminal()
 
 
+def test_elsewhere_an_amount_is_a_line_when_it_is_whole(capfd):
+    with display(verbose=False) as show:
+        show("vgg13", "reading imagenet")
+        show.bar("vgg13", 1e6, 3e6)
+        show.bar("vgg13", 3e6, 3e6)
+    said = capfd.readouterr().err
+    assert "3.0 of 3.0 MB" in said
+    assert "1.0 of 3.0 MB" not in said
+
+
+def test_a_step_that_took_long_is_named_at_the_end(capfd, monkeypatch):
+    now = iter([0, 0, 0, 5, 5, 5, 7, 7, 7, 7, 7, 7])
+    monkeypatch.setattr("export.display.time.monotonic", lambda: next(now))
+    with display(verbose=False) as show:
+        show("toy", "loading TensorFlow")
+        show("onnx", "writing")
+    assert capfd.readouterr().err.splitlines()[-1].split("  ")[-1] == (
+        "5 s loading TensorFlow, 2 s writing"
+    )
+
+
 def test_verbose_shows_the_chatter():
     assert on_a_pipe("verbose").count("chatter") == 3
 
@@ -77,7 +99,7 @@ def test_verbose_shows_the_chatter():
 def test_what_fails_as_the_display_starts_is_seen():
     code = (
         f"import sys; sys.path.insert(0, {str(ROOT)!r}); sys.modules['rich.live'] = None\n"
-        "from export.terminal import display\n"
+        "from export.display import display\n"
         "with display(verbose=False): pass"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
