@@ -7,20 +7,21 @@ who lets go of the model in between has its memory back before the artifacts are
 import tempfile
 from collections.abc import Iterable
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from export.checks import Expected
 from export.cost import Meter
+from export.entries import artifact_entry, options_entry, warnings_of, weights_entry
 from export.errors import ArtifactError, ExportError, MissingPackage
 from export.formats import Format, find_format
 from export.formats.base import Written
 from export.gate.examine import Wish, examine
 from export.html.page import write_page
 from export.lanes import make as make_lane
-from export.manifest import hashes, structure
+from export.manifest import hashes
 from export.place import Place, check_space, staged
 from export.probes import inputs
 from export.process import give_memory_back
@@ -28,7 +29,6 @@ from export.progress import Progress, silent
 from export.reference import Reference
 from export.report import (
     as_dict,
-    describe_artifact,
     environment,
     failures,
     read_report,
@@ -175,15 +175,10 @@ def _judge(made: Made, format: Format, place: Place, said: Written) -> Report:
         model=reference.name,
         format=format.name,
         checks=checks,
-        weights=_weights(options, reference),
-        artifact=_describe(place.stage, said, checks),
-        options={
-            "classes": reference.classes,
-            "image": list(reference.image),
-            "flavour": options.flavour,
-            "batch_sizes": list(options.batch_sizes),
-            "seed": options.seed,
-        },
+        weights=weights_entry(options, reference),
+        artifact=artifact_entry(place.stage, said, checks),
+        options=options_entry(options, reference),
+        warnings=warnings_of(options.weights_source, reference, checks),
         cost=made.meter.read(format.name),
         environment=environment(format.lane),
         command=options.command,
@@ -294,20 +289,13 @@ def judge_again(
     progress(format.name, "done")
     cost = looked.meter.read()
     looked.meter.close()
-    return replace(told, checks=checks, cost=cost, environment=environment(format.lane))
-
-
-def _weights(options: Options, reference: Reference) -> dict:
-    """The `weights` entry of a report."""
-    told = {"source": options.weights_source, "sha256": reference.sha256}
-    digest = options.weights_file_sha256
-    return {**told, "file_sha256": digest} if digest else told
-
-
-def _describe(folder: Path, said: Written, checks: tuple[Check, ...]) -> dict:
-    """The `artifact` entry of a report."""
-    told = {**asdict(said), "graph_sha256": structure(checks)}
-    return describe_artifact(folder) | {key: value for key, value in told.items() if value}
+    return replace(
+        told,
+        checks=checks,
+        warnings=warnings_of(told.weights["source"], reference, checks),
+        cost=cost,
+        environment=environment(format.lane),
+    )
 
 
 def _draw(report: Report, folder: Path, progress: Progress) -> None:

@@ -86,6 +86,7 @@ class Reference:
     unmeasured: str = ""  # why it could not
     constants: frozenset[str] = frozenset()  # digests of float tensors in the graph, no weights
     graph: bytes = field(default=b"", repr=False)  # the skeleton: the network without its weights
+    warnings: tuple[str, ...] = ()  # of the model itself, such as noise that could not be measured
 
 
 def observe_model(model, skeleton, images: np.ndarray) -> Reference:

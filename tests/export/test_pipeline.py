@@ -125,6 +125,20 @@ def test_the_whole_way_to_tftrt_gives_the_same_bytes_every_time(toy, out, writte
     assert made == (written("plain", "tftrt-fp16") / "1" / "saved_model.pb").read_bytes()
 
 
+def test_random_weights_and_the_models_own_warnings_reach_the_report(here, toy, out, monkeypatch):
+    from export import reference
+
+    own = reference.observe_model
+    monkeypatch.setattr(
+        reference, "observe_model", lambda *given: replace(own(*given), warnings=("pixels",))
+    )
+    options = Options(weights_source="seeded:1")
+    (report,) = export_model(toy("plain"), ["onnx"], out, options=options)
+    assert report.warnings == ("random weights: for trying only", "pixels")
+    assert read_report(report.folder).warnings == report.warnings
+    assert verify(report.folder, toy("plain")).warnings == report.warnings
+
+
 def test_given_images_are_compared_as_well(here, toy, out):
     images = np.random.default_rng(0).normal(size=(3, 32, 32, 3)).astype(np.float32)
     (report,) = export_model(toy("plain"), ["onnx"], out, images=images)

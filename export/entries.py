@@ -1,0 +1,52 @@
+"""The entries of a report: what was asked for, what was written, and what a user should know."""
+
+from collections.abc import Iterable
+from dataclasses import asdict
+from pathlib import Path
+
+from export.formats.base import Written
+from export.manifest import structure
+from export.reference import Reference
+from export.report import describe_artifact
+from export.results import Check, Status
+
+RANDOM_WEIGHTS = "random weights: for trying only"
+
+
+def weights_entry(options, reference: Reference) -> dict:
+    """The `weights` entry: where they are from, and their hashes."""
+    entry = {"source": options.weights_source, "sha256": reference.sha256}
+    digest = options.weights_file_sha256
+    return {**entry, "file_sha256": digest} if digest else entry
+
+
+def artifact_entry(folder: Path, written: Written, checks: tuple[Check, ...]) -> dict:
+    """The `artifact` entry: its files, and how it was converted."""
+    facts = {**asdict(written), "graph_sha256": structure(checks)}
+    return describe_artifact(folder) | {key: value for key, value in facts.items() if value}
+
+
+def options_entry(options, reference: Reference) -> dict:
+    """The `options` entry: what was asked for."""
+    return {
+        "classes": reference.classes,
+        "image": list(reference.image),
+        "flavour": options.flavour,
+        "batch_sizes": list(options.batch_sizes),
+        "seed": options.seed,
+    }
+
+
+def warnings_of(source: str, reference: Reference, checks: Iterable[Check]) -> tuple[str, ...]:
+    """What no check fails for, and a user should know all the same.
+
+    `source` is where the weights are from, as in the `weights` entry.
+    """
+    found = [RANDOM_WEIGHTS] if source.startswith("seeded:") else []
+    found += reference.warnings
+    found += [
+        f"weights not compared: {check.note}"
+        for check in checks
+        if check.name == "weights" and check.status is Status.SKIPPED
+    ]
+    return tuple(dict.fromkeys(found))
