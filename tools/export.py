@@ -118,6 +118,7 @@ def _make(args, net, formats, argv, show, meter):
     from export.checks import Expected
     from export.gate.examine import Wish
     from export.pipeline import Options, make
+    from export.signatures.labels import read_labels
     from keras_nets.prepare import prepare
     from keras_nets.preprocess import preprocess_sample, recipe_for_image
 
@@ -140,7 +141,7 @@ def _make(args, net, formats, argv, show, meter):
         args.seed,
         ("python", "tools/export.py", *argv),
         Wish(self_test=args.self_test, strict=args.strict, layers=args.layers),
-        _read_labels(args.labels, net, prepared) if args.labels else (),
+        read_labels(args.labels, prepared.model.output_shape[-1]) if args.labels else (),
         recipe,
         prepared.file_sha256,
     )
@@ -155,16 +156,6 @@ def _make(args, net, formats, argv, show, meter):
         progress=show,
         meter=meter,
     )
-
-
-def _read_labels(labels: Path, net, prepared) -> tuple[str, ...]:
-    """The names of the classes, which the signature `classify` gives."""
-    names = labels.read_text(encoding="utf-8").splitlines()
-    names = [name.strip() for name in names if name.strip()]
-    classes = prepared.model.output_shape[-1]
-    if len(names) != classes:
-        raise ValueError(f"{labels} names {len(names)} classes, and {net.name} has {classes}")
-    return tuple(names)
 
 
 def _export_each(args, models: list[str], formats: list[str]) -> int:

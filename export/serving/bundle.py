@@ -26,7 +26,8 @@ from export.serving.ledger import (
     hash_text,
     read_ledger,
 )
-from export.serving.version import fill, read_labels
+from export.serving.version import fill
+from export.signatures.labels import read_labels
 
 LOCK = ".lock"
 LOCK_S = 60

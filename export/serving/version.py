@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from export.errors import ArtifactError, ExportError
+from export.errors import ArtifactError
 from export.report import file_sha256
 from export.serving import configs, repository, warmup
 from export.serving.artifact import Artifact, verify_file
@@ -50,23 +50,6 @@ def fill(
         artifact.format, artifact.image, artifact.classes, artifact.batch_sizes, size, files
     )
     return Filled(version, how, records)
-
-
-def read_labels(path: Path, classes: int) -> Sequence[str]:
-    """Return the lines of `path` that are not blank, as `tools/export.py` reads them.
-
-    Raises ExportError where they are not one for each class.
-    """
-    try:
-        lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
-    except (OSError, UnicodeDecodeError) as cause:
-        raise ExportError(f"cannot read the labels {path}: {cause}") from cause
-    lines = [line for line in lines if line]
-    if len(lines) != classes:
-        raise ExportError(
-            f"{path} should have one line for each of {classes} classes. Received: {len(lines)}"
-        )
-    return lines
 
 
 def _place(staged: Path, artifact: Artifact, server: str) -> tuple[str, dict[str, str]]:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from export.evaluation.examples import find_examples, read_labels
+from export.evaluation.examples import find_examples, read_truth
 
 FOLDER = Path("pictures")
 
@@ -89,15 +89,15 @@ def test_a_list_of_other_pictures_is_refused_with_a_name_of_each(listed):
 )
 def test_a_wrong_line_is_named(listed, text, message):
     with pytest.raises(ValueError, match=message):
-        read_labels(listed(text), classes=2)
+        read_truth(listed(text), classes=2)
 
 
 def test_a_list_that_is_missing_or_no_text_is_refused(tmp_path):
     with pytest.raises(ValueError, match="cannot read labels .*No such file"):
-        read_labels(tmp_path / "nowhere.txt", 2)
+        read_truth(tmp_path / "nowhere.txt", 2)
     (tmp_path / "picture.jpg").write_bytes(b"\xff\xd8\xff\xe0")
-    with pytest.raises(ValueError, match="it is not UTF-8"):
-        read_labels(tmp_path / "picture.jpg", 2)
+    with pytest.raises(ValueError, match="byte 0 is not UTF-8; save it as UTF-8"):
+        read_truth(tmp_path / "picture.jpg", 2)
 
 
 def test_no_pictures_at_all_is_an_error():

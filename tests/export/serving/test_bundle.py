@@ -192,7 +192,7 @@ def test_labels_go_with_their_version(toy, deploy, tmp_path):
     added = add(toy, deploy, labels=labels)
     assert (added.folder / "assets.extra" / "labels.txt").read_text().split() == list(LABELS)
     labels.write_text("ant\nbee\n")
-    with pytest.raises(ExportError, match="each of 6 classes. Received: 2"):
+    with pytest.raises(ValueError, match="each of 6 classes. Received: 2"):
         add(toy, deploy, labels=labels)
 
 
