@@ -30,27 +30,19 @@ Sources: PaddleClas d178931 `ppcls/data/preprocess/ops/operators.py`, OpenCV 4.1
 vectorised loop those shifts are), torchvision 0.28, pjreddie/darknet `validate_classifier_single`.
 """
 
-import io
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image
 
 from keras_nets.catalog import Net
+from keras_nets.pictures import MOST_PIXELS, ImageError, list_images, load_image
 
-SUFFIXES = frozenset(
-    (".avif", ".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
-)
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet, RGB in 0..1
 SAMPLE = 32  # pictures that stand for a folder where a network is compared with another
 RESAMPLES = {"paddle": "opencv", "torchvision": "pillow", "darknet": "darknet"}
-
-
-class ImageError(ValueError):
-    """A picture that cannot be read; one line that names it."""
 
 
 @dataclass(frozen=True)
@@ -138,86 +130,6 @@ def preprocess_sample(folder: Path | str, recipe: Recipe, most: int = SAMPLE) ->
     return np.stack([preprocess(path, recipe) for path in chosen])
 
 
-def list_images(folder: Path | str) -> list[Path]:
-    """Return the files below `folder` that are pictures by their ending, sorted by path."""
-    return sorted(_images_below(Path(folder), ()))
-
-
-def _images_below(folder: Path, above: tuple[str, ...]) -> Iterator[Path]:
-    """Yield the pictures below `folder`; `above` are the true paths of the folders on the way."""
-    here = os.path.realpath(folder)
-    if here in above:  # a link back up: each round would find the same pictures, without end
-        return
-    _, folders, names = next(os.walk(folder), ("", (), ()))
-    yield from (folder / name for name in names if is_image(name))
-    for name in folders:
-        yield from _images_below(folder / name, (*above, here))
-
-
-def is_image(name: Path | str) -> bool:
-    """Tell a picture by its ending; hidden files are none."""
-    path = Path(name)
-    return path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
-
-
-def load_image(source) -> np.ndarray:
-    """Decode a picture to RGB, uint8 (height, width, 3), upright as its EXIF orientation says.
-
-    Transparency is dropped, 16 bits keep the upper 8, an animation gives its first frame: what
-    OpenCV's IMREAD_COLOR does. (torchvision's and darknet's own loaders do not turn pictures.)
-
-    Raises ImageError, which names the file: not a picture, cut short, 32-bit pixels of unknown
-    range, or more pixels than Pillow's guard against decompression bombs allows.
-    """
-    if isinstance(source, np.ndarray):
-        if source.dtype != np.uint8 or source.ndim != 3 or source.shape[2] != 3 or not source.size:
-            raise ImageError(
-                "an array is RGB as uint8 (height, width, 3). "
-                f"Received: {source.dtype} {source.shape}"
-            )
-        return source
-    try:
-        if isinstance(source, Image.Image):
-            return _decode(source)
-        file = io.BytesIO(source) if isinstance(source, bytes) else source
-        with Image.open(file) as image:
-            return _decode(image)
-    except Exception as cause:  # decoders raise nearly every kind on hostile bytes
-        raise ImageError(f"cannot read {_name(source)}: {_reason(cause)}") from cause
-
-
-def _decode(image: Image.Image) -> np.ndarray:
-    width, height = image.size
-    # Pillow itself only warns up to twice its limit.
-    if Image.MAX_IMAGE_PIXELS and width * height > Image.MAX_IMAGE_PIXELS:
-        raise ValueError(f"{width}x{height} pixels are over the limit of {Image.MAX_IMAGE_PIXELS}")
-    upright = ImageOps.exif_transpose(image)
-    if upright.mode.startswith("I;16"):  # convert() would clip at 255
-        grey = (np.asarray(upright) >> 8).astype(np.uint8)
-        return np.stack([grey] * 3, axis=-1)
-    if upright.mode in ("I", "F"):
-        raise ValueError(f"32-bit pixels (mode {upright.mode}) have no known range")
-    if upright.mode == "P" and "transparency" in upright.info:
-        upright = upright.convert("RGBA")  # straight to RGB, Pillow warns on standard error
-    return np.asarray(upright.convert("RGB"))
-
-
-def _name(source) -> str:
-    if isinstance(source, bytes):
-        return f"a picture of {len(source)} bytes"
-    if isinstance(source, Image.Image):
-        return repr(getattr(source, "filename", "") or "a Pillow image")
-    return repr(str(source))
-
-
-def _reason(cause: Exception) -> str:
-    if isinstance(cause, UnidentifiedImageError):
-        return "no picture in a format that Pillow knows"
-    if isinstance(cause, OSError) and cause.strerror:
-        return cause.strerror
-    return " ".join(str(cause).split()) or type(cause).__name__
-
-
 def crop_image(image: np.ndarray, recipe: Recipe) -> np.ndarray:
     """Resize the short side and crop the centre: uint8 (height, width, 3) -> (crop, crop, 3).
 
@@ -246,10 +158,10 @@ def _resized(height: int, width: int, recipe: Recipe) -> tuple[int, int]:
 
 def _crop_with_pillow(image: np.ndarray, recipe: Recipe) -> np.ndarray:
     height, width = _resized(*image.shape[:2], recipe)
-    if Image.MAX_IMAGE_PIXELS and height * width > Image.MAX_IMAGE_PIXELS:
+    if height * width > MOST_PIXELS:
         raise ImageError(
             f"a picture of {image.shape[1]}x{image.shape[0]} pixels becomes {width}x{height}, "
-            f"over the limit of {Image.MAX_IMAGE_PIXELS}"
+            f"over the limit of {MOST_PIXELS:,} pixels"
         )
     # The whole picture, for Image.resize rounds a box to float32 and pixels would differ by one.
     resized = Image.fromarray(image).resize((width, height), Image.Resampling.BILINEAR)

@@ -95,6 +95,7 @@ def _classifier(client, args):
 
     import numpy as np
 
+    from export.signatures.labels import read_labels
     from keras_nets import NETS
     from keras_nets.preprocess import preprocess, recipe_for
 
@@ -114,7 +115,7 @@ def _classifier(client, args):
     shape = default.inputs["image"].shape
     flavour = args.flavour or NETS[name].flavours[0]
     recipe = recipe_for(NETS[name], flavour, size=shape[1] if shape and shape[1] > 0 else None)
-    labels = args.labels.read_text(encoding="utf-8").splitlines() if args.labels else ()
+    labels = read_labels(args.labels) if args.labels else ()
 
     def classify(paths):
         images = np.stack([preprocess(path, recipe) for path in paths])
@@ -127,20 +128,16 @@ def _decodable(path: Path) -> bytes:
     """Return a picture as the server decodes it, upright: the server ignores EXIF."""
     import io
 
-    from PIL import Image, UnidentifiedImageError
+    from PIL import Image
 
-    from keras_nets.preprocess import load_image
+    from keras_nets.pictures import load_image, open_image
 
-    data = path.read_bytes()
-    try:
-        with Image.open(io.BytesIO(data)) as image:
-            orientation = image.getexif().get(0x0112, 1)
-            if image.format in ("JPEG", "PNG") and orientation == 1:
-                return data
-        file = io.BytesIO()
-        Image.fromarray(load_image(data)).save(file, "PNG")
-    except UnidentifiedImageError as error:
-        raise ValueError(f"{path} is no picture") from error
+    with open_image(path) as image:
+        orientation = image.getexif().get(0x0112, 1)
+        if image.format in ("JPEG", "PNG") and orientation == 1:
+            return path.read_bytes()
+    file = io.BytesIO()
+    Image.fromarray(load_image(path)).save(file, "PNG")
     return file.getvalue()
 
 

@@ -1,20 +1,50 @@
 """Is this a whole picture that the server can decode? Told from its bytes, without decoding.
 
 A server joins requests to batches, and a picture that does not decode fails all that ride with it.
+What follows the end of a picture is not looked at: phones append a film to it.
 """
 
-PNG, PNG_END = b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"
-JPEG, JPEG_END = b"\xff\xd8\xff", b"\xff\xd9"
-PADDING = 1 << 16  # bytes that cameras append after the end of a JPEG
+import re
+
+PNG, JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"
+# In coded pixels 0xFF is followed by 0, or by the number of a restart. All else ends them.
+_MARKER = re.compile(rb"\xff([^\x00\xff\xd0-\xd7])")
+_END, _START_OF_SCAN = b"\xd9", b"\xda"
+_ALONE = (b"\x01", b"\xd8", b"\xd9")  # no length follows these
 
 
 def check_picture(data: bytes) -> None:
-    """Raise ValueError unless `data` starts and ends as a JPEG or a PNG does."""
+    """Raise ValueError unless `data` is a JPEG or a PNG from its start to its end."""
     if data.startswith(PNG):
-        if PNG_END not in data[-PADDING:]:
-            raise ValueError("a PNG that is cut short")
+        _walk_png(data)
     elif data.startswith(JPEG):
-        if JPEG_END not in data[-PADDING:]:
-            raise ValueError("a JPEG that is cut short")
+        _walk_jpeg(data)
     else:
         raise ValueError("neither a JPEG nor a PNG, which is what the server decodes")
+
+
+def _walk_png(data: bytes) -> None:
+    """Chunks are: length, kind, content, checksum."""
+    kind, at = b"", len(PNG)
+    while kind != b"IEND":
+        length, kind = int.from_bytes(data[at : at + 4], "big"), data[at + 4 : at + 8]
+        at += 12 + length
+        if at > len(data):
+            raise ValueError("a PNG that is cut short")
+
+
+def _walk_jpeg(data: bytes) -> None:
+    """Segments are: marker, length, content; a start of scan is followed by coded pixels.
+
+    Looking for the end marker alone would find that of a thumbnail, which is a whole JPEG inside
+    of a segment.
+    """
+    at, scanned = 2, False
+    while found := _MARKER.search(data, at):
+        marker, at = found[1], found.end()
+        if marker == _END and scanned:
+            return
+        if marker not in _ALONE:
+            scanned |= marker == _START_OF_SCAN
+            at += max(2, int.from_bytes(data[at : at + 2], "big"))
+    raise ValueError("a JPEG that is cut short")

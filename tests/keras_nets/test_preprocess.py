@@ -16,10 +16,8 @@ from keras_nets.preprocess import (
     ImageError,
     Recipe,
     crop_image,
-    list_images,
     load_image,
     preprocess,
-    preprocess_folder,
     preprocess_sample,
     recipe_for,
     recipe_for_image,
@@ -199,7 +197,7 @@ def test_an_animation_gives_its_first_frame():
 
 @pytest.mark.parametrize(
     ("content", "reason"),
-    [(b"", "no picture in a format that Pillow knows"),
+    [(b"", "no picture of AVIF, BMP, GIF, JPEG, PNG, PPM, TIFF, WEBP$"),
      (b"GIF89a", "cannot read"),
      (encoded(NOISE, "PNG")[:6000], "truncated"),
      (encoded(NOISE, "JPEG")[:1500], "truncated"),
@@ -221,16 +219,6 @@ def test_missing_files_folders_and_wrong_arrays_are_refused(tmp_path):
     for wrong in (np.zeros((4, 4, 3)), np.zeros((4, 4), "u1"), np.zeros((0, 4, 3), "u1")):
         with pytest.raises(ImageError, match=r"an array is RGB as uint8 \(height, width, 3\)"):
             load_image(wrong)
-
-
-def test_more_pixels_than_pillow_allows_are_refused(monkeypatch):
-    data = encoded(Image.fromarray(ramp(64, 64)), "PNG")
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 3000)  # Pillow itself would only warn here
-    with pytest.warns(Image.DecompressionBombWarning), pytest.raises(ImageError, match="64x64 pix"):
-        load_image(data)
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
-    with pytest.raises(ImageError, match="decompression bomb"):
-        load_image(data)
 
 
 def test_a_sliver_is_refused_before_pillow_blows_it_up():
@@ -257,29 +245,6 @@ def test_damaged_files_give_a_picture_or_our_error(kind, edits, keep):
         assert "\n" not in str(error)
     else:
         assert loaded.dtype == np.uint8 and loaded.shape[2:] == (3,)
-
-
-def test_a_folder_is_walked_in_order_past_what_is_no_picture(tmp_path):
-    (tmp_path / "b").mkdir()
-    for name in ("c.PNG", "b/a.jpg", "notes.txt", ".hidden.png"):
-        (tmp_path / name).write_bytes(encoded(Image.fromarray(ramp(60, 80)), "PNG"))
-    names = [str(path.relative_to(tmp_path)) for path in list_images(tmp_path)]
-    assert names == ["b/a.jpg", "c.PNG"]
-    inputs = dict(preprocess_folder(tmp_path, PADDLE))
-    assert list(inputs) == list_images(tmp_path)
-    assert all(value.shape == (224, 224, 3) for value in inputs.values())
-
-
-def test_linked_folders_are_followed_but_not_in_circles(tmp_path):
-    for name in ("a", "b", "c"):
-        (tmp_path / name).mkdir()
-    Image.new("RGB", (8, 8)).save(tmp_path / "c" / "0.png")
-    (tmp_path / "a" / "linked").symlink_to("../c")
-    (tmp_path / "a" / "up").symlink_to("..")
-    (tmp_path / "b" / "there").symlink_to("../a")
-    (tmp_path / "c" / "back").symlink_to("../b")
-    found = {path.relative_to(tmp_path).as_posix() for path in list_images(tmp_path)}
-    assert found == {"a/linked/0.png", "b/there/linked/0.png", "c/0.png"}
 
 
 def test_a_sample_is_spread_over_the_folder(tmp_path):
