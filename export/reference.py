@@ -67,7 +67,7 @@ class Totals:
     page: int  # kernels and batch-norm scales, as PaddleClas' table counts
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Reference:
     """The model's logits on the probes, and facts that checks compare with."""
 
@@ -83,7 +83,6 @@ class Reference:
     layers: tuple[Layer, ...]  # empty where the model is no functional graph
     norms: tuple[Norm, ...] = ()
     noise: Noise | None = None  # None where it could not be measured
-    unmeasured: str = ""  # why it could not
     constants: frozenset[str] = frozenset()  # digests of float tensors in the graph, no weights
     graph: bytes = field(default=b"", repr=False)  # the skeleton: the network without its weights
     warnings: tuple[str, ...] = ()  # of the model itself, such as noise that could not be measured
@@ -98,21 +97,23 @@ def observe_model(model, skeleton, images: np.ndarray) -> Reference:
         found.append(Found(weight.name, weight.shape, digest(values)))
         halves.append(_half(weight.name, values))
     folds = tuple(norms(model))
+    noise, warning = _noise(skeleton, images, layers, folds)
     return Reference(
-        skeleton.name,
-        skeleton.image,
-        skeleton.classes,
-        _totals(model),
-        canonical_sha256(model),
-        tuple(found),
-        tuple(halves),
-        images,
-        logits,
-        layers,
-        folds,
-        *_noise(skeleton, images, layers, folds),
-        frozenset(map(digest, _constants(skeleton.graph))),
-        skeleton.graph.SerializeToString(),
+        name=skeleton.name,
+        image=skeleton.image,
+        classes=skeleton.classes,
+        totals=_totals(model),
+        sha256=canonical_sha256(model),
+        weights=tuple(found),
+        halves=tuple(halves),
+        images=images,
+        logits=logits,
+        layers=layers,
+        norms=folds,
+        noise=noise,
+        warnings=warning,
+        constants=frozenset(map(digest, _constants(skeleton.graph))),
+        graph=skeleton.graph.SerializeToString(),
     )
 
 
@@ -131,14 +132,14 @@ def _constants(graph):
                 yield np.moveaxis(values, -1, -3)  # channels before rows and columns
 
 
-def _noise(skeleton, images, layers, folds) -> tuple[Noise | None, str]:
-    """The noise of the network, or why there is none; bounds are fixed then."""
-    from export.gate.noise import measure_noise
+def _noise(skeleton, images, layers, folds) -> tuple[Noise | None, tuple[str, ...]]:
+    """The noise of the network; or None, and a warning that bounds are fixed for want of it."""
+    from export.gate.noise import NoiseError, measure_noise
 
     try:
-        return measure_noise(skeleton, images, [layer.name for layer in layers], folds), ""
-    except Exception as error:  # an operation that cannot be rounded or shuffled
-        return None, f"{type(error).__name__}: {error}".splitlines()[0]
+        return measure_noise(skeleton, images, [layer.name for layer in layers], folds), ()
+    except NoiseError as error:
+        return None, (f"the network's own noise could not be measured, so bounds are fixed: {error}",)
 
 
 def canonical_sha256(model) -> str:

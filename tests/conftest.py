@@ -6,9 +6,8 @@ import os
 import hypothesis
 import pytest
 
-# As the command lines do: TensorFlow keeps to itself, and oneDNN does not pool memory.
+# TensorFlow keeps to itself. All else is as it is where a user calls from Python: oneDNN is on.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 
 # The same examples on every machine, however slow, and no folder of them left behind.
 hypothesis.settings.register_profile("same", derandomize=True, deadline=None, database=None)

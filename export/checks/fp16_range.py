@@ -38,7 +38,7 @@ def fp16_range(trial: Trial) -> Check | None:
         told.append(f"keep {', '.join(over)} in FP32")
         return judged(False, worst.largest, LARGEST)
     if noise is None:
-        told.append(f"what rounding does is not known: {trial.reference.unmeasured}")
+        told.append("what rounding does could not be measured")
         return replace(skipped("fp16-range", "; ".join(told)), details=details)
     if not noise.fp16 <= ROUNDED.largest:
         told.append(f"keep {_hurt_most(noise, 'fp16')} in FP32")

@@ -12,6 +12,7 @@ import math
 import numpy as np
 import tensorflow as tf
 
+from export.errors import ExportError
 from export.gate.layers import layer_scopes, layer_tensors
 from export.gate.tensorflow import TensorFlowNetwork, add_constant, producer
 from export.reference import LayerNoise, Noise
@@ -19,16 +20,29 @@ from export.skeleton import IMAGE, LOGITS, stand_in
 
 SHUFFLES = 2  # of which the larger difference counts
 IMAGES = 2
-FUSED = ("BiasAdd", "Relu", "LeakyRelu", "Relu6")  # an engine keeps what goes into these in 32 bits
+# Runtimes merge these with what goes into them, and keep that in 32 bits.
+FUSED = ("BiasAdd", "Relu", "LeakyRelu", "Relu6")
 LOOKUPS = ("GatherV2", "ResourceGather")  # rows of a table, which nothing adds up
 KERNELS = ("Conv2D", "MatMul", "DepthwiseConv2dNative")
+
+
+class NoiseError(ExportError):
+    """TensorFlow does not run a network in which sums are shuffled or numbers are rounded."""
 
 
 def measure_noise(skeleton, images: np.ndarray, layers=(), norms=()) -> Noise:
     """The noise of a traced network on the first few `images`.
 
     `layers` are the names of Keras layers, in running order, whose rounding is to be told apart.
+    Raises NoiseError, in one line, where a changed network does not run.
     """
+    try:
+        return _measure(skeleton, images, layers, norms)
+    except (tf.errors.OpError, ValueError) as error:  # ValueError: no graph to import
+        raise NoiseError(f"{type(error).__name__}: {error}".splitlines()[0]) from error
+
+
+def _measure(skeleton, images: np.ndarray, layers, norms) -> Noise:
     network, images = skeleton_network(skeleton), images[:IMAGES]
     places = layer_tensors(layer_scopes(layers, norms), network.tensors(), f"{LOGITS}:0")
     tensors = [*places.values(), f"{LOGITS}:0"]
@@ -140,10 +154,12 @@ def _halved(network):
 def _turn(network, node) -> list[str]:
     """A control input that holds work on a weight back until it is the node's turn.
 
-    Without it all weights are copied at once, when the graph starts.
+    Without it all weights are copied at once, when the graph starts. A bias must not wait for the
+    convolution before it: oneDNN merges the two, and the result would wait for itself.
     """
     first = producer(node.input[0])
-    return [] if network.nodes[first].op == "Placeholder" else [f"^{first}"]
+    waits = node.op not in FUSED and network.nodes[first].op != "Placeholder"
+    return [f"^{first}"] if waits else []
 
 
 def _through_half(graph, name: str, source: str, turn: list[str] = ()) -> str:

@@ -83,10 +83,18 @@ def ranges(*largest: float, error: float = 2e-3):
     names = [f"conv{index}" for index in range(len(largest))]
     noise = tuple(LayerNoise(name, 1e-6, error, 15 * error) for name in names)
     network = Reference(
-        "toy", (4, 4, 3), 5, Totals(100, 120, 90), "0" * 64, (),
-        tuple(Half(f"{name}/kernel", 2.0, 1e-3 * i, 1e-4 * i, 9) for i, name in enumerate(names)),
-        np.zeros((1, 4, 4, 3)), np.zeros((1, 5)),
-        tuple(Layer(name, value) for name, value in zip(names, largest, strict=True)),
+        name="toy",
+        image=(4, 4, 3),
+        classes=5,
+        totals=Totals(100, 120, 90),
+        sha256="0" * 64,
+        weights=(),
+        halves=tuple(
+            Half(f"{name}/kernel", 2.0, 1e-3 * i, 1e-4 * i, 9) for i, name in enumerate(names)
+        ),
+        images=np.zeros((1, 4, 4, 3)),
+        logits=np.zeros((1, 5)),
+        layers=tuple(Layer(name, value) for name, value in zip(names, largest, strict=True)),
         noise=Noise(NOISE.fp32, error, 15 * error, noise),
-    )  # fmt: skip
+    )
     return fp16_range(Trial(FORMATS["tftrt-fp16"], network, None, None))

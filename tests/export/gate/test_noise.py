@@ -1,18 +1,27 @@
 """The noise of a network, and the bounds that come of it."""
 
+import json
 import math
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from keras import layers
 
 from export.checks.bounds import REORDERED, ROUNDED, bound
 from export.fold import norms
-from export.gate.noise import measure_noise
+from export.gate import noise as noise_module
+from export.gate.noise import NoiseError, measure_noise
 from export.probes import probes
-from export.reference import Noise
+from export.reference import Noise, observe_model
 from export.skeleton import trace
+
+ROOT = Path(__file__).parents[3]
 
 
 def noise_of(model, skeleton, **options):
@@ -33,6 +42,49 @@ def test_fewer_bits_are_more_noise(plain):
 def test_every_kind_of_network_has_noise(toy, skeleton, name):
     noise = noise_of(toy(name), skeleton(name))
     assert 0 < noise.fp32 < 1e-4 < noise.fp16 < noise.int8
+
+
+MEASURE = """
+import json, sys
+sys.path[:0] = sys.argv[1:3]
+from conftest import skeleton
+from export.gate import noise as noise_module
+from export.gate.noise import NoiseError, measure_noise
+from export.probes import probes
+traced = skeleton("plain")
+noise = measure_noise(traced, probes(traced.image))
+print(json.dumps([noise.fp32, noise.fp16, noise.int8]))
+"""
+
+
+@pytest.mark.parametrize("one_dnn", ["0", "1"])
+def test_noise_is_the_same_from_python_and_from_the_command_line(plain, one_dnn):
+    """The command line switches oneDNN off, which merges convolutions with what follows them."""
+    environment = {**os.environ, "TF_ENABLE_ONEDNN_OPTS": one_dnn, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    command = [sys.executable, "-c", MEASURE, str(ROOT), str(ROOT / "tests")]
+    answer = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    fp32, fp16, int8 = json.loads(answer.stdout)
+    assert plain.fp32 / 3 < fp32 < plain.fp32 * 3
+    assert (fp16, int8) == pytest.approx((plain.fp16, plain.int8), rel=0.05)
+
+
+def test_a_network_that_does_not_run_when_it_is_changed_has_no_noise(toy, skeleton, monkeypatch):
+    def refuse(*_):
+        raise tf.errors.InvalidArgumentError(None, None, "no such kernel\nand more")
+
+    monkeypatch.setattr(noise_module, "_halved", refuse)
+    with pytest.raises(NoiseError, match="^InvalidArgumentError: no such kernel$"):
+        noise_of(toy("plain"), skeleton("plain"))
+    seen = observe_model(toy("plain"), skeleton("plain"), probes((32, 32, 3)))
+    assert seen.noise is None
+    (warning,) = seen.warnings
+    assert warning.endswith("bounds are fixed: InvalidArgumentError: no such kernel")
+
+
+def test_a_fault_of_our_own_is_not_taken_for_a_network_without_noise(toy, skeleton, monkeypatch):
+    monkeypatch.setattr(noise_module, "_halved", lambda network: network.no_such_name)
+    with pytest.raises(AttributeError):
+        observe_model(toy("plain"), skeleton("plain"), probes((32, 32, 3)))
 
 
 @pytest.mark.parametrize("groups", [1, 2])
