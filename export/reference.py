@@ -139,7 +139,9 @@ def _noise(skeleton, images, layers, folds) -> tuple[Noise | None, tuple[str, ..
     try:
         return measure_noise(skeleton, images, [layer.name for layer in layers], folds), ()
     except NoiseError as error:
-        return None, (f"the network's own noise could not be measured, so bounds are fixed: {error}",)
+        return None, (
+            f"the network's own noise could not be measured, so bounds are fixed: {error}",
+        )
 
 
 def canonical_sha256(model) -> str:
