@@ -36,8 +36,6 @@ from export.report import (
 )
 from export.results import Check, Report
 
-UNKNOWN = Expected(None, None, None, "the catalog has no counts for this model")
-
 
 @dataclass(frozen=True)
 class Options:
@@ -81,7 +79,7 @@ def export_model(
     out: str | Path = "exports",
     *,
     images: np.ndarray | None = None,
-    expected: Expected = UNKNOWN,
+    expected: Expected | None = None,
     options: Options | None = None,
     progress: Progress = silent,
 ) -> list[Report]:
@@ -89,9 +87,10 @@ def export_model(
 
     The model takes images (batch, height, width, channels) float32 and gives logits
     (batch, classes). Artifacts land in `<out>/<model.name>/<format>/`. They are compared on seeded
-    probes and on `images`, normalised float32 (n, height, width, channels). Raises ValueError for
-    arguments that make no sense and ExportError where this machine cannot do it; an artifact that
-    fails a check is no exception but a report whose `passed` is false.
+    probes and on `images`, normalised float32 (n, height, width, channels). The check `params`
+    expects the counts that a network of the catalog carries, unless others are `expected`. Raises
+    ValueError for arguments that make no sense and ExportError where this machine cannot do it; an
+    artifact that fails a check is no exception but a report whose `passed` is false.
     """
     made = make(
         model, formats, out, images=images, expected=expected, options=options, progress=progress
@@ -106,7 +105,7 @@ def make(
     out: str | Path,
     *,
     images: np.ndarray | None = None,
-    expected: Expected = UNKNOWN,
+    expected: Expected | None = None,
     options: Options | None = None,
     progress: Progress = silent,
     meter: Meter | None = None,
@@ -140,6 +139,7 @@ def make(
             progress(format.name, "writing")
             with meter.on(format.name):
                 written.append((format, place, _write(format, skeleton, place, options)))
+        expected = expected or Expected.carried_by(model)
         return Made(reference, expected, options, tuple(written), locks.pop_all(), meter, progress)
 
 
@@ -195,7 +195,7 @@ def verify(
     model,
     *,
     images: np.ndarray | None = None,
-    expected: Expected = UNKNOWN,
+    expected: Expected | None = None,
     compare_hashes: bool = True,
     wish: Wish | None = None,
     progress: Progress = silent,
@@ -206,6 +206,7 @@ def verify(
     report.json in `folder`. `images` are as in `export_model`. Raises ArtifactError where the
     folder cannot be read.
     """
+    expected = expected or Expected.carried_by(model)
     looked = look(folder, model, images=images, progress=progress)
     del model
     return judge_again(
@@ -261,7 +262,7 @@ def _stock(told: Report, skeleton, progress: Progress) -> str:
 def judge_again(
     looked: Looked,
     *,
-    expected: Expected = UNKNOWN,
+    expected: Expected,
     compare_hashes: bool = True,
     wish: Wish | None = None,
     progress: Progress = silent,

@@ -9,15 +9,9 @@ import sys
 from pathlib import Path
 
 from export.errors import ExportError
+from export.tensorflow_settings import LEAN, QUIET
 
 ROOT = Path(__file__).resolve().parents[1]
-
-# How TensorFlow runs in children, and where a command line is all there is.
-SETTINGS = {
-    "TF_CPP_MIN_LOG_LEVEL": "2",
-    # With oneDNN TensorFlow pools its memory and never returns it: 0.9 GB more for a VGG-19.
-    "TF_ENABLE_ONEDNN_OPTS": "0",
-}
 
 # The child is killed when its parent dies, however that dies: prctl(PR_SET_PDEATHSIG, SIGKILL).
 BOOT = """\
@@ -76,7 +70,7 @@ def _run(command: list[str], name: str, job: dict, folder: Path) -> None:
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
-            env={**SETTINGS, **clean_environment()},
+            env={**QUIET, **LEAN, **clean_environment()},
         )
         try:
             status = child.wait()

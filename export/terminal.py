@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterator
 
-from export.process import SETTINGS
 from export.report import as_dict
 from export.results import Check, Report, Status
 

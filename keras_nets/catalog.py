@@ -41,6 +41,23 @@ class Counts:
 
 
 @dataclass(frozen=True)
+class Expectation:
+    """What a network of the catalog carries as `model.expected_counts`, for others to check."""
+
+    counts: Counts | None  # None: the catalog has none for these options
+    source: str  # where the counts are from
+    weights: tuple  # of the model as it was built: path, shape, whether it is trained
+
+    def holds_for(self, model) -> bool:
+        """Whether `model` still is as it was built: same weights, and the same of them trained."""
+        return self.weights == _weights_of(model)
+
+
+def _weights_of(model) -> tuple:
+    return tuple((v.path, tuple(v.shape), v.trainable) for v in model.weights)
+
+
+@dataclass(frozen=True)
 class Macs:
     """Exact multiply-accumulates of one image at the network's own size."""
 
@@ -94,9 +111,16 @@ class Net:
     def build(self, **options):
         """Import the family, and with it Keras, and return the model.
 
-        Options: `classes`, `image` (height, width, channels), `flavour`.
+        Options: `classes`, `image` (height, width, channels), `flavour`. What the catalog knows of
+        the model's parameters goes with it, as an `Expectation` in `model.expected_counts`.
         """
-        return getattr(import_module(f"keras_nets.{self.family}"), self.name)(**options)
+        model = getattr(import_module(f"keras_nets.{self.family}"), self.name)(**options)
+        flavour = options.get("flavour") or self.flavours[0]
+        classes, image = model.output_shape[-1], tuple(model.input_shape[1:])
+        counts = self.expected_counts(flavour, classes, image)
+        source = f"{self.paper}, flavour {flavour}"
+        model.expected_counts = Expectation(counts, source, _weights_of(model))
+        return model
 
     def expected_counts(
         self,

@@ -26,6 +26,20 @@ class Expected:
             return cls(None, None, None, "the catalog has no counts for an image of such channels")
         return cls(counts.trainable, counts.total, counts.page, source)
 
+    @classmethod
+    def carried_by(cls, model) -> "Expected":
+        """What the catalog has put into `model.expected_counts`, if the model is still the same.
+
+        That is an object with `counts` and `source`, as `of` takes them, and `holds_for(model)`.
+        """
+        carried = getattr(model, "expected_counts", None)
+        if carried is None:
+            return cls(None, None, None, "the catalog has no counts for this model")
+        if not carried.holds_for(model):
+            why = "the model was changed after it was built, so counts of the catalog do not hold"
+            return cls(None, None, None, why)
+        return cls.of(carried.counts, carried.source)
+
 
 @dataclass(frozen=True)
 class EngineRun:

@@ -24,7 +24,8 @@ def load_weights(model_or_name, path, *, classes=None, image=None) -> keras.Mode
     For a name or a `Net`, the model is built in the file's flavour and with its classes; `image`
     (height, width, channels) is the network's own unless given. A Keras model of the catalog is
     filled, all of it or, on an error, none. A darknet file cut before the classifier needs
-    `classes`, and the classifier is then seeded.
+    `classes`, and the classifier is then seeded. The model carries the catalog's counts along, as
+    those that `Net.build` gives do.
 
     Raises WeightsError, with one line, for whatever does not fit or cannot be read.
     """
@@ -141,7 +142,7 @@ def _classes(
 
 
 def _check_graph(model: keras.Model, net: Net, file: WeightsFile, identity: Identity) -> None:
-    """Raise unless the model has the layers of the file's flavour."""
+    """Raise unless the model has the layers of the file's flavour; it gets that one's counts."""
     shapes = dict(image=tuple(model.input_shape[1:]), classes=model.output_shape[-1])
     wanted = build_unfilled(net, flavour=identity.flavour, **shapes)
     if _layers(model) != _layers(wanted):
@@ -149,6 +150,7 @@ def _check_graph(model: keras.Model, net: Net, file: WeightsFile, identity: Iden
             f"{file.path} holds weights of flavour {identity.flavour!r} and the model of"
             f" {net.name} has other layers; build it with flavour={identity.flavour!r}"
         )
+    model.expected_counts = wanted.expected_counts
 
 
 def _layers(model: keras.Model) -> list[tuple[str, type, bool]]:

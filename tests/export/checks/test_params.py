@@ -1,11 +1,13 @@
 """Parameters against the catalog's counts."""
 
+import keras
 import pytest
 
 from export.checks import Expected
 from export.checks.params import params
 from export.reference import Totals
 from export.results import Status
+from keras_nets.catalog import NETS
 
 
 def test_equal_counts_pass_with_all_three_conventions_told(honest):
@@ -37,3 +39,23 @@ def test_a_model_of_no_catalog_is_skipped_with_the_reason(honest):
 def test_expected_counts_come_from_any_object_that_has_them():
     assert Expected.of(Totals(1, 2, 3), "a page") == Expected(1, 2, 3, "a page")
     assert "no counts" in Expected.of(None, "a page").source
+
+
+def test_a_network_of_the_catalog_carries_its_counts():
+    model = NETS["squeezenet1_1"].build(classes=10)
+    wanted = NETS["squeezenet1_1"].expected_counts("paddle", 10)
+    assert Expected.carried_by(model).total == wanted.total == model.count_params()
+    assert "flavour paddle" in Expected.carried_by(model).source
+
+
+def test_a_network_changed_after_it_was_built_is_not_held_against_the_catalog(honest):
+    model = NETS["squeezenet1_1"].build(classes=10)
+    hidden = keras.Model(model.inputs, model.layers[-2].output)
+    assert "no counts" in Expected.carried_by(hidden).source
+    frozen = next(layer for layer in model.layers if layer.weights)
+    frozen.trainable = False
+    expected = Expected.carried_by(model)
+    assert "was changed after it was built" in expected.source
+    assert params(honest(expected=expected)).status is Status.SKIPPED
+    frozen.trainable = True
+    assert Expected.carried_by(model).total == model.count_params()

@@ -27,6 +27,7 @@ from keras_nets import (
     plan_weights,
     seed_weights,
 )
+from keras_nets.squeezenet import squeezenet1_0
 from keras_nets.weights.names import tensor_names
 from keras_nets.weights.readers import open_weights
 
@@ -55,6 +56,19 @@ def golden_files(tmp_path_factory):
         "pth": ("torchvision", write_golden_pth(folder / "zip.pth", torch)),
         "pth-legacy": ("torchvision", write_golden_legacy_pth(folder / "old.pth", torch)),
     }
+
+
+@pytest.mark.parametrize("given", ["a name", "a model"])
+def test_a_loaded_model_carries_the_counts_that_the_catalog_has(golden_files, given):
+    flavour, path = golden_files["pth"]
+    net = NETS["squeezenet1_0"]
+    small = dict(classes=identify_weights(net, path).classes, image=(64, 64, 3))
+    model = squeezenet1_0(flavour=flavour, **small) if given == "a model" else net
+    loaded = load_weights(model, path, **({} if given == "a model" else {"image": (64, 64, 3)}))
+    assert loaded.expected_counts.holds_for(loaded)
+    assert loaded.expected_counts.counts.total == loaded.count_params()
+    loaded.trainable = False
+    assert not loaded.expected_counts.holds_for(loaded)
 
 
 @pytest.mark.parametrize("kind", ["pdparams 4", "pdparams 2", "pth", "pth-legacy"])
