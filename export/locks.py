@@ -30,17 +30,21 @@ KINDS = {
 
 @contextmanager
 def locked(
-    path: Path, waiting: Callable[[], None] = lambda: None, patience: float = inf
+    path: Path,
+    waiting: Callable[[], None] = lambda: None,
+    patience: float = inf,
+    instead: str = "another folder",
 ) -> Iterator[None]:
     """Hold the lock file `path`, alone among the processes and threads of this machine.
 
     Its folder is made where it is missing. `waiting` is called once if another one holds the lock,
-    which is then waited for, at most `patience` seconds. Raises ExportError if that is too short,
+    which is then waited for, at most `patience` seconds. `instead` is what an error advises to
+    choose where the folder does not do. Raises ExportError if that is too short,
     if something else than a lock file of this user lies there (a link is not followed, a pipe not
     waited for), or if the folder cannot be written or its file system cannot lock.
     """
     path = Path(path)
-    handle = _acquire(path, waiting, patience)
+    handle = _acquire(path, waiting, patience, instead)
     try:
         yield
     finally:
@@ -50,13 +54,13 @@ def locked(
             os.close(handle)
 
 
-def _acquire(path: Path, waiting: Callable[[], None], patience: float) -> int:
+def _acquire(path: Path, waiting: Callable[[], None], patience: float, instead: str) -> int:
     """Open and lock the file at `path` until the one that was locked is the one that lies there."""
     until = time.monotonic() + patience
     while True:
-        handle = _open(path)
+        handle = _open(path, instead)
         try:
-            while not _lock(handle, path):
+            while not _lock(handle, path, instead):
                 waiting()
                 waiting = _nothing
                 if time.monotonic() > until:
@@ -77,7 +81,7 @@ def _nothing() -> None:
     """Do nothing."""
 
 
-def _open(path: Path) -> int:
+def _open(path: Path, instead: str) -> int:
     flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     while True:
         try:
@@ -88,12 +92,12 @@ def _open(path: Path) -> int:
             if (obstacle := _obstacle(path.parent)) is not None:
                 raise ExportError(
                     f"cannot write to {path.parent}: {obstacle} is no folder; delete it, or choose "
-                    "another folder"
+                    f"{instead}"
                 ) from None
             continue  # whoever had the folder to itself has just deleted it
         except OSError as error:
             raise ExportError(
-                f"cannot write to {path.parent}: {error.strerror}; choose another folder"
+                f"cannot write to {path.parent}: {error.strerror}; choose {instead}"
             ) from error
         try:
             _refuse(path, os.fstat(handle))
@@ -128,7 +132,8 @@ def _refuse(path: Path, found: os.stat_result | None = None) -> None:
         what = "a file with something in it" if found.st_size else "a file with other names"
     if what:
         raise ExportError(f"{path} is {what} where a lock file belongs; delete it, or move it away")
-    if found.st_uid not in (os.geteuid(), _owner_of_new_files(path.parent)):
+    ours = os.geteuid()
+    if found.st_uid != ours and found.st_uid != _owner_of_new_files(path.parent):
         raise ExportError(
             f"the lock {path} belongs to another user; let that one finish, or have it deleted"
         )
@@ -136,11 +141,14 @@ def _refuse(path: Path, found: os.stat_result | None = None) -> None:
 
 def _owner_of_new_files(folder: Path) -> int:
     """Who owns what this process makes in `folder`: some network mounts give all to one user."""
-    with tempfile.TemporaryFile(dir=folder) as file:
-        return os.fstat(file.fileno()).st_uid
+    try:
+        with tempfile.TemporaryFile(dir=folder) as file:
+            return os.fstat(file.fileno()).st_uid
+    except OSError:  # it is not writable, or gone
+        return os.geteuid()
 
 
-def _lock(handle: int, path: Path) -> bool:
+def _lock(handle: int, path: Path, instead: str) -> bool:
     """Try to lock an open file; return whether that was possible just now."""
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -148,8 +156,8 @@ def _lock(handle: int, path: Path) -> bool:
         if error.errno in (errno.EWOULDBLOCK, errno.EACCES):
             return False
         raise ExportError(
-            f"the file system of {path.parent} cannot lock files: {error.strerror}; choose a "
-            "folder on another disk"
+            f"the file system of {path.parent} cannot lock files: {error.strerror}; choose "
+            f"{instead}, on a disk that can"
         ) from error
     return True
 

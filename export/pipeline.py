@@ -22,7 +22,7 @@ from export.gate.examine import Wish, examine
 from export.html.page import write_page
 from export.lanes import make as make_lane
 from export.manifest import hashes
-from export.place import Place, check_space, staged
+from export.place import FAILED, Place, check_goals, check_replaceable, check_space, staged
 from export.probes import inputs
 from export.process import give_memory_back
 from export.progress import Progress, silent
@@ -121,12 +121,18 @@ def make(
     from export.reference import observe_model
     from export.skeleton import trace
 
+    check_goals(Path(out), name, [format.name for format in wanted])
     for format in wanted:
         if format.lane:
             with meter.on("lane"):  # made once for all artifacts, so no cost of any
                 make_lane(format.lane, lambda text: progress("lane", text))
     with ExitStack() as locks:
-        places = [locks.enter_context(_stage(Path(out), name, f, progress)) for f in wanted]
+        # Always in the same order, or two exports with several formats wait for each other.
+        stages = {
+            format.name: locks.enter_context(_stage(Path(out), name, format, progress))
+            for format in sorted(wanted, key=lambda format: format.name)
+        }
+        places = [stages[format.name] for format in wanted]
         progress(name, "tracing the network without its weights")
         skeleton = trace(model)
         check_space(Path(out), skeleton.weight_bytes * len(wanted))
@@ -186,6 +192,7 @@ def _judge(made: Made, format: Format, place: Place, said: Written) -> Report:
     )
     write_report(report, place.stage)
     _draw(report, place.stage, made.progress)
+    check_replaceable(goal)  # again: somebody may have put something there meanwhile
     place.publish(goal)
     return report
 
@@ -330,4 +337,4 @@ def _goal(place: Place, checks: tuple[Check, ...]) -> Path:
         keeps = failures(checks) and read_report(place.goal).passed
     except ArtifactError:
         keeps = False
-    return place.goal.with_name(f"{place.goal.name}.failed") if keeps else place.goal
+    return place.goal.with_name(place.goal.name + FAILED) if keeps else place.goal

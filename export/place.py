@@ -1,27 +1,33 @@
 """Put a folder in its place whole: a reader sees the old one or the new one, never half.
 
-Work goes on in `<out>/.staging/<model>-<format>`, on the same disk as its goal, under a lock. The
-two folders are exchanged in one step, which Linux and the usual file systems can. Whatever a killed
-run left in staging is cleared by the next run of the same model and format. Lock files cannot be
-deleted safely, so they live among the temporary files, not in the user's folder; the lock holds
-between processes of one machine.
+Work goes on in `<out>/.staging/<model>-<format>`, on the same disk as its goal, under a lock beside
+it; `.staging` is gone when nobody is at work. The two folders are exchanged in one step, which
+Linux and the usual file systems can. NFS, CIFS and many of FUSE cannot: there the old folder is
+moved aside first, a reader sees nothing for an instant, and what a kill leaves aside is put back by
+the next run of the same model and format before it clears what else was left. The lock holds
+between processes of one machine. Only an artifact of this toolkit is ever replaced; a link to one
+is followed and kept.
 """
 
 import ctypes
 import errno
-import hashlib
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from export.errors import ExportError
+from export.errors import ArtifactError, ExportError
+from export.files import sync_folder, sync_tree
+from export.locks import locked
+from export.report import NAME, read_content
 
 GLOB = "*?["
 SPARE = 1.1  # of the bytes wanted, that must be free on the disk
+FAILED = ".failed"  # ends the name of a folder beside a verified artifact, for one that is not
 AT_FDCWD, RENAME_EXCHANGE = -100, 2
+# What renameat2 answers where a file system, or the kernel, cannot exchange two folders.
+UNABLE = (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EXDEV, errno.EPERM)
 
 
 class Place:
@@ -29,24 +35,54 @@ class Place:
 
     def __init__(self, out: Path, model: str, format_name: str):
         self.goal = out / model / format_name
-        self.staging = out / ".staging"
-        self._home = self.staging / f"{model}-{format_name}"
-        self.stage = self._home / "artifact"
-        self.scratch = self._home / "scratch"
+        self.staging = _staging(out, self.goal)
+        self.home = self.staging / f"{model}-{format_name}"
+        self.lock = self.staging / f"{model}-{format_name}.lock"
+        self.stage = self.home / "artifact"
+        self.scratch = self.home / "scratch"
+        self._aside = self.home / "replaced"
 
     def publish(self, goal: Path | None = None) -> Path:
-        """Move the stage to the goal, or to another one given, and remove what was there."""
+        """Move the stage to the goal, or to another one given, and remove what was there.
+
+        All of it is on disk when this returns. Raises ExportError where a file or a link to nothing
+        lies there.
+        """
         goal = goal or self.goal
-        goal.parent.mkdir(parents=True, exist_ok=True)
-        if not goal.exists():
-            self.stage.rename(goal)
+        _refuse_what_is_no_folder(goal)
+        target = Path(os.path.realpath(goal))
+        sync_tree(self.stage)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if target.exists():
+            self._aside.mkdir(exist_ok=True)
+            exchange(self.stage, target, self._aside / target.name)
         else:
-            exchange(self.stage, goal)
+            self.stage.rename(target)
+        sync_folder(target.parent)
         return goal
 
     def clear(self) -> None:
-        """Remove whatever is in staging for this artifact."""
-        shutil.rmtree(self._home, ignore_errors=True)
+        """Remove whatever is in staging for this artifact, but first put back what is aside.
+
+        Raises ExportError where that has lost its place to something else.
+        """
+        self._restore()
+        shutil.rmtree(self.home, ignore_errors=True)
+
+    def _restore(self) -> None:
+        """Put a folder back that was moved aside for another one which then never came."""
+        if not self.stage.exists():  # it came: what is aside was replaced
+            return
+        for kept in self._aside.glob("*"):
+            target = Path(os.path.realpath(self.goal)).with_name(kept.name)
+            if os.path.lexists(target):
+                raise ExportError(
+                    f"{target} is what an export left that was killed, and the artifact from "
+                    f"before is whole in {kept}; move {target} away, and the next export puts that "
+                    "back"
+                )
+            kept.rename(target)
+            sync_folder(target.parent)
 
 
 @contextmanager
@@ -55,35 +91,90 @@ def staged(out: Path, model: str, format_name: str, waiting=lambda: None) -> Ite
 
     `waiting` is called where another process is at work on the same artifact.
     """
-    import filelock
-
     place = Place(Path(out), model, format_name)
     if set(GLOB) & set(str(place.goal)):
         raise ExportError(
             f"{place.goal} holds one of {GLOB}, which TensorFlow's loader takes for a pattern and "
             "then finds nothing; choose another --out"
         )
+    for folder in (place.staging, place.home):
+        if folder.is_symlink():
+            raise ExportError(f"{folder} is a link, and exports work in a folder; delete it")
     try:
-        place.staging.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ExportError(
-            f"cannot write to {out}: {error.strerror}; choose another --out"
-        ) from error
-    lock = filelock.FileLock(_lock_file(place.goal))
+        with locked(place.lock, waiting, instead="another --out"):
+            try:
+                place.clear()
+                _make_stage(place)
+                yield place
+            finally:
+                place.clear()
+    finally:
+        _remove_if_empty(place.staging)
+
+
+def _make_stage(place: Place) -> None:
     try:
-        lock.acquire(timeout=0)
-    except filelock.Timeout:
-        waiting()
-        lock.acquire()
-    try:
-        place.clear()
         place.stage.mkdir(parents=True)
         place.scratch.mkdir()
-        yield place
-    finally:
-        place.clear()
-        _remove_if_empty(place.staging)
-        lock.release()
+    except OSError as error:
+        raise ExportError(
+            f"{place.home} cannot be made anew: {error.strerror}; delete it, or choose another "
+            "--out"
+        ) from error
+
+
+def check_goals(out: Path, model: str, format_names) -> None:
+    """Raise ExportError where something lies in an artifact's place that no export put there.
+
+    That is anything but an empty folder and one with a report.json of this toolkit, of any version;
+    links are followed. The place of an artifact that fails its checks is looked at, too.
+    """
+    for name in format_names:
+        goal = Path(out, model, name)
+        check_replaceable(goal)
+        check_replaceable(goal.with_name(name + FAILED))
+
+
+def check_replaceable(goal: Path) -> None:
+    """Raise ExportError unless `goal` is free, empty, or an artifact; see `check_goals`."""
+    _refuse_what_is_no_folder(goal.parent)
+    _refuse_what_is_no_folder(goal)
+    if not goal.exists():
+        return
+    if goal.is_mount():
+        raise ExportError(
+            f"{goal} is a disk of its own, which cannot be replaced; mount it at a folder above, "
+            "or choose another --out"
+        )
+    if not _has_report(goal) and any(goal.iterdir()):
+        raise ExportError(
+            f"{goal} holds {_named(goal)}, and no {NAME} of this toolkit, so no export made it; "
+            "move it away, or choose another --out"
+        )
+
+
+def _refuse_what_is_no_folder(path: Path) -> None:
+    if path.is_dir() or not os.path.lexists(path):
+        return
+    what = "a link to nothing" if path.is_symlink() and not path.exists() else "no folder"
+    raise ExportError(
+        f"{path} is {what}, and a folder belongs there; move it away, or choose another --out"
+    )
+
+
+def _has_report(folder: Path) -> bool:
+    try:
+        read_content(folder)
+    except ArtifactError:
+        return False
+    return True
+
+
+def _named(folder: Path, most: int = 3) -> str:
+    """The first few of a folder's files, by name."""
+    names = sorted(path.name for path in folder.iterdir())
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
 
 
 def check_space(out: Path, wanted: int) -> None:
@@ -96,31 +187,66 @@ def check_space(out: Path, wanted: int) -> None:
         )
 
 
-def _lock_file(goal: Path) -> Path:
-    folder = Path(tempfile.gettempdir(), f"keras-nets-{os.getuid()}")
-    folder.mkdir(exist_ok=True)
-    return folder / f"{hashlib.sha256(os.fsencode(goal.resolve())).hexdigest()[:32]}.lock"
+def exchange(fresh: Path, old: Path, aside: Path) -> None:
+    """Exchange two folders in one step, or, where the system cannot, move `old` aside first.
+
+    In the second case `old` is at `aside` afterwards, or back in its place after an error.
+    """
+    if _exchanged(fresh, old):
+        return
+    _move(old, aside)
+    try:
+        fresh.rename(old)
+    except BaseException:
+        if not os.path.lexists(old):
+            aside.rename(old)
+        raise
 
 
-def exchange(fresh: Path, old: Path) -> None:
-    """Exchange two paths in one step, or, where the system cannot, in two."""
+def _exchanged(fresh: Path, old: Path) -> bool:
     # C libraries before glibc 2.28 have no such function.
     rename = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
-    if rename:
-        done = rename(AT_FDCWD, os.fsencode(fresh), AT_FDCWD, os.fsencode(old), RENAME_EXCHANGE)
-        if done == 0:
-            return
-        code = ctypes.get_errno()
-        if code not in (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP):
-            raise OSError(code, os.strerror(code), str(old))
-    aside = fresh.with_name("replaced")
-    old.rename(aside)
-    fresh.rename(old)
+    if rename is None:
+        return False
+    done = rename(AT_FDCWD, os.fsencode(fresh), AT_FDCWD, os.fsencode(old), RENAME_EXCHANGE)
+    code = ctypes.get_errno()
+    if done and code not in UNABLE:
+        raise OSError(code, os.strerror(code), str(old))
+    return done == 0
+
+
+def _move(source: Path, target: Path) -> None:
+    """Rename a folder; copy it where its file system renames none, as overlays of containers."""
+    try:
+        source.rename(target)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        partial = target.with_name(f".{target.name}.partial")
+        shutil.rmtree(partial, ignore_errors=True)
+        shutil.copytree(source, partial, symlinks=True)
+        sync_tree(partial)
+        partial.rename(target)
+        shutil.rmtree(source)
+
+
+def _staging(out: Path, goal: Path) -> Path:
+    """The folder to work in: in `out`, or beside the goal, if a link leads that elsewhere."""
+    above = Path(os.path.realpath(goal)).parent
+    own = Path(os.path.realpath(out))
+    if above.parent == own and _device(above) == _device(own):
+        return out / ".staging"
+    return above / ".staging"
+
+
+def _device(path: Path) -> int:
+    """The disk that `path` lies on, or will lie on."""
+    return next(p for p in (path, *path.parents) if p.exists()).stat().st_dev
 
 
 def _remove_if_empty(folder: Path) -> None:
     try:
         folder.rmdir()
     except OSError as error:
-        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOENT):
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOENT, errno.ENOTDIR):
             raise

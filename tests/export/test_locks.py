@@ -178,7 +178,9 @@ def test_a_file_system_that_cannot_lock_is_told_and_not_waited_for(lock, monkeyp
         raise OSError(code, os.strerror(code))
 
     monkeypatch.setattr(locks.fcntl, "flock", refuse)
-    with pytest.raises(ExportError, match="cannot lock files: .*; choose a folder on another disk"):
+    with pytest.raises(
+        ExportError, match="cannot lock files: .*; choose another folder, on a disk"
+    ):
         locked(lock).__enter__()
 
 

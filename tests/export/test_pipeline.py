@@ -254,6 +254,47 @@ def test_an_out_that_is_a_file_is_an_export_error(toy, tmp_path):
     assert (tmp_path / "file").read_text() == "the user's"
 
 
+@pytest.mark.parametrize("name", ["onnx", "onnx.failed"])
+def test_a_folder_of_the_users_is_told_before_any_work(toy, out, monkeypatch, name):
+    work = mock.Mock(side_effect=AssertionError("work began"))
+    monkeypatch.setattr("export.pipeline.make_lane", work)
+    monkeypatch.setattr("export.skeleton.trace", work)
+    mine = out / "plain" / name / "thesis.txt"
+    mine.parent.mkdir(parents=True)
+    mine.write_text("two years of work")
+    with pytest.raises(ExportError, match=f"{name} holds thesis.txt, and no report.json of this"):
+        export_model(toy("plain"), ["tftrt-fp16", "onnx"], out)
+    assert contents(out).keys() == {f"plain/{name}/thesis.txt"}
+
+
+def test_what_a_user_puts_there_during_an_export_stays(here, toy, out, monkeypatch):
+    def write(*_):
+        (out / "plain" / "onnx").mkdir(parents=True)
+        (out / "plain" / "onnx" / "thesis.txt").write_text("two years of work")
+
+    monkeypatch.setattr("export.pipeline.write_page", write)
+    with pytest.raises(ExportError, match="onnx holds thesis.txt"):
+        export_model(toy("plain"), ["onnx"], out)
+    assert contents(out).keys() == {"plain/onnx/thesis.txt"}
+
+
+def test_exports_that_name_formats_in_another_order_do_not_wait_for_each_other(here, toy, out):
+    order = []
+    for formats in (["savedmodel", "onnx"], ["onnx", "savedmodel"]):
+        with (
+            mock.patch(
+                "export.pipeline.staged", side_effect=lambda *a: order.append(a[2]) or stop()
+            ),
+            pytest.raises(KeyboardInterrupt),
+        ):
+            export_model(toy("plain"), formats, out)
+    assert order == ["onnx", "onnx"]
+
+
+def stop():
+    raise KeyboardInterrupt
+
+
 @pytest.mark.parametrize(
     ("formats", "message"),
     [([], "no format was asked for"), (["onnx", "tflite"], "no format is called 'tflite'")],

@@ -15,7 +15,7 @@ import pytest
 
 from export import place
 from export.errors import ExportError
-from export.place import staged
+from export.place import check_goals, staged
 
 ROOT = Path(__file__).parents[2]
 FILES = 12
@@ -36,14 +36,6 @@ while True:
         place.publish()
     number += 1
 """
-
-
-@pytest.fixture(autouse=True)
-def own_locks(tmp_path, monkeypatch):
-    """Locks of this test alone, in its children too."""
-    (tmp_path / "tmp").mkdir()
-    monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
-    monkeypatch.setattr("tempfile.tempdir", None)
 
 
 @pytest.fixture
@@ -210,11 +202,105 @@ class WithoutExchange:
         return -1
 
 
-@pytest.mark.parametrize("code", [errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP])
-def test_where_paths_cannot_be_exchanged_two_renames_do(out, monkeypatch, code):
+@pytest.fixture
+def no_exchange(monkeypatch):
+    def fail(code):
+        monkeypatch.setattr(place.ctypes, "CDLL", lambda *_, **__: WithoutExchange(code))
+
+    return fail
+
+
+@pytest.mark.parametrize("code", [errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP, errno.EXDEV])
+def test_where_paths_cannot_be_exchanged_two_renames_do(out, no_exchange, code):
     publish(out, "old")
-    monkeypatch.setattr(place.ctypes, "CDLL", lambda *_, **__: WithoutExchange(code))
+    no_exchange(code)
     goal = publish(out, "new")
+    assert (goal / "file").read_text() == "new"
+    assert [path.name for path in out.iterdir()] == ["toy"]
+
+
+def fail_at(monkeypatch, moved: str, error: BaseException):
+    """Have the rename of a folder called `moved` meet `error`."""
+    rename = Path.rename
+
+    def meet(self, target):
+        if self.name == moved:
+            raise error
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", meet)
+
+
+@pytest.mark.parametrize("moved", ["onnx", "artifact"])
+@pytest.mark.parametrize("error", [OSError(errno.EIO, "I/O error"), KeyboardInterrupt()])
+def test_an_error_at_either_of_two_renames_keeps_the_old(
+    out, no_exchange, monkeypatch, moved, error
+):
+    goal = publish(out, "old")
+    no_exchange(errno.EINVAL)
+    with monkeypatch.context() as patched:
+        fail_at(patched, moved, error)
+        with pytest.raises(type(error)):
+            publish(out, "new")
+    assert (goal / "file").read_text() == "old"
+    assert not (out / ".staging").exists()
+
+
+KILLED_BETWEEN = f"""
+import os, sys
+sys.path.insert(0, {str(ROOT)!r})
+from pathlib import Path
+from export import place
+place._exchanged = lambda *_: False
+rename = Path.rename
+def die(self, target):
+    if self.name == "artifact":
+        os.kill(os.getpid(), 9)
+    return rename(self, target)
+Path.rename = die
+with place.staged(Path(sys.argv[1]), "toy", "onnx") as there:
+    (there.stage / "file").write_text("new")
+    there.publish()
+"""
+
+
+@pytest.fixture
+def killed_between(out):
+    """An export that was killed between its two renames: the old artifact is in staging."""
+    publish(out, "old")
+    done = subprocess.run([sys.executable, "-c", KILLED_BETWEEN, str(out)], check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert not (out / "toy" / "onnx").exists()
+    return out / "toy" / "onnx"
+
+
+def test_a_run_puts_back_what_a_kill_left_aside_even_if_it_fails_itself(out, killed_between):
+    with pytest.raises(RuntimeError), staged(out, "toy", "onnx"):
+        assert (killed_between / "file").read_text() == "old"
+        raise RuntimeError
+    assert (killed_between / "file").read_text() == "old"
+    assert not (out / ".staging").exists()
+
+
+def test_what_came_into_that_place_meanwhile_and_what_is_aside_both_stay(out, killed_between):
+    killed_between.mkdir()
+    (killed_between / "mine").write_text("the user's")
+    with pytest.raises(ExportError, match="from before is whole in .*replaced/onnx; move .* away"):
+        publish(out, "new")
+    assert (killed_between / "mine").read_text() == "the user's"
+    killed_between.rename(out / "moved away")
+    publish(out, "new")
+    assert (killed_between / "file").read_text() == "new"
+    assert not (out / ".staging").exists()
+
+
+def test_a_folder_that_its_file_system_cannot_rename_is_copied_aside(out, no_exchange, monkeypatch):
+    """An overlay of a container cannot rename what came with its image."""
+    publish(out, "old")
+    no_exchange(errno.EXDEV)
+    with monkeypatch.context() as patched:
+        fail_at(patched, "onnx", OSError(errno.EXDEV, "Invalid cross-device link"))
+        goal = publish(out, "new")
     assert (goal / "file").read_text() == "new"
     assert [path.name for path in out.iterdir()] == ["toy"]
 
@@ -260,3 +346,130 @@ def test_a_read_only_disk_is_an_export_error(out, monkeypatch):
     monkeypatch.setattr(Path, "mkdir", refuse)
     with pytest.raises(ExportError, match="Read-only file system; choose another --out"):
         publish(out, "x")
+
+
+def report(folder: Path, content: str = '{"schema": 1}') -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "report.json").write_text(content)
+    return folder
+
+
+@pytest.mark.parametrize("content", ['{"schema": 1}', '{"schema": 2}'])
+def test_free_places_empty_folders_and_artifacts_are_replaced(out, content):
+    check_goals(out, "toy", ["onnx"])
+    (out / "toy" / "onnx").mkdir(parents=True)
+    check_goals(out, "toy", ["onnx"])
+    report(out / "toy" / "onnx", content)
+    report(out / "toy" / "onnx.failed", content)
+    check_goals(out, "toy", ["onnx"])
+
+
+@pytest.mark.parametrize("name", ["onnx", "onnx.failed"])
+@pytest.mark.parametrize("report_json", [None, "not JSON", "{}", '{"schema": 9}'])
+def test_a_folder_that_no_export_made_is_no_artifacts_place(out, name, report_json):
+    mine = out / "toy" / name
+    mine.mkdir(parents=True)
+    (mine / "thesis.txt").write_text("two years of work")
+    if report_json is not None:
+        report(mine, report_json)
+    with pytest.raises(ExportError, match=f"{name} holds .*thesis.txt.* move it away, or choose"):
+        check_goals(out, "toy", ["onnx"])
+
+
+@pytest.mark.parametrize("name", ["toy", "toy/onnx", "toy/onnx.failed"])
+@pytest.mark.parametrize(
+    ("make", "what"),
+    [
+        (lambda path: path.write_text("mine"), "no folder"),
+        (os.mkfifo, "no folder"),
+        (lambda path: path.symlink_to(path.with_name("nothing")), "a link to nothing"),
+    ],
+)
+def test_what_is_no_folder_is_no_artifacts_place(out, name, make, what):
+    (out / name).parent.mkdir(parents=True)
+    make(out / name)
+    with pytest.raises(ExportError, match=f"{name} is {what}, and a folder belongs there; move it"):
+        check_goals(out, "toy", ["onnx"])
+
+
+@pytest.mark.parametrize(
+    "make", [Path.touch, lambda path: path.symlink_to(path.with_name("nothing"))]
+)
+def test_what_is_no_folder_is_not_published_over(out, make):
+    goal = out / "toy" / "onnx"
+    goal.parent.mkdir(parents=True)
+    make(goal)
+    with pytest.raises(ExportError, match="move it away, or choose another --out"):
+        publish(out, "new")
+    assert os.path.lexists(goal)
+    assert not goal.is_dir()
+
+
+@pytest.mark.parametrize("linked", ["toy", "toy/onnx"])
+def test_a_link_to_an_artifact_stays_and_what_it_leads_to_is_replaced(out, tmp_path, linked):
+    real = tmp_path / "big disk" / Path(linked).name
+    artifact = report(real / "onnx" if linked == "toy" else real)
+    (artifact.parent / "notes").write_text("the user's")
+    (out / linked).parent.mkdir(parents=True)
+    (out / linked).symlink_to(real)
+    check_goals(out, "toy", ["onnx"])
+    assert publish(out, "new") == out / "toy" / "onnx"
+    assert (out / linked).is_symlink()
+    assert [path.name for path in artifact.iterdir()] == ["file"]
+    assert sorted(path.name for path in artifact.parent.iterdir()) == ["notes", artifact.name]
+    assert not (out / ".staging").exists()
+
+
+def test_a_link_to_a_folder_that_no_export_made_is_refused(out, tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "keep").write_text("k")
+    (out / "toy").mkdir(parents=True)
+    (out / "toy" / "onnx").symlink_to(tmp_path / "mine")
+    with pytest.raises(ExportError, match="onnx holds keep, and no report.json"):
+        check_goals(out, "toy", ["onnx"])
+
+
+@pytest.mark.parametrize("name", [".staging", ".staging/toy-onnx"])
+def test_staging_that_is_a_planted_link_is_not_followed(out, tmp_path, name):
+    (tmp_path / "mine" / "toy-onnx").mkdir(parents=True)
+    (tmp_path / "mine" / "toy-onnx" / "keep").write_text("k")
+    (out / name).parent.mkdir(parents=True)
+    (out / name).symlink_to(tmp_path / "mine")
+    with pytest.raises(ExportError, match="is a link, and exports work in a folder; delete it"):
+        publish(out, "new")
+    assert (tmp_path / "mine" / "toy-onnx" / "keep").read_text() == "k"
+
+
+def test_an_artifact_is_on_disk_before_it_is_in_its_place(out, monkeypatch):
+    order, exchange = [], place.exchange
+    monkeypatch.setattr(place, "sync_tree", lambda folder: order.append(f"sync {folder.name}"))
+    monkeypatch.setattr(place, "sync_folder", lambda folder: order.append(f"sync {folder.name}"))
+    monkeypatch.setattr(
+        place, "exchange", lambda *paths: order.append("exchange") or exchange(*paths)
+    )
+    publish(out, "one")
+    publish(out, "two")
+    assert order == ["sync artifact", "sync toy", "sync artifact", "exchange", "sync toy"]
+
+
+def test_exports_with_other_temporary_folders_still_take_turns(out, tmp_path):
+    """Each process of a cluster's job has a TMPDIR of its own."""
+    (tmp_path / "other").mkdir()
+    child = (
+        f"import sys; sys.path.insert(0, {str(ROOT)!r})\n"
+        "from pathlib import Path\n"
+        "from export.place import staged\n"
+        f"with staged(Path({str(out)!r}), 'toy', 'onnx', lambda: print('waits', flush=True)): pass"
+    )
+    with staged(out, "toy", "onnx") as there:
+        (there.stage / "file").write_text("mine")
+        process = subprocess.Popen(
+            [sys.executable, "-c", child],
+            env={**os.environ, "TMPDIR": str(tmp_path / "other")},
+            stdout=subprocess.PIPE,
+        )
+        assert process.stdout.readline() == b"waits\n"
+        assert (there.stage / "file").read_text() == "mine"
+    assert process.wait() == 0
+    process.stdout.close()
+    assert not (out / ".staging").exists()
