@@ -31,6 +31,7 @@ from export.report import (
     as_dict,
     environment,
     failures,
+    now,
     read_report,
     write_report,
 )
@@ -188,6 +189,7 @@ def _judge(made: Made, format: Format, place: Place, said: Written) -> Report:
         cost=made.meter.read(format.name),
         environment=environment(format.lane),
         command=options.command,
+        created=now(),
         folder=str(goal),
     )
     write_report(report, place.stage)

@@ -6,6 +6,7 @@ import math
 import platform
 from collections.abc import Iterable
 from dataclasses import asdict, replace
+from datetime import datetime, timezone
 from importlib import metadata
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from export.lanes import LANES
 from export.results import Check, Cost, Report, Status
 
 SCHEMA = 2  # of what is written
-READS = (1, 2)  # schema 1 has neither `verdict` nor `warnings`
+READS = (1, 2)  # schema 1 has neither `verdict`, `warnings` nor `created`
 NAME = "report.json"
 PAGE = "report.html"
 CHUNK = 1 << 20
@@ -44,6 +45,11 @@ KINDS = {  # of what is read from a report's entries
 OPTIONS = {"classes": int, "image": list, "flavour": str, "batch_sizes": list, "seed": int}
 
 
+def now() -> str:
+    """The time in UTC, to the second, in ISO 8601."""
+    return datetime.now(timezone.utc).isoformat(timespec="seconds")
+
+
 def as_dict(report: Report) -> dict:
     """The content of report.json."""
     return {
@@ -53,6 +59,7 @@ def as_dict(report: Report) -> dict:
         "passed": report.passed,
         "verdict": report.verdict.value,
         "warnings": list(report.warnings),
+        "created": report.created,
         "weights": report.weights,
         "options": report.options,
         "artifact": report.artifact,
@@ -153,6 +160,7 @@ def from_dict(content: dict) -> Report:
         environment=content["environment"],
         command=tuple(content["command"]),
         warnings=tuple(content.get("warnings", ())),
+        created=content.get("created", ""),
     )
 
 

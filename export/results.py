@@ -66,6 +66,7 @@ class Report:
     environment: dict
     command: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()  # what no check fails for, and a user should know all the same
+    created: str = ""  # when, in ISO 8601 and UTC
     folder: str = field(default="", compare=False)  # where it lies now; not part of report.json
 
     @property

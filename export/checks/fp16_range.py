@@ -1,4 +1,4 @@
-"""Would the network survive in 16 bits? And, told beside it, in 8?"""
+"""Would the network survive in 16 bits?"""
 
 import math
 from dataclasses import replace
@@ -27,7 +27,7 @@ def fp16_range(trial: Trial) -> Check | None:
     told = [f"largest at {worst.name}", *_thin(trial.reference.halves)]
     noise = trial.reference.noise
     if noise:
-        told.append(f"rounding moves logits by {noise.fp16:.1e} std, {_in_8_bits(noise)}")
+        told.append(f"rounding moves logits by {noise.fp16:.1e} std")
     details = {"layers": [_entry(layer, trial) for layer in layers]}
 
     def judged(passed: bool, measured: float, allowed: float, unit: str = "") -> Check:
@@ -41,7 +41,7 @@ def fp16_range(trial: Trial) -> Check | None:
         told.append("what rounding does could not be measured")
         return replace(skipped("fp16-range", "; ".join(told)), details=details)
     if not noise.fp16 <= ROUNDED.largest:
-        told.append(f"keep {_hurt_most(noise, 'fp16')} in FP32")
+        told.append(f"keep {_hurt_most(noise)} in FP32")
         return judged(False, noise.fp16, ROUNDED.largest, "std")
     return judged(True, worst.largest, LARGEST)
 
@@ -60,22 +60,11 @@ def _thin(halves: tuple[Half, ...]) -> list[str]:
     return [f"{thin[0].subnormal:.1%} of {thin[0].name} is subnormal in float16{more}"]
 
 
-def _in_8_bits(noise: Noise) -> str:
-    """What 8 bits would do, which no format of ours asks for yet."""
-    if math.isnan(noise.int8):
-        return "in 8 bits not known"
-    told = f"in 8 bits by {noise.int8:.1e}"
-    if noise.int8 <= ROUNDED.largest:
-        return told
-    return f"{told}, too much, and most of it from {_hurt_most(noise, 'int8')}"
-
-
-def _hurt_most(noise: Noise, kind: str) -> str:
+def _hurt_most(noise: Noise) -> str:
     """The layer at which rounding adds most to the error of all layers before it."""
     before, jumps = 0.0, {}
     for layer in noise.layers:
-        error = getattr(layer, kind)
-        jumps[layer.name], before = error - before, max(before, error)
+        jumps[layer.name], before = layer.fp16 - before, max(before, layer.fp16)
     return max(jumps, key=jumps.get, default="the network")
 
 
@@ -85,7 +74,7 @@ def _entry(layer: Layer, trial: Trial) -> dict:
     noise = trial.reference.noise
     moved = next((one for one in noise.layers if one.name == layer.name), None) if noise else None
     if moved:
-        entry |= {"fp16_error": moved.fp16, "int8_error": moved.int8}
+        entry["fp16_error"] = moved.fp16
     into = {norm.name: norm.into for norm in trial.reference.norms if norm.into}
     owner = into.get(layer.name, layer.name)
     own = [half for half in trial.reference.halves if owner in half.name.split("/")[:-1]]

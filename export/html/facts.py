@@ -7,8 +7,11 @@ for granted: whatever is absent or of another type is left out, and nothing here
 import math
 from dataclasses import dataclass
 
+from export.html.values import mapping, number, png, positive, sequence, text, texts, time
+
 PASSED, FAILED, SKIPPED = "passed", "failed", "skipped"
-PARITY = "parity"
+PARITY, ENGINE = "parity", "engine"
+EXCEPT = "except"  # verified, all but the engine
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,28 @@ class Bug:
 
 
 @dataclass(frozen=True)
+class Guess:
+    """What a classifier takes a picture for."""
+
+    label: str
+    probability: float  # 0 to 1
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One of the user's pictures, and what model and artifact take it for, the likeliest first."""
+
+    name: str
+    png: str  # the network's input as a small PNG in base64; empty if there is none
+    model: tuple[Guess, ...]
+    artifact: tuple[Guess, ...]
+
+    @property
+    def agrees(self) -> bool:
+        return self.model[0].label == self.artifact[0].label
+
+
+@dataclass(frozen=True, kw_only=True)
 class Row:
     """A check."""
 
@@ -82,6 +107,7 @@ class Row:
     errors: Histogram | None = None
     layers: tuple[Layer, ...] = ()
     mutants: tuple[Mutant, ...] = ()
+    pictures: tuple[Picture, ...] = ()
     scaled: bool = False  # whether it measures on a scale, rather than counts
     lost: bool = False  # whether it measured on a scale, and no finite value
 
@@ -92,8 +118,15 @@ class Row:
             return None
         return self.allowed / self.measured
 
+    @property
+    def beyond(self) -> bool:
+        """Whether the measured value is over its limit; a check can fail beside a fine one."""
+        if self.lost:
+            return True
+        return self.scaled and self.measured is not None and self.measured > self.allowed
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, kw_only=True)
 class Facts:
     """A report."""
 
@@ -112,6 +145,8 @@ class Facts:
     options: dict[str, str]
     environment: dict[str, str]
     command: tuple[str, ...]
+    warnings: tuple[str, ...]
+    created: str  # when, in ISO 8601; empty if the report does not say
 
     def having(self, status: str) -> list[Row]:
         return [row for row in self.rows if row.status == status]
@@ -120,28 +155,42 @@ class Facts:
     def parity(self) -> Row | None:
         return next((row for row in self.rows if row.name == PARITY), None)
 
+    @property
+    def unasked_engine(self) -> Row | None:
+        """The check of the engine, if it was skipped: what was verified then is all but that."""
+        return next((row for row in self.having(SKIPPED) if row.name == ENGINE), None)
 
-def facts(told: dict) -> Facts:
-    """The facts in `told`, the content of a report.json."""
-    artifact, cost = mapping(told.get("artifact")), mapping(told.get("cost"))
-    rows = tuple(_row(mapping(check)) for check in sequence(told.get("checks")))
+    @property
+    def verdict(self) -> str:
+        """`failed`, `except` the engine, or `passed`: by the checks, whatever the report claims."""
+        if not self.passed:
+            return FAILED
+        return EXCEPT if self.unasked_engine else PASSED
+
+
+def facts(content: dict) -> Facts:
+    """The facts in `content`, that of a report.json."""
+    artifact, cost = mapping(content.get("artifact")), mapping(content.get("cost"))
+    rows = tuple(_row(mapping(check)) for check in sequence(content.get("checks")))
     failed = any(row.status == FAILED for row in rows)
     return Facts(
-        text(told.get("model")) or "unnamed",
-        text(told.get("format")) or "unknown format",
-        bool(rows) and not failed and told.get("passed") is True,
-        rows,
-        positive(artifact.get("bytes")),
-        texts(artifact.get("files")),
-        text(artifact.get("note")),
-        positive(cost.get("wall_s")),
-        positive(cost.get("cpu_s")),
-        positive(cost.get("peak_rss_bytes")),
-        texts(told.get("weights")),
-        {k: v for k, v in texts(artifact).items() if k not in ("bytes", "files", "note")},
-        texts(told.get("options")),
-        texts(told.get("environment")),
-        tuple(text(part) for part in sequence(told.get("command"))),
+        model=text(content.get("model")) or "unnamed",
+        format=text(content.get("format")) or "unknown format",
+        passed=bool(rows) and not failed and content.get("passed") is True,
+        rows=rows,
+        bytes=positive(artifact.get("bytes")),
+        files=texts(artifact.get("files")),
+        note=text(artifact.get("note")),
+        wall_s=positive(cost.get("wall_s")),
+        cpu_s=positive(cost.get("cpu_s")),
+        peak_rss_bytes=positive(cost.get("peak_rss_bytes")),
+        weights=texts(content.get("weights")),
+        artifact={k: v for k, v in texts(artifact).items() if k not in ("bytes", "files", "note")},
+        options=texts(content.get("options")),
+        environment=texts(content.get("environment")),
+        command=tuple(text(part) for part in sequence(content.get("command"))),
+        warnings=tuple(filter(None, map(text, sequence(content.get("warnings"))))),
+        created=time(content.get("created")),
     )
 
 
@@ -152,21 +201,36 @@ def _row(check: dict) -> Row:
     scaled = _scaled(measured, allowed, status)
     lost = scaled and _lost(measured)
     return Row(
-        text(check.get("name")) or "unnamed",
-        status if status in (PASSED, SKIPPED) and not lost else FAILED,
-        number(measured),
-        number(allowed),
-        text(check.get("unit")),
-        text(check.get("note")),
-        positive(detail.get("noise")),
-        _bug(detail.get("smallest_bug")),
-        _power(detail.get("power")),
-        _histogram(mapping(detail.get("errors"))),
-        tuple(_layers(detail.get("layers"))),
-        tuple(_mutants(detail.get("mutants"))),
-        scaled,
-        lost,
+        name=text(check.get("name")) or "unnamed",
+        status=status if status in (PASSED, SKIPPED) and not lost else FAILED,
+        measured=number(measured),
+        allowed=number(allowed),
+        unit=text(check.get("unit")),
+        note=text(check.get("note")),
+        noise=positive(detail.get("noise")),
+        bug=_bug(detail.get("smallest_bug")),
+        power=_power(detail.get("power")),
+        errors=_histogram(mapping(detail.get("errors"))),
+        layers=tuple(_layers(detail.get("layers"))),
+        mutants=tuple(_mutants(detail.get("mutants"))),
+        pictures=tuple(_pictures(detail.get("pictures"))),
+        scaled=scaled,
+        lost=lost,
     )
+
+
+def _pictures(entries):
+    for entry in map(mapping, sequence(entries)):
+        model, artifact = (tuple(_guesses(entry.get(key))) for key in ("model", "artifact"))
+        if model and artifact:
+            yield Picture(text(entry.get("name")), png(entry.get("png")), model, artifact)
+
+
+def _guesses(entries):
+    for entry in map(mapping, sequence(entries)):
+        probability = positive(entry.get("probability"))
+        if probability is not None and text(entry.get("label")):
+            yield Guess(text(entry.get("label")), min(probability, 1.0))
 
 
 def _scaled(measured, allowed, status: str) -> bool:
@@ -232,45 +296,3 @@ def _mutants(told):
             caught_by = tuple(filter(None, map(text, sequence(entry.get("caught_by")))))
             effect = positive(entry.get("effect"))
             yield Mutant(name, effect, caught_by, text(entry.get("note")))
-
-
-def mapping(value) -> dict:
-    return value if isinstance(value, dict) else {}
-
-
-def sequence(value) -> list:
-    return list(value) if isinstance(value, list | tuple) else []
-
-
-def text(value) -> str:
-    """A string, a number or a list of them as text; anything else is empty."""
-    if isinstance(value, list | tuple):
-        return ", ".join(filter(None, map(text, value)))
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
-        return ""
-    return "".join(map(_printable, str(value))).strip()
-
-
-def _printable(character: str) -> str:
-    if character.isprintable():
-        return character
-    return " " if character.isspace() else "\N{REPLACEMENT CHARACTER}"
-
-
-def texts(value) -> dict[str, str]:
-    return {text(k): text(v) for k, v in mapping(value).items() if text(k) and text(v)}
-
-
-def number(value) -> float | None:
-    """A finite number, or None."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    try:
-        return value if math.isfinite(value) else None
-    except OverflowError:  # a whole number beyond any float
-        return None
-
-
-def positive(value) -> float | None:
-    """A finite number from 0 up, or None."""
-    return value if number(value) is not None and value >= 0 else None

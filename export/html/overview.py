@@ -3,15 +3,19 @@
 import base64
 import hashlib
 import os
+from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import quote
 
 from export.errors import ArtifactError
-from export.html.facts import SKIPPED, Facts, facts, sequence
+from export.html.facts import EXCEPT, FAILED, PASSED, Facts, facts
 from export.html.page import POLICY, TEMPLATES, environment, verdict
 from export.html.panels import panels
+from export.html.values import sequence
 from export.report import NAME, PAGE, read_content
+
+WORDS = {PASSED: "verified", EXCEPT: "verified except engine", FAILED: "NOT verified"}
 
 
 @dataclass(frozen=True)
@@ -21,7 +25,7 @@ class Entry:
     facts: Facts
     told: dict
     folder: Path
-    where: str = ""  # the part of its path that others of the same name do not have
+    where: str = ""  # its path, if another has the same model and label
 
     @property
     def apart(self) -> str:
@@ -60,24 +64,21 @@ def collect(folders: list[Path]) -> Found:
 
 
 def _tell_apart(entries: list[Entry]) -> list[Entry]:
-    """The entries, with the place of each that has the model and the label of another."""
-    alike: dict[tuple[str, str], list[Path]] = {}
-    for entry in entries:
-        alike.setdefault((entry.facts.model, entry.label), []).append(entry.folder.resolve())
-    told = []
-    for entry in entries:
-        others = alike[entry.facts.model, entry.label]
-        where = _difference(entry.folder.resolve(), others) if len(others) > 1 else ""
-        told.append(replace(entry, where=where))
-    return told
+    """The entries, with the path of each that has the model and the label of another.
 
-
-def _difference(folder: Path, others: list[Path]) -> str:
-    """What is left of `folder` without the beginning and the end that all of `others` share."""
-    parts = [other.parts for other in others]
-    start = len(os.path.commonprefix(parts))
-    end = len(os.path.commonprefix([other[start:][::-1] for other in parts]))
-    return "/".join(folder.parts[start : len(folder.parts) - end]) or "."
+    Paths begin at the deepest folder that holds every entry.
+    """
+    if not entries:
+        return entries
+    folders = [entry.folder.resolve() for entry in entries]
+    base = os.path.commonpath(folders)
+    alike = Counter((entry.facts.model, entry.label) for entry in entries)
+    return [
+        replace(entry, where=os.path.relpath(folder, base))
+        if alike[entry.facts.model, entry.label] > 1
+        else entry
+        for entry, folder in zip(entries, folders, strict=True)
+    ]
 
 
 def is_within_an_artifact(path: Path) -> bool:
@@ -122,8 +123,10 @@ def render(found: Found, base: Path) -> str:
         lines=list(zip(found.entries, links, strict=True)),
         grid=_grid(found.entries, links, formats),
         wrong=[(e, _failures(e.facts)) for e in found.entries if not e.facts.passed],
-        passed=sum(fact.passed for fact in known),
-        skipped=sum(bool(fact.having(SKIPPED)) for fact in known),
+        counts=Counter(fact.verdict for fact in known),
+        verdict=_worst(known),
+        warned=_warnings(known),
+        words=WORDS,
         formats=formats,
         powers=any(fact.parity and fact.parity.power for fact in known),
         plots=panels(known, links),
@@ -149,6 +152,17 @@ def _link(folder: Path, base: Path) -> str:
     way = Path(os.path.relpath(folder.resolve(), base.resolve())).as_posix()
     page = f"/{PAGE}" if (folder / PAGE).exists() else "/"
     return f"./{quote(way)}{page}"
+
+
+def _worst(known: list[Facts]) -> str:
+    """The verdict of the page: as good as that of its worst artifact."""
+    found = {fact.verdict for fact in known}
+    return next(verdict for verdict in (FAILED, EXCEPT, PASSED) if verdict in found)
+
+
+def _warnings(known: list[Facts]) -> dict[str, int]:
+    """How many artifacts carry each warning."""
+    return dict(Counter(warning for fact in known for warning in fact.warnings))
 
 
 def _failures(fact: Facts) -> str:

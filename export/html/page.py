@@ -4,13 +4,14 @@ import os
 import shlex
 from dataclasses import dataclass
 from functools import cache
+from itertools import zip_longest
 from pathlib import Path
 
 from export.files import write_whole
-from export.html.facts import FAILED, SKIPPED, Facts, Row, facts
+from export.html.facts import EXCEPT, FAILED, PASSED, SKIPPED, Facts, Row, facts
 from export.html.plots import plots
 from export.html.quantities import cell, columns, heading
-from export.html.words import NOT_FINITE, duration, number, size, times
+from export.html.words import NOT_FINITE, duration, guess, number, size, times
 from export.lazy import need
 from export.report import PAGE
 
@@ -33,22 +34,29 @@ ASKS = {
 }
 
 
+SAID = {  # sign and word of each verdict
+    PASSED: ("✓", "Verified"),
+    EXCEPT: ("✓", "Verified except engine"),
+    FAILED: ("✗", "NOT verified"),
+}
+
+
 @dataclass(frozen=True)
 class Verdict:
     """What the page says first."""
 
-    status: str
+    status: str  # as Facts.verdict
     sign: str
     word: str
     lines: tuple[str, ...]
 
 
-def render(told: dict, lies: str | Path = "") -> str:
-    """The page of the report whose content is `told`; nothing in it is taken for markup.
+def render(content: dict, home: str | Path = "") -> str:
+    """The page of the report of such `content`; nothing in it is taken for markup.
 
-    `lies` is the folder where the artifact is or will be, if that is known.
+    `home` is the folder where the artifact is or will be, if that is known.
     """
-    known = facts(told)
+    known = facts(content)
     layered = [row for row in known.rows if row.layers]
     template = environment().get_template("report.html.j2")
     return template.render(
@@ -60,19 +68,21 @@ def render(told: dict, lies: str | Path = "") -> str:
         powers=any(row.power for row in known.rows),
         plots=plots(known),
         layered=layered,
+        pictured=[row for row in known.rows if row.pictures],
+        made=_made(known),
         columns={row.name: columns(row) for row in layered},
         command=shlex.join(known.command),
         can_be_built=EXPORT in known.command,
-        verify=shlex.join(("python", VERIFY, _seen_from_toolkit(lies))) if lies else "",
+        verify=shlex.join(("python", VERIFY, _seen_from_toolkit(home))) if home else "",
     )
 
 
-def write_page(told: dict, folder: Path, lies: str | Path = "") -> Path:
+def write_page(content: dict, folder: Path, home: str | Path = "") -> Path:
     """Write report.html into `folder`, whole, and say where it is.
 
-    `lies` as in `render`; it is another folder than `folder` while an export is in staging.
+    `home` as in `render`; it is another folder than `folder` while an export is in staging.
     """
-    return write_whole(Path(folder) / PAGE, render(told, lies))
+    return write_whole(Path(folder) / PAGE, render(content, home))
 
 
 @cache
@@ -87,7 +97,7 @@ def environment():
         lstrip_blocks=True,
     )
     made.filters |= {"number": number, "size": size, "duration": duration}
-    made.filters |= {"heading": heading, "cell": cell}
+    made.filters |= {"heading": heading, "cell": cell, "guess": guess, "zip": zip_longest}
     made.globals["not_finite"] = NOT_FINITE
     made.globals["style"] = (TEMPLATES / "style.css").read_text(encoding="utf-8")
     return made
@@ -96,9 +106,7 @@ def environment():
 def verdict(known: Facts) -> Verdict:
     """Verified or not, and why, in sentences."""
     failed, skipped = known.having(FAILED), known.having(SKIPPED)
-    lines = []
-    for row in failed:
-        lines.append(f"{row.name} failed: {_failure(row)}")
+    lines = [f"{row.name} failed: {_failure(row)}" for row in failed]
     if known.passed:
         lines.append(_success(known))
     elif not failed:
@@ -108,9 +116,7 @@ def verdict(known: Facts) -> Verdict:
         lines.append(f"{row.name} was not checked: {row.note or 'no reason was written down'}")
     if known.note:
         lines.append(f"How it was written: {known.note}")
-    if known.passed:
-        return Verdict("passed", "✓", "Verified", tuple(lines))
-    return Verdict("failed", "✗", "NOT verified", tuple(lines))
+    return Verdict(known.verdict, *SAID[known.verdict], tuple(lines))
 
 
 def _failure(row: Row) -> str:
@@ -147,6 +153,13 @@ def _tiles(known: Facts) -> list[tuple[str, str, str]]:
         ("Processor time", duration(known.cpu_s), "all processes"),
         ("Peak memory", size(known.peak_rss_bytes), "all processes together"),
     ]
+
+
+def _made(known: Facts) -> str:
+    """When the artifact was made, and by which version of the toolkit."""
+    version = known.environment.get("keras-nets", "")
+    by = f"by keras-nets {version}" if version else ""
+    return " ".join(filter(None, (known.created.replace("T", " ").replace("+00:00", " UTC"), by)))
 
 
 def _seen_from_toolkit(folder: str | Path) -> str:

@@ -34,14 +34,13 @@ QUANTITIES = {
     "allowed": Quantity("Allowed, std"),
     "largest": Quantity("Largest activation"),
     "fp16_error": Quantity("FP16 error, std"),
-    "int8_error": Quantity("INT8 error, std"),
     "subnormal_weights": Quantity("Weights subnormal in FP16", percent),
     "zero_weights": Quantity("Weights 0 in FP16", percent),
 }
 FIGURES = (
     Figure("Error layer by layer", "error, std", ("error",)),
     Figure("Largest activation of each layer", "absolute value", ("largest",), 65504),
-    Figure("Predicted error of each layer", "error, std", ("fp16_error", "int8_error")),
+    Figure("Predicted error of each layer", "error, std", ("fp16_error",)),
     Figure(
         "Weights that lose precision in FP16",
         "share of a layer's weights",

@@ -71,7 +71,7 @@ def _marks(place: int, row: Row) -> list[_Mark]:
     if row.lost:
         seen.append(_Mark(place, None, NOT_FINITE, ">", FAILED, (ABOVE,)))
     elif row.measured is not None:
-        colour = FAILED if row.status == "failed" else MEASURED
+        colour = FAILED if row.beyond else MEASURED
         words = number(row.measured, row.unit)
         seen.append(_Mark(place, ratio(row.measured), words, "D", colour, (ABOVE,)))
     if row.noise is not None:

@@ -49,6 +49,11 @@ def times(value: float) -> str:
     return f"{float(f'{value:.2g}'):,.{0 if value >= 10 else 1}f} times"
 
 
+def guess(value) -> str:
+    """A label and its probability: tench 93 %; nothing for None."""
+    return f"{value.label} {value.probability:.0%}".replace("%", " %") if value else MISSING
+
+
 def brief(name: str, most: int = 22) -> str:
     """A name that fits into a figure."""
     half = (most - 1) // 2

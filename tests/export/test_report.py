@@ -51,8 +51,8 @@ def strictly(text: str) -> dict:
 def test_the_content_is_schema_2():
     told = as_dict(REPORT)
     assert list(told) == [
-        "schema", "model", "format", "passed", "verdict", "warnings", "weights", "options",
-        "artifact", "checks", "cost", "environment", "command",
+        "schema", "model", "format", "passed", "verdict", "warnings", "created", "weights",
+        "options", "artifact", "checks", "cost", "environment", "command",
     ]  # fmt: skip
     assert (told["schema"], told["passed"], told["verdict"]) == (2, True, "verified except engine")
     assert told["checks"][0] == {
@@ -143,7 +143,7 @@ def test_a_folder_without_a_report_says_what_to_name(tmp_path):
 
 
 def test_a_report_of_schema_1_is_still_read(tmp_path):
-    old = {k: v for k, v in as_dict(REPORT).items() if k not in ("verdict", "warnings")}
+    old = {k: v for k, v in as_dict(REPORT).items() if k not in ("verdict", "warnings", "created")}
     (tmp_path / "report.json").write_text(json.dumps({**old, "schema": 1}))
     assert read_report(tmp_path) == REPORT
 

@@ -13,6 +13,7 @@ from export.formats import FORMATS
 from export.gate import divergence, power
 from export.gate.divergence import Divergence, LayerError
 from export.gate.power import Mutant, Power
+from export.pictures import Answers, side_by_side
 from export.reference import Half, Layer, LayerNoise, Noise, Reference, Totals
 from export.report import as_dict
 from export.results import Cost, Report
@@ -46,8 +47,10 @@ def content(model="vgg13", format="onnx", *, parity=3.8e-6, passed=True, size=53
             artifact={"bytes": size, "files": {"model.onnx": "ca27" * 16}},
             options={"classes": 1000, "image": [224, 224, 3], "flavour": "paddle", "seed": 0},
             cost=Cost(21.4, 30.1, 1_900_000_000),
-            environment={"python": "3.11.7", "tensorflow": "2.21.0"},
+            environment={"keras-nets": "0.1.0", "python": "3.11.7", "tensorflow": "2.21.0"},
             command=command,
+            warnings=("random weights: for trying only",),
+            created="2026-11-20T08:30:00+00:00",
         )
     )
 
@@ -72,9 +75,20 @@ def _parity(worst: float, passed: bool):
         **limit.details,
         **divergence.as_details(Divergence(layers)),
         **power.as_details(Power(MUTANTS)),
+        "pictures": _pictures(),
     }
     note = "top-1 equal on 8 of 8"
     return verdict("parity", passed, worst, limit.allowed, "std", note, details)
+
+
+def _pictures():
+    """Two pictures that the model and the artifact take for the same, and one that they do not."""
+    dice = np.random.default_rng(0)
+    images = np.sort(dice.random((3, 32, 32, 3)), axis=1).astype(np.float32)
+    logits = dice.standard_normal((3, 5)) * 4
+    other = np.concatenate([logits[:2], -logits[2:]])
+    labels = ("tench", "goldfish", "great white shark", "tiger shark", "hammerhead")
+    return side_by_side(images, Answers(logits, other), ("a.jpg", "b.jpg", "<i>c.jpg"), labels)
 
 
 def ranges(*largest: float, error: float = 2e-3):

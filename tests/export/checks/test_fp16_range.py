@@ -58,7 +58,7 @@ def test_weights_that_lose_precision_are_told_and_do_not_fail(honest):
     assert check.status is Status.PASSED
     assert check.note == (
         "largest at conv; 50.0% of b is subnormal in float16, and over 1% of 1 more weights; "
-        "rounding moves logits by 1.0e-02 std, in 8 bits by 1.0e-01"
+        "rounding moves logits by 1.0e-02 std"
     )
 
 
@@ -100,19 +100,12 @@ def test_an_overflow_fails_with_or_without_a_simulation(honest):
     assert check.note.endswith("keep deep in FP32")
 
 
-@pytest.mark.parametrize(
-    ("int8", "told"),
-    [
-        (0.1, "in 8 bits by 1.0e-01"),
-        (0.6, "in 8 bits by 6.0e-01, too much, and most of it from logits"),
-        (float("nan"), "in 8 bits not known"),
-    ],
-)
-def test_what_8_bits_would_do_is_told_and_fails_nothing(honest, int8, told):
-    layers = (LayerNoise("conv", 0, 0, 0.02), LayerNoise("logits", 0, 0, int8))
-    check = judged(honest, noise=Noise(1e-5, 1e-2, int8, layers))
+def test_nothing_is_said_of_a_precision_that_was_not_asked_for(honest):
+    layers = (LayerNoise("conv", 0, 0, 0.02), LayerNoise("logits", 0, 0, 0.6))
+    check = judged(honest, noise=Noise(1e-5, 1e-2, 0.6, layers))
     assert check.status is Status.PASSED
-    assert check.note.endswith(told)
+    assert "8 bits" not in check.note
+    assert not any("int8_error" in layer for layer in check.details["layers"])
 
 
 def test_shares_are_of_all_weights_of_the_layer(honest):

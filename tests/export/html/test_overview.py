@@ -73,7 +73,8 @@ def test_what_failed_is_named_beside_the_verdict(tmp_path):
     put(tmp_path / "onnx.failed", content(passed=False, parity=0.37))
     page = overview.render(overview.collect([tmp_path]), tmp_path)
     assert "1 of 2 artifacts verified" in page
-    assert "<strong>vgg13 onnx (onnx.failed)</strong> is not verified: parity failed" in page
+    folded = page[page.index("<details>") : page.index("</details>")]
+    assert "<strong>vgg13 onnx (onnx.failed)</strong>: parity failed" in folded
 
 
 def test_reasons_do_not_run_into_each_other(tmp_path):
@@ -94,20 +95,23 @@ def test_artifacts_of_the_same_name_are_told_apart_by_their_folders(tmp_path):
     assert labels == [
         ("alexnet", "onnx"),
         ("vgg13", "onnx (onnx.failed)"),
-        *(("vgg13", f"onnx in {place}") for place in ("a", "b c/d", "b c/e")),
-        *(("vgg13", f"savedmodel in {place}") for place in ("a", "b c/d", "b c/e")),
+        *(("vgg13", f"onnx in {place}/vgg13/onnx") for place in ("a", "b c/d", "b c/e")),
+        *(
+            ("vgg13", f"savedmodel in {place}/vgg13/savedmodel")
+            for place in ("a", "b c/d", "b c/e")
+        ),
     ]
     page = overview.render(found, tmp_path)
     for place in ("a", "b c/d", "b c/e"):
-        assert f"<span>onnx in {place}</span>" in page  # the table
-        assert page.count(f"<small>in {place}</small>") == 2  # at a glance
+        assert f"<span>onnx in {place}/vgg13/onnx</span>" in page  # the table
+        assert page.count(f"<small>in {place}/vgg13/onnx</small>") == 1  # at a glance
 
 
 def test_a_folder_within_another_is_told_from_it(tmp_path):
     put(tmp_path / "onnx", content())
     put(tmp_path / "old" / "onnx", content())
     found = overview.collect([tmp_path])
-    assert [entry.label for entry in found.entries] == ["onnx in .", "onnx in old"]
+    assert [entry.label for entry in found.entries] == ["onnx in old/onnx", "onnx in onnx"]
 
 
 def test_only_the_script_that_belongs_to_the_page_may_run(tmp_path):
@@ -125,3 +129,25 @@ def test_a_page_of_many_models_stays_small_and_the_same(tmp_path):
     page = overview.render(overview.collect([tmp_path]), tmp_path)
     assert len(page.encode()) < 300_000
     assert overview.render(overview.collect([tmp_path]), tmp_path) == page
+
+
+def test_the_header_counts_verdicts_and_warnings(tmp_path):
+    put(tmp_path / "onnx", content())
+    whole = content(format="savedmodel")
+    whole["checks"] = [check for check in whole["checks"] if check["name"] != "engine"]
+    put(tmp_path / "savedmodel", {**whole, "warnings": []})
+    page = overview.render(overview.collect([tmp_path]), tmp_path)
+    assert '<header class="verdict except">' in page
+    assert "2 of 2 artifacts verified, 1 except the engine" in page
+    assert '<p class="warning">random weights: for trying only (1 artifact)</p>' in page
+    assert '<span class="badge except">verified except engine</span>' in page
+    assert '<span class="badge passed">verified</span></td>' in page
+
+
+def test_what_failed_stands_beside_a_fine_error_at_a_glance(tmp_path):
+    known = content()
+    known["checks"][1]["status"] = "failed"
+    put(tmp_path / "onnx", {**known, "passed": False})
+    put(tmp_path / "savedmodel", content(format="savedmodel"))
+    page = overview.render(overview.collect([tmp_path]), tmp_path)
+    assert '3.8e-06 <span aria-hidden="true">✗</span> weights</a>' in page

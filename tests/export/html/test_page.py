@@ -1,5 +1,6 @@
 """The page of one report, as text: verdict first, everything escaped, nothing from outside."""
 
+import base64
 import copy
 import html
 import re
@@ -213,3 +214,47 @@ def test_a_broken_plotting_library_costs_the_page_and_not_the_artifact(tmp_path,
 def test_the_page_of_a_report_is_that_of_its_json(tmp_path, page):
     pipeline._draw(from_dict(content()), tmp_path, print)
     assert (tmp_path / "report.html").read_text(encoding="utf-8") == page
+
+
+def test_what_was_never_checked_stands_in_the_verdict_and_has_its_own_colour():
+    page = render(content())
+    assert '<header class="verdict except">' in page
+    assert "✓</span> Verified except engine</p>" in page
+    assert "engine was not checked: needs a GPU" in page
+    known = content()
+    known["checks"] = [check for check in known["checks"] if check["name"] != "engine"]
+    assert '<header class="verdict passed">' in render(known)
+
+
+def test_warnings_stand_under_the_verdict():
+    assert '<p class="warning">random weights: for trying only</p>' in render(content())
+    assert 'class="warning"' not in render({**content(), "warnings": [3.5, None, {}][1:]})
+
+
+def test_the_page_says_when_and_by_what_it_was_made():
+    assert "Made 2026-11-20 08:30:00 UTC by keras-nets 0.1.0" in render(content())
+    unknown = render({**plain(), "environment": {}, "created": "yesterday"})
+    assert ">Made " not in unknown
+
+
+def test_pictures_stand_beside_what_both_take_them_for():
+    page = render(content())
+    assert page.count('<img src="data:image/png;base64,') == 3
+    assert '<strong>&lt;i&gt;c.jpg</strong> <span class="badge failed">differs</span>' in page
+    assert page.count(">differs<") == 1
+
+
+def test_a_picture_of_a_foreign_report_is_shown_only_if_it_is_a_small_png():
+    known = content()
+    pictures = next(c for c in known["checks"] if c["name"] == "parity")["details"]["pictures"]
+    gif = base64.b64encode(b"GIF89a").decode()
+    for entry, png in zip(pictures, (gif, '"><script>', "A" * 10**6), strict=True):
+        entry["png"] = png
+    page = render(known)
+    assert "<img" not in page and "<strong>a.jpg</strong>" in page
+
+
+def test_a_failed_check_beside_a_fine_error_draws_no_red_diamond():
+    fine, wrong = render(content(passed=False)), render(content(passed=False, parity=0.37))
+    assert "--failed" in re.search(r"<svg.*?</svg>", wrong, re.S)[0]
+    assert "--failed" not in re.search(r"<svg.*?</svg>", fine, re.S)[0]

@@ -51,8 +51,13 @@ def chance_row(dice: random.Random) -> Row:
     measured = dice.choice((anywhere(dice, allowed), anywhere(dice, allowed), 0.0, None))
     noise, bug = anywhere(dice, measured or allowed), anywhere(dice, measured or allowed)
     name, status = dice.choice(("parity", "x" * 40)), dice.choice(("passed", "failed"))
-    return Row(name, status, measured, allowed, "std", "", noise, Bug(bug), scaled=True,
-               lost=measured is None)  # fmt: skip
+    found = {"measured": measured, "allowed": allowed, "noise": noise, "bug": Bug(bug)}
+    return row(name, status=status, lost=measured is None, **found)
+
+
+def row(name: str, **content) -> Row:
+    known = {"status": "passed", "allowed": 1e-4, "unit": "std", "note": "", "scaled": True}
+    return Row(name=name, **{**known, **content})
 
 
 @pytest.mark.parametrize("seed", range(2))
@@ -68,7 +73,7 @@ def test_labels_never_touch(overlaps, seed):
     [(0.31, 1.3e-5, 0.611), (1e-4, 1e-4, 1e-4), (3.7e-6, 9e-5, 1.1e-4), (0.0, 0.0, 1e-9)],
 )
 def test_labels_do_not_touch_where_values_are_close(overlaps, measured, noise, bug):
-    room([Row("parity", "passed", measured, 1e-4, "std", "", noise, Bug(bug), scaled=True)])
+    room([row("parity", measured=measured, noise=noise, bug=Bug(bug))])
     assert overlaps == []
 
 
