@@ -5,18 +5,22 @@ with ServingClient("grpc://127.0.0.1:8500", "vgg13") as client:
         print(f"{guess.probability:.3f} {guess.label}")
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass
+from functools import cached_property
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import numpy as np
 
-from export.serving.pictures import check_picture
-from export.serving.retry import Backoff, ServerError, retrying
+from export.serving.address import Which, parse_address
+from export.serving.answers import read_classes, read_logits
+from export.serving.pictures import check_picture, read_picture
+from export.serving.retry import Backoff, Deadline, ServerError, retrying
 from export.serving.savedmodel import Signature
 
 TOP = 5
+LONGEST_S = 86400.0  # a socket's clock ends at some 10**9 s
 
 
 @dataclass(frozen=True)
@@ -27,46 +31,52 @@ class Guess:
     probability: float
 
 
+@dataclass(eq=False, repr=False)
 class ServingClient:
-    """Requests to one model of one server. One client serves many threads."""
+    """Requests to one model of one server. One client serves many threads.
 
-    def __init__(
-        self,
-        url: str,
-        model: str,
-        *,
-        version: int | None = None,
-        label: str | None = None,
-        timeout: float = 30.0,
-        backoff: Backoff | None = None,
-        connections: int = 32,
-    ):
-        """Connect to http://HOST:PORT, https://HOST or grpc://HOST:PORT at the first request.
+    Args:
+        url: http://HOST:PORT, https://HOST, grpc://HOST:PORT or, with TLS, grpcs://HOST:PORT. Of
+            USER:PASSWORD@ before the host a header Authorization is made.
+        version: a number, or `label`: "stable" or "canary"; neither is the newest version.
+        timeout: seconds that one try may take, to the last byte of its answer; a retry has as many
+            again, within the `total` of `backoff`.
+        connections: REST connections kept open, as many as there are threads.
+        headers: sent with every request, in gRPC as metadata; never printed.
 
-        Args:
-            version: a number, or `label`: "stable" or "canary"; neither is the newest version.
-            timeout: seconds that one try may take; a retry has as many again.
-            connections: REST connections kept open, as many as there are threads.
+    It connects at the first request. An answer over 16 MiB is refused. Raises ValueError for what
+    cannot be asked; its methods raise ServerError, whatever the server does, and nothing else.
+    """
 
-        Raises ValueError for a URL of another kind.
-        """
-        if version is not None and label is not None:
-            raise ValueError("ask for a version or for a label, not for both")
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https", "grpc") or not parts.netloc:
-            raise ValueError(f"a server is http://HOST:PORT or grpc://HOST:PORT. Received: {url!r}")
-        self.backoff = backoff or Backoff()
-        self._signatures = None
-        if parts.scheme == "grpc":
+    url: str
+    model: str
+    _: KW_ONLY
+    version: int | None = None
+    label: str | None = None
+    timeout: float = 30.0
+    backoff: Backoff | None = None
+    connections: int = 32
+    headers: Mapping[str, str] | None = None
+
+    def __post_init__(self):
+        address = parse_address(self.url, self.headers)
+        which = Which(self.model, self.version, self.label)
+        if not 0 < self.timeout <= LONGEST_S or self.connections < 1:
+            raise ValueError(
+                f"a try takes more than 0 and at most {LONGEST_S:.0f} s, over at least 1 "
+                f"connection. Received: {self.timeout} s, {self.connections} connections"
+            )
+        self.backoff = self.backoff or Backoff()
+        if address.scheme in ("grpc", "grpcs"):
+            # gRPC's own log copies what a server says to the terminal, escape sequences and all.
+            os.environ.setdefault("GRPC_VERBOSITY", "NONE")
             from export.serving.rpc import Rpc
 
-            self.transport = Rpc(parts.netloc, model, timeout, version, label)
+            self.transport = Rpc(address, which)
         else:
             from export.serving.rest import Rest
 
-            which = f"/versions/{version}" if version is not None else ""
-            which = f"/labels/{label}" if label is not None else which
-            self.transport = Rest(url, model, which, timeout, connections)
+            self.transport = Rest(address, which, self.connections)
 
     def __enter__(self):
         return self
@@ -80,9 +90,11 @@ class ServingClient:
 
     def signatures(self) -> dict[str, Signature]:
         """Return what the served version offers, asked for once."""
-        if self._signatures is None:
-            self._signatures = self._retry(self.transport.signatures)
         return self._signatures
+
+    @cached_property
+    def _signatures(self) -> dict[str, Signature]:
+        return self._retry(self.transport.signatures)
 
     def status(self) -> dict[int, str]:
         """Return the state of each version that the server knows, such as "AVAILABLE"."""
@@ -92,20 +104,28 @@ class ServingClient:
         """Return the likeliest classes of each picture, a JPEG or PNG file or its bytes.
 
         Raises ServerError where the server refuses or the retries are used up, ValueError where a
-        picture is not whole.
+        picture is not there or not whole.
         """
         encoded = [_bytes_of(picture) for picture in pictures]
+        if not encoded:
+            return []
         outputs = self._predict({"encoded": encoded}, "classify")
         return [
-            [Guess(_text(label), float(p)) for label, p in zip(labels, row, strict=True)]
-            for labels, row in zip(outputs["labels"], outputs["probabilities"], strict=True)
+            [Guess(label, probability) for label, probability in row]
+            for row in read_classes(outputs, len(encoded))
         ]
 
     def predict(self, images: np.ndarray) -> np.ndarray:
-        """Return the logits (batch, classes) of normalised images (batch, height, width, 3)."""
+        """Return the logits (batch, classes) of normalised images (batch, height, width, 3).
+
+        Raises ValueError where there is no image, or a pixel is infinite or NaN.
+        """
         images = np.asarray(images, np.float32)
-        logits = self._predict({"image": images}, "serving_default")["logits"]
-        return np.asarray(logits, np.float32)  # numbers of JSON have no type
+        if not images.size or not np.isfinite(images).all():
+            raise ValueError(
+                f"images are at least one, of finite numbers. Received: {list(images.shape)}"
+            )
+        return read_logits(self._predict({"image": images}, "serving_default"), len(images))
 
     def guess(self, logits: np.ndarray, labels: Sequence[str] = ()) -> list[list[Guess]]:
         """Return the likeliest classes of logits (batch, classes), by label or by number.
@@ -124,25 +144,25 @@ class ServingClient:
             for row, places in zip(probabilities, best, strict=True)
         ]
 
-    def _predict(self, inputs: dict, signature: str) -> dict[str, np.ndarray]:
-        return self._retry(lambda: self.transport.predict(inputs, signature))
+    def _predict(self, inputs: dict, signature: str) -> dict:
+        return self._retry(lambda seconds: self.transport.predict(inputs, signature, seconds))
 
-    def _retry(self, call):
-        return retrying(call, self.backoff)
+    def _retry(self, ask: Callable):
+        """Return `ask(seconds)`, given what a try may take, tried again by the backoff."""
+        deadline = Deadline(self.backoff.total)
+        return retrying(
+            lambda: ask(min(self.timeout, deadline.left())), self.backoff, deadline=deadline
+        )
 
 
 def _bytes_of(picture) -> bytes:
-    data = picture if isinstance(picture, bytes) else Path(picture).read_bytes()
+    if not isinstance(picture, bytes):
+        return read_picture(Path(picture))
     try:
-        check_picture(data)
+        check_picture(picture)
     except ValueError as error:
-        name = f"{len(data)} bytes" if isinstance(picture, bytes) else str(picture)
-        raise ValueError(f"{name}: {error}") from error
-    return data
-
-
-def _text(label) -> str:
-    return label.decode("utf-8", "replace") if isinstance(label, bytes) else str(label)
+        raise ValueError(f"{len(picture)} bytes: {error}") from error
+    return picture
 
 
 __all__ = ["Backoff", "Guess", "ServerError", "ServingClient"]

@@ -5,12 +5,37 @@ What follows the end of a picture is not looked at: phones append a film to it.
 """
 
 import re
+from pathlib import Path
 
+from export.errors import ArtifactError
+from export.files import read_bounded
+
+LARGEST = 64 << 20  # bytes of a picture's file
 PNG, JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"
 # In coded pixels 0xFF is followed by 0, or by the number of a restart. All else ends them.
 _MARKER = re.compile(rb"\xff([^\x00\xff\xd0-\xd7])")
 _END, _START_OF_SCAN = b"\xd9", b"\xda"
 _ALONE = (b"\x01", b"\xd8", b"\xd9")  # no length follows these
+
+
+def read_picture(path: Path) -> bytes:
+    """Return the bytes of a file that holds a whole JPEG or PNG.
+
+    Raises ValueError, which names it, where it is not there, is no regular file of at most
+    `LARGEST` bytes, or no whole picture.
+    """
+    try:
+        data = read_bounded(path, LARGEST)
+        check_picture(data)
+    except IsADirectoryError as error:
+        raise ValueError(f"{path} is a folder, no picture") from error
+    except OSError as error:
+        raise ValueError(f"{path} cannot be read: {error.strerror}") from error
+    except ArtifactError as error:
+        raise ValueError(f"{error}, so no picture to send") from error
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+    return data
 
 
 def check_picture(data: bytes) -> None:

@@ -1,5 +1,6 @@
 """Try again, later and later, what may succeed later."""
 
+import math
 import random
 import time
 from collections.abc import Callable
@@ -16,13 +17,32 @@ class ServerError(ExportError):
         self.retryable = retryable
 
 
-@dataclass(frozen=True)
+class Deadline:
+    """A moment, so many seconds from when it is made; infinity is never."""
+
+    def __init__(self, seconds: float):
+        self.ends = time.monotonic() + seconds
+
+    def left(self) -> float:
+        """Seconds until then, 0 once it has passed."""
+        return max(0.0, self.ends - time.monotonic())
+
+
+@dataclass(frozen=True, kw_only=True)
 class Backoff:
-    """How often and how long to wait; seconds."""
+    """How often to try again and how long to wait; seconds."""
 
     retries: int = 5
     first: float = 0.05
     longest: float = 5.0
+    total: float = math.inf  # of all tries and waits together
+
+    def __post_init__(self):
+        if self.retries < 0 or not (self.first >= 0 and self.longest >= 0 and self.total > 0):
+            raise ValueError(
+                "retries and waits are at least 0, and all together take more than 0 seconds. "
+                f"Received: {self}"
+            )
 
     def delay(self, attempt: int, chance: float) -> float:
         """Seconds before retry number `attempt` (from 0), for a `chance` in 0..1.
@@ -30,19 +50,29 @@ class Backoff:
         Anything from nothing to a limit that doubles: clients that failed together must not come
         back together.
         """
-        return chance * min(self.longest, self.first * 2**attempt)
+        return chance * min(self.longest, self.first * 2 ** min(attempt, 60))
 
 
-def retrying(call: Callable, backoff: Backoff, *, sleep=time.sleep, chance=random.random):
+def retrying(
+    call: Callable,
+    backoff: Backoff,
+    deadline: Deadline | None = None,
+    *,
+    sleep=time.sleep,
+    chance=random.random,
+):
     """Return `call()`, called again after each ServerError that is retryable.
 
-    Raises the last error once the retries are used up.
+    Raises the last error once the retries are used up, or the next one would begin after the
+    deadline, which is `backoff.total` from now where none is given.
     """
+    deadline = deadline or Deadline(backoff.total)
     for attempt in range(backoff.retries):
         try:
             return call()
         except ServerError as error:
-            if not error.retryable:
+            wait = backoff.delay(attempt, chance())
+            if not error.retryable or wait >= deadline.left():
                 raise
-            sleep(backoff.delay(attempt, chance()))
+        sleep(wait)
     return call()

@@ -1,5 +1,7 @@
 """TensorProto to numpy and back, without TensorFlow."""
 
+import math
+
 import numpy as np
 
 from export.serving.protos import messages
@@ -11,6 +13,7 @@ KINDS = {
     "DT_INT32": ("<i4", "int_val"),
     "DT_INT64": ("<i8", "int64_val"),
 }
+LARGEST_FILL = 1 << 24  # values that a single one may stand for: a few bytes claim any shape
 
 
 def to_proto(values, dtype: str):
@@ -35,7 +38,7 @@ def to_proto(values, dtype: str):
 def from_proto(proto) -> np.ndarray:
     """Return the values of a TensorProto; of strings, an array of bytes objects.
 
-    Raises ValueError for an unknown dtype, or fewer values than the shape says.
+    Raises ValueError for an unknown dtype, or values that do not fill the shape.
     """
     dtype = messages().DataType.Name(proto.dtype)
     shape = tuple(dim.size for dim in proto.tensor_shape.dim)
@@ -47,7 +50,9 @@ def from_proto(proto) -> np.ndarray:
         values = np.frombuffer(proto.tensor_content, KINDS[dtype][0])
     else:
         values = np.asarray(getattr(proto, KINDS[dtype][1]), KINDS[dtype][0])
-    count = int(np.prod(shape))
-    if len(values) == 1 and count > 1:  # a single value stands for all of them
+    if any(side < 0 for side in shape):
+        raise ValueError(f"a tensor cannot have the shape {list(shape)}")
+    count = math.prod(shape)
+    if len(values) == 1 and 1 < count <= LARGEST_FILL:  # a single value stands for all of them
         return np.full(shape, values[0])
     return values.reshape(shape)

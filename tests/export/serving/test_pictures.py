@@ -1,12 +1,13 @@
 """A picture that is cut short is told from one with something inside it or after it."""
 
 import io
+import os
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from export.serving.pictures import check_picture
+from export.serving.pictures import check_picture, read_picture
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (96, 64, 3), np.uint8)
 
@@ -70,3 +71,17 @@ def test_a_jpeg_of_markers_without_pixels_is_refused_in_time():
         check_picture(b"\xff\xd8" + b"\xff\xe1\0\0" * 1_000_000)
     with pytest.raises(ValueError, match="cut short"):
         check_picture(b"\xff\xd8\xff\xda\0\2" + b"\xff" * 10_000_000)
+
+
+def test_a_file_that_is_no_picture_is_named_at_once(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "cut.png").write_bytes(PICTURES["PNG"][:60])
+    for name, text in {
+        "pipe": "no regular file",
+        "cut.png": "cut short",
+        "none.jpg": "cannot be read: No such file",
+        "": "is a folder",
+    }.items():
+        with pytest.raises(ValueError, match=text) as caught:
+            read_picture(tmp_path / name)
+        assert str(tmp_path / name) in str(caught.value)

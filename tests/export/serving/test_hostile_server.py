@@ -1,0 +1,435 @@
+"""The client against servers that drip, flood, lie and shout: our error, in time, in a line."""
+
+import base64
+import gzip
+import json
+import subprocess
+import sys
+import time
+import tracemalloc
+from pathlib import Path
+
+import grpc
+import numpy as np
+import pytest
+from hostile_server import grpc_server, http, raw_server
+
+from export.serving.client import Backoff, ServerError, ServingClient
+from export.serving.exchange import LARGEST
+from export.serving.protos import messages
+from export.serving.tensors import to_proto
+from export.serving.warmup import sample_png
+
+ROOT = Path(__file__).resolve().parents[3]
+ONCE = Backoff(retries=0)
+IMAGES = np.zeros((2, 8, 8, 3), np.float32)
+PASSWORD = "s3cret-Pa55"
+
+
+def asking(url, **options):
+    return ServingClient(url, "toy", **{"backoff": ONCE, "timeout": 5, **options})
+
+
+def error_of(url, ask=lambda client: client.predict(IMAGES), **options) -> str:
+    with asking(url, **options) as client, pytest.raises(ServerError) as caught:
+        ask(client)
+    line = str(caught.value)
+    assert line.isprintable()
+    assert len(line) < 600
+    return line
+
+
+def drip(piece: bytes, before: bytes = b""):
+    def answer(connection, _head):
+        connection.sendall(before)
+        for _ in range(2000):
+            connection.sendall(piece)
+            time.sleep(0.02)
+
+    return answer
+
+
+def flood(piece: bytes, before: bytes = b""):
+    def answer(connection, _head):
+        connection.sendall(before)
+        while True:
+            connection.sendall(piece)
+
+    return answer
+
+
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        drip(b"H"),
+        drip(b"x", b"HTTP/1.1 200 OK\r\nX-Slow: "),
+        drip(b" ", b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n"),
+        drip(b" ", b"HTTP/1.1 500 No\r\nContent-Length: 100000\r\n\r\n"),
+        drip(b"1\r\n \r\n", CHUNKED),
+        drip(b"0", CHUNKED),
+        drip(b"X: y\r\n", CHUNKED + b"0\r\n"),
+        drip(b"HTTP/1.1 100 Continue\r\n\r\n"),
+        flood(b"HTTP/1.1 100 Continue\r\n\r\n" * 100),
+        flood(b"X: y\r\n" * 100, CHUNKED + b"0\r\n"),
+        lambda connection, _head: time.sleep(3),
+    ],
+    ids=[
+        "status", "header", "body", "error", "chunks", "chunk-size", "trailers", "continue",
+        "continue-flood", "trailer-flood", "silence",
+    ],
+)  # fmt: skip
+def test_a_try_ends_on_time_however_a_server_drips(answer):
+    with raw_server(answer) as (url, _):
+        begin = time.monotonic()
+        assert "did not answer in 0.3 s" in error_of(url, timeout=0.3)
+        assert 0.2 < time.monotonic() - begin < 0.8
+
+
+def test_a_server_that_never_reads_does_not_hold_the_client():
+    with raw_server(lambda connection, _head: time.sleep(5), reads=False) as (url, _):
+        begin = time.monotonic()
+        images = np.zeros((8, 256, 256, 3), np.float32)
+        assert "did not answer" in error_of(url, lambda c: c.predict(images), timeout=0.5)
+        assert time.monotonic() - begin < 4  # most of it is spent on writing JSON
+
+
+def test_all_tries_together_end_within_their_total():
+    backoff = Backoff(retries=1000, first=0.2, longest=0.2, total=1.0)
+    busy = http(b'{"error": "busy"}', status="503 Busy")
+    with raw_server(lambda connection, _head: connection.sendall(busy)) as (url, heads):
+        begin = time.monotonic()
+        assert "busy" in error_of(url, backoff=backoff)
+        assert time.monotonic() - begin < 1.3
+        assert len(heads) > 2
+    with raw_server(drip(b"H")) as (url, _):
+        begin = time.monotonic()
+        assert "did not answer" in error_of(url, backoff=backoff, timeout=60)
+        assert time.monotonic() - begin < 1.5
+
+
+@pytest.mark.parametrize(
+    ("answer", "text"),
+    [
+        (http(b'{"outputs": [[1', length=4000), "cannot be reached"),
+        (b"HTTP/1.1 200 OK\r\nContent-", "no JSON"),
+        (b"", "cannot be reached"),
+        (b"SSH-2.0-OpenSSH_9.6\r\n\r\n", "cannot be reached"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n", "cannot be reached"),
+        (CHUNKED + b"zz\r\n", "cannot be reached"),
+        (b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 300 + b"\r\n", "cannot be reached"),
+        (b"HTTP/1.1 200 OK\r\nX: " + b"y" * 100_000 + b"\r\n\r\n", "cannot be reached"),
+        (http(b'{"outputs": [[1', length=15), "no JSON"),
+        (http(b"[" * 1_000_000), "no JSON"),
+        (http(b'{"outputs": ' + b"9" * 100_000 + b"}"), "no JSON"),
+        (http(b"\xff\xfe\x00"), "no JSON"),
+        (http(b"{}"), "without 'outputs'"),
+        (http(b"[]"), "without 'outputs'"),
+        (http(b"not gzip", "Content-Encoding: gzip"), "compressed"),
+        (http(b'{"error": [[[]]]}', status="500 No"), "answered 500"),
+        (http(b"[" * 60_000, status="500 No"), "answered 500"),
+        (http(b"", status="204 No Content"), "answered 204"),
+    ],
+)
+def test_an_answer_that_is_cut_or_garbage_is_an_error_of_ours(answer, text):
+    with raw_server(lambda connection, _head: connection.sendall(answer)) as (url, _):
+        assert text in error_of(url)
+
+
+def outputs(value) -> bytes:
+    return http(json.dumps({"outputs": value}).encode())
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ([[1.0, 2.0]], "shape [1, 2] to 2 pictures"),
+        ([[1.0, 2.0]] * 3, "shape [3, 2] to 2 pictures"),
+        ([], "shape [0]"),
+        ([[], []], "shape [2, 0]"),
+        (1.0, "shape []"),
+        ([1.0, 2.0], "shape [2]"),
+        ([[[1.0]], [[1.0]]], "shape [2, 1, 1]"),
+        ([[1.0, 2.0], [3.0]], "other than numbers"),
+        ([[1.0, float("nan")]] * 2, "NaN"),
+        ([[1.0, float("-inf")]] * 2, "infinite"),
+        ([[1.0, 1e300]] * 2, "infinite"),
+        ([[1, 10**400]] * 2, "infinite"),
+        ([[True, False]] * 2, "other than numbers"),
+        ([["1", "2"]] * 2, "other than numbers"),
+        ([[None, 1.0]] * 2, "other than numbers"),
+        ([[{"b64": "AAAA"}]] * 2, "other than numbers"),
+        ({"probabilities": [[1.0]] * 2}, "its outputs: probabilities"),
+        ({"\x1b[2J": 1}, "its outputs: \\x1b[2J"),
+        ("x", "other than numbers"),
+        (None, "other than numbers"),
+    ],
+)
+def test_logits_that_are_not_a_row_of_numbers_for_each_image_are_refused(value, text):
+    with raw_server(lambda connection, _head: connection.sendall(outputs(value))) as (url, _):
+        assert text in error_of(url)
+
+
+@pytest.mark.parametrize(
+    ("labels", "probabilities", "text"),
+    [
+        ([["cat"]], [[0.5]], "to 2 pictures"),
+        ([["cat"]] * 2, [[0.5]], "to 2 pictures"),
+        ([["cat", "dog"]] * 2, [[0.5]] * 2, "2 labels a picture and 1 probabilities"),
+        ([[1]] * 2, [[0.5]] * 2, "other than text"),
+        ([["cat"]] * 2, [["0.5"]] * 2, "other than numbers"),
+        ([["cat"]] * 2, [[float("nan")]] * 2, "NaN"),
+    ],
+)
+def test_guesses_that_are_not_a_row_for_each_picture_are_refused(labels, probabilities, text):
+    answer = outputs({"labels": labels, "probabilities": probabilities})
+    with raw_server(lambda connection, _head: connection.sendall(answer)) as (url, _):
+        assert text in error_of(url, lambda client: client.classify([sample_png()] * 2))
+
+
+def test_a_label_never_reaches_a_terminal_as_more_than_text():
+    labels = [
+        ["c\x1b]0;owned\x07at", "\u202egod", "a\nb", "\ud800"],
+        ["katze", "کتاب‌ها", "é", "🐈‍⬛"],
+    ]
+    answer = outputs({"labels": labels, "probabilities": [[0.25] * 4] * 2})
+    with (
+        raw_server(lambda connection, _head: connection.sendall(answer)) as (url, _),
+        asking(url) as client,
+    ):
+        shouted, spoken = client.classify([sample_png()] * 2)
+    assert [guess.label for guess in shouted] == [
+        "c\\x1b]0;owned\\x07at", "\\u{202e}god", "a\\x0ab", "\\u{d800}",
+    ]  # fmt: skip
+    assert [guess.label for guess in spoken] == labels[1]
+
+
+@pytest.mark.parametrize("ask", [ServingClient.signatures, ServingClient.status])
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"metadata": {}}, {"metadata": []}, {"metadata": {"signature_def": None}},
+        {"metadata": {"signature_def": {"signature_def": {"a": 1}}}},
+        {"metadata": {"signature_def": {"signature_def": {"a": {
+            "inputs": {"image": {"dtype": 1, "tensor_shape": {"dim": [{"size": "x"}]}}},
+            "outputs": {}}}}}},
+        {"model_version_status": 1}, {"model_version_status": [{"version": "x", "state": 1}]},
+        {"model_version_status": [{"version": {}, "state": 1}]}, {"metadata": 1},
+    ],
+)  # fmt: skip
+def test_garbage_for_metadata_and_status_is_an_error_of_ours(ask, content):
+    answer = http(json.dumps(content).encode())
+    with raw_server(lambda connection, _head: connection.sendall(answer)) as (url, _):
+        assert "no TF Serving" in error_of(url, ask)
+
+
+def test_an_answer_is_bounded_packed_or_not():
+    bomb = http(gzip.compress(b" " * (200 << 20)), "Content-Encoding: gzip")
+    with raw_server(lambda connection, _head: connection.sendall(bomb)) as (url, _):
+        tracemalloc.start()
+        assert f"more than {LARGEST >> 20} MiB" in error_of(url)
+        assert tracemalloc.get_traced_memory()[1] < 4 * LARGEST
+        tracemalloc.stop()
+    endless = flood(b" " * 65536, b"HTTP/1.1 200 OK\r\n\r\n")
+    with raw_server(endless) as (url, _):
+        assert f"more than {LARGEST >> 20} MiB" in error_of(url)
+    page = flood(b"<b>" * 1000, b"HTTP/1.1 500 No\r\n\r\n")
+    with raw_server(page) as (url, _):
+        assert "answered 500: <b><b>" in error_of(url)
+
+
+def test_an_answer_that_a_gateway_compressed_is_read_all_the_same():
+    packed = gzip.compress(json.dumps({"outputs": [[1.0, 2.0]] * 2}).encode())
+    answer = http(packed, "Content-Encoding: gzip")
+    with (
+        raw_server(lambda connection, _head: connection.sendall(answer)) as (url, heads),
+        asking(url) as client,
+    ):
+        assert client.predict(IMAGES).tolist() == [[1.0, 2.0]] * 2
+    assert b"Accept-Encoding: identity" in heads[0]
+
+
+def test_connections_that_failed_are_not_used_up():
+    answers = [drip(b"H"), flood(b" " * 65536, b"HTTP/1.1 200 OK\r\n\r\n")] * 3
+    good = outputs([[1.0]] * 2)
+
+    def answer(connection, head):
+        if answers:
+            answers.pop()(connection, head)
+        else:
+            connection.sendall(good)
+
+    with raw_server(answer) as (url, _), asking(url, connections=1, timeout=0.5) as client:
+        for _ in range(6):
+            with pytest.raises(ServerError):
+                client.predict(IMAGES)
+        assert client.predict(IMAGES).shape == (2, 1)
+
+
+def test_a_redirect_is_not_followed_and_takes_no_credentials_along():
+    with raw_server(lambda connection, _head: connection.sendall(outputs(1))) as (other, asked):
+        target = other.replace("//", "//user:word@")
+        away = http(b"", f"Location: {target}/v1/models/toy\x1b[2J:predict", status="307 Away")
+        with raw_server(lambda connection, _head: connection.sendall(away)) as (url, _):
+            line = error_of(url.replace("//", f"//me:{PASSWORD}@"))
+    assert "answered 307" in line and other.partition("//")[2] in line
+    assert "word@" not in line and PASSWORD not in line
+    assert asked == []
+
+
+def test_credentials_are_sent_as_asked_and_stay_out_of_errors_even_if_the_server_repeats_them():
+    token = base64.b64encode(f"me@home:{PASSWORD}".encode()).decode()
+
+    def answer(connection, head):
+        body = json.dumps({"error": f"refused {PASSWORD} in {head.decode()}"}).encode()
+        connection.sendall(http(body, status="401 Unauthorized"))
+
+    with raw_server(answer) as (url, heads):
+        line = error_of(
+            url.replace("//", f"//me%40home:{PASSWORD}@"), headers={"X-Key": "k-3141592"}
+        )
+    assert f"Authorization: Basic {token}".encode() in heads[0]
+    assert b"X-Key: k-3141592" in heads[0]
+    assert "answered 401" in line and "[hidden]" in line
+    assert not any(secret in line for secret in (PASSWORD, token, "k-3141592"))
+
+
+def test_a_model_s_name_is_quoted_into_the_path():
+    good = outputs([[1.0]] * 2)
+    with (
+        raw_server(lambda connection, _head: connection.sendall(good)) as (url, got),
+        ServingClient(url, "a b?c#d%2e:predict", label="é", backoff=ONCE) as client,
+    ):
+        client.predict(IMAGES)
+    path = b"/v1/models/a%20b%3Fc%23d%252e%3Apredict/labels/%C3%A9:predict"
+    assert got[0].splitlines()[0] == b"POST " + path + b" HTTP/1.1"
+
+
+@pytest.mark.parametrize("text", ["\x1b[31mred\r\n", "\u202eright to left\u2066", "\x9b2J"])
+@pytest.mark.parametrize("scheme", ["rest", "grpc"])
+def test_a_server_s_message_cannot_steer_the_terminal(scheme, text):
+    def refuse(_request, context):
+        context.abort(grpc.StatusCode.INVALID_ARGUMENT, text)
+
+    body = json.dumps({"error": text}, ensure_ascii=False).encode()
+    answer = http(body, status="400 Bad")
+    servers = {
+        "rest": lambda: raw_server(lambda connection, _head: connection.sendall(answer)),
+        "grpc": lambda: grpc_server(refuse),
+    }
+    with servers[scheme]() as address:
+        line = error_of(address if scheme == "grpc" else address[0])
+    assert "\\x" in line or "\\u{" in line
+
+
+def frame(kind: int, payload: bytes) -> bytes:
+    """One frame of HTTP/2 (RFC 9113) on the connection itself."""
+    return len(payload).to_bytes(3, "big") + bytes([kind, 0]) + bytes(4) + payload
+
+
+def test_the_log_of_grpc_does_not_carry_what_a_server_shouts_to_the_terminal():
+    """gRPC logs from C++ to the process's own standard error, as it was set up at its import."""
+    settings, goaway = 4, 7
+    shout = bytes(4) + (2).to_bytes(4, "big") + b"\x1b[2Jshout\n"
+
+    def answer(connection, _head):
+        connection.sendall(frame(settings, b"") + frame(goaway, shout))
+        time.sleep(0.2)
+
+    code = "import sys; from tools import client; client.main(sys.argv[1:])"
+    picture = str(ROOT / "docs" / "images" / "report.png")
+    with raw_server(answer, reads=False) as (url, heads):
+        arguments = ["--url", url.replace("http", "grpc"), "--model", "toy", "--timeout", "0.5"]
+        done = subprocess.run(
+            [sys.executable, "-c", code, *arguments, "--retries", "0", picture],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert heads
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("error: ") and line.isprintable()
+
+
+def respond(**tensors):
+    def predict(_request, _context):
+        response = messages().PredictResponse()
+        for name, proto in tensors.items():
+            response.outputs[name].CopyFrom(proto)
+        return response
+
+    return predict
+
+
+def claimed(*sides, dtype="DT_FLOAT", **fields):
+    """A TensorProto that claims a shape."""
+    proto = messages().TensorProto(dtype=messages().DataType.Value(dtype), **fields)
+    for side in sides:
+        proto.tensor_shape.dim.add(size=side)
+    return proto
+
+
+@pytest.mark.parametrize(
+    ("proto", "text"),
+    [
+        (to_proto(np.zeros((1, 5)), "DT_FLOAT"), "shape [1, 5] to 2 pictures"),
+        (to_proto(np.full((2, 5), np.nan), "DT_FLOAT"), "NaN"),
+        (to_proto(np.full((2, 5), 1e300), "DT_DOUBLE"), "infinite"),
+        (to_proto([[b"x"]] * 2, "DT_STRING"), "other than numbers"),
+        (claimed(2, 1 << 40, float_val=[1.0]), "cannot be read"),
+        (claimed(1 << 32, 1 << 32, float_val=[1.0]), "cannot be read"),
+        (claimed(-2, 5, tensor_content=b"\0" * 40), "cannot be read"),
+        (claimed(2, 5, tensor_content=b"\0" * 39), "cannot be read"),
+        (claimed(2, 5, dtype="DT_RESOURCE"), "cannot be read"),
+        (claimed(*[1] * 100, float_val=[1.0]), "cannot be read"),
+    ],
+)
+def test_tensors_that_are_not_what_they_claim_are_an_error_of_ours(proto, text):
+    with grpc_server(respond(logits=proto)) as url:
+        assert text in error_of(url)
+
+
+def test_grpc_is_bounded_and_on_time_too():
+    huge = respond(logits=to_proto(np.zeros((2, LARGEST // 4)), "DT_FLOAT"))
+    for compression in (None, grpc.Compression.Gzip):
+        with grpc_server(huge, compression) as url:
+            assert "RESOURCE_EXHAUSTED" in error_of(url)
+    with grpc_server(lambda _request, _context: time.sleep(2)) as url:
+        begin = time.monotonic()
+        assert "DEADLINE_EXCEEDED" in error_of(url, timeout=0.5)
+        assert time.monotonic() - begin < 1.5
+    with raw_server(drip(b"x")) as (url, _):
+        begin = time.monotonic()
+        error_of(url.replace("http", "grpc"), timeout=0.5)
+        assert time.monotonic() - begin < 1.5
+
+
+def test_grpc_sends_credentials_as_metadata_and_hides_them():
+    seen = []
+
+    def refuse(_request, context):
+        seen.append(dict(context.invocation_metadata()))
+        context.abort(grpc.StatusCode.UNAUTHENTICATED, f"not {seen[-1]}")
+
+    with grpc_server(refuse) as url:
+        line = error_of(url.replace("//", f"//me:{PASSWORD}@"), headers={"X-Key": "k-3141592"})
+    token = base64.b64encode(f"me:{PASSWORD}".encode()).decode()
+    assert (seen[0]["authorization"], seen[0]["x-key"]) == (f"Basic {token}", "k-3141592")
+    assert not any(secret in line for secret in (PASSWORD, token, "k-3141592"))
+
+
+def test_signatures_that_are_none_are_an_error_of_ours_over_grpc():
+    def garbage(_request, _context):
+        response = messages().GetModelMetadataResponse()
+        response.metadata[
+            "signature_def"
+        ].type_url = "type.googleapis.com/tensorflow.serving.SignatureDefMap"
+        response.metadata["signature_def"].value = b"\xff\xff\xff"
+        return response
+
+    for answer in (garbage, lambda *_: messages().GetModelMetadataResponse()):
+        with grpc_server(answer) as url:
+            assert "cannot be read" in error_of(url, ServingClient.signatures)
