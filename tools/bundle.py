@@ -40,9 +40,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--to", type=Path, metavar="DIR", help="serving folder, made when missing")
     parser.add_argument("--name", help="what clients call the model; default: its own name")
     parser.add_argument("--server", choices=("tf-serving", "triton"), help="default: by format")
-    parser.add_argument("--labels", type=Path, metavar="FILE", help="one line for each class")
     parser.add_argument(
         "--mounted-at", metavar="PATH", help="where the server sees DIR; default: /bundle"
+    )
+    parser.add_argument(
+        "--image", help="of TF Serving, as name:tag@sha256:...; 'default' is the toolkit's choice"
     )
     parser.add_argument("--promote", metavar="MODEL", help="make MODEL's canary its stable version")
     parser.add_argument(
@@ -61,10 +63,12 @@ def _add(args) -> int:
         args.to,
         name=args.name,
         server=args.server,
-        labels=args.labels,
         root=args.mounted_at,
+        image=args.image,
         keep_edits=args.keep_edits,
     )
+    for remark in added.remarks:
+        print(f"note: {remark}", file=sys.stderr)
     for path in added.beside:
         print(f"kept your edits; the new text is in {path}", file=sys.stderr)
     if added.canary_before and added.server == "tf-serving":
@@ -76,8 +80,10 @@ def _add(args) -> int:
     if args.json:
         print(json.dumps(vars(added), default=str))
     else:
-        print(f"{added.folder}: {added.model} version {added.version} for {added.server}", end="")
-        print(f" ({added.how}, {added.warmup_records} warm-up records)")
+        print(
+            f"{added.folder}: {added.model} version {added.version} for {added.server}, "
+            f"{added.verdict} ({added.how}, {added.warmup_records} warm-up records)"
+        )
     return 0
 
 

@@ -1,39 +1,40 @@
 """Add a verified artifact to a folder that serves.
 
 Everything is staged and renamed under a lock; nothing of another model, of an older version or of
-a person's edits is lost.
+a person's edits is lost. The ledger knows of a version before it is there, so a run that is killed
+in between leaves nothing that the next one does not take away.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
-from filelock import FileLock, Timeout
-
-from export.errors import ExportError
-from export.report import file_sha256
-from export.serving import compose, configs, kubernetes, repository, triton
-from export.serving.artifact import Artifact, check_name, read_artifact
+from export.errors import ArtifactError, ExportError
+from export.files import write_whole
+from export.locks import locked
+from export.report import NAME as REPORT
+from export.report import file_sha256, read_content
+from export.serving import compose, configs, kubernetes, modelserver, repository, triton
+from export.serving.artifact import Artifact, read_artifact, verify_files
 from export.serving.ledger import (
     FILE,
     TF_SERVING,
     TRITON,
     Ledger,
     Model,
+    Pending,
     Version,
-    as_json,
     hash_text,
     read_ledger,
+    write_ledger,
 )
-from export.serving.version import fill
-from export.signatures.labels import read_labels
+from export.serving.names import check_name, suggest
+from export.serving.version import fill, served_files
 
 LOCK = ".lock"
 LOCK_S = 60
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Added:
     """One version, published."""
 
@@ -43,6 +44,8 @@ class Added:
     folder: Path
     how: str  # reflink, hard link or copy
     warmup_records: int
+    verdict: str
+    remarks: tuple[str, ...]  # the report's warnings, and what was never checked
     beside: tuple[Path, ...]  # new text, written beside a file that was edited by hand
     canary_before: int | None = None  # the version that loses the label, which takes a restart
 
@@ -53,8 +56,8 @@ def add(
     *,
     name: str | None = None,
     server: str | None = None,
-    labels: Path | None = None,
     root: str | None = None,
+    image: str | None = None,
     keep_edits: bool = False,
 ) -> Added:
     """Publish the artifact in the folder `source` as the next version of a model below `to`.
@@ -62,35 +65,50 @@ def add(
     Args:
         name: what clients call it; by default the artifact's model.
         server: "tf-serving" or "triton"; by default Triton for ONNX.
-        labels: a text file with a line for each class.
         root: where the server sees `to`; kept from the first time, "/bundle" at first.
+        image: of TF Serving, with a tag, such as one with a digest; kept from the first time,
+            "default" is the toolkit's choice again.
         keep_edits: write FILE.new beside a generated file that was edited, instead of refusing.
 
     Raises ExportError, with nothing changed, where the artifact failed its verification or is not
-    what was verified, the model is served with other images or classes, or a file was edited.
+    what was verified, `to` is a folder of exports, the model is served with other images or
+    classes, or a file was edited.
     """
+    source, to = Path(source), Path(to)
     artifact = read_artifact(source)
-    name = check_name(name or artifact.model)
+    name = _name(name, artifact)
     server = server or (TF_SERVING if artifact.is_savedmodel else TRITON)
     _refuse_server(artifact, server)
-    lines = read_labels(labels, artifact.classes) if labels else None
-
-    with _locked(to):
-        ledger = _open(to, root)
+    _refuse_exports(source, to)
+    verify_files(artifact, served_files(artifact, server))
+    with locked(to / LOCK, patience=LOCK_S):
+        before = _recover(to)
+        ledger = _settle(before or Ledger(), root, image)
         known = ledger.find(server, name)
         _refuse_another_contract(known, artifact)
-        folder = to / Model(name, server, 0, 0, {}).folder
-        number = repository.next_version(folder)
+        folder = Model(name, server, 0, 0, {}).folder
+        repository.refuse_links(to, folder)
+        number = repository.next_version(to / folder)
         with repository.stage(to) as staged:
-            filled = fill(staged, artifact, server, name, lines)
+            filled = fill(staged, artifact, server, name)
             ledger = ledger.put(_with_version(known, name, server, number, filled.version))
             files = render(ledger)
             edited = _edits(to, ledger, files, keep_edits)
-            repository.publish(staged, folder / str(number))
-        beside = _write(to, ledger, files, edited)
-    loses = known.canary if known and known.canary != known.stable else None
+            ledger = _knowing(ledger, files, edited)
+            pending = Pending(server, name, number, filled.version.files)
+            _publish(to, staged, before, ledger, pending)
+        beside = _write(to, files, edited)
     return Added(
-        server, name, number, folder / str(number), filled.how, filled.warmup_records, beside, loses
+        server=server,
+        model=name,
+        version=number,
+        folder=to / folder / str(number),
+        how=filled.how,
+        warmup_records=filled.warmup_records,
+        verdict=filled.version.verdict,
+        remarks=filled.version.remarks,
+        beside=beside,
+        canary_before=known.canary if known and known.canary != known.stable else None,
     )
 
 
@@ -99,10 +117,11 @@ def promote(to: Path, name: str, *, keep_edits: bool = False) -> Model:
 
     Raises ExportError where no such model is served, or a file was edited.
     """
+    to = Path(to)
     if read_ledger(to) is None:
         raise ExportError(f"{to} is no serving folder; name one that tools/bundle.py wrote")
-    with _locked(to):
-        ledger = _open(to, None)
+    with locked(to / LOCK, patience=LOCK_S):
+        ledger = _recover(to) or Ledger()
         found = [model for model in ledger.models if model.name == name]
         if not found:
             known = ", ".join(sorted({m.name for m in ledger.models})) or "nothing"
@@ -110,7 +129,9 @@ def promote(to: Path, name: str, *, keep_edits: bool = False) -> Model:
         for model in found:
             ledger = ledger.put(replace(model, stable=model.canary))
         files = render(ledger)
-        _write(to, ledger, files, _edits(to, ledger, files, keep_edits))
+        edited = _edits(to, ledger, files, keep_edits)
+        write_ledger(to, _knowing(ledger, files, edited))
+        _write(to, files, edited)
     return replace(found[0], stable=found[0].canary)
 
 
@@ -132,33 +153,101 @@ def render(ledger: Ledger) -> dict[str, str]:
     return files
 
 
-@contextmanager
-def _locked(to: Path) -> Iterator[None]:
-    to.mkdir(parents=True, exist_ok=True)
+def _name(name: str | None, artifact: Artifact) -> str:
+    """Return what clients call the model: `name`, or the artifact's own."""
+    if name is not None:
+        return check_name(name)
     try:
-        with FileLock(to / LOCK, timeout=LOCK_S):
-            yield
-    except Timeout as cause:
-        raise ExportError(f"another process has been writing to {to} for {LOCK_S} s") from cause
+        return check_name(artifact.model)
+    except ValueError as cause:
+        raise ArtifactError(
+            f"{artifact.folder} cannot be served under its own name: {cause}; "
+            f"give it another with --name, such as {suggest(artifact.model)}"
+        ) from cause
 
 
-def _open(to: Path, root: str | None) -> Ledger:
-    ledger = read_ledger(to) or Ledger()
-    if root is None:
-        return ledger
-    if not root.startswith("/") or not root.strip("/") or ":" in root:
-        raise ValueError(
-            f"the server sees the folder at an absolute path, below / and without ':', such as "
-            f"/bundle. Received: {root!r}"
+def _refuse_exports(source: Path, to: Path) -> None:
+    """Raise ExportError where `to` is a place of exports, whose reports would then be untrue."""
+    real = to.resolve()
+    if any(_holds_report(folder) for folder in (real, *real.parents)):
+        raise ExportError(
+            f"{to} lies in an artifact's own folder, and verifying that would then fail; "
+            "name a folder beside the exports with --to"
         )
-    return replace(ledger, root=root.rstrip("/"))
+    below = [*real.glob(f"*/{REPORT}"), *real.glob(f"*/*/{REPORT}")] if real.is_dir() else []
+    if source.resolve().is_relative_to(real) or any(_holds_report(path.parent) for path in below):
+        raise ExportError(
+            f"{to} holds exports, and a serving folder holds only what it serves; "
+            "name a folder beside them with --to"
+        )
+
+
+def _holds_report(folder: Path) -> bool:
+    try:
+        read_content(folder)
+    except ArtifactError:
+        return False
+    return True
+
+
+def _recover(to: Path) -> Ledger | None:
+    """Return the ledger of `to`, or None, after taking away what a killed run left."""
+    ledger = read_ledger(to)
+    repository.sweep(to, [FILE, *(ledger.generated if ledger else ())])
+    if ledger is None or ledger.pending is None:
+        return ledger
+    pending = ledger.pending
+    owned = ledger.find(pending.server, pending.name)
+    if not owned or pending.version not in owned.versions:
+        repository.unpublish(to, pending.folder, pending.files)
+    ledger = replace(ledger, pending=None)
+    write_ledger(to, ledger)
+    return ledger
+
+
+def _settle(ledger: Ledger, root: str | None, image: str | None) -> Ledger:
+    """Return the ledger with where the folder is mounted, and which image serves it."""
+    if root is not None:
+        if not root.startswith("/") or not root.strip("/") or ":" in root:
+            raise ValueError(
+                f"the server sees the folder at an absolute path, below / and without ':', such "
+                f"as /bundle. Received: {root!r}"
+            )
+        ledger = replace(ledger, root=root.rstrip("/"))
+    if image is not None:
+        ledger = replace(ledger, image="" if image == "default" else modelserver.check_image(image))
+    return ledger
+
+
+def _publish(
+    to: Path, staged: Path, before: Ledger | None, ledger: Ledger, pending: Pending
+) -> None:
+    """Put the staged version in its place and into the ledger, or leave both as they were."""
+    try:
+        write_ledger(to, replace(before or Ledger(), pending=pending))
+        repository.publish(staged, to, pending.folder)
+        write_ledger(to, ledger)
+    except BaseException:
+        repository.unpublish(to, pending.folder, pending.files)
+        if before:
+            write_ledger(to, before)
+        else:
+            (to / FILE).unlink(missing_ok=True)
+        raise
+
+
+def _knowing(ledger: Ledger, files: dict[str, str], edited: tuple[str, ...]) -> Ledger:
+    """Return the ledger that knows the text of the files that are to be written."""
+    return ledger.generate({name: text for name, text in files.items() if name not in edited})
 
 
 def _edits(to: Path, ledger: Ledger, files: dict[str, str], keep: bool) -> tuple[str, ...]:
     """Return the files that would be replaced and that no run of this wrote.
 
-    Raises ExportError where there are some, unless they are to be kept.
+    Raises ExportError where there are some, unless they are to be kept, or a folder is a link.
     """
+    for name in files:
+        repository.refuse_links(to, str(PurePosixPath(name).parent))
     edited = tuple(
         name
         for name, text in files.items()
@@ -203,15 +292,15 @@ def _with_version(known: Model | None, name, server, number: int, version: Versi
     return replace(known, canary=number, versions={**known.versions, number: version})
 
 
-def _write(to: Path, ledger: Ledger, files: dict[str, str], edited) -> tuple[Path, ...]:
-    """Write the ledger, then the generated files; return those written beside an edited one."""
-    ledger = ledger.generate({name: text for name, text in files.items() if name not in edited})
-    repository.write_file(to / FILE, as_json(ledger))
+def _write(to: Path, files: dict[str, str], edited: tuple[str, ...]) -> tuple[Path, ...]:
+    """Write the generated files; return those written beside an edited one."""
     beside = []
     for name, text in files.items():
-        path = to / name
+        path = (
+            repository.make_folder(to, str(PurePosixPath(name).parent)) / PurePosixPath(name).name
+        )
         if name in edited:
             path = path.with_name(f"{path.name}.new")
             beside.append(path)
-        repository.write_file(path, text)
+        write_whole(path, text)
     return tuple(beside)

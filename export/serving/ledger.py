@@ -11,8 +11,12 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from export.errors import ExportError
+from export.files import read_bounded, write_whole
+from export.serving.names import check_name, check_path
 
 FILE = "bundle.json"
+LARGEST = 64 << 20  # bytes
+KEPT = 50  # hashes of each generated file; so many runs in a row may be killed
 SCHEMA = 1
 ROOT = "/bundle"  # where the folder is mounted on the server
 TF_SERVING, TRITON = "tf-serving", "triton"
@@ -29,6 +33,8 @@ class Version:
     batch_sizes: tuple[int, ...]  # ascending
     bytes: int
     files: dict[str, str]  # path below the version -> sha256 in hex, of everything written there
+    verdict: str = ""  # of its report; "" in ledgers from before there was one
+    remarks: tuple[str, ...] = ()  # the report's warnings, and what was never checked
 
 
 @dataclass(frozen=True)
@@ -58,12 +64,28 @@ class Model:
 
 
 @dataclass(frozen=True)
+class Pending:
+    """A version on its way into the folder: whoever finds it in a ledger finds a killed run."""
+
+    server: str
+    name: str
+    version: int
+    files: dict[str, str]  # as in Version
+
+    @property
+    def folder(self) -> str:
+        return f"{FOLDERS[self.server]}/{self.name}/{self.version}"
+
+
+@dataclass(frozen=True, kw_only=True)
 class Ledger:
     """A serving folder: its models, and the hashes its generated files have had."""
 
     root: str = ROOT
     models: tuple[Model, ...] = ()
     generated: dict[str, list[str]] = field(default_factory=dict)
+    image: str = ""  # of TF Serving; "" is the toolkit's choice
+    pending: Pending | None = None
 
     def on(self, server: str) -> tuple[Model, ...]:
         """The models of one server, by name."""
@@ -79,15 +101,15 @@ class Ledger:
         return replace(self, models=tuple(ordered))
 
     def generate(self, files: Mapping[str, str]) -> "Ledger":
-        """The same, knowing the text of `files` and, of each, the text before it.
+        """Return a ledger that also knows the hashes of the text of `files`.
 
-        The one before is kept because a process may be killed between the ledger and the files.
+        Earlier hashes are kept because a process may be killed between the ledger and the files.
         """
         known = dict(self.generated)
         for path, text in files.items():
             digest = hash_text(text)
             before = [d for d in known.get(path, ()) if d != digest]
-            known[path] = [*before[-1:], digest]
+            known[path] = [*before[1 - KEPT :], digest]
         return replace(self, generated=known)
 
 
@@ -99,45 +121,79 @@ def hash_text(text: str) -> str:
 def read_ledger(folder: Path) -> Ledger | None:
     """Return the ledger of `folder`, or None where there is none.
 
-    Raises ExportError where it is unreadable.
+    Raises ExportError where it is unreadable, or names what lies outside the folder.
     """
     path = folder / FILE
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = json.loads(read_bounded(path, LARGEST))
     except FileNotFoundError:
         return None
+    except RecursionError as cause:
+        raise ExportError(f"cannot read {path}: it is nested without end") from cause
     except (OSError, ValueError) as cause:
         raise ExportError(f"cannot read {path}: {cause}") from cause
     try:
-        if data["schema"] != SCHEMA:
-            raise ValueError(f"schema {data['schema']!r}, not {SCHEMA}")
-        models = tuple(_model(entry) for entry in data["models"])
-        if not str(data["root"]).startswith("/"):
-            raise ValueError(f"it is mounted at {data['root']!r}, no absolute path")
-        generated = {path: list(digests) for path, digests in data["generated"].items()}
-        return Ledger(data["root"], models, generated)
-    except (KeyError, TypeError, ValueError, AttributeError) as cause:
+        return _ledger(data)
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as cause:
         raise ExportError(f"{path} is no ledger of a serving folder: {cause}") from cause
+
+
+def write_ledger(folder: Path, ledger: Ledger) -> None:
+    """Write the ledger of `folder`, whole, on disk when this returns."""
+    write_whole(folder / FILE, as_json(ledger))
 
 
 def as_json(ledger: Ledger) -> str:
     """Return the text of bundle.json."""
-    return json.dumps({"schema": SCHEMA, **asdict(ledger)}, indent=1) + "\n"
+    entries = asdict(ledger)
+    for key in ("image", "pending"):
+        if not entries[key]:
+            del entries[key]
+    return json.dumps({"schema": SCHEMA, **entries}, indent=1) + "\n"
+
+
+def _ledger(data: dict) -> Ledger:
+    if data["schema"] != SCHEMA:
+        raise ValueError(f"schema {data['schema']!r:.80}, not {SCHEMA}")
+    if not str(data["root"]).startswith("/"):
+        raise ValueError(f"it is mounted at {data['root']!r:.80}, no absolute path")
+    pending = data.get("pending")
+    return Ledger(
+        root=data["root"],
+        models=tuple(_model(entry) for entry in data["models"]),
+        generated={check_path(path): list(known) for path, known in data["generated"].items()},
+        image=str(data.get("image", "")),
+        pending=_pending(pending) if pending else None,
+    )
 
 
 def _model(entry: dict) -> Model:
-    versions = {
-        int(number): Version(
-            version["format"],
-            tuple(map(int, version["image"])),
-            int(version["classes"]),
-            tuple(map(int, version["batch_sizes"])),
-            int(version["bytes"]),
-            dict(version["files"]),
-        )
-        for number, version in entry["versions"].items()
-    }
-    model = Model(entry["name"], entry["server"], entry["stable"], entry["canary"], versions)
-    if model.server not in FOLDERS or not {model.stable, model.canary} <= set(versions):
-        raise ValueError(f"{model.name!r} has a label or a server that is unknown")
-    return model
+    versions = {int(number): _version(version) for number, version in entry["versions"].items()}
+    name, stable, canary = check_name(entry["name"]), int(entry["stable"]), int(entry["canary"])
+    if entry["server"] not in FOLDERS or not {stable, canary} <= set(versions):
+        raise ValueError(f"{name!r} has a label or a server that is unknown")
+    return Model(name, entry["server"], stable, canary, versions)
+
+
+def _version(entry: dict) -> Version:
+    return Version(
+        str(entry["format"]),
+        tuple(map(int, entry["image"])),
+        int(entry["classes"]),
+        tuple(map(int, entry["batch_sizes"])),
+        int(entry["bytes"]),
+        _files(entry),
+        str(entry.get("verdict", "")),
+        tuple(map(str, entry.get("remarks", ()))),
+    )
+
+
+def _pending(entry: dict) -> Pending:
+    if entry["server"] not in FOLDERS:
+        raise ValueError(f"it waits for the server {entry['server']!r:.80}")
+    name = check_name(entry["name"])
+    return Pending(entry["server"], name, int(entry["version"]), _files(entry))
+
+
+def _files(entry: dict) -> dict[str, str]:
+    return {check_path(path): str(sha256) for path, sha256 in entry["files"].items()}

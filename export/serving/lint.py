@@ -15,6 +15,7 @@ RULES = (
     configs.monitoring,
     repository.names,
     repository.contents,
+    repository.pending,
     repository.hashes,
     batching.server,
     batching.versions,
@@ -24,6 +25,7 @@ RULES = (
     manifests.gpus,
     manifests.config_map,
     manifests.mounts,
+    manifests.stale,
     manifests.leftovers,
     triton.models,
 )

@@ -41,6 +41,20 @@ def image_for(formats: Iterable[str]) -> str:
     return TFTRT_IMAGE if any(f.startswith("tftrt") for f in formats) else IMAGE
 
 
+def check_image(image: str) -> str:
+    """Return `image` if it names an image of TF Serving with a tag, a digest after it or none.
+
+    Raises ValueError: without a tag nobody could tell which TensorFlow is in it.
+    """
+    found = _TAG.fullmatch(image) if re.fullmatch(r"[\w./:@-]+", image, re.ASCII) else None
+    if found is None or not found["tag"] or not _VERSION.fullmatch(found["tag"]):
+        raise ValueError(
+            f"an image has a tag that begins with its release, such as {IMAGE}@sha256:<digest>. "
+            f"Received: {image!r:.200}"
+        )
+    return image
+
+
 def flags(configs: str) -> list[str]:
     """Return the arguments of tensorflow_model_server, whose files lie in the folder `configs`."""
     return [

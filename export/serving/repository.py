@@ -5,13 +5,17 @@ polls sees all of it or nothing.
 """
 
 import errno
+import os
+import re
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from export.errors import ExportError
+from export.files import sync_folder, sync_tree
+from export.report import file_sha256
 
 STAGING = ".staging"
 FICLONE = 0x40049409  # linux/fs.h: make a file share another one's blocks
@@ -31,15 +35,38 @@ def is_version(name: str) -> bool:
 
 
 def next_version(folder: Path) -> int:
-    """Return the number after the highest one taken; a gap is not filled, for newest is highest."""
-    return max(versions(folder), default=0) + 1
+    """Return the number after the highest one taken; a gap is not filled, for newest is highest.
+
+    A file or a link takes a number too, whatever it leads to.
+    """
+    names = os.listdir(folder) if folder.is_dir() else ()  # noqa: PTH208
+    return max((int(name) for name in names if is_version(name)), default=0) + 1
+
+
+def refuse_links(root: Path, path: str) -> None:
+    """Raise ExportError where a folder of `path`, below `root`, is a link or no folder."""
+    folder = root
+    for part in PurePosixPath(path).parts:
+        folder = folder / part
+        if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
+            raise ExportError(
+                f"{folder} is {'a link' if folder.is_symlink() else 'no folder'}, and a serving "
+                "folder has only folders of its own; move it away, or name another --to"
+            )
+
+
+def make_folder(root: Path, path: str) -> Path:
+    """Make the folder `path` below `root`, through no link, and return it."""
+    refuse_links(root, path)
+    folder = root / path
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
 
 
 @contextmanager
 def stage(root: Path) -> Iterator[Path]:
     """Give an empty folder on the file system of `root`, and remove what is left of it."""
-    parent = root / STAGING
-    parent.mkdir(parents=True, exist_ok=True)
+    parent = make_folder(root, STAGING)
     folder = Path(tempfile.mkdtemp(dir=parent))
     folder.chmod(0o755)  # a server runs as another user
     try:
@@ -48,15 +75,46 @@ def stage(root: Path) -> Iterator[Path]:
         shutil.rmtree(parent, ignore_errors=True)
 
 
-def publish(staged: Path, target: Path) -> None:
-    """Rename a staged version to `target`.
+def publish(staged: Path, root: Path, path: str) -> None:
+    """Rename a staged version to `path` below `root`, on disk when this returns.
 
-    Raises ExportError where `target` exists: a version is never overwritten.
+    Raises ExportError where something is there: a version is never overwritten.
     """
-    target.parent.mkdir(parents=True, exist_ok=True)
-    if target.exists():
+    target = make_folder(root, str(PurePosixPath(path).parent)) / PurePosixPath(path).name
+    if os.path.lexists(target):
         raise ExportError(f"{target} exists; a version is never overwritten")
+    sync_tree(staged)
     staged.rename(target)
+    for folder in (target.parent, target.parent.parent, root):
+        sync_folder(folder)
+
+
+def unpublish(root: Path, path: str, files: Mapping[str, str]) -> None:
+    """Remove the version at `path` below `root`, and its parents if they are then empty.
+
+    Only one that holds nothing but `files` (path -> sha256) is removed: anything else is not ours.
+    """
+    target = root / path
+    refuse_links(root, str(PurePosixPath(path).parent))
+    if target.is_dir() and not target.is_symlink() and _holds_only(target, files):
+        aside = Path(tempfile.mkdtemp(dir=make_folder(root, STAGING)))
+        target.rename(aside)  # in one step, so nobody sees half of it
+        shutil.rmtree(root / STAGING)
+    for folder in (target.parent, target.parent.parent):
+        if folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()
+
+
+def sweep(root: Path, names: Iterable[str]) -> None:
+    """Remove what a killed run left: its stage, and half of a new file beside each of `names`."""
+    if not (root / STAGING).is_symlink():
+        shutil.rmtree(root / STAGING, ignore_errors=True)
+    for name in names:
+        path = root / name
+        fresh = re.compile(rf"\.{re.escape(path.name)}\.\w{{8}}\.partial")  # of write_whole
+        for other in path.parent.iterdir() if path.parent.is_dir() else ():
+            if fresh.fullmatch(other.name) and not other.is_dir():
+                other.unlink()
 
 
 def place(source: Path, target: Path) -> str:
@@ -68,7 +126,7 @@ def place(source: Path, target: Path) -> str:
     if _reflink(source, target):
         return "reflink"
     try:
-        target.hardlink_to(source.resolve())
+        target.hardlink_to(source)
         return "hard link"
     except OSError as error:  # another file system, or one without links
         if error.errno not in (errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP):
@@ -77,12 +135,15 @@ def place(source: Path, target: Path) -> str:
     return "copy"
 
 
-def write_file(path: Path, text: str) -> None:
-    """Replace the text file at `path` in one step."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_name(f".{path.name}.fresh")
-    fresh.write_text(text, encoding="utf-8")
-    fresh.replace(path)
+def _holds_only(folder: Path, files: Mapping[str, str]) -> bool:
+    """Tell whether every file in `folder` is one of `files`, unchanged."""
+    for path in folder.rglob("*"):
+        name = path.relative_to(folder).as_posix()
+        if path.is_symlink() or not (path.is_dir() or path.is_file()):
+            return False
+        if path.is_file() and file_sha256(path) != files.get(name):
+            return False
+    return True
 
 
 def _reflink(source: Path, target: Path) -> bool:

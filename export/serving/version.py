@@ -1,17 +1,17 @@
-"""Fill the folder of one version: the artifact's files, warm-up, batch sizes, labels."""
+"""Fill the folder of one version: the artifact's files, warm-up, batch sizes."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from export.errors import ArtifactError
+from export.errors import ArtifactError, ExportError
+from export.files import write_whole
 from export.report import file_sha256
 from export.serving import configs, repository, warmup
 from export.serving.artifact import Artifact, verify_file
 from export.serving.ledger import TF_SERVING, TRITON, Version
 from export.serving.savedmodel import read_signatures
 
-LABELS = "assets.extra/labels.txt"  # below the version, so that a version keeps its own
+OWN = (warmup.FILE.as_posix(), configs.PER_VERSION)  # made here, below the version
 
 
 @dataclass(frozen=True)
@@ -23,47 +23,67 @@ class Filled:
     warmup_records: int
 
 
-def fill(
-    staged: Path, artifact: Artifact, server: str, name: str, labels: Sequence[str] | None
-) -> Filled:
+def served_files(artifact: Artifact, server: str) -> dict[str, str]:
+    """Return the artifact's files that `server` needs: path in the artifact -> in the version.
+
+    Raises ArtifactError where one would lie where this toolkit writes its own, ExportError where
+    the server would not find the model.
+    """
+    below = "1/" if artifact.is_savedmodel else ""
+    inside = "model.savedmodel/" if server == TRITON and artifact.is_savedmodel else ""
+    placed = {
+        name: inside + name.removeprefix(below) for name in artifact.files if name.startswith(below)
+    }
+    if server == TF_SERVING and (taken := sorted({*OWN} & {*placed.values()})):
+        raise ArtifactError(
+            f"{artifact.folder} lists {', '.join(taken)}, which bundling makes itself; "
+            "export it again"
+        )
+    if server == TRITON and not artifact.is_savedmodel and "model.onnx" not in placed:
+        raise ExportError(
+            f"{artifact.folder} ({artifact.format}) lists neither model.onnx nor "
+            "1/saved_model.pb, and Triton is served nothing else here"
+        )
+    return placed
+
+
+def fill(staged: Path, artifact: Artifact, server: str, name: str) -> Filled:
     """Fill the empty folder `staged` with `artifact` for `server`.
 
     Raises ArtifactError where a file is not what was verified, ExportError where a signature
     takes something that no warm-up is known for.
     """
-    how, files = _place(staged, artifact, server)
+    how, files = _place(staged, artifact, served_files(artifact, server))
     size = sum((staged / path).stat().st_size for path in files)
-    made, records = [], 0
+    records = 0
     if server == TF_SERVING:
         signatures = read_signatures(staged / "saved_model.pb")
         records = warmup.write_warmup(
             staged, name, signatures, artifact.batch_sizes, artifact.image
         )
-        sizes = configs.batching_parameters(artifact.batch_sizes)
-        repository.write_file(staged / configs.PER_VERSION, sizes)
-        made += [warmup.FILE.as_posix(), configs.PER_VERSION]
-    if labels:
-        repository.write_file(staged / LABELS, "\n".join(labels) + "\n")
-        made.append(LABELS)
-    files |= {path: file_sha256(staged / path) for path in made}
+        write_whole(staged / configs.PER_VERSION, configs.batching_parameters(artifact.batch_sizes))
+        files |= {path: file_sha256(staged / path) for path in OWN}
     version = Version(
-        artifact.format, artifact.image, artifact.classes, artifact.batch_sizes, size, files
+        artifact.format,
+        artifact.image,
+        artifact.classes,
+        artifact.batch_sizes,
+        size,
+        files,
+        artifact.verdict.value,
+        (*artifact.warnings, *artifact.unchecked),
     )
     return Filled(version, how, records)
 
 
-def _place(staged: Path, artifact: Artifact, server: str) -> tuple[str, dict[str, str]]:
+def _place(staged: Path, artifact: Artifact, placed: dict[str, str]) -> tuple[str, dict[str, str]]:
     """Put the artifact's own files below `staged`; return how, and path -> sha256."""
-    below = "1/" if artifact.is_savedmodel else ""
-    inside = "model.savedmodel/" if server == TRITON and artifact.is_savedmodel else ""
     how, files = "", {}
-    for name, sha256 in artifact.files.items():
-        if not name.startswith(below):
-            continue
-        source, path = artifact.folder / name, inside + name.removeprefix(below)
-        if not source.is_file():
-            raise ArtifactError(f"{source} is in the report and not on disk; export it again")
-        how = repository.place(source, staged / path)
-        verify_file(staged / path, sha256)  # what was placed, whatever happens to the source
-        files[path] = sha256
+    for name, path in placed.items():
+        target = staged / path
+        if not target.resolve().is_relative_to(staged.resolve()):
+            raise ArtifactError(f"{name!r} would leave its folder; export it again")
+        how = repository.place(artifact.folder / name, target)
+        verify_file(target, artifact.files[name])  # what was placed, whatever the source does now
+        files[path] = artifact.files[name]
     return how, files

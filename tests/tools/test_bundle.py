@@ -37,6 +37,51 @@ def test_an_artifact_is_added_and_the_folder_is_clean(toy, deploy, capsys):
     assert capsys.readouterr().out == ""
 
 
+def test_what_was_never_checked_and_random_weights_are_said_on_the_way(tmp_path, deploy, capsys):
+    folder = make_tftrt(tmp_path)
+    engine = {"name": "engine", "status": "skipped", "note": "needs a GPU"}
+    write_report(folder, format="tftrt-fp16", checks=[engine])
+    assert run(folder, "--to", deploy) == 0
+    printed = capsys.readouterr()
+    assert "toy version 1 for tf-serving, verified except engine (" in printed.out
+    assert printed.err.splitlines() == [
+        "note: random weights: for trying only",
+        "note: engine was never checked: needs a GPU",
+    ]
+
+
+def test_weights_that_were_given_and_checks_that_all_ran_need_no_note(tmp_path, deploy, capsys):
+    folder = make_onnx(tmp_path)
+    write_report(folder, format="onnx", weights={"source": "vgg13.pdparams"})
+    assert run(folder, "--to", deploy) == 0
+    printed = capsys.readouterr()
+    assert (printed.err, "for triton, verified (" in printed.out) == ("", True)
+
+
+@pytest.mark.parametrize("place", ["toy/onnx", "toy/onnx/deploy", "toy", "."])
+def test_a_folder_of_exports_is_refused_as_a_serving_folder(tmp_path, capsys, place):
+    folder = make_onnx(tmp_path)
+    make_onnx(tmp_path, model="other")
+    before = sorted(tmp_path.rglob("*"))
+    for source in (folder, tmp_path / "other" / "onnx"):
+        assert run(source, "--to", tmp_path / place) == 2
+        assert "with --to" in refused(capsys)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_link_to_a_folder_of_exports_is_refused_too(tmp_path, capsys):
+    folder = make_onnx(tmp_path / "exports")
+    (tmp_path / "deploy").symlink_to(tmp_path / "exports")
+    assert run(folder, "--to", tmp_path / "deploy") == 2
+    assert "holds exports" in refused(capsys)
+
+
+def test_a_report_of_another_tool_is_in_nobodys_way(tmp_path, deploy, capsys):
+    deploy.mkdir()
+    (deploy / "report.json").write_text('{"tests": 3}')
+    assert run(make_onnx(tmp_path), "--to", deploy) == 0
+
+
 def test_json_says_where_the_version_is(toy, deploy, capsys):
     assert run(toy, "--to", deploy, "--name", "pets", "--json") == 0
     said = json.loads(capsys.readouterr().out)
@@ -102,7 +147,7 @@ def test_what_failed_its_verification_is_refused_in_one_line(tmp_path, deploy, c
     [
         (["--name", "a/b"], "letters, digits"),
         (["--server", "tf-serving"], "TF Serving loads SavedModels"),
-        (["--labels", "nowhere.txt"], "nowhere.txt"),
+        (["--image", "tensorflow/serving@sha256:0"], "has a tag"),
         (["--mounted-at", "relative"], "absolute"),
         (["--mounted-at", "/"], "below /"),
         (["--mounted-at", "/a:b"], "without ':'"),

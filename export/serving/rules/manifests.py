@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from export.errors import ArtifactError
+from export.report import file_sha256
 from export.serving import modelserver, savedmodel
 from export.serving.kubernetes import CONFIGS, GPU
 from export.serving.rules.base import SERVER, Finding, Folder, dig
@@ -61,6 +62,16 @@ def mounts(folder: Folder) -> Iterator[Finding]:
                     f"mounts the file {source}, which stays as it was when it is replaced; "
                     "mount the folder",
                 )
+
+
+def stale(folder: Folder) -> Iterator[Finding]:
+    """No generated file is an earlier one of ours, as a run leaves them that was killed."""
+    for name, known in folder.ledger.generated.items() if folder.ledger else ():
+        path = folder.path / name
+        if path.is_file() and file_sha256(path) in known[:-1]:
+            yield folder.finding(
+                name, "is older than bundle.json: a run was killed; tools/bundle.py writes it anew"
+            )
 
 
 def leftovers(folder: Folder) -> Iterator[Finding]:

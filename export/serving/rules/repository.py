@@ -57,6 +57,15 @@ def contents(folder: Folder) -> Iterator[Finding]:
                 yield folder.finding(name, "does not load: its variables are missing")
 
 
+def pending(folder: Folder) -> Iterator[Finding]:
+    """No run was killed while it published a version."""
+    if folder.ledger and folder.ledger.pending:
+        yield folder.finding(
+            folder.ledger.pending.folder,
+            "is of a run that was killed; the next run of tools/bundle.py takes it away",
+        )
+
+
 def hashes(folder: Folder) -> Iterator[Finding]:
     """Versions are what was verified, and all of them were."""
     for model in folder.ledger.models if folder.ledger else ():
@@ -67,7 +76,9 @@ def hashes(folder: Folder) -> Iterator[Finding]:
                 continue
             for name, sha256 in version.files.items():
                 path = f"{model.folder}/{number}/{name}"
-                if not (place / name).is_file():
+                if (place / name).resolve() != place.resolve() / name:
+                    yield folder.finding(path, "is a link, and leads out of what was verified")
+                elif not (place / name).is_file():
                     yield folder.finding(path, "is missing")
                 elif file_sha256(place / name) != sha256:
                     yield folder.finding(path, "has changed since it was published")

@@ -12,7 +12,6 @@ import yaml
 from google.protobuf import text_format
 from toy_artifact import (
     BATCH_SIZES,
-    LABELS,
     make_onnx,
     make_tftrt,
     make_toy,
@@ -186,23 +185,6 @@ def test_the_folder_may_be_mounted_elsewhere(toy, deploy):
     assert lint(deploy) == []
 
 
-def test_labels_go_with_their_version(toy, deploy, tmp_path):
-    labels = tmp_path / "labels.txt"
-    labels.write_text("\n".join(LABELS))
-    added = add(toy, deploy, labels=labels)
-    assert (added.folder / "assets.extra" / "labels.txt").read_text().split() == list(LABELS)
-    labels.write_text("ant\nbee\n")
-    with pytest.raises(ValueError, match="each of 6 classes. Received: 2"):
-        add(toy, deploy, labels=labels)
-
-
-def test_blank_lines_are_no_labels_as_in_the_exporter(toy, deploy, tmp_path):
-    labels = tmp_path / "labels.txt"
-    labels.write_text("\n\n".join(LABELS) + "\r\n \n")
-    added = add(toy, deploy, labels=labels)
-    assert (added.folder / "assets.extra" / "labels.txt").read_text().splitlines() == list(LABELS)
-
-
 @pytest.mark.parametrize(
     ("report", "message"),
     [
@@ -215,6 +197,10 @@ def test_blank_lines_are_no_labels_as_in_the_exporter(toy, deploy, tmp_path):
         ({"options": {"classes": 6, "image": [8, 8, 3], "batch_sizes": [0]}}, "batch of none"),
         ({"artifact": {"files": {}}}, "lists no files"),
         ({"artifact": {"files": {"../secret": "0"}}}, "outside its folder"),
+        ({"checks": [{"name": "parity", "status": "failed"}]}, "parity"),
+        ({"checks": [{"name": "parity", "status": "unknown"}]}, "no report"),
+        ({"format": "../tftrt"}, "names no format"),
+        ({"options": {"classes": 6, "image": [1 << 14, 1 << 14, 3]}}, "ends at 2 GB"),
         ({"artifact": {"files": {"1/saved_model.pb": "0" * 64}}}, "not what was verified"),
         ({"artifact": {"files": {"1/saved_model.pb": "0", "1/x": "0"}}}, "export it again"),
     ],
