@@ -8,10 +8,14 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import TextIO
 
-from export.progress import BYTES
+from export.commandline.hanging import hanging, print_hanging
+from export.progress import BYTES, DONE
 from export.tensorflow_settings import settle
 
 EVERY = 10.0  # seconds between two lines about an amount, where no bar can be drawn
+INDENT = 10  # columns that the seconds take
+WIDEST = 60  # columns of a bar
+SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 LONG = 1.0  # seconds a step takes to be named in the last line
 
 
@@ -47,7 +51,8 @@ class Display:
     def __call__(self, about: str, doing: str) -> None:
         """Show that `doing` has begun; `about` says for which network, format or lane."""
         self._end_step()
-        self._step = (about, doing)
+        if doing != DONE:
+            self._step = (about, doing)
         if not self._terminal:
             self._print(time.monotonic() - self._began, about, doing)
 
@@ -78,48 +83,32 @@ class Display:
         self._step, self._amount, self._since = None, None, now
 
     def _print(self, seconds: float, about: str, doing: str) -> None:
-        from rich.markup import escape
-
         self._printed = time.monotonic()
-        text = f"[bold]{escape(about)}[/]  {escape(doing)}"
-        if self._terminal:
-            self._console.print(_row(f"[dim]{seconds:6.1f} s[/]", text))
-        else:
-            self._console.print(f"[dim]{seconds:6.1f} s[/]  {text}", soft_wrap=True)
+        print_hanging(self._console, f"[dim]{seconds:6.1f} s[/]", _text(about, doing), INDENT)
 
     def _moving(self):
         """The present step on a terminal; Live draws it again several times a second."""
         from rich.console import Group
-        from rich.markup import escape
         from rich.progress_bar import ProgressBar
 
         if not self._step:
             return ""
-        about, doing = self._step
-        now, width = time.monotonic(), self._console.width
-        text = f"[bold]{escape(about)}[/]  {escape(doing)}"
-        if self._amount:
-            text += f"  {_amount(*self._amount)}"
+        now = time.monotonic()
         frame = SPINNER[int(now * 8) % len(SPINNER)]
-        row = _row(f"[green]{frame}[/][dim]{now - self._since:5.1f} s[/]", text)
-        if not self._amount or not self._amount[1]:
-            return row
+        left = f"[green]{frame}[/][dim]{now - self._since:5.1f} s[/]"
+        text = _text(*self._step)
+        if not self._amount:
+            return hanging(left, text, INDENT)
         done, total, _ = self._amount
-        return Group(row, _row("", ProgressBar(total=total, completed=done, width=width - 12)))
+        row = hanging(left, f"{text}  {_amount(*self._amount)}", INDENT)
+        bar = ProgressBar(total=total, completed=done, width=min(WIDEST, self._console.width - 12))
+        return Group(row, hanging("", bar, INDENT)) if total else row
 
 
-SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
+def _text(about: str, doing: str) -> str:
+    from rich.markup import escape
 
-
-def _row(left: str, right):
-    """Two columns, so that what is too wide continues below itself, broken between words."""
-    from rich.table import Table
-
-    row = Table.grid(padding=(0, 2, 0, 0))
-    row.add_column(width=8, no_wrap=True)
-    row.add_column(ratio=1, overflow="fold")
-    row.add_row(left, right)
-    return row
+    return f"[bold]{escape(about)}[/]  {escape(doing)}"
 
 
 def _amount(done: float, total: float | None, unit: str) -> str:

@@ -25,7 +25,7 @@ from export.manifest import hashes
 from export.place import FAILED, Place, check_goals, check_replaceable, check_space, staged
 from export.probes import inputs
 from export.process import give_memory_back
-from export.progress import Progress, silent
+from export.progress import DONE, Progress, silent
 from export.reference import Reference
 from export.report import (
     as_dict,
@@ -124,6 +124,8 @@ def make(
 
     check_goals(Path(out), name, [format.name for format in wanted])
     for format in wanted:
+        if options.labels and not format.classifies:
+            progress(format.name, "has no signature classify, so labels add nothing to it")
         if format.lane:
             with meter.on("lane"):  # made once for all artifacts, so no cost of any
                 make_lane(format.lane, lambda text: progress("lane", text))
@@ -159,7 +161,7 @@ def judge(made: Made) -> list[Report]:
             made.progress(format.name, "verifying")
             with made.meter.on(format.name):
                 reports.append(_judge(made, format, place, said))
-            made.progress(format.name, "done")
+            made.progress(format.name, DONE)
     made.meter.close()
     return reports
 
@@ -296,7 +298,7 @@ def judge_again(
         )
     if compare_hashes:
         checks = (hashes(folder, told, reference.sha256, checks), *checks)
-    progress(format.name, "done")
+    progress(format.name, DONE)
     cost = looked.meter.read()
     looked.meter.close()
     return replace(

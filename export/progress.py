@@ -8,6 +8,7 @@ texts will do as `progress`; one without a `bar` is shown no amounts.
 from collections.abc import Callable
 
 BYTES = "bytes"
+DONE = "done"  # what is being done when all is
 
 Progress = Callable[[str, str], None]  # (what it is about, what is being done)
 Bar = Callable[[str, float, float | None, str], None]  # (about, done, total if known, unit)

@@ -3,15 +3,25 @@
 import json
 from collections.abc import Iterator
 
+from export.commandline.hanging import print_hanging
 from export.report import as_dict
-from export.results import Check, Report, Status
+from export.results import Check, Report, Status, Verdict
 
 AROUND = 3  # layers shown on either side of the first that differs
+INDENT = 14  # columns that the names of checks take
 MARKS = {Status.PASSED: "[green]passed[/]", Status.FAILED: "[red]FAILED[/]"}
+VERDICTS = {
+    Verdict.VERIFIED: "[bold green]verified[/]",
+    Verdict.EXCEPT_ENGINE: "[bold yellow]verified except engine[/]",
+    Verdict.NOT_VERIFIED: "[bold red]NOT verified[/]",
+}
 
 
-def print_reports(reports: list[Report], as_json: bool) -> None:
-    """Print reports to stdout: a table for people, or a line of JSON for each artifact."""
+def print_reports(reports: list[Report], as_json: bool, *, details: bool = True) -> None:
+    """Print reports to stdout: a table for people, or a line of JSON for each artifact.
+
+    Without `details` a check that passed is one line.
+    """
     if as_json:
         for report in reports:
             print(json.dumps(as_dict(report)), flush=True)
@@ -19,13 +29,24 @@ def print_reports(reports: list[Report], as_json: bool) -> None:
     from rich.console import Console
     from rich.markup import escape
 
-    console = Console(highlight=False, soft_wrap=True)
+    console = Console(highlight=False)
     for report in reports:
-        console.print(f"[bold]{escape(report.model)}  {report.format}[/]")
+        console.print(f"[bold]{escape(report.model)}  {report.format}[/]", soft_wrap=True)
         for check in report.checks:
-            for line in _lines(check):
-                console.print(line)
-        console.print(_closing(report))
+            for left, right in _lines(check, details or check.status is not Status.PASSED):
+                print_hanging(console, left, right, INDENT)
+        width = max(len(report.verdict.value) + 2, INDENT)
+        print_hanging(console, VERDICTS[report.verdict], _closing(report), width)
+
+
+def print_warnings(reports: list[Report]) -> None:
+    """Print what no check fails for and a user should know: the last words of a command line."""
+    from rich.console import Console
+    from rich.markup import escape
+
+    console = Console(highlight=False)
+    for warning in dict.fromkeys(text for report in reports for text in report.warnings):
+        print_hanging(console, "[yellow]note[/]", f"[yellow]{escape(warning)}[/]", 9)
 
 
 def print_summary(reports: list[Report]) -> None:
@@ -39,12 +60,11 @@ def print_summary(reports: list[Report]) -> None:
         table.add_column(heading, no_wrap=True, justify="right" if heading > "p" else "left")
     for report in reports:
         parity = next(check for check in report.checks if check.name == "parity")
-        verdict = "[green]verified[/]" if report.passed else "[red]NOT verified[/]"
         cost, size = report.cost, report.artifact["bytes"]
         table.add_row(
             report.model,
             report.format,
-            verdict,
+            VERDICTS[report.verdict],
             f"{_number(parity.measured)} of {_number(parity.allowed)} {parity.unit}",
             f"{size / 1e6:.1f}",
             f"{cost.wall_s:.0f}",
@@ -53,8 +73,8 @@ def print_summary(reports: list[Report]) -> None:
     Console(highlight=False).print(table)
 
 
-def _lines(check: Check) -> Iterator[str]:
-    """A check as a line, and its note, where it has one, as another."""
+def _lines(check: Check, details: bool) -> Iterator[tuple[str, str]]:
+    """A check as a line, and with `details` its note and its layers as others."""
     from rich.markup import escape
 
     status = MARKS.get(check.status, "[yellow]skipped[/]")
@@ -65,12 +85,12 @@ def _lines(check: Check) -> Iterator[str]:
     power = check.details.get("power", {})
     if power.get("of"):
         numbers += f", power {power['caught']}/{power['of']}"
-    yield f"  {check.name:<12}{status}{numbers}"
-    if check.note:
-        yield f"              [dim]{escape(check.note)}[/]"
-    for layer in _compared(check):
+    yield f"  {check.name}", f"{status}{numbers}"
+    if check.note and details:
+        yield "", f"[dim]{escape(check.note)}[/]"
+    for layer in _compared(check) if details else ():
         error, allowed = _number(layer["error"]), _number(layer["allowed"])
-        yield f"              [dim]{error or '-':>8} of {allowed}  {escape(layer['name'])}[/]"
+        yield "", f"[dim]{error or '-':>8} of {allowed}  {escape(layer['name'])}[/]"
 
 
 def _compared(check: Check) -> list[dict]:
@@ -91,10 +111,9 @@ def _number(value: float | None) -> str:
 def _closing(report: Report) -> str:
     from rich.markup import escape
 
-    verdict = "[bold green]verified[/]" if report.passed else "[bold red]NOT verified[/]"
     cost = report.cost
     return (
-        f"{verdict}  {escape(report.folder)}  {report.artifact['bytes'] / 1e6:.1f} MB  "
+        f"{escape(report.folder)}  {report.artifact['bytes'] / 1e6:.1f} MB  "
         f"weights {escape(report.weights['source'])}  "
         f"{cost.wall_s:.1f} s  {cost.peak_rss_bytes / 1e9:.2f} GB at most"
     )

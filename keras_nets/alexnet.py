@@ -7,6 +7,7 @@ import keras
 from keras import layers
 
 from keras_nets.blocks import Image, check_flavour, image_input
+from keras_nets.catalog import NETS
 
 
 def alexnet(
@@ -18,7 +19,7 @@ def alexnet(
     """
     check_flavour("alexnet", flavour, ("paddle", "torchvision"))
 
-    x = inputs = image_input("alexnet", image, smallest=63)
+    x = inputs = image_input("alexnet", image, smallest=NETS["alexnet"].smallest[flavour])
     # Symmetric padding: Keras' "same" would pad the stride-4 convolution one-sidedly.
     x = layers.ZeroPadding2D(2, name="conv1_pad")(x)
     x = layers.Conv2D(64, 11, strides=4, activation="relu", name="conv1")(x)

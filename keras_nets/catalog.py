@@ -6,8 +6,9 @@ weights plus batch-norm gamma and beta, truncated, and its FLOPs are close to
 2 x convolution MACs + dense MACs.
 """
 
+import difflib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 
 SOURCES = {
@@ -103,6 +104,8 @@ class Net:
     seed_gain: float = 1.0  # of seeded classifier kernels: gives logits a spread of about 1
     flatten: Flatten | None = None
     image: tuple[int, int, int] = (224, 224, 3)  # height, width, channels
+    # Pixels a side, by flavour, below which a layer would be empty.
+    smallest: dict[str, int] = field(kw_only=True)
 
     @property
     def flavours(self) -> tuple[str, ...]:
@@ -176,6 +179,7 @@ def _vgg(
         features=4096,
         seed_gain=seed_gain,
         flatten=_VGG_FLATTEN,
+        smallest={"paddle": 32, "torchvision": 32},
     )
 
 
@@ -191,6 +195,7 @@ ALL = (
         features=4096,
         seed_gain=1.4,
         flatten=Flatten(256, 4096, _alexnet_grid),
+        smallest={"paddle": 63, "torchvision": 63},
     ),
     Net(
         "squeezenet1_0",
@@ -202,6 +207,7 @@ ALL = (
         Page(0.596, 0.817, 1.550, 1.240),
         features=512,
         seed_gain=16.0,
+        smallest={"paddle": 35, "torchvision": 21},
     ),
     Net(
         "squeezenet1_1",
@@ -213,6 +219,7 @@ ALL = (
         Page(0.601, 0.819, 0.690, 1.230),
         features=512,
         seed_gain=22.0,
+        smallest={"paddle": 29, "torchvision": 17},
     ),
     _vgg("vgg11", 132_851_392, 2_752, 7_485_456_384, 1.8, Page(0.693, 0.891, 15.090, 132.850)),
     _vgg("vgg13", 133_035_712, 2_944, 11_184_832_512, 2.6, Page(0.700, 0.894, 22.480, 133.030)),
@@ -229,13 +236,19 @@ ALL = (
         features=1024,
         seed_gain=0.6,
         image=(256, 256, 3),
+        smallest={"paddle": 1, "darknet": 1},  # padding keeps every grid
     ),
 )
 NETS = {net.name: net for net in ALL}
 
 
 def find_net(name: str) -> Net:
-    """Return the network called `name`; an unknown name raises ValueError with the known ones."""
-    if name not in NETS:
-        raise ValueError(f"no network is called {name!r}; the catalog has {', '.join(NETS)}")
-    return NETS[name]
+    """Return the network called `name`.
+
+    Raises ValueError with the known names, and one that may have been meant, for any other.
+    """
+    if name in NETS:
+        return NETS[name]
+    near = difflib.get_close_matches(name.casefold(), NETS, cutoff=0.75)
+    meant = f"; did you mean {' or '.join(near)}?" if near else ";"
+    raise ValueError(f"no network is called {name!r}{meant} the catalog has {', '.join(NETS)}")

@@ -7,6 +7,7 @@ import keras
 from keras import layers
 
 from keras_nets.blocks import Image, check_flavour, image_input
+from keras_nets.catalog import NETS
 
 STAGES = ((64, 1), (128, 2), (256, 8), (512, 8), (1024, 4))  # width, residual blocks
 
@@ -21,7 +22,7 @@ def darknet53(
     check_flavour("darknet53", flavour, ("paddle", "darknet"))
     leak = 0.1 if flavour == "darknet" else 0.0
 
-    x = inputs = image_input("darknet53", image, smallest=1)  # padding keeps every grid
+    x = inputs = image_input("darknet53", image, smallest=NETS["darknet53"].smallest[flavour])
     x = _conv(x, 32, 3, leak=leak, name="conv1")
     for stage, (width, blocks) in enumerate(STAGES, start=1):
         x = _conv(x, width, 3, strides=2, leak=leak, name=f"stage{stage}_down")

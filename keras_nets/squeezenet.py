@@ -8,6 +8,7 @@ import keras
 from keras import layers
 
 from keras_nets.blocks import Image, check_flavour, image_input
+from keras_nets.catalog import NETS
 
 POOL = "pool"
 V1_0 = ((16, 64), (16, 64), (32, 128), POOL, (32, 128), (48, 192), (48, 192), (64, 256), POOL,
@@ -18,8 +19,7 @@ V1_1 = ((16, 64), (16, 64), POOL, (32, 128), (32, 128), POOL, (48, 192), (48, 19
 
 def squeezenet1_0(**options) -> keras.Model:
     """Build version 1.0: a 7x7 first convolution; options as for `squeezenet1_1`."""
-    smallest = {"paddle": 35, "torchvision": 21}
-    return _squeezenet("squeezenet1_0", 96, 7, False, V1_0, smallest, **options)
+    return _squeezenet("squeezenet1_0", 96, 7, False, V1_0, **options)
 
 
 def squeezenet1_1(**options) -> keras.Model:
@@ -28,8 +28,7 @@ def squeezenet1_1(**options) -> keras.Model:
     Options: `classes` (1000), `image` (height, width, channels), `flavour`. `torchvision` rounds
     pooled sizes up and does not pad the first convolution; `paddle` rounds down and pads by 1.
     """
-    smallest = {"paddle": 29, "torchvision": 17}
-    return _squeezenet("squeezenet1_1", 64, 3, True, V1_1, smallest, **options)
+    return _squeezenet("squeezenet1_1", 64, 3, True, V1_1, **options)
 
 
 def _squeezenet(
@@ -38,17 +37,16 @@ def _squeezenet(
     kernel: int,
     pads: bool,
     plan: tuple,
-    smallest: dict[str, int],
     *,
     image: Image = (224, 224, 3),
     classes: int = 1000,
     flavour: str = "paddle",
 ) -> keras.Model:
     """Map images (batch, *image) float32 to logits (batch, classes) float32, all >= 0."""
-    check_flavour(name, flavour, tuple(smallest))
+    check_flavour(name, flavour, ("paddle", "torchvision"))
     pool = _pool_rounding_up if flavour == "torchvision" else _pool
 
-    x = inputs = image_input(name, image, smallest=smallest[flavour])
+    x = inputs = image_input(name, image, smallest=NETS[name].smallest[flavour])
     if pads and flavour == "paddle":
         x = layers.ZeroPadding2D(1, name="conv1_pad")(x)
     x = layers.Conv2D(width, kernel, strides=2, activation="relu", name="conv1")(x)

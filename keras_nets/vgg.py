@@ -7,6 +7,7 @@ import keras
 from keras import layers
 
 from keras_nets.blocks import Image, check_flavour, image_input
+from keras_nets.catalog import NETS
 
 WIDTHS = (64, 128, 256, 512, 512)
 
@@ -47,7 +48,7 @@ def _vgg(
     check_flavour(name, flavour, ("paddle", "torchvision"))
     conv = dict(kernel_size=3, padding="same", activation="relu", use_bias=flavour == "torchvision")
 
-    x = inputs = image_input(name, image, smallest=32)
+    x = inputs = image_input(name, image, smallest=NETS[name].smallest[flavour])
     for stage, (depth, width) in enumerate(zip(depths, WIDTHS, strict=True), start=1):
         for index in range(1, depth + 1):
             x = layers.Conv2D(width, **conv, name=f"conv{stage}_{index}")(x)

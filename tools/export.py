@@ -12,15 +12,19 @@ from pathlib import Path
 if not __package__:  # as a script sys.path[0] is tools/, where this very file hides `export`
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-import argparse
 import json
 import subprocess
+from dataclasses import replace
 from functools import partial
 
+from export.commandline import options
+from export.commandline.paths import need_file, need_folder, need_writable
 from export.ending import ending
+from export.names import choose
 from keras_nets.catalog import NETS, find_net
 
 FORMATS = ("savedmodel", "onnx", "tftrt-fp32", "tftrt-fp16")  # a test compares them with ours
+MOST_CLASSES = 100_000  # as keras_nets.weights has it; ImageNet-21k has 21,841
 
 
 def main(argv=None) -> int:
@@ -30,43 +34,33 @@ def main(argv=None) -> int:
     with ending(verbose=args.verbose, interrupted=kept):
         models = _all_of(args.model, NETS, "network", "the catalog has")
         formats = _all_of(args.format, FORMATS, "format", "known are")
+        _check(args, models)
         if len(models) == 1:
-            return _export(args, models[0], formats, argv)
-        return _export_each(args, models, formats)
+            return _export(args, find_net(models[0]), formats, argv)
+        return _export_each(args, models, argv)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+def _parser():
+    parser = options.make_parser(__doc__)
     add = parser.add_argument
     add("--model", required=True, action="append", metavar="NAME", help=_names(NETS))
     add("--format", required=True, action="append", metavar="NAME", help=_names(FORMATS))
     add("--weights", metavar="FILE", help="a weights file, or imagenet; seeded if absent")
-    add("--seed", type=int, default=0, help="of seeded weights and of probe images (0)")
+    add("--seed", type=options.whole(0, options.SEEDS - 1), default=0, metavar="N",
+        help="of seeded weights and of probe images (0)")  # fmt: skip
     add("--out", type=Path, default=Path("exports"), metavar="DIR", help="(exports)")
-    add(
-        "--image-size", type=_size, metavar="HxW", help="or one number; the network's own if absent"
-    )
-    add("--classes", type=int, metavar="N", help="what the weights have if absent, 1000 if seeded")
-    add(
-        "--images",
-        type=Path,
-        metavar="DIR",
-        help="pictures to compare on, beside seeded probes; of a large folder a sample",
-    )
+    add("--image-size", type=options.sizes, metavar="HxW",
+        help="or one number; the network's own if absent")  # fmt: skip
+    add("--classes", type=options.whole(2, MOST_CLASSES), metavar="N",
+        help="what the weights have if absent, 1000 if seeded")  # fmt: skip
+    options.add_images(parser)
     add("--labels", type=Path, metavar="FILE", help="a class a line: adds the signature classify")
-    add("--batch-sizes", type=_batches, default=(1, 4, 8), metavar="N,N",
+    add("--batch-sizes", type=options.numbers, default=(1, 4, 8), metavar="N,N",
         help="that the server will use: TF-TRT keeps an engine for each (1,4,8)")  # fmt: skip
-    add(
-        "--self-test",
-        action="store_true",
-        help="put bugs into each artifact; count those caught",
-    )
-    add("--strict", action="store_true", help="fail where a mutant slips through; self-tests too")
-    add("--layers", action="store_true", help="compare layer by layer, even where all is well")
-    add("--json", action="store_true", help="a line of JSON for each artifact on stdout")
-    add("--verbose", action="store_true", help="show what libraries say, and traces of errors")
+    add("--self-test", action="store_true",
+        help="plant 13 known bugs, one at a time, and count how many the checks catch")  # fmt: skip
+    options.add_gate(parser)
+    options.add_output(parser)
     return parser
 
 
@@ -74,115 +68,152 @@ def _names(known) -> str:
     return f"{', '.join(known)}, or all; may be repeated"
 
 
-def _size(text: str) -> tuple[int, int]:
-    height, x, width = text.partition("x")
-    return int(height), int(width if x else height)
-
-
-def _batches(text: str) -> tuple[int, ...]:
-    return tuple(sorted({int(part) for part in text.split(",")}))
-
-
-_size.__name__, _batches.__name__ = "size", "list of batch sizes"  # argparse shows these
-
-
 def _all_of(wanted: list[str], known, kind: str, lead: str) -> list[str]:
     """The names asked for, `all` spelled out; an unknown one raises ValueError."""
-    for name in wanted:
-        if name != "all" and name not in known:
-            raise ValueError(f"no {kind} is called {name!r}; {lead} {', '.join(known)}")
-    return list(known) if "all" in wanted else list(dict.fromkeys(wanted))
+    if "all" in map(str.casefold, wanted):
+        wanted = known
+    return list(dict.fromkeys(choose(name, known, kind, lead) for name in wanted))
 
 
-def _export(args, name: str, formats: list[str], argv: list[str]) -> int:
+def _check(args, models: list[str]) -> None:
+    """Raise ValueError for what can be seen to be wrong before anything heavy is loaded."""
+    if args.weights and args.weights.partition(":")[0] != "imagenet":
+        need_file("--weights", Path(args.weights), "a weights file, or imagenet")
+    if args.images:
+        need_folder("--images", args.images, "a folder of pictures")
+    if args.labels:
+        need_file("--labels", args.labels, "a text file with a class a line")
+    need_writable("--out", args.out)
+    for net in map(find_net, models):
+        _check_size(args, net, net.flavours if args.weights else net.flavours[:1])
+
+
+def _check_size(args, net, flavours: tuple[str, ...]) -> None:
+    """Raise ValueError where the image is too small for each of `flavours`."""
+    size = args.image_size or net.image[:2]
+    smallest = min(net.smallest[flavour] for flavour in flavours)
+    if min(size) < smallest:
+        raise ValueError(
+            f"{net.name} takes images of at least {smallest}x{smallest} pixels. "
+            f"Received: --image-size {size[0]}x{size[1]}"
+        )
+
+
+def _export(args, net, formats: list[str], argv: list[str]) -> int:
     """Export one network in this process."""
+    from export.commandline.next_steps import print_next_steps
     from export.display import display
-    from export.terminal import print_reports
+    from export.terminal import print_reports, print_warnings
 
     with display(args.verbose) as show:
-        show(name, "loading TensorFlow")
+        given = _read_inputs(args, net, show)  # what is wrong with them is told at once
+        show(net.name, "loading TensorFlow")
         from export.cost import Meter
-
-        made = _make(args, find_net(name), formats, argv, show, Meter())
         from export.pipeline import judge
 
+        made = _make(args, net, formats, argv, given, show, Meter())
         reports = judge(made)
-    print_reports(reports, args.json)
+    print_reports(reports, args.json, details=args.verbose or args.layers)
+    if not args.json:
+        print_next_steps(reports)
+        print_warnings(reports)
     return 0 if all(report.passed for report in reports) else 1
 
 
-def _make(args, net, formats, argv, show, meter):
+def _read_inputs(args, net, show) -> dict:
+    """The files that the command line names, as far as they are read without TensorFlow.
+
+    Its keys are arguments: `weights` (path or None), `images`, `labels` and `recipe`.
+    """
+    weights, flavour, classes = None, net.flavours[0], args.classes or 1000
+    if args.weights:
+        from keras_nets.weights import identify_weights, resolve_weights
+
+        show(net.name, f"reading {args.weights}")
+        weights = str(resolve_weights(net, args.weights, partial(show.bar, net.name)))
+        identity = identify_weights(net, weights)
+        flavour, classes = identity.flavour, identity.classes or args.classes
+        _check_size(args, net, (flavour,))
+        if args.classes not in (None, classes):
+            raise ValueError(
+                f"{weights} has {classes} classes, and --classes asks for {args.classes}; "
+                "leave --classes out to take the file's"
+            )
+    given = {"weights": weights, "images": None, "labels": (), "recipe": None}
+    if args.labels or args.images:
+        from export.signatures.labels import read_labels
+        from keras_nets.preprocess import preprocess_sample, recipe_for_image
+
+        image = (*args.image_size, 3) if args.image_size else net.image
+        given["recipe"] = recipe_for_image(net, flavour, image)
+        given["labels"] = read_labels(args.labels, classes) if args.labels else ()
+    if args.images:
+        show(net.name, f"reading pictures of {args.images}")
+        given["images"] = preprocess_sample(args.images, given["recipe"])
+    return given
+
+
+def _make(args, net, formats, argv, given, show, meter):
     """Write the artifacts. The model is gone when this returns, and its memory with it."""
-    image = (*args.image_size, 3) if args.image_size else None
-    show(net.name, f"reading {args.weights}" if args.weights else f"seeding weights: {args.seed}")
     from export.checks import Expected
     from export.gate.examine import Wish
     from export.pipeline import Options, make
-    from export.signatures.labels import read_labels
     from keras_nets.prepare import prepare
-    from keras_nets.preprocess import preprocess_sample, recipe_for_image
 
+    show(net.name, f"reading {args.weights}" if args.weights else f"seeding weights: {args.seed}")
     prepared = prepare(
         net,
-        args.weights,
+        given["weights"],
         seed=args.seed,
         classes=args.classes,
-        image=image,
-        progress=partial(show.bar, net.name),
+        image=(*args.image_size, 3) if args.image_size else None,
     )
     if prepared.file_sha256:
         show(net.name, f"read weights with the file's sha256 {prepared.file_sha256}")
-    pictured = args.labels or args.images
-    recipe = recipe_for_image(net, prepared.flavour, image or net.image) if pictured else None
-    options = Options(
+    wanted = Options(
         prepared.source,
         prepared.flavour,
         args.batch_sizes,
         args.seed,
         ("python", "tools/export.py", *argv),
         Wish(self_test=args.self_test, strict=args.strict, layers=args.layers),
-        read_labels(args.labels, prepared.model.output_shape[-1]) if args.labels else (),
-        recipe,
+        given["labels"],
+        given["recipe"],
         prepared.file_sha256,
     )
-    expected = Expected.of(prepared.counts, f"{net.paper}, flavour {prepared.flavour}")
     return make(
         prepared.model,
         formats,
         args.out,
-        images=preprocess_sample(args.images, recipe) if args.images else None,
-        expected=expected,
-        options=options,
+        images=given["images"],
+        expected=Expected.of(prepared.counts, f"{net.paper}, flavour {prepared.flavour}"),
+        options=wanted,
         progress=show,
         meter=meter,
     )
 
 
-def _export_each(args, models: list[str], formats: list[str]) -> int:
+def _export_each(args, models: list[str], argv: list[str]) -> int:
     """Export several networks, each in a process of its own, which ends with its memory."""
+    from export.commandline.next_steps import print_next_steps
     from export.report import from_dict
-    from export.terminal import print_reports, print_summary
+    from export.terminal import print_reports, print_summary, print_warnings
 
-    command = [sys.executable, str(Path(__file__).resolve())]
-    for name in formats:
-        command += ["--format", name]
-    for option in ("weights", "seed", "out", "classes", "images", "labels"):
-        if getattr(args, option) is not None:
-            command += [f"--{option}", str(getattr(args, option))]
-    command += ["--batch-sizes", ",".join(map(str, args.batch_sizes)), "--json"]
-    command += ["--image-size", "x".join(map(str, args.image_size))] if args.image_size else []
-    for flag in ("verbose", "self_test", "strict", "layers"):
-        command += [f"--{flag.replace('_', '-')}"] if getattr(args, flag) else []
+    command = [sys.executable, str(Path(__file__).resolve()), *options.without_models(argv)]
     statuses, reports = [], []
     for model in models:
-        done = subprocess.run([*command, "--model", model], stdout=subprocess.PIPE, check=False)
+        done = subprocess.run(
+            [*command, "--json", "--model", model], stdout=subprocess.PIPE, check=False
+        )
         statuses.append(done.returncode)
         written = [from_dict(json.loads(line)) for line in done.stdout.splitlines()]
-        reports += written
+        reports += [replace(one, folder=str(args.out / model / one.format)) for one in written]
         if args.json:
             print_reports(written, as_json=True)
     if not args.json:
         print_summary(reports)
+        print_next_steps(reports)
+        print_warnings(reports)
     return max(statuses)
 
 

@@ -4,6 +4,7 @@ from export.formats.base import Format
 from export.formats.onnx import Onnx
 from export.formats.savedmodel import SavedModel
 from export.formats.tftrt import TfTrt
+from export.names import choose
 
 ALL: tuple[Format, ...] = (
     SavedModel(),
@@ -16,7 +17,8 @@ FORMATS = {format.name: format for format in ALL}
 
 
 def find_format(name: str) -> Format:
-    """Return the format called `name`; an unknown one raises ValueError with the known names."""
-    if name not in FORMATS:
-        raise ValueError(f"no format is called {name!r}; known are {', '.join(FORMATS)}")
-    return FORMATS[name]
+    """Return the format called `name`, in whatever case.
+
+    Raises ValueError with the known names, and one that may have been meant, for any other.
+    """
+    return FORMATS[choose(name, FORMATS, "format")]

@@ -66,6 +66,7 @@ class Format(Protocol):
     # noise could not be measured.
     tolerance: float
     lane: str | None  # the private environment that writing it needs
+    classifies: bool  # whether labels give it the signature `classify`
 
     def write(self, skeleton, folder: Path, scratch: Path, options) -> Written:
         """Write the artifact of a traced network into the empty `folder`; `scratch` is spare."""

@@ -29,6 +29,7 @@ class Onnx:
     precision: str = "fp32"
     tolerance: float = 1e-4
     lane: str | None = None
+    classifies: bool = False
     opset: int = 17  # 18 turns global pooling into a reduction and one more transpose
     largest: int = 2_000_000_000  # bytes of weights in a single file; protobuf ends at 2 GiB
 

@@ -32,6 +32,7 @@ class SavedModel:
     precision: str = "fp32"
     tolerance: float = 1e-4
     lane: str | None = None
+    classifies: bool = True
 
     def write(self, skeleton, folder: Path, scratch: Path, options) -> Written:
         tf = need("tensorflow", to="writing a SavedModel")

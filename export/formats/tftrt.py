@@ -41,6 +41,7 @@ class TfTrt:
     engine_tolerance: float  # of the engine itself, on a GPU
     title: str
     lane: str | None = "tf217"
+    classifies: bool = True
 
     def write(self, skeleton, folder: Path, scratch: Path, options) -> Written:
         if skeleton.weight_bytes + (1 << 20) > LARGEST:

@@ -218,6 +218,7 @@ def test_dropout_stands_where_the_network_was_trained_with_it(graphs, graph):
 @pytest.mark.parametrize("graph", GRAPHS, ids=IDS)
 def test_the_smallest_image_leaves_no_layer_empty_and_a_smaller_one_is_refused(graph):
     (name, flavour), side = graph, SMALLEST[graph]
+    assert NETS[name].smallest[flavour] == side
     model = build_unfilled(NETS[name], flavour=flavour, image=(side, side, 3), classes=2)
     assert all(min(layer.output.shape[1:]) > 0 for layer in model.layers)
     for image in ((side - 1, 224, 3), (224, side - 1, 3)):

@@ -85,7 +85,8 @@ def test_help_names_every_network_and_format():
 
 def test_an_unknown_network_is_told_the_known_ones(capsys):
     told = refused(capsys, "--model", "vgg12", "--format", "onnx")
-    assert told == f"error: no network is called 'vgg12'; the catalog has {', '.join(NETS)}\n"
+    assert told.startswith("error: no network is called 'vgg12'; did you mean vgg")
+    assert told.endswith(f"? the catalog has {', '.join(NETS)}\n")
 
 
 def test_an_unknown_format_is_told_the_known_ones(capsys):
@@ -127,6 +128,77 @@ def test_an_argument_that_makes_no_sense_is_refused(capsys, tmp_path, option, va
     assert not list(tmp_path.rglob("model.onnx"))
 
 
+MISTAKES = """\
+--model vgg12
+--format onx
+--classes 1
+--classes 1000001
+--image-size 8
+--seed -1
+--batch-sizes 0,4
+--weights {file}
+--weights {place}
+--weights {place}/none.pth
+--weights imagenet:nobody
+--images {file}
+--images {place}/none
+--images {place}
+--labels {place}
+--labels {file}
+--out {file}
+--out /proc/exports
+--image-size 64x70 --images {place}
+--imag {place}
+"""
+CHEAP = """\
+import json, sys, time
+from tools import export
+for mistake in json.loads(sys.argv[1]):
+    since = time.process_time()
+    try:
+        export.main(["--model", "squeezenet1_1", "--format", "onnx", *mistake])
+    except SystemExit as ended:
+        assert ended.code == 2, mistake
+    else:
+        raise AssertionError(f"{mistake} went through")
+    print(time.process_time() - since)
+assert "tensorflow" not in sys.modules and "keras" not in sys.modules
+"""
+
+
+def test_cheap_mistakes_are_told_before_tensorflow_loads(tmp_path):
+    """Measured by the processor, so that a busy machine does not fail it."""
+    (tmp_path / "file.txt").write_text("a cat\n")
+    names = {"place": tmp_path, "file": tmp_path / "file.txt"}
+    mistakes = [line.format(**names).split() for line in MISTAKES.splitlines()]
+    done = subprocess.run(
+        [sys.executable, "-c", CHEAP, json.dumps(mistakes)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert max(map(float, done.stdout.split())) < 0.3
+    assert "Errno" not in done.stderr and "Traceback" not in done.stderr
+    assert list(tmp_path.iterdir()) == [tmp_path / "file.txt"]
+
+
+def test_several_networks_are_each_exported_with_what_was_asked(monkeypatch, capsys, tmp_path):
+    ran = []
+
+    def run(command, **_):
+        ran.append(command[2:])
+        return subprocess.CompletedProcess(command, 1, stdout=b"")
+
+    monkeypatch.setattr(export.subprocess, "run", run)
+    asked = ["--format=ONNX", "--seed", "7", "--labels", str(tmp_path / "my labels.txt")]
+    (tmp_path / "my labels.txt").write_text("cat\n")
+    models = ["--model=VGG11", "--model", "alexnet"]
+    assert export.main([*models, *asked, "--strict", "--json"]) == 1
+    assert ran == [[*asked, "--strict", "--json", "--model", name] for name in ("vgg11", "alexnet")]
+
+
 @pytest.mark.parametrize("missing", ["--model", "--format"])
 def test_what_to_export_must_be_said(capsys, missing):
     given = {"--model": "vgg13", "--format": "onnx"}
@@ -147,12 +219,12 @@ def test_stdout_is_one_json_object_a_line(exported):
     assert [report["format"] for report in reports] == ["savedmodel", "onnx"]
     for report in reports:
         assert list(report) == [
-            "schema", "model", "format", "passed", "weights", "options", "artifact", "checks",
-            "cost", "environment", "command",
+            "schema", "model", "format", "passed", "verdict", "warnings", "weights", "options",
+            "artifact", "checks", "cost", "environment", "command",
         ]  # fmt: skip
         folder = out / report["model"] / report["format"]
         assert report == json.loads((folder / "report.json").read_text())
-        assert (report["schema"], report["passed"]) == (1, True)
+        assert (report["schema"], report["passed"]) == (2, True)
         assert report["weights"]["source"] == "seeded:0"
         assert report["options"]["image"] == [64, 64, 3]
         assert report["command"][:2] == ["python", "tools/export.py"]

@@ -1,0 +1,40 @@
+"""What a user does with artifacts that were just exported: look, verify again, serve."""
+
+import os
+import shlex
+from pathlib import Path
+
+from export.commandline.hanging import print_hanging
+from export.report import PAGE
+from export.results import Report
+
+INDENT = 9  # columns that the names of the steps take
+
+
+def print_next_steps(reports: list[Report]) -> None:
+    """Print to stdout where the pages are, how to verify again, and how to serve."""
+    from rich.console import Console
+    from rich.markup import escape
+
+    console = Console(highlight=False)
+    for name, text in next_steps(reports):
+        print_hanging(console, f"[bold]{name}[/]", escape(text), INDENT)
+
+
+def next_steps(reports: list[Report]) -> list[tuple[str, str]]:
+    """(name, what to do) of each step, for artifacts that lie where their reports say."""
+    folders = [report.folder for report in reports]
+    if not folders:
+        return []
+    above = shlex.quote(os.path.commonpath(folders))
+    steps = [
+        ("page", str(Path(folders[0], PAGE)))
+        if len(folders) == 1
+        else ("pages", f"python tools/report.py {above} joins the {PAGE} of each artifact"),
+        ("verify", f"python tools/verify.py {above}"),
+    ]
+    good = [report.folder for report in reports if report.passed]
+    if good:
+        command = f"python tools/bundle.py {shlex.quote(good[0])} --to deploy/"
+        steps.append(("serve", f"{command}, after pip install -e '.[serving]'"))
+    return steps

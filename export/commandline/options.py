@@ -1,0 +1,107 @@
+"""Parsers, options and types of arguments that several command lines share."""
+
+import argparse
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from export.names import choose
+
+SEEDS = 2**32  # numpy's generators take seeds below this
+SIDE = 4096  # pixels; a VGG's activations alone take 20 GB at this size
+
+
+def make_parser(description: str) -> argparse.ArgumentParser:
+    """A parser that shows `description` as it is, and takes options only by their whole names."""
+    return argparse.ArgumentParser(
+        description=description,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,  # or an option that is added later changes what a command means
+    )
+
+
+def whole(least: int, most: int | None = None) -> Callable[[str], int]:
+    """The type of an argument that is a whole number from `least` to `most`."""
+    bounds = f"from {least} up" if most is None else f"from {least} to {most}"
+
+    def read(text: str) -> int:
+        digits = text.removeprefix("-")
+        number = int(text) if digits.isascii() and digits.isdigit() and len(digits) < 20 else None
+        if number is None or number < least or (most is not None and number > most):
+            raise argparse.ArgumentTypeError(
+                f"should be a whole number {bounds}. Received: {text!r}"
+            )
+        return number
+
+    return read
+
+
+positive = whole(1)
+
+
+def sizes(text: str) -> tuple[int, int]:
+    """(height, width) in pixels, from `HxW` or one number for both."""
+    height, x, width = text.lower().partition("x")
+    side = whole(1, SIDE)
+    try:
+        return side(height), side(width if x else height)
+    except argparse.ArgumentTypeError as error:
+        raise argparse.ArgumentTypeError(
+            f"should be one whole number from 1 to {SIDE}, or two as in 224x320. Received: {text!r}"
+        ) from error
+
+
+def numbers(text: str) -> tuple[int, ...]:
+    """Whole numbers from 1 up between commas, each once and in order."""
+    try:
+        return tuple(sorted({positive(part.strip()) for part in text.split(",")}))
+    except argparse.ArgumentTypeError as error:
+        raise argparse.ArgumentTypeError(
+            f"should be whole numbers from 1 up, as in 1,4,8. Received: {text!r}"
+        ) from error
+
+
+def named(known: Iterable[str], kind: str) -> Callable[[str], str]:
+    """The type of an argument that is one of `known`, in whatever case."""
+
+    def read(text: str) -> str:
+        try:
+            return choose(text, known, kind)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from error
+
+    return read
+
+
+def add_images(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--images",
+        type=Path,
+        metavar="DIR",
+        help="pictures to compare on, beside the seeded probes: at most 32, sampled evenly",
+    )
+
+
+def add_gate(parser: argparse.ArgumentParser) -> None:
+    """Options on what is asked of the checks."""
+    add = parser.add_argument
+    add("--strict", action="store_true", help="self-test, and fail where a planted bug is missed")
+    add("--layers", action="store_true", help="compare layer by layer, even where all is well")
+
+
+def add_output(parser: argparse.ArgumentParser) -> None:
+    """Options on what is printed."""
+    add = parser.add_argument
+    add("--json", action="store_true", help="a line of JSON for each artifact on stdout")
+    add(
+        "--verbose",
+        action="store_true",
+        help="show what each check found, what libraries say, and traces of errors",
+    )
+
+
+def without_models(argv: list[str]) -> list[str]:
+    """`argv` without its --model and --json: what each of several networks is done with."""
+    own = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    own.add_argument("--model", action="append")
+    own.add_argument("--json", action="store_true")
+    return own.parse_known_args(argv)[1]

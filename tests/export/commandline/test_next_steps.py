@@ -1,0 +1,38 @@
+"""What a user is told to do with artifacts."""
+
+from export.commandline.next_steps import next_steps
+from export.results import Check, Cost, Report, Status
+
+
+def report_of(folder: str, status=Status.PASSED) -> Report:
+    return Report(
+        model="toy", format="onnx", checks=(Check("parity", status),), weights={}, artifact={},
+        options={}, cost=Cost(1.0, 1.0, 1), environment={}, folder=folder,
+    )  # fmt: skip
+
+
+def test_one_artifact_is_looked_at_verified_and_served():
+    assert next_steps([report_of("my exports/toy/onnx")]) == [
+        ("page", "my exports/toy/onnx/report.html"),
+        ("verify", "python tools/verify.py 'my exports/toy/onnx'"),
+        (
+            "serve",
+            "python tools/bundle.py 'my exports/toy/onnx' --to deploy/, "
+            "after pip install -e '.[serving]'",
+        ),
+    ]
+
+
+def test_of_several_the_folder_above_them_is_named():
+    steps = dict(next_steps([report_of("out/toy/onnx"), report_of("out/toy/savedmodel")]))
+    assert steps["pages"].startswith("python tools/report.py out/toy joins")
+    assert steps["verify"] == "python tools/verify.py out/toy"
+
+
+def test_what_failed_is_not_served():
+    failed = report_of("out/toy/onnx", Status.FAILED)
+    assert "serve" not in dict(next_steps([failed]))
+    assert (
+        "out/toy/savedmodel" in dict(next_steps([failed, report_of("out/toy/savedmodel")]))["serve"]
+    )
+    assert next_steps([]) == []
