@@ -13,31 +13,33 @@ SIDE = 112  # pixels of a thumbnail, at most
 
 
 @dataclass(frozen=True)
-class Answers:
-    """Logits (n, classes) of the model and of the artifact on the user's pictures."""
+class Shown:
+    """Which of the images that are compared are the user's pictures: the last, of these names."""
 
-    model: np.ndarray
-    artifact: np.ndarray
+    names: tuple[str, ...]
+    labels: tuple[str, ...] = ()  # of the classes; a class without one is called "class 7"
 
 
 def side_by_side(
-    images: np.ndarray, answers: Answers, names: Sequence[str], labels: Sequence[str] = ()
+    images: np.ndarray, wanted: np.ndarray, found: np.ndarray, shown: Shown
 ) -> list[dict]:
-    """What the pages show of `images`, float32 (n, height, width, channels), preprocessed.
+    """What the pages show of the last of `images`, float32 (n, height, width, channels).
 
-    At most four are shown, those first whose likeliest class differs. Entries hold `name`; `png`,
-    what the network sees in base64, each channel stretched to 0..255, empty unless there are 1 or 3
+    `wanted` and `found` are the logits (n, classes) of the model and of the artifact. At most four
+    are shown, those first whose likeliest class differs. Entries hold `name`; `png`, what the
+    network sees in base64, each channel stretched to 0..255, empty unless there are 1 or 3
     channels; and of `model` and `artifact` the likeliest classes with their softmax probabilities.
-    A class is called by its label, or "class 7".
     """
-    differs = answers.model.argmax(axis=1) != answers.artifact.argmax(axis=1)
+    own = slice(len(images) - len(shown.names), None)
+    images, wanted, found = images[own], wanted[own], found[own]
+    differs = wanted.argmax(axis=1) != found.argmax(axis=1)
     order = np.argsort(~differs, kind="stable")[:MOST]
     return [
         {
-            "name": names[index] if index < len(names) else f"picture {index + 1}",
+            "name": shown.names[index],
             "png": _thumbnail(images[index]),
-            "model": _guesses(answers.model[index], labels),
-            "artifact": _guesses(answers.artifact[index], labels),
+            "model": _guesses(wanted[index], shown.labels),
+            "artifact": _guesses(found[index], shown.labels),
         }
         for index in order.tolist()
     ]

@@ -119,15 +119,21 @@ def preprocess_folder(folder: Path | str, recipe: Recipe) -> Iterator[tuple[Path
 def preprocess_sample(folder: Path | str, recipe: Recipe, most: int = SAMPLE) -> np.ndarray:
     """Return the inputs of at most `most` pictures below `folder`, float32 (n, crop, crop, 3).
 
-    They are evenly spread over `list_images`, for neighbours are often of one class. Raises
-    ValueError where there is no picture, and ImageError where one cannot be read.
+    They are those of `choose_sample`. Raises ImageError where one cannot be read.
+    """
+    return np.stack([preprocess(path, recipe) for path in choose_sample(folder, most)])
+
+
+def choose_sample(folder: Path | str, most: int = SAMPLE) -> list[Path]:
+    """At most `most` pictures below `folder`, evenly spread over `list_images`.
+
+    Neighbours are often of one class. Raises ValueError where there is no picture.
     """
     paths = list_images(folder)
     if not paths:
         raise ValueError(f"there is no picture below {str(folder)!r}; name a folder that has some")
     count = min(most, len(paths))
-    chosen = [paths[index * len(paths) // count] for index in range(count)]
-    return np.stack([preprocess(path, recipe) for path in chosen])
+    return [paths[index * len(paths) // count] for index in range(count)]
 
 
 def crop_image(image: np.ndarray, recipe: Recipe) -> np.ndarray:

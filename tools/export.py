@@ -123,7 +123,7 @@ def _export(args, net, formats: list[str], argv: list[str]) -> int:
 def _read_inputs(args, net, show) -> dict:
     """The files that the command line names, as far as they are read without TensorFlow.
 
-    Its keys are arguments: `weights` (path or None), `images`, `labels` and `recipe`.
+    Its keys are arguments: `weights` (path or None), `images`, `shown`, `labels` and `recipe`.
     """
     weights, flavour, classes = None, net.flavours[0], args.classes or 1000
     if args.weights:
@@ -139,10 +139,11 @@ def _read_inputs(args, net, show) -> dict:
                 f"{weights} has {classes} classes, and --classes asks for {args.classes}; "
                 "leave --classes out to take the file's"
             )
-    given = {"weights": weights, "images": None, "labels": (), "recipe": None}
+    given = {"weights": weights, "images": None, "shown": None, "labels": (), "recipe": None}
     if args.labels or args.images:
+        from export.pictures import Shown
         from export.signatures.labels import read_labels
-        from keras_nets.preprocess import preprocess_sample, recipe_for_image
+        from keras_nets.preprocess import choose_sample, preprocess_sample, recipe_for_image
 
         image = (*args.image_size, 3) if args.image_size else net.image
         given["recipe"] = recipe_for_image(net, flavour, image)
@@ -150,6 +151,8 @@ def _read_inputs(args, net, show) -> dict:
     if args.images:
         show(net.name, f"reading pictures of {args.images}")
         given["images"] = preprocess_sample(args.images, given["recipe"])
+        names = tuple(path.name for path in choose_sample(args.images))
+        given["shown"] = Shown(names, given["labels"])
     return given
 
 
@@ -176,7 +179,12 @@ def _make(args, net, formats, argv, given, show, meter):
         args.batch_sizes,
         args.seed,
         ("python", "tools/export.py", *argv),
-        Wish(self_test=args.self_test, strict=args.strict, layers=args.layers),
+        Wish(
+            self_test=args.self_test,
+            strict=args.strict,
+            layers=args.layers,
+            shown=given["shown"],
+        ),
         given["labels"],
         given["recipe"],
         prepared.file_sha256,

@@ -11,6 +11,7 @@ from export.engine import run_engine
 from export.formats import Format
 from export.gate import divergence, power
 from export.observe import observe
+from export.pictures import Shown, side_by_side
 from export.reference import Reference
 from export.results import Check, Status
 
@@ -22,6 +23,7 @@ class Wish:
     self_test: bool = False  # mutate the artifact, and see who notices
     strict: bool = False  # fail where a mutant slips through
     layers: bool = False  # compare layer by layer, even where parity passes
+    shown: Shown | None = None  # the user's pictures, for the page to show beside each other
 
 
 def examine(
@@ -50,6 +52,10 @@ def examine(
         found = divergence.find_divergence(trial, folder, scratch, probe)
         told = divergence.as_details(found)
         checks = _with(checks, replace(parity, note=f"{parity.note}; {found}"), told)
+    if ran and wish.shown and observation.logits.shape == reference.logits.shape:
+        compared = (reference.images, reference.logits, observation.logits)
+        pictures = side_by_side(*compared, wish.shown)
+        checks = _with(checks, _parity(checks), {"pictures": pictures})
     if wish.self_test or wish.strict:
         progress(format.name, "testing the gate on mutants")
         found = power.measure_power(trial, checks, folder, scratch, parity.allowed)

@@ -6,6 +6,7 @@ import json
 import shutil
 from contextlib import ExitStack
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 from unittest import mock
 
@@ -15,6 +16,8 @@ import pytest
 from export import export_model, observe, verify
 from export.errors import ArtifactError, ExportError, MissingLane
 from export.formats import FORMATS
+from export.gate.examine import Wish
+from export.pictures import Shown
 from export.pipeline import Options
 from export.report import as_dict, read_report
 from export.results import Status
@@ -155,6 +158,19 @@ def test_the_report_tells_the_file_that_weights_were_read_from(here, toy, out):
     told = read_report(report.folder).weights
     assert (told["source"], told["file_sha256"]) == ("vgg13.pth", "12ab")
     assert told["sha256"] != "12ab"
+
+
+def test_pictures_of_the_users_are_shown_beside_what_both_take_them_for(toy, out):
+    images = np.random.default_rng(0).normal(size=(3, 32, 32, 3)).astype(np.float32)
+    shown = Shown(("a.jpg", "b.jpg", "c.jpg"), ("one", "two", "three", "four", "five"))
+    options = Options(wish=Wish(shown=shown))
+    (report,) = export_model(toy("plain"), ["onnx"], out, images=images, options=options)
+    pictures = next(c for c in report.checks if c.name == "parity").details["pictures"]
+    assert [entry["name"] for entry in pictures] == ["a.jpg", "b.jpg", "c.jpg"]
+    best = np.asarray(toy("plain")(images)).argmax(axis=1)
+    assert [entry["model"][0]["label"] for entry in pictures] == [shown.labels[k] for k in best]
+    assert all(entry["model"][0]["label"] == entry["artifact"][0]["label"] for entry in pictures)
+    assert "<strong>a.jpg</strong>" in Path(report.folder, "report.html").read_text()
 
 
 def test_given_images_of_another_size_are_refused_and_nothing_is_left(here, toy, out):

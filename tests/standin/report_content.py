@@ -13,7 +13,7 @@ from export.formats import FORMATS
 from export.gate import divergence, power
 from export.gate.divergence import Divergence, LayerError
 from export.gate.power import Mutant, Power
-from export.pictures import Answers, side_by_side
+from export.pictures import Shown, side_by_side
 from export.reference import Half, Layer, LayerNoise, Noise, Reference, Totals
 from export.report import as_dict
 from export.results import Cost, Report
@@ -88,7 +88,7 @@ def _pictures():
     logits = dice.standard_normal((3, 5)) * 4
     other = np.concatenate([logits[:2], -logits[2:]])
     labels = ("tench", "goldfish", "great white shark", "tiger shark", "hammerhead")
-    return side_by_side(images, Answers(logits, other), ("a.jpg", "b.jpg", "<i>c.jpg"), labels)
+    return side_by_side(images, logits, other, Shown(("a.jpg", "b.jpg", "<i>c.jpg"), labels))
 
 
 def ranges(*largest: float, error: float = 2e-3):
