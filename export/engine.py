@@ -1,28 +1,70 @@
 """Ask the TensorRT engine itself, on a machine with a GPU."""
 
+import json
 from pathlib import Path
 
 import numpy as np
 
-from export.checks.base import EngineRun
-from export.errors import ExportError
+from export.checks.base import Batches, EngineRun
+from export.errors import MissingLane
 from export.lanes import run_in_lane
+from export.process import ChildFailed
 
 NVIDIA = Path("/proc/driver/nvidia/version")  # there whenever the driver is
 
 
-def run_engine(format, folder: Path, images: np.ndarray, scratch: Path) -> EngineRun:
-    """Load the artifact in the lane, on the GPU, and run `images` through its engine.
+def run_engine(
+    format, folder: Path, images: np.ndarray, sizes: tuple[int, ...], scratch: Path
+) -> EngineRun:
+    """Load the artifact in the lane, on the GPU, and run `images` in batches of each of `sizes`.
 
-    Where there is no GPU, or the engine does not come up, the logits are None and `why` says so.
+    They run in the order of `sizes`. An ascending one builds an engine for each size; in a
+    descending one an engine may serve smaller batches too. Never raises for an engine that does not
+    run: the answer says why.
     """
     if not NVIDIA.exists():
-        return EngineRun(None, "needs a GPU; run tools/verify.py on a machine that has one")
-    given, result = scratch / "engine_images.npy", scratch / "engine_logits.npy"
+        return EngineRun(unable="needs a GPU; run tools/verify.py on a machine that has one")
+    given, answer, logits = (
+        scratch / f"engine_{name}" for name in ("images.npy", "answer", "runs")
+    )
     np.save(given, images)
-    job = {"model": str(folder / "1"), "images": str(given), "logits": str(result)}
+    answer.unlink(missing_ok=True)
+    logits.mkdir(exist_ok=True)
+    job = {
+        "model": str(folder / "1"),
+        "images": str(given),
+        "sizes": list(sizes),
+        "logits": str(logits),
+        "answer": str(answer),
+    }
     try:
         run_in_lane(format.lane, "tftrt_run.py", job, scratch)
-    except ExportError as error:
-        return EngineRun(None, f"the engine did not run: {error}")
-    return EngineRun(np.load(result))
+    except MissingLane as error:
+        return EngineRun(unable=f"the engine could not be asked: {error}")
+    except ChildFailed as error:
+        if not answer.exists():  # it is written once the GPU and the libraries are there
+            return EngineRun(unable=f"the engine could not be asked: {error}")
+        at = json.loads(answer.read_text()).get("at")
+        return EngineRun(failed=f"{_at(at)}: {error}")
+    return _read(json.loads(answer.read_text()), logits)
+
+
+def _read(answer: dict, logits: Path) -> EngineRun:
+    """The script's answer; see export/lanes/tftrt_run.py."""
+    if "missing" in answer:
+        return EngineRun(unable=answer["missing"])
+    batches = tuple(
+        Batches(
+            run["size"],
+            np.load(logits / f"batch_{run['size']}.npy"),
+            run["engines"],
+            run["seconds"],
+        )
+        for run in answer["runs"]
+    )
+    failed = f"{_at(answer.get('at'))}: {answer['failed']}" if "failed" in answer else ""
+    return EngineRun(batches=batches, failed=failed, uncounted=answer.get("uncounted", ""))
+
+
+def _at(size: int | None) -> str:
+    return "it did not load" if size is None else f"no logits in batches of {size}"

@@ -1,11 +1,12 @@
 """Every check, one file each, in the order of the report: structure first, numbers last."""
 
-from export.checks.base import EngineRun, Expected, Trial
+from export.checks.base import Batches, EngineRun, Expected, Trial
 from export.checks.contract import contract
+from export.checks.engine import engine
 from export.checks.fp16_range import fp16_range
 from export.checks.graph import graph
 from export.checks.params import params
-from export.checks.parity import engine, parity
+from export.checks.parity import parity
 from export.checks.weights import weights
 from export.results import Check
 
@@ -17,4 +18,4 @@ def run_checks(trial: Trial) -> tuple[Check, ...]:
     return tuple(check for check in (ask(trial) for ask in CHECKS) if check is not None)
 
 
-__all__ = ["CHECKS", "EngineRun", "Expected", "Trial", "run_checks"]
+__all__ = ["CHECKS", "Batches", "EngineRun", "Expected", "Trial", "run_checks"]

@@ -42,11 +42,23 @@ class Expected:
 
 
 @dataclass(frozen=True)
-class EngineRun:
-    """What the engine itself gave on a GPU: logits, or `why` it could not be asked."""
+class Batches:
+    """What the engine gave in batches of one size, and what TensorFlow had built by then."""
 
-    logits: np.ndarray | None
-    why: str = ""
+    size: int
+    logits: np.ndarray  # (rows, classes); whole batches, of the probes again and again
+    engines: dict[str, list[int]]  # of each TRTEngineOp: the batch sizes of engines in the cache
+    seconds: float  # of the first call, which builds an engine where none fits
+
+
+@dataclass(frozen=True, kw_only=True)
+class EngineRun:
+    """What the engine itself did on a GPU, a batch size at a time."""
+
+    batches: tuple[Batches, ...] = ()  # in the order in which they ran
+    unable: str = ""  # why it could not be asked on this machine
+    failed: str = ""  # how it failed, where there was a GPU to run it
+    uncounted: str = ""  # why it is not known how many engines were built
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from export.checks.base import Trial, skipped, verdict
-from export.checks.bounds import REORDERED, ROUNDED, Bound, bound
+from export.checks.base import Trial, verdict
+from export.checks.bounds import REORDERED, Bound, bound
 from export.checks.distribution import distribution
 from export.results import Check
 
@@ -19,16 +19,6 @@ def parity(trial: Trial) -> Check:
     note = f"{observation.ran}; " if trial.format.lane else ""
     allowed = bound(trial.reference.noise, REORDERED, trial.format.tolerance)
     return _within("parity", trial.reference.logits, observation.logits, allowed, note)
-
-
-def engine(trial: Trial) -> Check | None:
-    """The same for the TensorRT engine itself, where there is a GPU; None for other formats."""
-    if not trial.format.lane:
-        return None
-    if trial.engine is None or trial.engine.logits is None:
-        return skipped("engine", trial.engine.why if trial.engine else "not asked for")
-    allowed = bound(trial.reference.noise, ROUNDED, trial.format.engine_tolerance)
-    return _within("engine", trial.reference.logits, trial.engine.logits, allowed, "on a GPU; ")
 
 
 def _within(name: str, wanted: np.ndarray, got: np.ndarray, bound: Bound, note: str) -> Check:

@@ -40,7 +40,9 @@ def examine(
     """Every check of the artifact in `folder`, made now; `scratch` is an empty folder."""
     wish = wish or Wish()
     observation = observe(format.name, folder, reference.images, scratch)
-    engine = run_engine(format, folder, reference.images, scratch) if format.lane else None
+    engine = None
+    if format.lane:
+        engine = run_engine(format, folder, reference.images, sorted(batch_sizes), scratch)
     trial = Trial(format, reference, observation, expected, batch_sizes, engine, stock)
     checks = run_checks(trial)
     parity = _parity(checks)

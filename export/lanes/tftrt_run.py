@@ -1,34 +1,211 @@
-"""Run a TF-TRT SavedModel on a GPU: a script for a lane, which imports nothing of ours.
+"""Run a TF-TRT SavedModel on a GPU, a batch size at a time: a script for a lane, nothing of ours.
 
     python tftrt_run.py job.json
 
-The job names the `model` (a SavedModel folder), the `images` (.npy) and the `logits` (.npy) to
-write. It fails, with the reason on its last line, where there is no GPU or no TensorRT library,
-for then TensorFlow falls back on the native segment without a word.
+The job names the `model` (a SavedModel folder), the `images` (.npy), the batch `sizes` in the order
+in which to run them, the folder `logits`, which gets `batch_<size>.npy`, and the `answer` (.json).
+
+The answer has `missing`: what this machine lacks, and then nothing was run; or `runs`, one for each
+size: `size`, `seconds` of its first call, and `engines`, which gives for each TRTEngineOp the batch
+sizes of the engines that TensorFlow has built and kept, read from its cache. `failed` says why the
+size `at` did not run, and `uncounted` why the cache could not be read. It is written before each
+step, so that it is known how far a process came that died.
+
+TensorFlow runs the native segment, in FP32, where an engine cannot be built or run. That is made
+an error here. Input shapes that do not fit those of the node are a way around that error, so they
+are compared beforehand.
 """
 
 import ctypes
+import functools
 import json
+import os
 import pathlib
 import sys
+import time
+
+os.environ["TF_TRT_ALLOW_ENGINE_NATIVE_SEGMENT_EXECUTION"] = "False"
+
+LIBRARIES = ("libnvinfer.so.8.6.1", "libnvinfer_plugin.so.8.6.1")  # as TensorFlow 2.17 opens them
+
+
+def missing():
+    """Say what this machine lacks to run an engine; empty if nothing."""
+    for library in LIBRARIES:
+        try:
+            ctypes.CDLL(library)
+        except OSError as error:
+            return f"TensorRT 8.6 is not installed where TensorFlow 2.17 looks for it: {error}"
+    import tensorflow as tf
+
+    if not tf.config.list_physical_devices("GPU"):
+        return "TensorFlow 2.17 sees no GPU; its CUDA 12.3 libraries may be missing"
+    return ""
+
+
+def in_batches(images, size):
+    """Return `images` (n, ...) in whole batches (k, size, ...), the last filled from the first."""
+    import numpy as np
+
+    rows = -(-len(images) // size) * size
+    return images[np.arange(rows) % len(images)].reshape(-1, size, *images.shape[1:])
+
+
+def misfit(declared, fed):
+    """Say why a node with the shapes `declared` runs its native segment in silence; else empty.
+
+    The rule of TRTEngineOp::VerifyInputShapes: as many shapes, of the same ranks and sizes, -1 for
+    any size, None for a shape of unknown rank, which fits nothing; and one batch size for all.
+    """
+    if declared and len(declared) != len(fed):
+        return f"it has {len(declared)} input shapes and is fed {len(fed)}"
+    for wanted, shape in zip(declared, fed):  # noqa: B905 (none may be declared)
+        if not _fits(wanted, shape):
+            return f"its input shape is {wanted} and it is fed {shape}"
+    if len({tuple(shape[:1]) for shape in fed}) != 1 or not fed[0]:
+        return f"it is fed shapes without one batch size: {fed}"
+    return ""
+
+
+def _fits(wanted, shape):
+    if wanted is None or len(wanted) != len(shape):
+        return False
+    return all(size == -1 or size == shape[axis] for axis, size in enumerate(wanted))
+
+
+class Served:
+    """A SavedModel in a session, which is how TensorFlow Serving runs it."""
+
+    def __init__(self, model):
+        import tensorflow as tf
+        from tensorflow.python.compiler.tensorrt import trt_convert  # noqa: F401 (registers the op)
+
+        self.graph = tf.Graph()
+        self.session = tf.compat.v1.Session(graph=self.graph)
+        with self.graph.as_default():
+            loaded = tf.compat.v1.saved_model.load(self.session, ["serve"], model)
+        signature = loaded.signature_def["serving_default"]
+        self.image = signature.inputs["image"].name
+        self.logits = signature.outputs["logits"].name
+        self.nodes = [op for op in self.graph.get_operations() if op.type == "TRTEngineOp"]
+
+    def run(self, batch):
+        """Return the logits (size, classes) of `batch`; raise ValueError for shapes that misfit."""
+        feed = {self.image: batch}
+        for node in self.nodes:
+            fed = self.session.run(list(node.inputs), feed)
+            why = misfit(_declared(node), [list(array.shape) for array in fed])
+            if why:
+                raise ValueError(f"{node.name} would run its native segment in FP32: {why}")
+        return self.session.run(self.logits, feed)
+
+    def engines(self, scratch):
+        """Return for each node the batch sizes of the engines in TensorFlow's cache."""
+        return {node.name: self._cached(node, scratch) for node in self.nodes}
+
+    def _cached(self, node, scratch):
+        import tensorflow as tf
+
+        file = str(pathlib.Path(scratch, "engines.tfrecord"))
+        with self.graph.as_default():
+            names = tf.constant(node.name.split("/")[-1]), tf.constant(file)
+            with self.graph.device("/GPU:0"):
+                write = tf.raw_ops.SerializeTRTResource(resource_name=names[0], filename=names[1])
+        try:
+            self.session.run(write)
+        except tf.errors.NotFoundError:  # no engine was asked for, so there is no cache
+            return []
+        sizes = batches_of(file)
+        pathlib.Path(file).unlink()
+        return sizes
+
+
+def _declared(node):
+    shapes = node.node_def.attr["input_shapes"].list.shape
+    return [None if s.unknown_rank else [dim.size for dim in s.dim] for s in shapes]
+
+
+def batches_of(file):
+    """Return the batch sizes of the engines that SerializeTRTResource wrote, in ascending order."""
+    import tensorflow as tf
+
+    message = _engine_instance()
+    found = []
+    for record in tf.compat.v1.io.tf_record_iterator(file):
+        engine = message.FromString(record)
+        if not engine.serialized_engine:
+            raise ValueError("an engine in the cache is empty")
+        found.append(engine.input_shapes[0].dim[0].size)
+    return sorted(found)
+
+
+@functools.cache
+def _engine_instance():
+    """The protobuf message TRTEngineInstance, which TensorFlow ships without its Python class."""
+    from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+    from tensorflow.core.framework import tensor_shape_pb2
+
+    pool, name = descriptor_pool.Default(), "keras_nets.TRTEngineInstance"
+    file = descriptor_pb2.FileDescriptorProto(
+        name="keras_nets/trt_engine_instance.proto", package="keras_nets", syntax="proto3"
+    )
+    file.dependency.append(tensor_shape_pb2.DESCRIPTOR.name)
+    message = file.message_type.add(name="TRTEngineInstance")
+    message.field.add(name="input_shapes", number=1, label=3, type=11)
+    message.field[0].type_name = ".tensorflow.TensorShapeProto"
+    message.field.add(name="serialized_engine", number=2, label=1, type=12)
+    pool.Add(file)
+    return message_factory.GetMessageClass(pool.FindMessageTypeByName(name))
+
+
+def serve(job):
+    """Run every size of the job and return the answer, which is kept on disk all the while."""
+    import numpy as np
+
+    answer = {"runs": []}
+
+    def note(**more):
+        answer.update(more)
+        pathlib.Path(job["answer"]).write_text(json.dumps(answer))
+
+    note()
+    images = np.load(job["images"])
+    try:
+        served = Served(job["model"])
+        for size in job["sizes"]:
+            note(at=size)
+            batches = in_batches(images, size)
+            started = time.monotonic()
+            logits = [served.run(batches[0])]
+            run = {"size": size, "seconds": time.monotonic() - started, "engines": {}}
+            logits += [served.run(batch) for batch in batches[1:]]
+            np.save(pathlib.Path(job["logits"], f"batch_{size}.npy"), np.concatenate(logits))
+            answer["runs"].append(run)
+            note()
+            try:
+                run["engines"] = served.engines(job["logits"])
+            except Exception as error:
+                note(uncounted=_line(error))
+            note()
+    except Exception as error:
+        note(failed=_line(error))
+    return answer
+
+
+def _line(error):
+    """The first line that says something; a session wraps TensorFlow's own words in a trace."""
+    said = getattr(error.__context__, "message", None) or str(error)
+    lines = [line.strip() for line in said.splitlines()]
+    lines = [line for line in lines if line and not line.endswith("root error(s) found.")]
+    return f"{type(error).__name__}: {lines[0] if lines else 'it says nothing'}"
 
 
 def main(job):
-    try:
-        ctypes.CDLL("libnvinfer.so.8")
-    except OSError as error:
-        sys.exit(f"TensorRT 8.6 is not installed: {error}")
-    import numpy as np
-    import tensorflow as tf
-    from tensorflow.python.compiler.tensorrt import trt_convert  # noqa: F401 (registers the engine)
-
-    if not tf.config.list_physical_devices("GPU"):
-        sys.exit("TensorFlow 2.17 sees no GPU; its CUDA 12.3 libraries may be missing")
-    loaded = tf.saved_model.load(job["model"])
-    signature = loaded.signatures["serving_default"]
-    images = np.load(job["images"])
-    logits = signature(image=tf.constant(images))["logits"].numpy()
-    np.save(job["logits"], logits)
+    lacks = missing()
+    if lacks:
+        pathlib.Path(job["answer"]).write_text(json.dumps({"missing": lacks}))
+        return
+    serve(job)
 
 
 if __name__ == "__main__":

@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from export.checks import EngineRun
-from export.checks.parity import SAME, compare, engine, parity
+from export.checks.parity import SAME, compare, parity
 from export.results import Status
 
 RANDOM = np.random.default_rng(7)
@@ -125,39 +124,6 @@ def test_a_top_1_that_differs_within_tolerance_passes_only_where_the_model_waver
 def test_parity_says_what_ran_where_it_was_not_the_engine(honest):
     assert parity(honest("tftrt-fp16")).note.startswith("numpy; ")
     assert parity(honest("onnx")).note.startswith("top-1 equal on 8 of 8")
-
-
-def test_the_engine_is_only_asked_of_tftrt(honest):
-    assert engine(honest("onnx")) is None
-    assert engine(honest("savedmodel")) is None
-
-
-def test_an_engine_that_did_not_run_is_skipped_with_the_reason(honest):
-    trial = honest("tftrt-fp16", engine=EngineRun(None, "needs a GPU; go and find one"))
-    check = engine(trial)
-    assert (check.status, check.note) == (Status.SKIPPED, "needs a GPU; go and find one")
-    assert engine(honest("tftrt-fp16")).status is Status.SKIPPED
-
-
-@pytest.mark.parametrize(
-    ("format", "error", "wanted"),
-    [
-        ("tftrt-fp16", 0.04, Status.PASSED),
-        ("tftrt-fp16", 0.06, Status.FAILED),
-        ("tftrt-fp32", 0.009, Status.PASSED),
-        ("tftrt-fp32", 0.04, Status.FAILED),
-    ],
-)
-def test_the_engine_has_the_tolerance_of_its_precision(honest, format, error, wanted):
-    trial = honest(format)
-    logits = trial.reference.logits
-    off = logits + np.float32(error * logits.std())
-    check = engine(honest(format, engine=EngineRun(off)))
-    assert check.status is wanted
-    assert check.note.startswith("on a GPU; ")
-    assert engine(honest(format, engine=EngineRun(np.full_like(off, np.nan)))).status is (
-        Status.FAILED
-    )
 
 
 def test_one_logit_an_image_is_compared():

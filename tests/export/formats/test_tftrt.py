@@ -10,10 +10,8 @@ import pytest
 from tensorflow.core.framework import graph_pb2
 from tensorflow.core.protobuf import saved_model_pb2
 
-from export.checks import EngineRun
-from export.engine import run_engine
 from export.errors import PourError
-from export.formats import FORMATS, tftrt
+from export.formats import FORMATS
 from export.formats.tftrt import MODEL, TfTrt, _placements, _value
 from export.lanes import make
 from export.pipeline import Options
@@ -223,20 +221,3 @@ def test_a_network_beyond_a_protobuf_is_refused_before_any_work(skeleton, tmp_pa
     with pytest.raises(PourError, match=r"one protobuf, which ends at 2 GiB.*4\.0 GiB"):
         FORMATS["tftrt-fp16"].write(huge, tmp_path, tmp_path, Options())
     assert list(tmp_path.iterdir()) == []
-
-
-def test_an_engine_is_not_asked_where_there_is_no_gpu(tmp_path, monkeypatch):
-    monkeypatch.setattr("export.engine.NVIDIA", tmp_path / "none")
-    run = run_engine(FORMATS["tftrt-fp16"], tmp_path, np.zeros((1, 4, 4, 3)), tmp_path)
-    assert run == EngineRun(None, "needs a GPU; run tools/verify.py on a machine that has one")
-
-
-def test_an_engine_that_does_not_come_up_says_why(tmp_path, monkeypatch):
-    def fail(*_):
-        raise tftrt.ArtifactError("TensorRT 8.6 is not installed")
-
-    monkeypatch.setattr("export.engine.NVIDIA", tmp_path)
-    monkeypatch.setattr("export.engine.run_in_lane", fail)
-    run = run_engine(FORMATS["tftrt-fp16"], tmp_path, np.zeros((1, 4, 4, 3)), tmp_path)
-    assert run.logits is None
-    assert run.why == "the engine did not run: TensorRT 8.6 is not installed"
