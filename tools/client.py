@@ -4,7 +4,8 @@
     python tools/client.py --url grpc://127.0.0.1:8500 --model vgg13 --label stable photos/
 
 Pictures go as they are to the signature `classify`. Where a model has none, they are preprocessed
-here, as the network of that name (or --net) wants them.
+here, in the way of the framework that its weights come from. The server does not know that: name
+the export that it serves with --artifact, or the network and its flavour with --net and --flavour.
 
 Exit status: 0 every picture was answered, 1 some were not, 2 could not run.
 """
@@ -19,6 +20,8 @@ import argparse
 import json
 
 from export.ending import ending
+
+LARGEST_SIDE = 4096  # pixels of an image; a server may claim any number
 
 
 def main(argv=None) -> int:
@@ -42,9 +45,23 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--repeat", type=_positive, default=1, help="send everything so often")
     parser.add_argument("--timeout", type=float, default=30.0, help="seconds of one try")
     parser.add_argument("--retries", type=int, default=5, help="of what may succeed later")
-    parser.add_argument("--net", help="without `classify`: whose preprocessing; default: --model")
-    parser.add_argument("--flavour", help="without `classify`: of the network's weights")
-    parser.add_argument("--labels", type=Path, help="without `classify`: a line for each class")
+    parser.add_argument(
+        "--deadline", type=float, default=float("inf"), help="seconds of a request, all its tries"
+    )
+    parser.add_argument(
+        "--header",
+        action="append",
+        default=[],
+        metavar="'NAME: VALUE'|@FILE",
+        help="sent with each request, and never printed; a file has a header a line",
+    )
+    without = parser.add_argument_group("for a model without `classify`")
+    without.add_argument(
+        "--artifact", type=Path, metavar="DIR", help="the export whose preprocessing to use"
+    )
+    without.add_argument("--net", help="the network whose preprocessing to use; default: --model")
+    without.add_argument("--flavour", help="of its weights: paddle, torchvision or darknet")
+    without.add_argument("--labels", type=Path, help="a text file with a class a line")
     parser.add_argument("--json", action="store_true", help="report as JSON")
     return parser
 
@@ -57,37 +74,149 @@ def _positive(text: str) -> int:
 
 
 def _run(args) -> int:
+    from export.serving.address import Which, parse_address
+
+    headers = _headers(args.header)
+    parse_address(args.url, headers)  # and not the client yet, which loads numpy and gRPC
+    Which(args.model, args.version, args.label)
+    pictures, broken = _check_all(_find(args.pictures))
+    for answer in broken:
+        print(f"error: {answer.error}", file=sys.stderr)
+    if not pictures:
+        return 2
+    recipe_of = _recipe(args)
+
     from export.serving.client import Backoff, ServingClient
     from export.serving.load import run_all
 
-    pictures = _find(args.pictures)
     with ServingClient(
         args.url,
         args.model,
         version=args.version,
         label=args.label,
         timeout=args.timeout,
-        backoff=Backoff(retries=args.retries),
+        backoff=Backoff(retries=args.retries, total=args.deadline),
         connections=args.concurrency,
+        headers=headers,
     ) as client:
-        ask = _classifier(client, args)
+        ask = _classifier(client, args, recipe_of)
         batches = [pictures[at : at + args.batch] for at in range(0, len(pictures), args.batch)]
         answers, seconds = run_all(ask, batches * args.repeat, args.concurrency)
-    return _report(answers, seconds, args.json)
+    return _report(answers, broken, seconds, args.json)
 
 
 def _find(paths: list[Path]) -> list[Path]:
-    from keras_nets.preprocess import list_images
-
+    """Return the files that are named, and the pictures in the folders that are."""
+    for path in paths:  # all of them, before a folder is walked
+        if not path.exists():
+            raise ValueError(f"there is no picture or folder {path}")
     found = []
     for path in paths:
-        found += list_images(path) if path.is_dir() else [path]
+        found += _list(path) if path.is_dir() else [path]
     if not found:
         raise ValueError(f"no pictures in {', '.join(map(str, paths))}")
     return found
 
 
-def _classifier(client, args):
+def _list(folder: Path) -> list[Path]:
+    from keras_nets.pictures import list_images
+
+    return list_images(folder)
+
+
+def _check_all(paths: list[Path]):
+    """Return the pictures that can be sent, and an answer for each of the others, with its error.
+
+    They are told apart by their headers and ends, so that no server is asked for what cannot be.
+    """
+    from export.serving.load import Answer
+
+    good, broken = [], []
+    for path in paths:
+        try:
+            _check(path)
+            good.append(path)
+        except (ValueError, OSError) as error:
+            broken.append(Answer([path], 0.0, error=error))
+    return good, broken
+
+
+def _check(path: Path) -> None:
+    from export.serving.pictures import JPEG, PNG, read_picture
+
+    if not path.is_file():
+        raise ValueError(f"{path} is no regular file")
+    with path.open("rb") as file:
+        head = file.read(len(PNG))
+    if head.startswith((JPEG, PNG)):
+        read_picture(path)
+    else:
+        from keras_nets.pictures import open_image
+
+        with open_image(path):
+            pass
+
+
+def _headers(lines: list[str]) -> dict[str, str]:
+    """Return the headers of --header; no error names a value."""
+    from export.files import read_bounded
+
+    listed = []
+    for line in lines:
+        if line.startswith("@"):
+            listed += read_bounded(Path(line[1:]), 1 << 20).decode("utf-8", "replace").splitlines()
+        else:
+            listed.append(line)
+    headers = {}
+    for line in filter(str.strip, listed):
+        name, colon, value = line.partition(":")
+        if not colon:
+            raise ValueError("a header is 'NAME: VALUE', or @FILE with one a line")
+        headers[name.strip()] = value.strip()
+    return headers
+
+
+def _recipe(args):
+    """Return the name of the network whose pictures --artifact or --net describe, and the flavour.
+
+    Either is empty where it is not known. Raises ValueError for what is wrong on any server.
+    """
+    from keras_nets import NETS
+
+    name, flavour = args.net or args.model, args.flavour or ""
+    if args.artifact:
+        if args.flavour:
+            raise ValueError("--artifact has a flavour of its own: leave --flavour out")
+        name, flavour = _described(args.artifact)
+        name = args.net or name
+    if args.labels:
+        from export.signatures.labels import read_labels
+
+        read_labels(args.labels)
+    if name not in NETS and (args.net or args.artifact):
+        raise ValueError(
+            f"no network of the catalog is called {name!r}, so its preprocessing is not known; "
+            f"name the one it was built as with --net: {', '.join(NETS)}"
+        )
+    if name in NETS and flavour and flavour not in NETS[name].flavours:
+        known = " and ".join(NETS[name].flavours)
+        raise ValueError(f"{name} has no flavour {flavour!r}; it comes as {known}")
+    return name if name in NETS else "", flavour
+
+
+def _described(folder: Path) -> tuple[str, str]:
+    """Return the network and the flavour that the report of an export names."""
+    from export.errors import ArtifactError
+    from export.report import read_content
+
+    content = read_content(folder)
+    model, options = content.get("model"), content.get("options")
+    if not isinstance(model, str) or not isinstance(options, dict):
+        raise ArtifactError(f"the report in {folder} names no model or no options; export it again")
+    return model, str(options.get("flavour", ""))
+
+
+def _classifier(client, args, recipe_of: tuple[str, str]):
     """Return the function from a list of paths to their guesses, by what the model offers."""
     signatures = client.signatures()
     if "classify" in signatures:
@@ -95,27 +224,10 @@ def _classifier(client, args):
 
     import numpy as np
 
-    from export.signatures.labels import read_labels
-    from keras_nets import NETS
-    from keras_nets.preprocess import preprocess, recipe_for
+    from keras_nets.preprocess import preprocess
 
-    name = args.net or args.model
-    if name not in NETS:
-        raise ValueError(
-            f"{args.model!r} takes no encoded pictures, and no network is called {name!r} whose "
-            f"preprocessing to use; name one with --net: {', '.join(NETS)}"
-        )
-    default = signatures.get("serving_default")
-    if default is None or "image" not in default.inputs:
-        known = ", ".join(signatures) or "none"
-        raise ValueError(
-            f"{args.model!r} takes neither encoded pictures nor `image`, so it is not of "
-            f"tools/export.py; its signatures: {known}"
-        )
-    shape = default.inputs["image"].shape
-    flavour = args.flavour or NETS[name].flavours[0]
-    recipe = recipe_for(NETS[name], flavour, size=shape[1] if shape and shape[1] > 0 else None)
-    labels = read_labels(args.labels) if args.labels else ()
+    recipe = _find_recipe(args.model, signatures, *recipe_of)
+    labels = _read_labels(args.labels, signatures)
 
     def classify(paths):
         images = np.stack([preprocess(path, recipe) for path in paths])
@@ -124,31 +236,70 @@ def _classifier(client, args):
     return classify
 
 
+def _find_recipe(model: str, signatures: dict, name: str, flavour: str):
+    """Return how pictures become the `image` of a model without `classify`."""
+    from keras_nets import NETS
+    from keras_nets.preprocess import recipe_for_image
+
+    default = signatures.get("serving_default")
+    if default is None or "image" not in default.inputs:
+        raise ValueError(
+            f"{model!r} takes neither encoded pictures nor `image`, so it is not of "
+            f"tools/export.py; its signatures: {', '.join(signatures) or 'none'}"
+        )
+    if not name or not flavour:
+        flavours = f", such as {' or '.join(NETS[name].flavours)}" if name else ""
+        raise ValueError(
+            f"{model!r} takes no encoded pictures, and how to preprocess them depends on its "
+            "weights, which the server does not tell: name the export with --artifact DIR, or "
+            f"{'' if name else '--net NAME and '}--flavour FLAVOUR{flavours}"
+        )
+    image = (default.inputs["image"].shape or ())[1:]
+    if len(image) != 3 or not all(0 < side <= LARGEST_SIDE for side in image):
+        raise ValueError(
+            f"{model!r} takes an `image` of {list(image)}, for which no picture can be made; "
+            f"its sides should be 1 to {LARGEST_SIDE} pixels"
+        )
+    return recipe_for_image(NETS[name], flavour, image)
+
+
+def _read_labels(path: Path | None, signatures: dict) -> tuple[str, ...]:
+    from export.signatures.labels import read_labels
+
+    if path is None:
+        return ()
+    logits = signatures["serving_default"].outputs.get("logits")
+    classes = logits.shape[-1] if logits and logits.shape else None
+    return read_labels(path, classes if classes and classes > 0 else None)
+
+
 def _decodable(path: Path) -> bytes:
     """Return a picture as the server decodes it, upright: the server ignores EXIF."""
     import io
 
     from PIL import Image
 
+    from export.serving.pictures import read_picture
     from keras_nets.pictures import load_image, open_image
 
     with open_image(path) as image:
-        orientation = image.getexif().get(0x0112, 1)
-        if image.format in ("JPEG", "PNG") and orientation == 1:
-            return path.read_bytes()
+        as_it_is = image.format in ("JPEG", "PNG") and image.getexif().get(0x0112, 1) == 1
+    if as_it_is:
+        return read_picture(path)
     file = io.BytesIO()
     Image.fromarray(load_image(path)).save(file, "PNG")
     return file.getvalue()
 
 
-def _report(answers, seconds: float, as_json: bool) -> int:
+def _report(answers, broken, seconds: float, as_json: bool) -> int:
+    """Print what came of all; what was `broken` was told before a server was asked."""
     from export.serving.load import percentiles
 
     good = [answer for answer in answers if answer.error is None]
     times = percentiles(answer.seconds for answer in good)
     rate = len(good) / seconds
     if as_json:
-        print(json.dumps(_as_data(answers, times, rate)))
+        print(json.dumps(_as_data([*broken, *answers], times, rate)))
     else:
         for answer in good:
             for path, guesses in zip(answer.request, answer.result, strict=True):
@@ -156,11 +307,12 @@ def _report(answers, seconds: float, as_json: bool) -> int:
                 for guess in guesses:
                     print(f"  {guess.probability:.4f}  {guess.label}")
         latency = ", ".join(f"{name} {value:.1f} ms" for name, value in times.items())
-        print(f"{len(good)} of {len(answers)} requests answered, {rate:.1f}/s; {latency or 'none'}")
+        count = len(answers) + len(broken)
+        print(f"{len(good)} of {count} requests answered, {rate:.1f}/s; {latency or 'none'}")
     for answer in answers:
         if answer.error is not None:
             print(f"error: {', '.join(map(str, answer.request))}: {answer.error}", file=sys.stderr)
-    return 0 if len(good) == len(answers) else 1
+    return 0 if len(good) == len(answers) and not broken else 1
 
 
 def _as_data(answers, times: dict, rate: float) -> dict:

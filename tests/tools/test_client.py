@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -13,15 +14,27 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hostile_server import http, raw_server
 from PIL import Image
 from standin_process import free_port, standin
-from toy_artifact import LABELS, ToyRecipe, make_toy, toy_logits
+from toy_artifact import (
+    BATCH_SIZES,
+    CLASSES,
+    IMAGE,
+    LABELS,
+    ToyRecipe,
+    make_toy,
+    toy_logits,
+    write_report,
+)
 
 from export.serving.bundle import add
-from keras_nets.preprocess import preprocess
+from keras_nets import NETS
+from keras_nets.preprocess import preprocess, recipe_for
 from tools import client
 
 TOOL = Path(client.__file__)
+OPTIONS = {"classes": CLASSES, "image": list(IMAGE), "batch_sizes": list(BATCH_SIZES), "seed": 0}
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +100,7 @@ def test_pictures_share_requests_and_keep_their_order(server, pictures, capsys):
 def test_a_broken_picture_costs_only_itself(server, pictures, tmp_path, capsys):
     broken = tmp_path / "broken.png"
     broken.write_bytes((pictures / "0.png").read_bytes()[:60])
-    assert run(server.grpc, broken, pictures / "1.png") == 1
+    assert run(server.grpc, broken, pictures / "1.png", "--batch", 2) == 1
     printed = capsys.readouterr()
     assert "1 of 2 requests answered" in printed.out
     assert "broken.png" in printed.err
@@ -114,17 +127,32 @@ def test_a_format_that_the_server_does_not_decode_is_sent_as_one_that_it_does(pi
     assert client._decodable(pictures / "2.png") == (pictures / "2.png").read_bytes()
 
 
-def test_a_model_without_classify_gets_what_the_network_of_its_name_would(
-    server, pictures, tmp_path, capsys
+def expected_label(path, flavour):
+    recipe = recipe_for(NETS["vgg13"], flavour, 8)
+    return LABELS[toy_logits(preprocess(path, recipe)[None])[0].argmax()]
+
+
+@pytest.fixture(scope="module")
+def telling(pictures):
+    """A picture in which the flavours' preprocessing tells."""
+    for path in sorted(pictures.iterdir()):
+        if expected_label(path, "paddle") != expected_label(path, "torchvision"):
+            return path
+    raise AssertionError("no picture tells the flavours apart; draw more of them")
+
+
+@pytest.mark.parametrize("flavour", ["paddle", "torchvision"])
+def test_a_model_without_classify_gets_the_preprocessing_of_its_flavour(
+    server, telling, tmp_path, capsys, flavour
 ):
     labels = tmp_path / "labels.txt"
-    labels.write_text("\n".join(LABELS))
-    options = ("--net", "vgg13", "--labels", labels, "--json")
-    assert run(server.grpc, pictures / "5.png", *options, model="plain") == 0
-    (row,) = json.loads(capsys.readouterr().out)["pictures"]
-    recipe = ToyRecipe(crop=8, short=round(8 * 256 / 224))
-    logits = toy_logits(preprocess(pictures / "5.png", recipe)[None])[0]
-    assert row["guesses"][0]["label"] == LABELS[logits.argmax()]
+    labels.write_text("\n".join(LABELS), encoding="utf-8-sig")
+    write_report(tmp_path, model="vgg13", options={**OPTIONS, "flavour": flavour})
+    for options in (("--net", "vgg13", "--flavour", flavour), ("--artifact", tmp_path)):
+        arguments = (*options, "--labels", labels, "--json")
+        assert run(server.grpc, telling, *arguments, model="plain") == 0
+        (row,) = json.loads(capsys.readouterr().out)["pictures"]
+        assert row["guesses"][0]["label"] == expected_label(telling, flavour)
 
 
 def refused(capsys):
@@ -136,16 +164,84 @@ def refused(capsys):
 
 
 def test_a_model_whose_preprocessing_nobody_knows_is_refused(server, pictures, capsys):
+    """Its flavour is not guessed: paddle's and torchvision's answers differ."""
     assert run(server.grpc, pictures, model="plain") == 2
-    assert "--net" in refused(capsys)
+    line = refused(capsys)
+    assert "--artifact DIR" in line and "--net NAME and --flavour FLAVOUR" in line
+    assert run(server.grpc, pictures, "--net", "vgg13", model="plain") == 2
+    assert "--flavour FLAVOUR, such as paddle or torchvision" in refused(capsys)
+
+
+def test_what_cannot_be_on_any_server_is_told_before_one_is_asked(pictures, tmp_path, capsys):
+    nowhere = f"http://127.0.0.1:{free_port()}"
+    (tmp_path / "text.jpg").write_text("no picture")
+    (tmp_path / "cut.png").write_bytes((pictures / "0.png").read_bytes()[:60])
+    write_report(tmp_path, model="vgg14")
+    for arguments, text in {
+        ("none.jpg", pictures): "there is no picture or folder none.jpg",
+        (tmp_path / "text.jpg",): "text.jpg': no picture of ",
+        (tmp_path / "cut.png",): "cut.png: a PNG that is cut short",
+        (pictures, "--net", "vgg14"): "no network of the catalog is called 'vgg14'",
+        (pictures, "--artifact", tmp_path): "no network of the catalog is called 'vgg14'",
+        (pictures, "--artifact", pictures): "has no report.json",
+        (pictures, "--net", "vgg13", "--flavour", "darknet"): "it comes as paddle and torchvision",
+        (pictures, "--labels", tmp_path / "none"): "cannot read labels",
+        (pictures, "--header", "no colon"): "a header is 'NAME: VALUE'",
+        (pictures, "--header", f"@{tmp_path / 'cut.png'}"): "a header is 'NAME: VALUE'",
+        (pictures, "--timeout", "nan"): "a try takes",
+        (pictures, "--retries", "-1"): "retries and waits",
+        (pictures, "--version", "-1"): "a version is a number",
+        (pictures, "--label", "a/b"): "a label has a name",
+    }.items():
+        assert run(nowhere, *arguments) == 2
+        assert text in refused(capsys)
+
+
+@pytest.mark.parametrize("name", ["none.jpg", "cut.png"])
+def test_a_picture_that_cannot_be_is_told_without_loading_what_asks(pictures, tmp_path, name):
+    (tmp_path / "cut.png").write_bytes((pictures / "0.png").read_bytes()[:60])
+    code = (
+        "import sys; from tools import client\n"
+        f"try: status = client.main(['--url', 'grpc://127.0.0.1:1', '--model', 'toy', {name!r}])\n"
+        "except SystemExit as ended: status = ended.code\n"
+        "print(status, {'numpy', 'grpc', 'urllib3', 'PIL'} & set(sys.modules))"
+    )
+    environment = os.environ | {"PYTHONPATH": str(TOOL.parents[1])}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, env=environment
+    )
+    assert done.stdout == "2 set()\n", done.stderr
+    assert name in done.stderr
+
+
+def test_a_header_comes_from_the_command_line_or_from_a_file(pictures, tmp_path, capsys):
+    (tmp_path / "headers").write_text("Authorization: Bearer s3cret-token\n\nX-Team: a:b\n")
+    answer = http(b'{"error": "who is s3cret-token?"}', status="403 No")
+    with raw_server(lambda connection, _head: connection.sendall(answer)) as (url, heads):
+        headers = ("--header", f"@{tmp_path / 'headers'}", "--header", "X-One: 1")
+        assert run(url, pictures, *headers) == 2
+    assert {b"Authorization: Bearer s3cret-token", b"X-Team: a:b", b"X-One: 1"} <= set(
+        heads[0].splitlines()
+    )
+    assert "answered 403: who is [hidden]?" in refused(capsys)
+
+
+def test_a_side_that_a_server_only_claims_takes_no_memory(pictures, capsys):
+    dim = [{"size": size} for size in ("-1", "100000", "100000", "3")]
+    tensor = {"image": {"dtype": "DT_FLOAT", "tensor_shape": {"dim": dim}}}
+    found = {"serving_default": {"inputs": tensor, "outputs": {}}}
+    answer = http(json.dumps({"metadata": {"signature_def": {"signature_def": found}}}).encode())
+    with raw_server(lambda connection, _head: connection.sendall(answer)) as (url, _):
+        assert run(url, pictures, "--flavour", "paddle", model="vgg13") == 2
+    assert "for which no picture can be made" in refused(capsys)
 
 
 def test_labels_of_other_classes_are_named_as_the_reason(server, pictures, tmp_path, capsys):
     labels = tmp_path / "labels.txt"
     labels.write_text("ant\nbee\n")
-    options = ("--net", "vgg13", "--labels", labels)
-    assert run(server.grpc, pictures / "5.png", *options, model="plain") == 1
-    assert "each of 6 classes. Received: 2" in capsys.readouterr().err
+    options = ("--net", "vgg13", "--flavour", "paddle", "--labels", labels)
+    assert run(server.grpc, pictures / "5.png", *options, model="plain") == 2
+    assert "each of 6 classes. Received: 2" in refused(capsys)
 
 
 @pytest.mark.parametrize(

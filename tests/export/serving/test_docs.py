@@ -50,7 +50,7 @@ def export_toys(command, place):
     args = tools.export._parser().parse_args(shlex.split(command)[2:])
     (name,) = args.model
     assert (name in NETS, args.format) == (True, ["savedmodel", "onnx"])
-    make_toy(place / args.out, model=name)
+    make_toy(place / args.out, model=name, classify=bool(args.labels))
     make_onnx(place / args.out, model=name)
 
 
