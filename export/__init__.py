@@ -11,6 +11,7 @@ _PUBLIC = {
     "export_model": "export.pipeline",
     "verify": "export.pipeline",
     "Options": "export.pipeline",
+    "Wish": "export.gate.examine",
     "Expected": "export.checks.base",
     "ExportError": "export.errors",
     "FORMATS": "export.formats",

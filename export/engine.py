@@ -59,6 +59,7 @@ def _read(answer: dict, logits: Path) -> EngineRun:
             np.load(logits / f"batch_{run['size']}.npy"),
             run["engines"],
             run["seconds"],
+            run["later"],
         )
         for run in answer["runs"]
     )
@@ -67,4 +68,4 @@ def _read(answer: dict, logits: Path) -> EngineRun:
 
 
 def _at(size: int | None) -> str:
-    return "it did not load" if size is None else f"no logits in batches of {size}"
+    return "it did not load" if size is None else f"it failed in batches of {size}"

@@ -35,6 +35,7 @@ from export.report import (
     read_report,
     write_report,
 )
+from export.required import require
 from export.results import Check, Report
 
 
@@ -179,6 +180,7 @@ def _judge(made: Made, format: Format, place: Place, said: Written) -> Report:
         options.wish,
         made.progress,
     )
+    checks = require(checks, options.wish.require)
     goal = _goal(place, checks)
     report = Report(
         model=reference.name,
@@ -298,6 +300,7 @@ def judge_again(
         )
     if compare_hashes:
         checks = (hashes(folder, told, reference.sha256, checks), *checks)
+    checks = require(checks, wish.require if wish else ())
     progress(format.name, DONE)
     cost = looked.meter.read()
     looked.meter.close()

@@ -184,6 +184,7 @@ def _make(args, net, formats, argv, given, show, meter):
             strict=args.strict,
             layers=args.layers,
             shown=given["shown"],
+            require=args.require,
         ),
         given["labels"],
         given["recipe"],

@@ -16,8 +16,10 @@ if not __package__:  # as a script sys.path[0] is tools/, where export.py would 
 
 import argparse
 
+from export.commandline.options import named
 from export.ending import ending
 from export.errors import ArtifactError
+from export.required import NAMES
 from keras_nets.catalog import find_net
 
 
@@ -47,6 +49,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--no-self-test", action="store_true", help="do not test the gate on mutants")
     add("--strict", action="store_true", help="fail where a mutant slips through")
     add("--layers", action="store_true", help="compare layer by layer, even where all is well")
+    add("--require", action="append", default=[], metavar="CHECK", type=named(NAMES, "check"),
+        help=f"fail where it is skipped: {', '.join(NAMES)}; may be repeated")  # fmt: skip
     add("--ignore-hash", action="store_true", help="do not compare with the report's hashes")
     add("--json", action="store_true", help="a line of JSON for each artifact on stdout")
     add("--verbose", action="store_true", help="show what libraries say, and traces of errors")
@@ -75,7 +79,12 @@ def _verify_one(args, folder: Path, told, show):
         looked,
         expected=expected,
         compare_hashes=not args.ignore_hash,
-        wish=Wish(self_test=not args.no_self_test, strict=args.strict, layers=args.layers),
+        wish=Wish(
+            self_test=not args.no_self_test,
+            strict=args.strict,
+            layers=args.layers,
+            require=args.require,
+        ),
         progress=show,
     )
 

@@ -1,5 +1,6 @@
 """What a check is given, and how it answers."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,6 +50,7 @@ class Batches:
     logits: np.ndarray  # (rows, classes); whole batches, of the probes again and again
     engines: dict[str, list[int]]  # of each TRTEngineOp: the batch sizes of engines in the cache
     seconds: float  # of the first call, which builds an engine where none fits
+    later: float = math.nan  # of the fastest of the calls after it
 
 
 @dataclass(frozen=True, kw_only=True)

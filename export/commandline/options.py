@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from export.names import choose
+from export.required import NAMES
 
 SEEDS = 2**32  # numpy's generators take seeds below this
 SIDE = 4096  # pixels; a VGG's activations alone take 20 GB at this size
@@ -86,6 +87,8 @@ def add_gate(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--strict", action="store_true", help="self-test, and fail where a planted bug is missed")
     add("--layers", action="store_true", help="compare layer by layer, even where all is well")
+    add("--require", action="append", default=[], metavar="CHECK", type=named(NAMES, "check"),
+        help=f"fail where it is skipped: {', '.join(NAMES)}; may be repeated")  # fmt: skip
 
 
 def add_output(parser: argparse.ArgumentParser) -> None:

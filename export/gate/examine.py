@@ -13,6 +13,7 @@ from export.gate import divergence, power
 from export.observe import observe
 from export.pictures import Shown, side_by_side
 from export.reference import Reference
+from export.required import known_checks
 from export.results import Check, Status
 
 
@@ -24,6 +25,10 @@ class Wish:
     strict: bool = False  # fail where a mutant slips through
     layers: bool = False  # compare layer by layer, even where parity passes
     shown: Shown | None = None  # the user's pictures, for the page to show beside each other
+    require: tuple[str, ...] = ()  # names of checks that fail where they are skipped or not made
+
+    def __post_init__(self):
+        object.__setattr__(self, "require", known_checks(self.require))
 
 
 def examine(

@@ -92,11 +92,11 @@ def test_in_descending_order_one_engine_may_serve_all(judge):
         (
             "fell back at 4",
             "error",
-            "on a GPU; no logits in batches of 4: AbortedError: User disallowed engine native "
+            "on a GPU; it failed in batches of 4: AbortedError: User disallowed engine native "
             "segment execution",
         ),
         ("shapes do not fit", "error", "its input shape is [-1, 9, 9, 3] and it is fed [1, 8"),
-        ("killed at 8", "error", "on a GPU; no logits in batches of 8: engine_script was killed"),
+        ("killed at 8", "error", "on a GPU; it failed in batches of 8: engine_script was killed"),
         (
             "no engine",
             "no-engine",

@@ -142,6 +142,18 @@ def test_random_weights_and_the_models_own_warnings_reach_the_report(here, toy, 
     assert verify(report.folder, toy("plain")).warnings == report.warnings
 
 
+def test_a_required_check_that_is_skipped_fails_the_export_and_the_verification(here, toy, out):
+    wish = Wish(require=("params",))  # a toy has no counts in the catalog
+    (report,) = export_model(toy("plain"), ["onnx"], out, options=Options(wish=wish))
+    assert not report.passed
+    assert status(report, "params") is Status.FAILED
+    assert read_report(report.folder) == report
+    assert verify(report.folder, toy("plain")).passed
+    again = verify(report.folder, toy("plain"), wish=Wish(require=("params", "hashes", "engine")))
+    failed = {check.name for check in again.checks if check.status is Status.FAILED}
+    assert failed == {"params", "engine"}
+
+
 def test_given_images_are_compared_as_well(here, toy, out):
     images = np.random.default_rng(0).normal(size=(3, 32, 32, 3)).astype(np.float32)
     (report,) = export_model(toy("plain"), ["onnx"], out, images=images)

@@ -53,7 +53,8 @@ def serve(job, pretend, answer, write):
             logits = logits[:, ::-1]
         np.save(Path(job["logits"], f"batch_{size}.npy"), logits)
         engines = {"TRTEngineOp_000_000": [] if pretend == "no engine" else sorted(built)}
-        run = {"size": size, "seconds": 0.1, "engines": {} if pretend == "no cache" else engines}
+        run = {"size": size, "seconds": 0.1, "later": 0.01, "engines": engines}
+        run["engines"] = {} if pretend == "no cache" else engines
         answer["runs"].append(run)
         write(**({"uncounted": "no such op"} if pretend == "no cache" else {}))
 

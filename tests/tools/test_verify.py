@@ -138,6 +138,19 @@ def test_strict_without_a_self_test_makes_no_sense(exported, capfd):
     assert "--strict is a matter of the self-test" in capfd.readouterr().err
 
 
+def test_a_required_check_that_is_not_made_exits_with_1(exported, capsys):
+    status, checks = judged(capsys, exported, "--require", "parity", "--require", "Engine")
+    assert status == 1
+    assert (checks["parity"], checks["engine"]) == ("passed", "failed")
+
+
+def test_a_check_that_does_not_exist_cannot_be_required(exported, capfd):
+    with pytest.raises(SystemExit) as ended:
+        verify.main([str(exported), "--require", "engin"])
+    assert ended.value.code == 2
+    assert "no check is called 'engin'; did you mean engine?" in capfd.readouterr().err
+
+
 PICTURES = ROOT / "tests" / "golden" / "preprocess"
 
 

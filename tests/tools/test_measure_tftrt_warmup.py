@@ -1,0 +1,62 @@
+"""What warm-up costs is measured on a GPU; here a stand-in of the lane's script answers for it."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+from report_content import content
+
+from export import engine
+from export.process import run_script
+from tools import measure_tftrt_warmup
+
+STANDIN = Path(__file__).parents[1] / "standin" / "engine_script.py"
+
+
+@pytest.fixture
+def artifact(tmp_path):
+    """A function from the name of a format to a folder with a report of it."""
+
+    def write(format: str):
+        told = content(model="toy", format=format)
+        told["options"] |= {"image": [8, 8, 3], "batch_sizes": [1, 4, 8]}
+        (tmp_path / "report.json").write_text(json.dumps(told))
+        return tmp_path
+
+    return write
+
+
+def test_both_orders_are_measured_and_the_engines_of_each_told(artifact, monkeypatch, capsys):
+    def in_lane(_lane, _script, job, folder):
+        run_script(Path(sys.executable), STANDIN, {**job, "pretend": ""}, folder)
+
+    folder = artifact("tftrt-fp16")
+    monkeypatch.setattr(engine, "NVIDIA", folder)
+    monkeypatch.setattr(engine, "run_in_lane", in_lane)
+    assert measure_tftrt_warmup.main([str(folder)]) == 0
+    rows = [line.split(" | ") for line in capsys.readouterr().out.splitlines()[2:]]
+    assert [(row[1], row[2], row[-1].removesuffix(" |")) for row in rows] == [
+        ("ascending", "1", "1"),
+        ("ascending", "4", "1, 4"),
+        ("ascending", "8", "1, 4, 8"),
+        ("descending", "8", "8"),
+        ("descending", "4", "8"),
+        ("descending", "1", "8"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("format", "message"),
+    [
+        ("onnx", "is onnx, which has no engine"),
+        ("tftrt-fp16", "could not be measured: needs a GPU"),
+    ],
+)
+def test_what_cannot_be_measured_exits_with_2(artifact, monkeypatch, capfd, format, message):
+    folder = artifact(format)
+    monkeypatch.setattr(engine, "NVIDIA", folder / "none")
+    with pytest.raises(SystemExit) as ended:
+        measure_tftrt_warmup.main([str(folder)])
+    assert ended.value.code == 2
+    assert message in capfd.readouterr().err
