@@ -18,6 +18,7 @@ class Prepared:
     source: str  # "seeded:0", or where the weights were read
     counts: Counts | None
     file_sha256: str = ""  # of the file that the weights were read from
+    note: str = ""  # what of that file was left aside
 
 
 def prepare(
@@ -37,7 +38,7 @@ def prepare(
     """
     if classes is not None and classes < 2:
         raise ValueError(f"a classifier has at least 2 classes. Received: {classes}")
-    image, digest = image or net.image, ""
+    image, digest, note = image or net.image, "", ""
     if weights is None:
         flavour = flavour or net.flavours[0]
         options = dict(classes=classes or 1000, image=image, flavour=flavour)
@@ -48,8 +49,8 @@ def prepare(
 
         path = resolve_weights(net, weights, progress)
         identity = identify_weights(net, path, digest=True)
-        flavour, digest = identity.flavour, identity.sha256
+        flavour, digest, note = identity.flavour, identity.sha256, identity.note
         model = load_weights(net, path, classes=classes, image=image)
         source = str(path) if weights.startswith("imagenet") else weights
     counts = net.expected_counts(flavour, model.output_shape[-1], image)
-    return Prepared(model, flavour, source, counts, digest)
+    return Prepared(model, flavour, source, counts, digest, note)

@@ -173,6 +173,8 @@ def _make(args, net, formats, argv, given, show, meter):
     )
     if prepared.file_sha256:
         show(net.name, f"read weights with the file's sha256 {prepared.file_sha256}")
+    if prepared.note:
+        show(net.name, f"weights {prepared.note}")
     wanted = Options(
         prepared.source,
         prepared.flavour,

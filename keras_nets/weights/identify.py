@@ -1,17 +1,19 @@
 """Tells what a weights file holds, from its headers: kind, flavour, classes, and its names."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from keras_nets.catalog import NETS, Net, find_net
 from keras_nets.errors import WeightsError
 from keras_nets.weights.names import BY_ORDER, OURS, head, tensor_names
+from keras_nets.weights.prefix import below, find_prefixes, rank
 from keras_nets.weights.readers import open_weights
 from keras_nets.weights.tensor import BLOCK, WeightsFile, refusing
 
 MAX_CLASSES = 100_000  # bounds what a file can make a new model take; ImageNet-21k has 21,841
-COUNTER = "num_batches_tracked"  # torch's, of training steps: no weight
+# Counts that torch and a profiler of it keep beside the weights.
+COUNTERS = ("num_batches_tracked", "total_ops", "total_params")
 
 
 @dataclass(frozen=True)
@@ -20,6 +22,7 @@ class Identity:
 
     `classes` is None where the file ends before the classifier. `naming` says whose names its
     tensors have: a flavour's, "ours", or "by order". `sha256` is of the whole file, if asked for.
+    `prefix` stands before each of those names, and `note` says what of the file was left aside.
     """
 
     kind: str
@@ -27,6 +30,8 @@ class Identity:
     classes: int | None
     naming: str
     sha256: str | None = None
+    prefix: str = ""
+    note: str = ""
 
 
 def identify_weights(net: Net | str, path, *, digest: bool = False) -> Identity:
@@ -40,7 +45,7 @@ def identify_weights(net: Net | str, path, *, digest: bool = False) -> Identity:
         found, _ = recognise(net, file)
     if not digest:
         return found
-    return Identity(found.kind, found.flavour, found.classes, found.naming, sha256_of(path))
+    return replace(found, sha256=sha256_of(path))
 
 
 def sha256_of(path) -> str:
@@ -52,48 +57,106 @@ def sha256_of(path) -> str:
     return digest.hexdigest()
 
 
+@dataclass(frozen=True)
+class _Fit:
+    """One way to read a file as a network: whose names, after which prefix."""
+
+    flavour: str
+    naming: str
+    prefix: str
+    names: dict[str, str]  # our weight -> the tensor's name in the file
+    missing: tuple[str, ...]  # names in the file
+    extra: tuple[str, ...]
+
+    @property
+    def score(self) -> int:
+        """How many tensors the file has in common with the network, less those that it lacks."""
+        return len(self.names) - 2 * len(self.missing)
+
+
 def recognise(net: Net, file: WeightsFile) -> tuple[Identity, dict[str, str]]:
     """Return what `file` is, and our weight -> its tensor for each weight that it holds.
 
     Raises WeightsError unless the file has every weight of `net`, the classifier of a darknet file
-    excepted, and nothing else.
+    excepted, and nothing else under the same prefix.
     """
     written_for = file.metadata.get("net", net.name)
     if written_for != net.name:
         raise WeightsError(
             f"{file.path} holds weights of {written_for!r:.200}, not of {net.name!r}"
         )
-    flavour, naming = max(_candidates(net, file), key=lambda pair: _overlap(net, file, *pair))
-    names = tensor_names(net, flavour, naming)
-    wanted = set(names.values())
-    extra = [name for name in file.tensors if name not in wanted and not name.endswith(COUNTER)]
-    missing = [name for name in names.values() if name not in file.tensors]
-    cut = [name for name in missing if name.startswith("logits.")]
-    if file.kind == "darknet" and missing == cut:
+    fits = _fits(net, file)
+    fit = max(fits, key=lambda fit: fit.score)  # of equal ones the first
+    names = fit.names
+    cut = [name for name in fit.missing if name.removeprefix(fit.prefix).startswith("logits.")]
+    if file.kind == "darknet" and list(fit.missing) == cut:
         names = {ours: name for ours, name in names.items() if name not in cut}
-    elif missing or extra:
-        raise WeightsError(_mismatch(net, file, missing, extra))
-    return Identity(file.kind, flavour, _classes(net, file, names, naming), naming), names
+    elif fit.missing or fit.extra:
+        raise WeightsError(_mismatch(net, file, fit))
+    note = _aside(net, file, fit, fits)
+    for name in names.values():
+        if file.tensors[name].problem:
+            raise WeightsError(f"{file.path}: {file.tensors[name].problem}")
+    classes = _classes(net, file, names, fit.naming)
+    return Identity(file.kind, fit.flavour, classes, fit.naming, None, fit.prefix, note), names
 
 
-def _candidates(net: Net, file: WeightsFile) -> list[tuple[str, str]]:
-    """(flavour, naming) pairs to try, the likelier first: ties go to the first."""
-    flavours = list(net.flavours)
-    likely = file.metadata.get("flavour") or _flavour_by_layers(net, file)
-    if likely in flavours:
-        flavours.sort(key=lambda flavour: flavour != likely)
-    return [(flavour, naming) for flavour in flavours for naming in (flavour, OURS, BY_ORDER)]
+def _fits(net: Net, file: WeightsFile) -> list[_Fit]:
+    """The ways to read `file` as `net`, the likelier first."""
+    found = []
+    for flavour in net.flavours:
+        for naming in (flavour, OURS, BY_ORDER):
+            plain = tensor_names(net, flavour, naming)
+            for prefix in find_prefixes(file.tensors, plain.values()):
+                names = {ours: prefix + name for ours, name in plain.items()}
+                found.append(_fit(file, flavour, naming, prefix, names))
+    likely = {fit.prefix: _likely_flavour(net, file, fit.prefix) for fit in found}
+    return sorted(found, key=lambda fit: (rank(fit.prefix), fit.flavour != likely[fit.prefix]))
 
 
-def _overlap(net: Net, file: WeightsFile, flavour: str, naming: str) -> int:
-    """How many tensors the file has in common with a naming, less those that it lacks."""
-    wanted = tensor_names(net, flavour, naming).values()
-    return sum(1 if name in file.tensors else -1 for name in wanted)
+def _fit(file: WeightsFile, flavour: str, naming: str, prefix: str, names: dict) -> _Fit:
+    missing = tuple(name for name in names.values() if name not in file.tensors)
+    wanted = {name[len(prefix) :] for name in names.values()}
+    extra = tuple(
+        prefix + rest
+        for rest in below(file.tensors, prefix)
+        if rest not in wanted and not rest.endswith(COUNTERS)
+    )
+    return _Fit(flavour, naming, prefix, names, missing, extra)
 
 
-def _flavour_by_layers(net: Net, file: WeightsFile) -> str | None:
+def _aside(net: Net, file: WeightsFile, fit: _Fit, fits: list[_Fit]) -> str:
+    """What of the file is not read; WeightsError where that may be what was meant."""
+    if not fit.prefix:
+        return ""
+    whole = {other.prefix for other in fits if other.score == fit.score} - {fit.prefix}
+    twins = [prefix for prefix in sorted(whole) if rank(prefix) == rank(fit.prefix)]
+    if twins:
+        raise WeightsError(
+            f"{file.path} holds {net.name} under {fit.prefix!r} and under {twins[0]!r:.200};"
+            " save the one that is meant in a file by itself"
+        )
+    told = f"taken from {fit.prefix!r:.200}"
+    if whole:
+        told += f", not from {', '.join(sorted(whole))[:200]}"
+    used = (fit.prefix, *whole)
+    others = [name for name in file.tensors if not name.startswith(used)]
+    layers = [above + (name or kind) for above, kind, name in file.metadata.get("layers", ())]
+    around = [name for name in layers if not f"{name}/".startswith(used)] or others
+    around = [name for name in around if not fit.prefix.startswith(f"{name}/")]
+    if around:
+        told += f"; not read: {around[0][:100]!r}"
+        told += f" and {len(around) - 1} more" if len(around) > 1 else ""
+    return told
+
+
+def _likely_flavour(net: Net, file: WeightsFile, prefix: str) -> str | None:
+    return file.metadata.get("flavour") or _flavour_by_layers(net, file, prefix)
+
+
+def _flavour_by_layers(net: Net, file: WeightsFile, prefix: str) -> str | None:
     """The flavour that the layers without weights in a Keras file tell; None where they do not."""
-    layers = file.metadata.get("layers", ())
+    layers = [layer[1:] for layer in file.metadata.get("layers", ()) if layer[0] == prefix]
     kinds = [kind.rstrip("_0123456789") for kind, _ in layers]
     names = [name for _, name in layers]
     if net.family == "darknet":
@@ -108,23 +171,20 @@ def _flavour_by_layers(net: Net, file: WeightsFile) -> str | None:
     return None if pads_conv1 else "torchvision"
 
 
-def _mismatch(net: Net, file: WeightsFile, missing: list[str], extra: list[str]) -> str:
+def _mismatch(net: Net, file: WeightsFile, fit: _Fit) -> str:
     """One line on a file whose names are not the network's, with the network that it is of."""
     told = f"{file.path} is no file of {net.name}: "
-    if missing:
-        told += f"it lacks {missing[0]!r} and {len(missing) - 1} more"
+    if fit.missing:
+        told += f"it lacks {fit.missing[0]!r:.200} and {len(fit.missing) - 1} more"
     else:
-        told += f"it has {extra[0][:200]!r} and {len(extra) - 1} more tensors too many"
-    held = set(file.tensors)
+        told += f"it has {fit.extra[0][:200]!r} and {len(fit.extra) - 1} more tensors too many"
     others = [
         other.name
         for other in NETS.values()
-        for flavour in other.flavours
-        for naming in (flavour, OURS)
-        if held == set(tensor_names(other, flavour, naming).values())
+        if other is not net and any(not f.missing and not f.extra for f in _fits(other, file))
     ]
     if others:
-        return f"{told}; its tensors are those of {' or '.join(dict.fromkeys(others))}"
+        return f"{told}; its tensors are those of {' or '.join(others)}"
     return f"{told}; its first is {next(iter(file.tensors), None)!r:.200}"
 
 

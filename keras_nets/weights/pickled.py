@@ -1,8 +1,10 @@
 """Reads the pickles of weight files without running anything.
 
-A pickle is a program: it may import any function and call it. This interpreter knows the opcodes
-that dictionaries of tensors need; a call becomes a `Call`, a record that readers look at, and is
-refused unless its function is on the reader's list. Long strings stay in the file, as `Span`s.
+A pickle is a program: it may import any function and call it. This interpreter looks up nothing and
+calls nothing. What the pickle names becomes a `Function`, two texts; what it would make becomes a
+`Call`, a record. Readers know a dozen records that are tensors or dictionaries, and leave all
+others alone: a training script keeps its arguments and its optimizer beside the weights. Long
+strings stay in the file, as `Span`s.
 """
 
 import struct
@@ -14,6 +16,25 @@ from keras_nets.errors import WeightsError
 MAX_STEPS = 200_000  # a network needs some 20,000; bounds time, and memory beside the file's own
 LONGEST_NAME = 1024  # bytes; longer strings are values, and stay in the file
 MARK = object()
+# Naming these tells of an attack, or of no weights at all. They would be as harmless here as any
+# other name; who was sent such a file should know.
+SUSPICIOUS = frozenset(
+    f"{module}.{name}"
+    for modules, names in (
+        (("builtins", "__builtin__"),
+         ("__import__", "apply", "breakpoint", "compile", "delattr", "eval", "exec", "execfile",
+          "getattr", "globals", "input", "locals", "open", "setattr", "vars")),
+        (("io", "_io"), ("open", "open_code", "FileIO")),
+        (("pickle", "_pickle", "marshal"), ("load", "loads")),
+    )
+    for module in modules
+    for name in names
+)  # fmt: skip
+SUSPICIOUS_MODULES = frozenset(
+    ("_posixsubprocess", "ctypes", "importlib", "nt", "os", "posix", "pty", "runpy", "shutil",
+     "socket", "subprocess", "sys", "webbrowser")
+)  # fmt: skip
+UNNAMED = "the result of another call"
 
 
 @dataclass(frozen=True)
@@ -57,14 +78,13 @@ class Span:
     utf8: bool = False
 
 
-def read_pickle(file: BinaryIO, size: int, allowed: frozenset[str], references: list | None = None):
+def read_pickle(file: BinaryIO, size: int, references: list | None = None):
     """Return what the pickle at the file's position holds; leave the file behind its end.
 
-    `size` is the file's; `allowed` are the functions it may mention, as "module.name"; every
-    Reference is also appended to `references`. Raises WeightsError for any other function,
-    ValueError and its like for bytes that are no such pickle.
+    `size` is the file's; every Reference is also appended to `references`. Raises WeightsError for
+    a name that only an attack needs, ValueError and its like for bytes that are no such pickle.
     """
-    machine = _Machine(file, size, allowed, [] if references is None else references)
+    machine = _Machine(file, size, [] if references is None else references)
     for _ in range(MAX_STEPS):
         code = machine.take(1)
         if code == b".":
@@ -79,8 +99,8 @@ def read_pickle(file: BinaryIO, size: int, allowed: frozenset[str], references: 
 class _Machine:
     """The stack and the memo of one pickle; one method an opcode."""
 
-    def __init__(self, file: BinaryIO, size: int, allowed: frozenset[str], references: list):
-        self.file, self.size, self.allowed = file, size, allowed
+    def __init__(self, file: BinaryIO, size: int, references: list):
+        self.file, self.size = file, size
         self.references, self.stack, self.memo = references, [], {}
 
     def take(self, count: int) -> bytes:
@@ -131,7 +151,7 @@ class _Machine:
 
     def function(self, module, name) -> None:
         function = Function(module, name)
-        if str(function) not in self.allowed:
+        if str(function) in SUSPICIOUS or module.partition(".")[0] in SUSPICIOUS_MODULES:
             raise WeightsError(
                 f"its pickle asks for {str(function)[:200]!r}, which no weights need; nothing of"
                 " it was run, do not trust this file"
@@ -145,13 +165,20 @@ class _Machine:
         self.function(module, name)
 
     def call(self) -> None:
+        """Record a call, or an object that is made of a class and its arguments."""
         arguments, function = self.pop(), self.pop()
+        if isinstance(function, Call):
+            function = Function("", UNNAMED)
         if not (isinstance(function, Function) and isinstance(arguments, tuple)):
             raise ValueError("a call of what is no function")
         if str(function) == "_codecs.encode":
             self.stack.append(_latin1(*arguments))
         else:
             self.stack.append(Call(function, arguments))
+
+    def call_by_keyword(self) -> None:
+        self.pop()
+        self.call()
 
     def build(self) -> None:
         state, target = self.pop(), self.stack[-1]
@@ -167,17 +194,21 @@ class _Machine:
         self.memo[index] = self.stack[-1]
 
     def set_items(self, flat: list) -> None:
+        """Keep the items whose keys are names or numbers: a weight has a name."""
         target = self.stack[-1]
         items = target.items if isinstance(target, Call) else target
         if not isinstance(items, dict) or len(flat) % 2:
             raise ValueError("items for what is no dictionary")
         for key, value in zip(flat[::2], flat[1::2], strict=True):
-            items[check_key(key)] = value
+            if isinstance(key, (str, int)):
+                items[key] = value
 
     def extend(self, values: list) -> None:
-        if not isinstance(self.stack[-1], list):
+        target = self.stack[-1]
+        if isinstance(target, list):
+            target.extend(values)
+        elif not isinstance(target, Call):  # those of a list that a class stands for hold no weight
             raise ValueError("values for what is no list")
-        self.stack[-1].extend(values)
 
 
 def check_key(key):
@@ -227,6 +258,9 @@ STEPS = {
     b"\x86": lambda m: m.fold(2),
     b"\x87": lambda m: m.fold(3),
     b"]": lambda m: m.stack.append([]),
+    b"\x8f": lambda m: m.stack.append([]),  # EMPTY_SET: its values are not even hashed
+    b"\x90": lambda m: m.extend(m.since_mark()),
+    b"\x91": lambda m: m.stack.append(m.since_mark()),  # FROZENSET
     b"a": lambda m: m.extend([m.pop()]),
     b"e": lambda m: m.extend(m.since_mark()),
     b"}": lambda m: m.stack.append({}),
@@ -235,6 +269,8 @@ STEPS = {
     b"c": lambda m: m.function(m.line(), m.line()),
     b"\x93": _Machine.named_function,
     b"R": _Machine.call,
+    b"\x81": _Machine.call,  # NEWOBJ
+    b"\x92": _Machine.call_by_keyword,  # NEWOBJ_EX
     b"b": _Machine.build,
     b"q": lambda m: m.put(m.number("B")),
     b"r": lambda m: m.put(m.number("I")),

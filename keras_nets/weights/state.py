@@ -1,46 +1,93 @@
-"""State dictionaries as paddle and torch nest them, flattened to names and tensors."""
+"""What paddle and torch pickle, however deep a training script nests it, as names and tensors.
 
-from collections.abc import Callable
+A dictionary inside a dictionary puts its own key and `NESTED` before the names in it:
+`state_dict::module.features.0.weight`. Which of them are a network's weights is for
+`keras_nets/weights/prefix.py` to tell.
+"""
+
+from collections.abc import Callable, Iterator
 
 from keras_nets.errors import WeightsError
 from keras_nets.weights.pickled import Call, check_key
-from keras_nets.weights.tensor import Tensor
+from keras_nets.weights.tensor import DAMAGE, Tensor
 
-WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "params")
-PARALLEL = "module."  # what torch's DataParallel puts before every name
+NESTED = "::"
+MAX_DEPTH = 16  # dictionaries in dictionaries, and modules in modules
+LONGEST_PREFIX = 256  # characters; bounds what a file makes of names that it writes once
 
 
 def named_tensors(
     state, tensor: Callable[[str, object], Tensor | None], aside: tuple[str, ...] = ()
 ) -> dict[str, Tensor]:
-    """Return the tensors of a state dictionary, or of the one it wraps, by name.
+    """Return the tensors of a pickled dictionary and of those inside it, by name.
 
-    `tensor` makes a pickled value a Tensor, or gives None for what is none. Values `aside` are
-    passed over. Raises WeightsError where there is no tensor.
+    `tensor` makes a pickled value a Tensor, or gives None for what is none; one that it cannot make
+    is an error only when its values are asked for. Values `aside` are passed over. Raises
+    WeightsError where there is no tensor.
     """
-    items = _items(state)
-    tensors = {}
-    for name, value in items.items():
-        if isinstance(name, str) and name not in aside:
+    if _items(state) is None:
+        raise WeightsError("it holds no dictionary of tensors")
+    tensors, seen = {}, set()
+    for name, value in _walk(state, "", 0, seen):
+        if name in aside:
+            continue
+        try:
             found = tensor(name, value)
-            if found is not None:
-                tensors[name] = found
+        except DAMAGE as error:
+            found = _broken(name, error)
+        if found is not None:
+            tensors[name] = found
     if not tensors:
-        for wrapper in WRAPPERS:
-            if wrapper in items:
-                return named_tensors(_items(items[wrapper]), tensor, (*aside, *WRAPPERS))
         raise WeightsError("it holds no tensors by name")
-    if all(name.startswith(PARALLEL) for name in tensors):
-        tensors = {name[len(PARALLEL) :]: found for name, found in tensors.items()}
     return tensors
 
 
-def _items(state) -> dict:
-    """The items of a pickled dictionary, ordered or not."""
+def _walk(state, prefix: str, depth: int, seen: set[int]) -> Iterator[tuple[str, object]]:
+    """Yield what has a name in `state`, and in each dictionary and module below it once."""
+    if id(state) in seen or depth > MAX_DEPTH or len(prefix) > LONGEST_PREFIX:
+        return
+    seen.add(id(state))
+    parameters, inside, mark = _parts(state)
+    for name, value in parameters.items():
+        if isinstance(name, str):
+            if _items(value) is None:
+                yield prefix + name, value
+            else:
+                yield from _walk(value, f"{prefix}{name}{NESTED}", depth + 1, seen)
+    for name, value in inside.items():
+        if isinstance(name, str) and _items(value) is not None:
+            yield from _walk(value, f"{prefix}{name}{mark}", depth + 1, seen)
+
+
+def _parts(state) -> tuple[dict, dict, str]:
+    """The named values of a dictionary; of a whole torch module its weights, and its modules."""
+    items = _items(state)
+    if not _is_module(state):
+        return items, {}, NESTED
+    tables = [_items(state.state.get(name)) or {} for name in ("_parameters", "_buffers")]
+    return tables[0] | tables[1], _items(state.state["_modules"]) or {}, "."
+
+
+def _items(state) -> dict | None:
+    """The items of a pickled dictionary of any class, or of a module; None for what is neither."""
     if isinstance(state, dict):
         return state
-    if isinstance(state, Call) and str(state.function) == "collections.OrderedDict":
+    if not isinstance(state, Call):
+        return None
+    if str(state.function) == "collections.OrderedDict":
         # Python 2 gives a list of pairs; later versions fill an empty one.
         pairs = state.arguments[0] if state.arguments else ()
         return {**{check_key(key): value for key, value in pairs}, **state.items}
-    raise WeightsError("it holds no dictionary of tensors")
+    return state.items if state.items or _is_module(state) else None
+
+
+def _is_module(state) -> bool:
+    """Whether this is a torch module that was pickled whole, with the name of its class."""
+    return isinstance(state, Call) and isinstance(state.state, dict) and "_modules" in state.state
+
+
+def _broken(name: str, error: Exception) -> Tensor:
+    text = " ".join(str(error).split())[:300] or type(error).__name__
+    if not isinstance(error, WeightsError):
+        text = f"tensor {name[:200]!r} is damaged ({text})"
+    return Tensor(name, (), "", lambda: None, problem=text)

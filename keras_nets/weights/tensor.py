@@ -69,7 +69,7 @@ class Tensor:
     """One tensor of an open file.
 
     `strides`, in elements, is None for values in C order; else the stream gives the values in
-    another order, and all of them: a permutation of axes.
+    another order, and all of them: a permutation of axes. `problem` is why there are no values.
     """
 
     name: str
@@ -79,6 +79,7 @@ class Tensor:
     big_endian: bool = False
     strides: tuple[int, ...] | None = None
     path: Path | None = None  # of the file, for errors
+    problem: str = ""
 
     def read(self) -> np.ndarray:
         """Return all values as a float32 array of the tensor's shape."""
@@ -97,6 +98,8 @@ class Tensor:
             yield from self._blocks(self.shape if shape is None else shape)
 
     def _blocks(self, shape: tuple[int, ...]) -> Iterator[tuple[slice, np.ndarray]]:
+        if self.problem:
+            raise WeightsError(self.problem)
         if self.dtype not in ITEM_BYTES:
             raise WeightsError(f"tensor {self.name!r} is {self.dtype}; weights are floats")
         shape = shape or (1,)

@@ -6,8 +6,13 @@ import zipfile
 from typing import BinaryIO
 
 from keras_nets.errors import WeightsError
+from keras_nets.weights.tensor import Window
 
 MAX_DIRECTORY = 4 << 20  # bytes; that of a thousand tensors takes 0.1 MB, zipfile holds ten times
+# Bytes that a member may unpack to, for each that it takes. Trained weights take nearly what they
+# are; pruned to a tenth they take a tenth. Deflate can do 1032, which is a bomb.
+MOST_FOR_ONE = 200
+ALWAYS_ALLOWED = 64 << 10  # bytes; a layer of zeros is no bomb
 STORED_OR_DEFLATED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _TAIL = 65_535 + 22  # the longest comment, and the record that it ends
 
@@ -26,7 +31,10 @@ class Archive:
                     f"its member {info.filename[:200]!r} is encrypted or compressed unusually;"
                     " unpack it and zip it anew"
                 )
+            _check_sizes(info)
             self._members[info.filename] = info
+        if sum(info.compress_size for info in self._members.values()) > size:
+            raise WeightsError("it is a zip whose members overlap; it is damaged or a bomb")
 
     @property
     def names(self) -> list[str]:
@@ -35,6 +43,13 @@ class Archive:
     def size(self, name: str) -> int:
         """Bytes that a member claims to hold, unpacked."""
         return self._members[name].file_size
+
+    def require_stored(self, name: str, maker: str) -> None:
+        """Raise WeightsError where a member is compressed, which its `maker` never does."""
+        if self._members[name].compress_type != zipfile.ZIP_STORED:
+            raise WeightsError(
+                f"its member {name[:200]!r} is compressed; save it anew with {maker}"
+            )
 
     def small_file(self, name: str, most: int) -> io.BytesIO:
         """The whole of a member; WeightsError where it claims more than `most` bytes."""
@@ -52,16 +67,16 @@ class Archive:
                 f"its member {name[:200]!r} holds {self.size(name):_} bytes where a tensor needs"
                 f" {start + count:_}"
             )
-        member = self._zip.open(self._members[name])
-        if start:  # seeking, even to where it is, may give up the check of the CRC
-            member.seek(start)
-        return member
+        if not start:  # whole, and against its CRC
+            return self._zip.open(self._members[name])
+        # To seek in a compressed member is to unpack it again, up to there.
+        offset, _ = self.stored(name, "torch")
+        return Window(self.file, offset + start, count)
 
-    def stored(self, name: str) -> tuple[int, int]:
+    def stored(self, name: str, maker: str) -> tuple[int, int]:
         """(offset in the file, length) of a member; WeightsError where it is compressed."""
+        self.require_stored(name, maker)
         info = self._members[name]
-        if info.compress_type != zipfile.ZIP_STORED:
-            raise WeightsError(f"its member {name[:200]!r} is compressed; save it anew with Keras")
         self.file.seek(info.header_offset)
         header = self.file.read(30)
         if header[:4] != b"PK\x03\x04" or len(header) != 30:
@@ -70,6 +85,15 @@ class Archive:
         if start + info.file_size > self._size:
             raise WeightsError(f"its member {name[:200]!r} is cut off; fetch the file again")
         return start, info.file_size
+
+
+def _check_sizes(info: zipfile.ZipInfo) -> None:
+    """Raise where a member claims to unpack to more than weights can."""
+    if info.file_size > ALWAYS_ALLOWED + MOST_FOR_ONE * info.compress_size:
+        raise WeightsError(
+            f"its member {info.filename[:200]!r} claims {info.file_size:_} bytes out of"
+            f" {info.compress_size:_}, and weights do not pack that small; save it uncompressed"
+        )
 
 
 def _check_directory(file: BinaryIO, size: int) -> None:

@@ -22,6 +22,7 @@ from keras_nets.weights.tensor import (
 KIND = "keras-h5"
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 PATIENCE = 60  # seconds for a listing that takes half a second
+ROOTS = {"layers", "_layer_checkpoint_dependencies"}  # the groups of layers, now and before Keras 3
 METADATA = "keras_nets"  # the attribute that holds ours, as JSON
 # The layers that have weights, as Keras spells their classes, and the order of their variables.
 VARIABLES = dict((CONV, DENSE, NORM))
@@ -40,22 +41,41 @@ def read_stretch(file: BinaryIO, path: Path, offset: int, length: int, kind: str
     """List the tensors of the HDF5 file that `length` bytes from `offset` on make up.
 
     They are called "layer/variable", the layer by its name, or where the file has none by class
-    and order, as in `conv2d_1`. The values of seed generators are passed over.
+    and order, as in `conv2d_1`; those of a network among the layers of another have its name before
+    theirs, as in `squeezenet1_1/conv1/kernel`. The values of seed generators are passed over.
     """
     listing = _list(path, offset, length)
     names = {group: name for group, name in listing["layers"] if name}
     tensors = {}
     for entry in listing["datasets"]:
         group, _, index = entry["path"].rpartition("/")
-        place = group.removesuffix("/vars").split("/")
-        if len(place) != 3:  # "", "layers", the layer: deeper are parts of layers, without weights
+        place = _place(group, names)
+        if place is None:  # a part of a layer, without weights
             continue
-        variables = VARIABLES.get(_class(place[2]), ())
+        above, group, layer = place
+        variables = VARIABLES.get(_class(group), ())
         variable = variables[int(index)] if int(index) < len(variables) else index
-        name = f"{names.get(group, place[2])}/{variable}"
+        name = f"{above}{layer or group}/{variable}"
         tensors[name] = _tensor(file, name, entry, offset, length)
-    layers = [(group.split("/")[2], name) for group, name in listing["layers"]]
+    places = (_place(group, names) for group, _ in listing["layers"])
+    layers = [place for place in places if place is not None]
     return WeightsFile(path, kind, tensors, {"layers": layers, **_ours(listing["attributes"])})
+
+
+def _place(group: str, names: dict[str, str]) -> tuple[str, str, str | None] | None:
+    """Where a layer stands: what is before its name, its class and number, its name if it has one.
+
+    `group` holds its variables: /layers/conv2d/vars, or /layers/functional/layers/conv2d/vars
+    inside of another network. None for a part of a layer.
+    """
+    roots, layers = group.removesuffix("/vars").split("/")[1::2], group.split("/")[2::2]
+    if group.count("/") % 2 == 0 or not layers or not set(roots) <= ROOTS:
+        return None
+    above, here = "", ""
+    for layer in layers[:-1]:
+        here += f"/{roots[0]}/{layer}"
+        above += f"{names.get(f'{here}/vars', layer)}/"
+    return above, layers[-1], names.get(group)
 
 
 def _class(group: str) -> str:

@@ -20,5 +20,5 @@ def claims(names: list[str]) -> bool:
 
 def read(archive: Archive, path: Path) -> WeightsFile:
     """List the tensors of the weights inside an open zip, where Keras stores them uncompressed."""
-    offset, length = archive.stored(WEIGHTS)
+    offset, length = archive.stored(WEIGHTS, "Keras")
     return read_stretch(archive.file, path, offset, length, KIND)

@@ -1,5 +1,6 @@
 """numpy `.npz`: a zip of one `.npy` member an array."""
 
+import io
 import math
 from pathlib import Path
 
@@ -35,13 +36,21 @@ def read(archive: Archive, path: Path) -> WeightsFile:
 def _header(archive: Archive, member: str) -> tuple[tuple[int, ...], bool, np.dtype, int]:
     """(shape, whether in Fortran order, dtype, where the values start) of one array."""
     with archive.stream(member, 0, 1) as stream:
-        version = np.lib.format.read_magic(stream)
-        parse = {
-            (1, 0): np.lib.format.read_array_header_1_0,
-            (2, 0): np.lib.format.read_array_header_2_0,
-        }[version]
-        shape, fortran, dtype = parse(stream, max_header_size=LARGEST_HEADER)
-        return check_shape(member, shape), fortran, dtype, stream.tell()
+        start = io.BytesIO(stream.read(LARGEST_HEADER + 12))
+    version = np.lib.format.read_magic(start)
+    width, parse = {
+        (1, 0): (2, np.lib.format.read_array_header_1_0),
+        (2, 0): (4, np.lib.format.read_array_header_2_0),
+    }[version]
+    # numpy would read whatever length it finds here before it looks at its own limit.
+    length = int.from_bytes(start.getbuffer()[8 : 8 + width], "little")
+    if length > LARGEST_HEADER:
+        raise WeightsError(
+            f"its member {member[:200]!r} has a header of {length:_} bytes; {LARGEST_HEADER:_} are"
+            " allowed"
+        )
+    shape, fortran, dtype = parse(start, max_header_size=LARGEST_HEADER)
+    return check_shape(member, shape), fortran, dtype, start.tell()
 
 
 def _metadata(archive: Archive, member: str) -> dict[str, str]:

@@ -4,7 +4,8 @@ from pathlib import Path
 
 from keras_nets.errors import WeightsError
 from keras_nets.weights.pickled import read_pickle
-from keras_nets.weights.readers.torch_pickle import ALLOWED, rebuilt
+from keras_nets.weights.readers.numpy_pickle import array
+from keras_nets.weights.readers.torch_pickle import rebuilt
 from keras_nets.weights.state import named_tensors
 from keras_nets.weights.tensor import WeightsFile
 from keras_nets.weights.zips import Archive
@@ -23,6 +24,9 @@ def read(archive: Archive, path: Path) -> WeightsFile:
     pickles = [name for name in archive.names if name.split("/")[-1] == "data.pkl"]
     root = pickles[0].removesuffix("data.pkl")
     data = archive.small_file(pickles[0], LARGEST_PICKLE)
+    for name in archive.names:
+        if name.startswith(f"{root}data/"):  # or tensors that share one would each unpack it anew
+            archive.require_stored(name, "torch")
     order = b"little"
     if root + "byteorder" in archive.names:
         order = archive.small_file(root + "byteorder", 16).read()
@@ -33,8 +37,8 @@ def read(archive: Archive, path: Path) -> WeightsFile:
             raise WeightsError(f"it has no member {member[:200]!r}; the file is incomplete")
         return archive.stream(member, start, count)
 
-    state = read_pickle(data, data.getbuffer().nbytes, ALLOWED)
-    tensors = named_tensors(
-        state, lambda name, value: rebuilt(name, value, open_storage, order == b"big")
-    )
+    def tensor(name: str, value):
+        return rebuilt(name, value, open_storage, order == b"big") or array(data, name, value)
+
+    tensors = named_tensors(read_pickle(data, data.getbuffer().nbytes), tensor)
     return WeightsFile(path, KIND, tensors)

@@ -5,7 +5,8 @@ from typing import BinaryIO
 
 from keras_nets.errors import WeightsError
 from keras_nets.weights.pickled import Reference, check_key, read_pickle
-from keras_nets.weights.readers.torch_pickle import ALLOWED, rebuilt, storage_of
+from keras_nets.weights.readers.numpy_pickle import array
+from keras_nets.weights.readers.torch_pickle import rebuilt, storage_of
 from keras_nets.weights.state import named_tensors
 from keras_nets.weights.tensor import WeightsFile, Window
 
@@ -23,22 +24,22 @@ def matches(head: bytes, size: int) -> bool:
 def read(file: BinaryIO, path: Path, size: int) -> WeightsFile:
     """List the tensors of an open file of `size` bytes."""
     file.seek(len(HEAD))
-    if read_pickle(file, size, frozenset()) != PROTOCOL:
+    if read_pickle(file, size) != PROTOCOL:
         raise WeightsError("it is of a torch format other than 1001; save it anew with torch")
-    system = read_pickle(file, size, frozenset())
+    system = read_pickle(file, size)
     big_endian = isinstance(system, dict) and system.get("little_endian") is False
     references = []
-    state = read_pickle(file, size, ALLOWED, references)
-    keys = read_pickle(file, size, frozenset())
+    state = read_pickle(file, size, references)
+    keys = read_pickle(file, size)
     where = _storages(file, size, keys, references, "big" if big_endian else "little")
 
     def open_storage(key: str, start: int, count: int):
         return Window(file, where[key][0] + start, count)
 
-    tensors = named_tensors(
-        state, lambda name, value: rebuilt(name, value, open_storage, big_endian)
-    )
-    return WeightsFile(path, KIND, tensors)
+    def tensor(name: str, value):
+        return rebuilt(name, value, open_storage, big_endian) or array(file, name, value)
+
+    return WeightsFile(path, KIND, named_tensors(state, tensor))
 
 
 def _storages(

@@ -13,6 +13,8 @@ STORAGES = {
     "torch.BFloat16Storage": ("bfloat16", 2),
     "torch.DoubleStorage": ("float64", 8),
     # Counters such as num_batches_tracked: listed, and refused where a weight is wanted.
+    "torch.ComplexFloatStorage": ("complex64", 8),
+    "torch.ComplexDoubleStorage": ("complex128", 16),
     "torch.LongStorage": ("int64", 8),
     "torch.IntStorage": ("int32", 4),
     "torch.ShortStorage": ("int16", 2),
@@ -20,15 +22,20 @@ STORAGES = {
     "torch.ByteStorage": ("uint8", 1),
     "torch.BoolStorage": ("bool", 1),
 }
-ALLOWED = frozenset(
-    (
-        *STORAGES,
-        "collections.OrderedDict",
-        "torch._utils._rebuild_tensor",  # before torch 0.4
-        "torch._utils._rebuild_tensor_v2",
-        "torch._utils._rebuild_parameter",
-    )
+# Functions that make a tensor out of another one, which is their first argument or in its place.
+AROUND = {
+    "torch._utils._rebuild_parameter": lambda arguments: arguments[0],
+    "torch._utils._rebuild_parameter_with_state": lambda arguments: arguments[0],
+    # Of a tensor with attributes: a function, a class, and the arguments for the function.
+    "torch._tensor._rebuild_from_type_v2": lambda arguments: Call(arguments[0], arguments[2]),
+}
+PLAIN = (
+    "torch._utils._rebuild_tensor",  # before torch 0.4
+    "torch._utils._rebuild_tensor_v2",
+    "torch._utils._rebuild_tensor_v3",
 )
+
+MOST_AROUND = 4
 
 OpenStorage = Callable[[str, int, int], Stream]  # key, first byte, bytes -> stream
 
@@ -40,15 +47,23 @@ def storage_of(value) -> tuple[str, str, int, int]:
         raise ValueError("a storage that is none")
     if not isinstance(key, str) or type(count) is not int or count < 0:
         raise ValueError("a storage without a key or a size")
+    if str(storage) not in STORAGES:
+        raise WeightsError(f"it holds values in a {str(storage)[:200]}, which is not known here")
     return key, *STORAGES[str(storage)], count
 
 
 def rebuilt(name: str, value, open_storage: OpenStorage, big_endian: bool) -> Tensor | None:
     """The tensor that a pickled rebuild call describes; None where `value` is something else."""
-    if not (isinstance(value, Call) and str(value.function).startswith("torch._utils._rebuild")):
+    for _ in range(MOST_AROUND):
+        if isinstance(value, Call) and str(value.function) in AROUND:
+            value = AROUND[str(value.function)](value.arguments)
+    if not (isinstance(value, Call) and "_rebuild" in value.function.name):
         return None
-    if value.function.name == "_rebuild_parameter":
-        return rebuilt(name, value.arguments[0], open_storage, big_endian)
+    if str(value.function) not in PLAIN:
+        raise WeightsError(
+            f"tensor {name[:200]!r} is made by {str(value.function)[:200]!r}, which makes no plain"
+            " ones; save it dense and as floats, with torch"
+        )
     reference, offset, shape, strides, *_ = value.arguments
     if not isinstance(reference, Reference):
         raise ValueError(f"tensor {name!r} has no storage")

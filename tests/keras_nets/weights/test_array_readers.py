@@ -7,6 +7,7 @@ import zipfile
 
 import numpy as np
 import pytest
+from framework_files import write_pth
 from reading import ARRAYS, refused, same, values
 
 from keras_nets import WeightsError, identify_weights
@@ -143,3 +144,50 @@ def test_streams_of_python_objects_are_not_asked_for(tmp_path):
     buffer = io.BytesIO()
     np.save(buffer, np.array([{"a": 1}], dtype=object), allow_pickle=True)
     assert "Python objects" in refused(npz_file(tmp_path / "w", {"a": buffer.getvalue()}))
+
+
+@pytest.mark.parametrize("version", [1, 2])
+@pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_an_npz_header_of_any_length_is_refused_by_the_length(tmp_path, version, compression):
+    length = 60_000 if version == 1 else 1 << 31
+    member = b"\x93NUMPY" + bytes([version, 0]) + length.to_bytes(2 * version, "little")
+    path = npz_file(tmp_path / "w", {"a": member + b" " * 50_000}, compression)
+    assert f"'a.npy' has a header of {length:_} bytes; 4_096 are allowed" in refused(path)
+
+
+def test_members_that_unpack_to_far_more_than_they_take_are_refused_unread(tmp_path, monkeypatch):
+    np.savez_compressed(tmp_path / "w.npz", a=np.zeros((4096, 1000), np.float32))
+    monkeypatch.setattr(zipfile.ZipFile, "open", lambda *_: pytest.fail("a member was opened"))
+    assert "'a.npy' claims 16_384_128 bytes out of" in refused(tmp_path / "w.npz")
+
+
+def test_zeros_of_a_small_layer_and_pruned_weights_are_no_bomb(tmp_path):
+    pruned = np.random.default_rng(0).standard_normal((512, 1000)).astype(np.float32)
+    pruned[np.abs(pruned) < 2.5] = 0  # 98.8 % of them
+    arrays = {"a": pruned, "b": np.zeros(4096, np.float32)}
+    np.savez_compressed(tmp_path / "w.npz", **arrays)
+    same(values(tmp_path / "w.npz"), arrays)
+
+
+def test_members_that_share_their_bytes_are_refused(tmp_path):
+    data = np.random.default_rng(0).bytes(5000)
+    with zipfile.ZipFile(tmp_path / "w.pth", "w") as archive:
+        archive.writestr("a/data.pkl", data)
+        for name in ("a/data/0", "a/data/1"):
+            twin = zipfile.ZipInfo(name)
+            archive.filelist.append(twin)
+            twin.header_offset, twin.CRC = 0, archive.filelist[0].CRC
+            twin.file_size = twin.compress_size = len(data)
+        archive._didModify = True
+    assert "a zip whose members overlap" in refused(tmp_path / "w.pth")
+
+
+def test_torch_files_that_were_zipped_anew_are_refused_before_they_are_unpacked(tmp_path):
+    whole = write_pth(tmp_path / "w.pth", ARRAYS)
+    with zipfile.ZipFile(whole) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(tmp_path / "packed.pth", "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in members.items():
+            archive.writestr(name, data)
+    told = refused(tmp_path / "packed.pth")
+    assert "'archive/data/0' is compressed; save it anew with torch" in told

@@ -4,6 +4,7 @@ import json
 import zipfile
 
 import h5py
+import keras
 import numpy as np
 import pytest
 
@@ -191,5 +192,30 @@ def test_what_keras_wrote_is_listed_with_all_layers(tmp_path, seeded):
         file.attrs["keras_nets"] = json.dumps({"flavour": "x", "net": "squeezenet1_1"})
     with open_weights(tmp_path / "w.weights.h5") as file:
         assert file.metadata["flavour"] == "x"
-        names = {name for _, name in file.metadata["layers"]}
+        names = {name for _, _, name in file.metadata["layers"]}
     assert {layer.name for layer in model.layers} == names - {None} | {"image"}
+
+
+@pytest.mark.parametrize("deep", [False, True], ids=["once", "twice"])
+@pytest.mark.parametrize("ending", [".keras", ".weights.h5"])
+def test_a_network_among_the_layers_of_another_is_read(tmp_path, seeded, ending, deep):
+    model, flavour = seeded
+    outer = keras.Sequential([keras.Input((224, 224, 3)), keras.layers.Rescaling(1 / 255), model])
+    if deep:
+        outer = keras.Sequential([keras.Input((224, 224, 3)), outer, keras.layers.Softmax()])
+    path = tmp_path / f"w{ending}"
+    outer.save(path) if ending == ".keras" else outer.save_weights(path)
+    identity = identify_weights("squeezenet1_1", path)
+    assert (identity.flavour, identity.classes) == (flavour, 10)
+    assert identity.prefix.endswith("squeezenet1_1/")
+    assert identity.note.startswith(f"taken from {identity.prefix!r}; not read: ")
+    assert "rescaling" in identity.note or deep
+    same_weights(load_weights("squeezenet1_1", path), model)
+
+
+def test_a_network_that_is_not_in_it_is_missed_by_name(tmp_path, seeded):
+    model, _ = seeded
+    outer = keras.Sequential([keras.Input((224, 224, 3)), keras.layers.Rescaling(1 / 255), model])
+    outer.save_weights(tmp_path / "w.weights.h5")
+    with pytest.raises(WeightsError, match="no file of vgg11.* are those of squeezenet"):
+        identify_weights("vgg11", tmp_path / "w.weights.h5")

@@ -1,11 +1,13 @@
 """Pickled weights of paddle and torch, real ones and ones made to hurt."""
 
 import codecs
+import copyreg
 import os
 import pickle
 import pickletools
 import re
 import struct
+import sys
 from collections import OrderedDict
 
 import numpy as np
@@ -14,6 +16,7 @@ from framework_files import GOLDEN, write_pdparams, write_pth
 from reading import ARRAYS, refused, same, values
 
 from keras_nets import WeightsError
+from keras_nets.weights.prefix import below
 from keras_nets.weights.readers import open_weights, pth_legacy
 
 
@@ -116,6 +119,32 @@ def test_nothing_of_a_hostile_pickle_runs(tmp_path, protocol, call, told, place)
     assert not trace.exists()
 
 
+@pytest.mark.parametrize("protocol", [2, 4])
+def test_what_is_beside_the_weights_is_made_by_nobody(tmp_path, protocol):
+    trace = tmp_path / "executed"
+
+    class Script:  # a class that exists here, whose making would show
+        def __new__(cls):
+            trace.touch()
+            return super().__new__(cls)
+
+        def __reduce_ex__(self, _):
+            return copyreg.__newobj__, (Script,), {"a": 1}
+
+        def __setstate__(self, _):
+            trace.touch()
+
+    Script.__qualname__ = "Script"
+    sys.modules[__name__].Script = Script
+    data = pickle.dumps({**ARRAYS, "x": object.__new__(Script)}, protocol=protocol)
+    path = tmp_path / "w.pdparams"
+    path.write_bytes(data)
+    same(values(path), ARRAYS)
+    assert not trace.exists()
+    pickle.loads(data)
+    assert trace.exists()
+
+
 @pytest.mark.parametrize(
     ("program", "told"),
     [
@@ -128,7 +157,7 @@ def test_nothing_of_a_hostile_pickle_runs(tmp_path, protocol, call, told, place)
         (b"\x80\x02h\x05.", "damaged"),
         (b"\x80\x02.", "damaged"),
         (b"\x80\x02(.", "damaged"),
-        (b"\x80\x02})K\x01s.", "a key that is no name"),
+        (b"\x80\x02})K\x01s.", "no tensors by name"),
         (b"\x80\x02cos\nsystem\n.", "'os.system'"),
         (b"\x80\x02(cos\nsystem\no.", "'os.system'"),
         (b"\x80\x02(ios\nsystem\n.", "opcode b'i'"),
@@ -211,7 +240,7 @@ def test_a_pickle_whose_array_claims_more_than_it_holds_is_refused(tmp_path):
 def test_every_opcode_that_runs_something_is_unknown_to_the_interpreter():
     from keras_nets.weights.pickled import STEPS
 
-    dangerous = {"INST", "OBJ", "NEWOBJ", "NEWOBJ_EX", "EXT1", "EXT2", "EXT4", "BYTEARRAY8"}
+    dangerous = {"INST", "OBJ", "EXT1", "EXT2", "EXT4", "BYTEARRAY8"}
     known = {pickletools.code2op[code.decode("latin-1")].name for code in STEPS}
     assert not known & dangerous
     assert {"GLOBAL", "REDUCE", "BUILD", "SETITEMS", "STOP"} - known == {"STOP"}
@@ -236,7 +265,9 @@ def test_tensors_of_a_hand_made_torch_file_come_back(tmp_path, legacy):
 @pytest.mark.parametrize("name", ["checkpoint.pth", "checkpoint.legacy.pth"])
 def test_a_checkpoint_of_a_parallel_model_with_its_optimizer_is_unwrapped(name):
     want = {"weight": np.arange(6, dtype=np.float32).reshape(2, 3), "bias": np.arange(2)}
-    same(values(GOLDEN / name), want)
+    with open_weights(GOLDEN / name) as file:
+        found = below(file.tensors, "state_dict::module.")
+        same({rest: file.tensors[f"state_dict::module.{rest}"].read() for rest in found}, want)
 
 
 def test_a_tensor_that_repeats_its_storage_is_refused():
