@@ -5,6 +5,7 @@ who lets go of the model in between has its memory back before the artifacts are
 """
 
 import tempfile
+import warnings
 from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -113,6 +114,8 @@ def make(
     meter: Meter | None = None,
 ) -> Made:
     """Write `model` in every one of `formats`, each in a stage of its own; see `export_model`."""
+    _need_model(model, "export_model")
+    formats = [formats] if isinstance(formats, str) else formats
     wanted = [find_format(name) for name in dict.fromkeys(formats)]
     if not wanted:
         raise ValueError("no format was asked for")
@@ -204,8 +207,8 @@ def _judge(made: Made, format: Format, place: Place, said: Written) -> Report:
 
 
 def verify(
-    folder: str | Path,
     model,
+    folder: str | Path,
     *,
     images: np.ndarray | None = None,
     expected: Expected | None = None,
@@ -213,18 +216,44 @@ def verify(
     wish: Wish | None = None,
     progress: Progress = silent,
 ) -> Report:
-    """Check the artifact in `folder` again, against the Keras `model` that it should be.
+    """Check again, against the Keras `model` that it should be, the artifact in `folder`.
 
+    The arguments come in the order of `export_model`; swapped ones are taken too, with a warning.
     Nothing is written. The check `hashes` compares every file, and the model's weights, with the
     report.json in `folder`. `images` are as in `export_model`. Raises ArtifactError where the
     folder cannot be read.
     """
+    model, folder = _in_order(model, folder)
     expected = expected or Expected.carried_by(model)
     looked = look(folder, model, images=images, progress=progress)
     del model
     return judge_again(
         looked, expected=expected, compare_hashes=compare_hashes, wish=wish, progress=progress
     )
+
+
+def _in_order(model, folder) -> tuple:
+    """The two, whichever comes first; ValueError where one of them is not there."""
+    if isinstance(model, (str, Path)) and not isinstance(folder, (str, Path)):
+        text = "verify takes the model first and then the folder; here they were the other way round"
+        warnings.warn(text, FutureWarning, stacklevel=3)
+        model, folder = folder, model
+    _need_model(model, "verify")
+    if not isinstance(folder, (str, Path)):
+        raise ValueError(
+            "verify takes a model and then the folder of its artifact, such as exports/vgg13/onnx. "
+            f"Received: {folder!r:.80} for the folder"
+        )
+    return model, folder
+
+
+def _need_model(model, caller: str) -> None:
+    """Raise ValueError for what is plainly no Keras model, such as the path of a file."""
+    if not callable(model):
+        raise ValueError(
+            f"{caller} takes a Keras model, such as keras_nets.load_weights or "
+            f"keras.saving.load_model gives. Received: {model!r:.80}"
+        )
 
 
 @dataclass(frozen=True)

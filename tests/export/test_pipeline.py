@@ -110,7 +110,7 @@ def test_the_whole_way_with_its_child_processes(toy, out):
     assert {path.name for path in out.iterdir()} == {"plain"}
 
     before = contents(out)
-    again = verify(out / "plain" / "onnx", toy("plain"))
+    again = verify(toy("plain"), out / "plain" / "onnx")
     assert again.passed
     assert again.checks[0].name == "hashes"
     assert {check.name for check in again.checks} >= {c.name for c in reports[1].checks}
@@ -139,7 +139,7 @@ def test_random_weights_and_the_models_own_warnings_reach_the_report(here, toy, 
     (report,) = export_model(toy("plain"), ["onnx"], out, options=options)
     assert report.warnings == ("random weights: for trying only", "pixels")
     assert read_report(report.folder).warnings == report.warnings
-    assert verify(report.folder, toy("plain")).warnings == report.warnings
+    assert verify(toy("plain"), report.folder).warnings == report.warnings
 
 
 def test_a_required_check_that_is_skipped_fails_the_export_and_the_verification(here, toy, out):
@@ -157,7 +157,7 @@ def test_a_required_check_that_is_skipped_fails_the_export_and_the_verification(
 def test_given_images_are_compared_as_well(here, toy, out):
     images = np.random.default_rng(0).normal(size=(3, 32, 32, 3)).astype(np.float32)
     (report,) = export_model(toy("plain"), ["onnx"], out, images=images)
-    again = verify(report.folder, toy("plain"), images=images[:1])
+    again = verify(toy("plain"), report.folder, images=images[:1])
     for told, count in ((report, 11), (again, 9)):
         (parity,) = (check for check in told.checks if check.name == "parity")
         assert told.passed
@@ -363,7 +363,7 @@ def flip(path):
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_verifying_compares_every_file_with_the_report(good, toy, damage):
     DAMAGES[damage](good)
-    report = verify(good, toy("plain"))
+    report = verify(toy("plain"), good)
     hashes = report.checks[0]
     assert (hashes.name, hashes.status, hashes.measured) == ("hashes", Status.FAILED, 1)
     assert hashes.note.endswith(damage)
@@ -372,11 +372,11 @@ def test_verifying_compares_every_file_with_the_report(good, toy, damage):
 
 def test_without_hashes_the_other_checks_judge(good, toy):
     flip(good / "model.onnx")
-    report = verify(good, toy("plain"), compare_hashes=False)
+    report = verify(toy("plain"), good, compare_hashes=False)
     assert status(report, "weights") is Status.FAILED
     assert "hashes" not in {check.name for check in report.checks}
     (good / "model.onnx").unlink()
-    assert not verify(good, toy("plain"), compare_hashes=False).passed
+    assert not verify(toy("plain"), good, compare_hashes=False).passed
 
 
 def test_a_report_cannot_switch_the_check_of_weights_off(good, toy):
@@ -385,7 +385,7 @@ def test_a_report_cannot_switch_the_check_of_weights_off(good, toy):
     told = json.loads((good / "report.json").read_text())
     told["artifact"]["stock"] = "the converter lost conv1/kernel"
     (good / "report.json").write_text(json.dumps(told))
-    report = verify(good, toy("plain"), compare_hashes=False)
+    report = verify(toy("plain"), good, compare_hashes=False)
     assert status(report, "weights") is Status.FAILED
 
 
@@ -395,7 +395,7 @@ def test_an_artifact_is_not_that_of_another_model(good, toy):
     from keras_nets.weights.seeded import seed_weights
 
     other = seed_weights(keras.models.clone_model(toy("plain")), 99)
-    report = verify(good, other)
+    report = verify(other, good)
     assert report.checks[0].note == "the model's weights are not those of the report"
     assert status(report, "weights") is Status.FAILED
     assert status(report, "parity") is Status.FAILED
@@ -412,7 +412,7 @@ def test_an_artifact_is_not_that_of_another_model(good, toy):
 def test_a_folder_without_a_readable_report_cannot_be_verified(good, toy, spoil, message):
     spoil(good)
     with pytest.raises(ArtifactError, match=message):
-        verify(good, toy("plain"))
+        verify(toy("plain"), good)
 
 
 def test_the_package_gives_its_functions_without_importing_anything_heavy():
@@ -422,3 +422,21 @@ def test_the_package_gives_its_functions_without_importing_anything_heavy():
     assert all(getattr(export, name) is not None for name in export.__all__)
     with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
         export.nothing  # noqa: B018
+
+
+def test_swapped_arguments_of_verify_are_told_and_taken(export_toy, toy):
+    report = export_toy("plain", "onnx")
+    with pytest.warns(FutureWarning, match="verify takes the model first"):
+        assert verify(Path(report.folder), toy("plain")).passed
+
+
+@pytest.mark.parametrize(("model", "folder"), [("a", "b"), (None, "b"), ("model", None)])
+def test_verify_without_a_model_or_without_a_folder_says_what_it_takes(toy, model, folder):
+    model = toy("plain") if model == "model" else model
+    with pytest.raises(ValueError, match="^verify takes a "):
+        verify(model, folder)
+
+
+def test_a_name_is_no_model_to_export(tmp_path):
+    with pytest.raises(ValueError, match="export_model takes a Keras model.* Received: 'vgg13'"):
+        export_model("vgg13", "onnx", tmp_path)
