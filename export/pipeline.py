@@ -5,7 +5,6 @@ who lets go of the model in between has its memory back before the artifacts are
 """
 
 import tempfile
-import warnings
 from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -13,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from export.arguments import in_order, need_model
 from export.checks import Expected
 from export.cost import Meter
 from export.entries import artifact_entry, options_entry, warnings_of, weights_entry
@@ -28,14 +28,7 @@ from export.probes import inputs
 from export.process import give_memory_back
 from export.progress import DONE, Progress, silent
 from export.reference import Reference
-from export.report import (
-    as_dict,
-    environment,
-    failures,
-    now,
-    read_report,
-    write_report,
-)
+from export.report import as_dict, environment, failures, now, read_report, write_report
 from export.required import require
 from export.results import Check, Report
 
@@ -114,7 +107,7 @@ def make(
     meter: Meter | None = None,
 ) -> Made:
     """Write `model` in every one of `formats`, each in a stage of its own; see `export_model`."""
-    _need_model(model, "export_model")
+    need_model(model, "export_model")
     formats = [formats] if isinstance(formats, str) else formats
     wanted = [find_format(name) for name in dict.fromkeys(formats)]
     if not wanted:
@@ -223,37 +216,13 @@ def verify(
     report.json in `folder`. `images` are as in `export_model`. Raises ArtifactError where the
     folder cannot be read.
     """
-    model, folder = _in_order(model, folder)
+    model, folder = in_order(model, folder)
     expected = expected or Expected.carried_by(model)
     looked = look(folder, model, images=images, progress=progress)
     del model
     return judge_again(
         looked, expected=expected, compare_hashes=compare_hashes, wish=wish, progress=progress
     )
-
-
-def _in_order(model, folder) -> tuple:
-    """The two, whichever comes first; ValueError where one of them is not there."""
-    if isinstance(model, (str, Path)) and not isinstance(folder, (str, Path)):
-        text = "verify takes the model first and then the folder; here they were the other way round"
-        warnings.warn(text, FutureWarning, stacklevel=3)
-        model, folder = folder, model
-    _need_model(model, "verify")
-    if not isinstance(folder, (str, Path)):
-        raise ValueError(
-            "verify takes a model and then the folder of its artifact, such as exports/vgg13/onnx. "
-            f"Received: {folder!r:.80} for the folder"
-        )
-    return model, folder
-
-
-def _need_model(model, caller: str) -> None:
-    """Raise ValueError for what is plainly no Keras model, such as the path of a file."""
-    if not callable(model):
-        raise ValueError(
-            f"{caller} takes a Keras model, such as keras_nets.load_weights or "
-            f"keras.saving.load_model gives. Received: {model!r:.80}"
-        )
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import math
+import os
 import platform
 from collections.abc import Iterable
 from dataclasses import asdict, replace
@@ -145,6 +146,19 @@ def _check_kinds(content: dict, kinds: dict) -> None:
             _check_kinds(value, kind)
         if kind is list and key in OPTIONS and not all(isinstance(n, int) for n in value):
             raise TypeError(f"{key} is {shortened(value)}")
+
+
+def reports_below(folder: Path) -> list[Path]:
+    """The folders below `folder`, itself included, that hold a report.json, in order.
+
+    Hidden folders, such as the one that exports are made in, are left out.
+    """
+    found = []
+    for above, inner, files in os.walk(folder):
+        inner[:] = sorted(name for name in inner if not name.startswith("."))
+        if NAME in files:
+            found.append(Path(above))
+    return found
 
 
 def from_dict(content: dict) -> Report:

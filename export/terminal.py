@@ -8,8 +8,10 @@ from export.report import as_dict
 from export.results import Check, Report, Status, Verdict
 
 AROUND = 3  # layers shown on either side of the first that differs
+WIDE = 200  # columns of a table that no terminal bounds
 INDENT = 14  # columns that the names of checks take
 MARKS = {Status.PASSED: "[green]passed[/]", Status.FAILED: "[red]FAILED[/]"}
+NOT_ASKED = Check("parity", Status.SKIPPED)
 VERDICTS = {
     Verdict.VERIFIED: "[bold green]verified[/]",
     Verdict.EXCEPT_ENGINE: "[bold yellow]verified except engine[/]",
@@ -49,28 +51,31 @@ def print_warnings(reports: list[Report]) -> None:
         print_hanging(console, "[yellow]note[/]", f"[yellow]{escape(warning)}[/]", 9)
 
 
-def print_summary(reports: list[Report]) -> None:
-    """Print one line for each of many reports to stdout."""
-    from rich import box
+def print_summary(reports: list[Report], *, costs: bool = True) -> None:
+    """Print one line for each of many reports to stdout, with what each artifact cost if asked."""
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
-    table = Table(box=box.SIMPLE_HEAD)
-    for heading in ("network", "format", "", "parity", "MB", "s", "GB"):
-        table.add_column(heading, no_wrap=True, justify="right" if heading > "p" else "left")
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    for heading in ("network", "format", "verdict", "parity"):
+        table.add_column(heading, overflow="fold")
+    for heading in ("MB", "s", "GB") if costs else ("MB",):
+        table.add_column(heading, no_wrap=True, justify="right")
     for report in reports:
-        parity = next(check for check in report.checks if check.name == "parity")
-        cost, size = report.cost, report.artifact["bytes"]
+        parity = next((check for check in report.checks if check.name == "parity"), NOT_ASKED)
+        cost = report.cost
+        numbers = [report.artifact["bytes"] / 1e6, cost.wall_s, cost.peak_rss_bytes / 1e9]
+        texts = [f"{value:.{places}f}" for value, places in zip(numbers, (1, 0, 2), strict=True)]
         table.add_row(
-            report.model,
+            escape(report.model),
             report.format,
             VERDICTS[report.verdict],
-            f"{_number(parity.measured)} of {_number(parity.allowed)} {parity.unit}",
-            f"{size / 1e6:.1f}",
-            f"{cost.wall_s:.0f}",
-            f"{cost.peak_rss_bytes / 1e9:.2f}",
+            f"{_number(parity.measured) or '-'} of {_number(parity.allowed) or '-'}",
+            *(texts if costs else texts[:1]),
         )
-    Console(highlight=False).print(table)
+    console = Console(highlight=False)
+    console.print(table, width=None if console.is_terminal else WIDE)
 
 
 def _lines(check: Check, details: bool) -> Iterator[tuple[str, str]]:

@@ -1,10 +1,12 @@
 """A network of the catalog with its weights, from what a person asks for on a command line."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import keras
 
 from keras_nets.catalog import Counts, Net
+from keras_nets.errors import WeightsError
 from keras_nets.weights.load import build_unfilled
 from keras_nets.weights.seeded import seed_weights
 
@@ -54,3 +56,22 @@ def prepare(
         source = str(path) if weights.startswith("imagenet") else weights
     counts = net.expected_counts(flavour, model.output_shape[-1], image)
     return Prepared(model, flavour, source, counts, digest, note)
+
+
+def load_saved(path) -> keras.Model:
+    """Return the whole model in the `.keras` file at `path`, as Keras saved it.
+
+    Keras builds it, so the file should be the user's own; code kept in it is refused. Raises
+    WeightsError where Keras cannot load it, as where it needs classes of the user's.
+    """
+    path = Path(path)
+    if path.suffix != ".keras":  # of other kinds Keras would run what they hold
+        raise WeightsError(f"{path} is no .keras file; save the model with model.save('x.keras')")
+    try:
+        return keras.saving.load_model(path, compile=False, safe_mode=True)
+    except Exception as cause:  # Keras raises many kinds for what it does not know or like
+        why = f"{type(cause).__name__}: {cause}".splitlines()[0]
+        raise WeightsError(
+            f"{path} cannot be loaded by Keras alone ({why:.200}); build the model in Python, and "
+            "call export.verify(model, folder)"
+        ) from cause

@@ -1,11 +1,13 @@
 """Check an exported artifact again, hashes included.
 
     python tools/verify.py exports/vgg13/tftrt-fp16
+    python tools/verify.py exports/
 
 The Keras model is built again from what report.json says, and every check is made anew; on a
 machine with a GPU a TF-TRT engine itself is run too. Then the gate is tested: thirteen bugs are put
-into the artifact in memory, one at a time, and each should fail a check. Nothing is written. Exit
-status: 0 verified, 1 a check failed, 2 could not run.
+into the artifact in memory, one at a time, and each should fail a check. Below a folder that is no
+artifact itself, every artifact is checked. Nothing is written. Exit status: 0 verified, 1 a check
+failed, 2 something could not be run.
 """
 
 import sys
@@ -14,13 +16,11 @@ from pathlib import Path
 if not __package__:  # as a script sys.path[0] is tools/, where export.py would hide `export`
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-import argparse
-
-from export.commandline.options import named
+from export.commandline import options
+from export.commandline.paths import need_file, need_folder
 from export.ending import ending
-from export.errors import ArtifactError
-from export.required import NAMES
-from keras_nets.catalog import find_net
+from export.errors import ArtifactError, ExportError
+from keras_nets.catalog import NETS, find_net
 
 
 def main(argv=None) -> int:
@@ -29,52 +29,89 @@ def main(argv=None) -> int:
     if args.strict and args.no_self_test:
         parser.error("--strict is a matter of the self-test, which --no-self-test leaves out")
     with ending(verbose=args.verbose):
-        reports = _verify(args)
-    return 0 if all(report.passed for report in reports) else 1
+        return _verify(args)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+def _parser():
+    parser = options.make_parser(__doc__)
     add = parser.add_argument
-    add("artifacts", nargs="+", type=Path, metavar="DIR", help="such as exports/vgg13/onnx")
-    add("--weights", metavar="FILE", help="where they no longer lie where the report says")
-    add(
-        "--images",
-        type=Path,
-        metavar="DIR",
-        help="pictures to compare on, beside seeded probes; of a large folder a sample",
-    )
-    add("--no-self-test", action="store_true", help="do not test the gate on mutants")
-    add("--strict", action="store_true", help="fail where a mutant slips through")
-    add("--layers", action="store_true", help="compare layer by layer, even where all is well")
-    add("--require", action="append", default=[], metavar="CHECK", type=named(NAMES, "check"),
-        help=f"fail where it is skipped: {', '.join(NAMES)}; may be repeated")  # fmt: skip
+    add("artifacts", nargs="+", type=Path, metavar="DIR",
+        help="such as exports/vgg13/onnx, or a folder with artifacts at any depth")  # fmt: skip
+    add("--weights", type=Path, metavar="FILE",
+        help="the weights file, if it has moved since the export")  # fmt: skip
+    add("--model", type=Path, metavar="FILE.keras",
+        help="the whole model as Keras saved it, where it is none of the catalog")  # fmt: skip
+    options.add_images(parser)
+    add("--no-self-test", action="store_true", help="do not test the gate on planted bugs")
+    options.add_gate(parser)
     add("--ignore-hash", action="store_true", help="do not compare with the report's hashes")
-    add("--json", action="store_true", help="a line of JSON for each artifact on stdout")
-    add("--verbose", action="store_true", help="show what libraries say, and traces of errors")
+    options.add_output(parser)
     return parser
 
 
-def _verify(args) -> list:
+def _verify(args) -> int:
     from export.display import display
-    from export.report import read_report
-    from export.terminal import print_reports
+    from export.terminal import print_reports, print_summary, print_warnings
 
-    told = [(folder, read_report(folder)) for folder in args.artifacts]  # before TensorFlow loads
+    if args.weights:
+        need_file("--weights", args.weights, "a weights file")
+    if args.model:
+        need_file("--model", args.model, "a .keras file")
+    if args.images:
+        need_folder("--images", args.images, "a folder of pictures")
+    artifacts, unable = _artifacts(args)  # read before TensorFlow loads
+    reports = []
     with display(args.verbose) as show:
-        reports = [_verify_one(args, folder, report, show) for folder, report in told]
-    print_reports(reports, args.json)
-    return reports
+        for folder, content, origin in artifacts:
+            try:
+                reports.append(_verify_one(args, folder, content, origin, show))
+            except (ExportError, ValueError) as error:
+                unable.append(_alone(args, folder, error))
+    several = len(reports) + len(unable) > 1
+    failed = [report for report in reports if not report.passed]
+    wanted = failed if several and not args.verbose else reports
+    print_reports(reports if args.json else wanted, args.json, details=args.verbose or args.layers)
+    if not args.json:
+        if several:
+            print_summary(reports, costs=False)
+        print_warnings(reports)
+    for line in unable:
+        print(f"error: {line}", file=sys.stderr)
+    return 2 if unable else 1 if failed else 0
 
 
-def _verify_one(args, folder: Path, told, show):
-    show(told.format, "loading TensorFlow")
+def _artifacts(args) -> tuple[list[tuple], list[str]]:
+    """(folder, report, what it was made of) of each artifact, and a line for each that has no use.
+
+    Those are an error where only one artifact was named.
+    """
+    from export.report import read_report, reports_below
+
+    found, unable = [], []
+    for named in args.artifacts:
+        for folder in reports_below(named) or [named]:
+            try:
+                report = read_report(folder)
+                found.append((folder, report, _origin(args, folder, report)))
+            except (ExportError, ValueError) as error:
+                unable.append(_alone(args, folder, error))
+    return found, unable
+
+
+def _alone(args, folder: Path, error: Exception) -> str:
+    """The line of an error of one artifact of several; raise it where there is but one."""
+    if args.artifacts == [folder]:
+        raise error
+    line = f"{error}"
+    return line if line.startswith(f"{folder}") else f"{folder}: {line}"
+
+
+def _verify_one(args, folder: Path, report, origin, show):
+    show(report.model, "loading TensorFlow")
     from export.gate.examine import Wish
     from export.pipeline import judge_again
 
-    looked, expected = _look(args, folder, told, show)
+    looked, expected = _look(args, folder, report, origin, show)
     return judge_again(
         looked,
         expected=expected,
@@ -89,22 +126,20 @@ def _verify_one(args, folder: Path, told, show):
     )
 
 
-def _look(args, folder: Path, told, show):
+def _look(args, folder: Path, report, origin, show):
     """Build the model and take its word. It is gone when this returns, and its memory with it."""
     from export.checks import Expected
     from export.pipeline import look
-    from keras_nets.prepare import prepare
+    from keras_nets.prepare import load_saved, prepare
     from keras_nets.preprocess import preprocess_sample, recipe_for_image
 
-    net, source, seed, built = _what_was_built(folder, told)
-    seeded = seed is not None and not args.weights
-    weights = None if seeded else args.weights or source
-    if weights and not Path(weights).exists():
-        raise ArtifactError(
-            f"{folder} was made from {source}, which is not there; name its file with --weights"
-        )
-    show(told.model, "seeding weights" if seeded else f"reading {weights}")
-    prepared = prepare(net, weights, seed=seed if seeded else 0, **built)
+    if args.model:
+        show(report.model, f"reading {args.model}")
+        model = load_saved(args.model)
+        return look(folder, model, progress=show), Expected.carried_by(model)
+    net, weights, seed, built = origin
+    show(report.model, f"reading {weights}" if weights else "seeding weights")
+    prepared = prepare(net, weights, seed=seed, **built)
     expected = Expected.of(prepared.counts, f"{net.paper}, flavour {prepared.flavour}")
     images = None
     if args.images:
@@ -113,23 +148,44 @@ def _look(args, folder: Path, told, show):
     return look(folder, prepared.model, images=images, progress=show), expected
 
 
-def _what_was_built(folder: Path, told) -> tuple:
-    """The network, the source of its weights, their seed if they had one, and how it was built."""
-    net = find_net(told.model)
+def _origin(args, folder: Path, report) -> tuple | None:
+    """(network, weights file or None, seed, options) to build the model with; None with --model.
+
+    Raises ArtifactError where the report does not say, or what it says is not there.
+    """
+    if args.model:
+        if args.images:
+            raise ValueError(
+                "--images is for networks of the catalog, whose preprocessing is known; "
+                "leave it out, or give `images` to export.verify in Python"
+            )
+        return None
+    if report.model not in NETS:
+        raise ArtifactError(
+            f"{folder} is of {report.model!r}, which the catalog does not have; name its model, as "
+            "Keras saved it, with --model FILE.keras, or in Python call "
+            f"export.verify(model, {str(folder)!r})"
+        )
     try:
-        source, options = told.weights["source"], told.options
+        source, asked = report.weights["source"], report.options
         built = {
-            "classes": options["classes"],
-            "image": tuple(options["image"]),
-            "flavour": options["flavour"] or None,
+            "classes": asked["classes"],
+            "image": tuple(asked["image"]),
+            "flavour": asked["flavour"] or None,
         }
         seed = int(source.partition(":")[2]) if source.startswith("seeded:") else None
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise ArtifactError(
-            f"{folder}/report.json does not say how to build {told.model}: {error!r}; "
+            f"{folder}/report.json does not say how to build {report.model}: {error!r}; "
             "export it again"
         ) from error
-    return net, source, seed, built
+    weights = None if seed is not None and not args.weights else str(args.weights or source)
+    if weights and not Path(weights).exists():
+        raise ArtifactError(
+            f"{folder} was made from {source}, which is not there; name its file with --weights, "
+            "or the whole model with --model"
+        )
+    return find_net(report.model), weights, seed or 0, built
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from export.html.facts import EXCEPT, FAILED, PASSED, Facts, facts
 from export.html.page import POLICY, TEMPLATES, environment, verdict
 from export.html.panels import panels
 from export.html.values import sequence
-from export.report import NAME, PAGE, read_content
+from export.report import NAME, PAGE, read_content, reports_below
 
 WORDS = {PASSED: "verified", EXCEPT: "verified except engine", FAILED: "NOT verified"}
 
@@ -49,7 +49,7 @@ class Found:
 def collect(folders: list[Path]) -> Found:
     """Every report.json under `folders`, hidden folders left out, in the order of their names."""
     entries, unread, seen = [], [], set()
-    for path in (path for folder in folders for path in _reports(Path(folder))):
+    for path in (below / NAME for folder in folders for below in reports_below(Path(folder))):
         if path.resolve() in seen:
             continue
         seen.add(path.resolve())
@@ -93,13 +93,6 @@ def _holds_report(folder: Path) -> bool:
     except (ArtifactError, ValueError):
         return False
     return True
-
-
-def _reports(folder: Path):
-    for parent, inner, files in os.walk(folder):
-        inner[:] = sorted(name for name in inner if not name.startswith("."))
-        if NAME in files:
-            yield Path(parent, NAME)
 
 
 def _read(folder: Path) -> dict:

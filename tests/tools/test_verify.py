@@ -107,7 +107,10 @@ def edited(artifact, **changes):
         (lambda a: (a / "report.json").unlink(), "has no report.json; name a folder that"),
         (lambda a: (a / "report.json").write_text("{"), "is not a report"),
         (lambda a: edited(a, schema=9), "is of schema 9"),
-        (lambda a: edited(a, model="vgg12"), "no network is called 'vgg12'"),
+        (
+            lambda a: edited(a, model="vgg12"),
+            "is of 'vgg12', which the catalog does not have",
+        ),
         (lambda a: edited(a, format="tflite"), "no format is called 'tflite'"),
         (
             lambda a: edited(a, weights={"source": "gone.h5", "sha256": ""}),
@@ -174,3 +177,52 @@ def test_pictures_that_cannot_be_read_exit_with_2(exported, tmp_path, capfd, con
     assert ended.value.code == 2
     last = capfd.readouterr().err.splitlines()[-1]
     assert last.startswith("error: cannot read" if content else "error: there is no picture below")
+
+
+def test_every_artifact_of_a_tree_is_verified_and_one_that_cannot_be_stops_no_other(
+    exported, tmp_path, capsys
+):
+    tree = tmp_path / "exports"
+    for name in ("a", "b/good", "b/.staging/half", "c"):
+        shutil.copytree(exported, tree / name)
+    flip(tree / "a" / "model.onnx")
+    (tree / "c" / "report.json").write_text("{")
+    assert verify.main([str(tree), "--no-self-test"]) == 2
+    said = capsys.readouterr()
+    rows = [line.split() for line in said.out.splitlines() if line.startswith("squeezenet1_1 ")]
+    assert [len(row) for row in rows].count(2) == 1, "only what failed is shown check by check"
+    assert [row[2] for row in rows if len(row) > 2] == ["NOT", "verified"]
+    assert said.err.splitlines()[-1].startswith(f"error: {tree}/c/report.json is not a report")
+
+
+def test_a_model_outside_the_catalog_is_verified_by_the_file_that_keras_saved(
+    export_toy, toy, tmp_path, capsys
+):
+    artifact = export_toy("plain", "onnx").folder
+    toy("plain").save(tmp_path / "plain.keras")
+    status, checks = judged(capsys, artifact, "--model", tmp_path / "plain.keras")
+    assert (status, checks["hashes"], checks["parity"]) == (0, "passed", "passed")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "which the catalog does not have; name its model, as Keras saved it, with --model"),
+        (["--model", "{place}/none.keras"], "--model {place}/none.keras is not there; name a"),
+        (["--model", "{place}/file.h5"], "is no .keras file; save the model with"),
+        (["--model", "{place}/file.keras"], "cannot be loaded by Keras alone"),
+        (["--model", "{place}/file.keras", "--images", "{place}"], "--images is for networks of"),
+    ],
+)
+def test_what_to_do_about_a_model_outside_the_catalog_is_said(
+    export_toy, tmp_path, capfd, arguments, message
+):
+    for name in ("file.h5", "file.keras"):
+        (tmp_path / name).write_text("no model")
+    arguments = [argument.format(place=tmp_path) for argument in arguments]
+    with pytest.raises(SystemExit) as ended:
+        verify.main([export_toy("plain", "onnx").folder, *arguments])
+    assert ended.value.code == 2
+    last = capfd.readouterr().err.splitlines()[-1]
+    assert last.startswith("error: ")
+    assert message.format(place=tmp_path) in last
