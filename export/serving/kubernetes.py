@@ -4,25 +4,21 @@ The models lie on a volume claim named `models`, whose content is the folder `mo
 configuration is a ConfigMap, which a running server reads again.
 """
 
-import re
 from collections.abc import Mapping
 
-from export.errors import ExportError
-from export.serving import modelserver
+from export.serving import kserve, modelserver, pods
 from export.serving.compose import startup_seconds
-from export.serving.ledger import TF_SERVING, Ledger, Model, Version
+from export.serving.ledger import TF_SERVING, Ledger, Version
 from export.serving.manifest import to_yaml
 
 NAME = "tf-serving"
+LABELS = {"app.kubernetes.io/name": NAME}
 CONFIGS = ("models.config", "batching_parameters.txt", "monitoring.config")
 CONFIG_FOLDER = "/config"
-GPU = "nvidia.com/gpu"
-GI = 1 << 30
-
-# Host memory over the size of the weights. Loading constants, as TF-TRT has them, took 13.5 GB for
-# VGG13 (0.53 GB), and 4.8 to 8 GB for the smallest network, whose engine build it was.
-TFTRT_FACTOR, TFTRT_LEAST = 26, 8 * GI
-FACTOR, LEAST = 3, GI
+KUSTOMIZATION = "kubernetes/kustomization.yaml"
+REPLICAS = 2
+DRAIN_S = 15  # until no client is sent to a pod that is about to end
+FINISH_S = 30  # for the requests that it still has
 
 
 def manifests(ledger: Ledger, files: Mapping[str, str]) -> dict[str, str]:
@@ -31,190 +27,190 @@ def manifests(ledger: Ledger, files: Mapping[str, str]) -> dict[str, str]:
     Raises ExportError where two models have the same name once Kubernetes may spell it.
     """
     models = ledger.on(TF_SERVING)
-    names = [dns_name(model.name) for model in models]
-    if len(set(names)) < len(names):
-        raise ExportError(
-            f"Kubernetes cannot tell {', '.join(sorted(m.name for m in models))} apart; "
-            "serve one of them under another --name"
-        )
     made = {
-        "configmap": _config_map(files),
-        "volume": _volume_claim(models),
-        "deployment": _deployment(ledger),
-        "service": _service(),
-        "hpa": _autoscaler(),
+        "configmap.yaml": _config_map(files),
+        "volume.yaml": _volume_claim(ledger),
+        "deployment.yaml": _deployment(ledger),
+        "service.yaml": _service(),
+        "hpa.yaml": _autoscaler(),
+        "disruption.yaml": _disruption_budget(),
+        "network.yaml": _network_policy(),
     }
-    texts = {f"kubernetes/{name}.yaml": to_yaml(manifest) for name, manifest in made.items()}
-    for model, name in zip(models, names, strict=True):
-        texts[f"kubernetes/kserve/{name}.yaml"] = to_yaml(_inference_service(model, name))
+    texts = {f"kubernetes/{name}": to_yaml(manifest) for name, manifest in made.items()}
+    texts[KUSTOMIZATION] = to_yaml(_kustomization(list(made)))
+    names = kserve.service_names(models)
+    for model in models:
+        service = kserve.inference_service(ledger, model, names[model.name])
+        texts[f"kubernetes/kserve/{names[model.name]}.yaml"] = to_yaml(service)
     return texts
 
 
-def dns_name(name: str) -> str:
-    """Spell a model's name as Kubernetes wants names: lower case, digits and '-', 63 at most."""
-    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:63].rstrip("-")
+def _versions(ledger: Ledger) -> list[Version]:
+    """The versions that the server loads."""
+    return [v for model in ledger.on(TF_SERVING) for v in model.loaded.values()]
 
 
-def memory_of(versions) -> int:
-    """Return the host memory, in bytes, to hold `versions` at once while the last one loads."""
-    return sum(
-        max(version.bytes * TFTRT_FACTOR, TFTRT_LEAST)
-        if version.format.startswith("tftrt")
-        else version.bytes * FACTOR + LEAST
-        for version in versions
-    )
+def _object(version: str, kind: str, name: str = NAME, **fields) -> dict:
+    metadata = {"name": name, "labels": LABELS}
+    return {"apiVersion": version, "kind": kind, "metadata": metadata, **fields}
 
 
-def _versions(models) -> list[Version]:
-    return [version for model in models for version in model.loaded.values()]
-
-
-def _resources(versions) -> dict:
-    memory = f"{-(-memory_of(versions) // GI)}Gi"
-    resources = {"requests": {"cpu": "2", "memory": memory}, "limits": {"memory": memory}}
-    if any(version.format.startswith("tftrt") for version in versions):
-        resources["limits"][GPU] = 1
-    return resources
-
-
-def _metadata(name: str = NAME) -> dict:
-    return {"name": name, "labels": {"app.kubernetes.io/name": name}}
+def _kustomization(names: list[str]) -> dict:
+    return {
+        "apiVersion": "kustomize.config.k8s.io/v1beta1",
+        "kind": "Kustomization",
+        "resources": names,
+    }
 
 
 def _config_map(files: Mapping[str, str]) -> dict:
-    return {
-        "apiVersion": "v1",
-        "kind": "ConfigMap",
-        "metadata": _metadata(),
-        "data": {name: files[name] for name in CONFIGS},
-    }
+    return _object("v1", "ConfigMap", data={name: files[name] for name in CONFIGS})
 
 
-def _volume_claim(models) -> dict:
+def _volume_claim(ledger: Ledger) -> dict:
+    models = ledger.on(TF_SERVING)
     size = sum(version.bytes for model in models for version in model.versions.values())
-    return {
-        "apiVersion": "v1",
-        "kind": "PersistentVolumeClaim",
-        "metadata": _metadata("models"),
-        "spec": {
-            # Several pods read; where a storage class cannot, one node and ReadWriteOnce will do.
-            "accessModes": ["ReadOnlyMany", "ReadWriteOnce"],
-            "resources": {"requests": {"storage": f"{-(-size * 4 // GI)}Gi"}},
-        },
+    spec = {
+        # Every pod reads it, on any node, and somebody has to copy the models there: a class over
+        # a shared file system does both. A second mode would ask for a class that has the two.
+        "accessModes": ["ReadWriteMany"],
+        "resources": {"requests": {"storage": f"{-(-size * 4 // pods.GI)}Gi"}},
     }
+    return _object("v1", "PersistentVolumeClaim", "models", spec=spec)
 
 
 def _deployment(ledger: Ledger) -> dict:
-    models = ledger.on(TF_SERVING)
-    # The list of models answers as soon as the port is open, the metadata once a version is loaded.
-    ready = {"path": f"/v1/models/{models[0].name}/metadata", "port": "http"}
-    container = {
-        "name": "serving",
-        "image": modelserver.image_for(version.format for version in _versions(models)),
-        "args": modelserver.flags(CONFIG_FOLDER),
-        "ports": [
-            {"name": "grpc", "containerPort": modelserver.GRPC_PORT},
-            {"name": "http", "containerPort": modelserver.REST_PORT},
-        ],
-        "startupProbe": {
-            "httpGet": ready,
-            "periodSeconds": 10,
-            "failureThreshold": -(-startup_seconds(ledger) // 10),
-        },
-        "readinessProbe": {"httpGet": ready, "periodSeconds": 5},
-        "livenessProbe": {"tcpSocket": {"port": "grpc"}, "periodSeconds": 20},
-        "resources": _resources(_versions(models)),
-        "securityContext": {
-            "allowPrivilegeEscalation": False,
-            "capabilities": {"drop": ["ALL"]},
-        },
-        "volumeMounts": [
-            {"name": "models", "mountPath": f"{ledger.root}/models", "readOnly": True},
-            {"name": "config", "mountPath": CONFIG_FOLDER, "readOnly": True},
-        ],
-    }
+    versions = _versions(ledger)
     annotations = {
         "prometheus.io/scrape": "true",
         "prometheus.io/port": str(modelserver.REST_PORT),
         "prometheus.io/path": modelserver.METRICS,
     }
-    labels = _metadata()["labels"]
-    claim = {"claimName": "models", "readOnly": True}
-    return {
-        "apiVersion": "apps/v1",
-        "kind": "Deployment",
-        "metadata": _metadata(),
+    template = {
+        "metadata": {"labels": LABELS, "annotations": annotations},
         "spec": {
-            "selector": {"matchLabels": labels},
-            # No replicas: the autoscaler owns them.
-            "template": {
-                "metadata": {"labels": labels, "annotations": annotations},
-                "spec": {
-                    "containers": [container],
-                    "volumes": [
-                        {"name": "models", "persistentVolumeClaim": claim},
-                        {"name": "config", "configMap": {"name": NAME}},
-                    ],
-                },
-            },
+            **pods.pod(versions),
+            "terminationGracePeriodSeconds": DRAIN_S + FINISH_S,
+            "topologySpreadConstraints": [
+                _spread("kubernetes.io/hostname"),
+                _spread("topology.kubernetes.io/zone"),
+            ],
+            "containers": [_container(ledger)],
+            "volumes": _volumes(),
         },
     }
+    spec = {
+        "selector": {"matchLabels": LABELS},
+        # No replicas: the autoscaler owns them, and begins with two.
+        "progressDeadlineSeconds": startup_seconds(ledger) + 300,
+        "strategy": {"type": "RollingUpdate", "rollingUpdate": _rollout(versions)},
+        "template": template,
+    }
+    return _object("apps/v1", "Deployment", spec=spec)
+
+
+def _rollout(versions: list[Version]) -> dict:
+    """A pod more while pods are replaced, or, as no GPU may be free for it, one less."""
+    if pods.needs_gpu(versions):
+        return {"maxSurge": 0, "maxUnavailable": 1}
+    return {"maxSurge": 1, "maxUnavailable": 0}
+
+
+def _spread(over: str) -> dict:
+    return {
+        "maxSkew": 1,
+        "topologyKey": over,
+        "whenUnsatisfiable": "ScheduleAnyway",
+        "labelSelector": {"matchLabels": LABELS},
+    }
+
+
+def _container(ledger: Ledger) -> dict:
+    versions = _versions(ledger)
+    formats = [version.format for version in versions]
+    return {
+        "name": "serving",
+        "image": modelserver.image_for(formats, ledger.image),
+        "args": modelserver.flags(CONFIG_FOLDER),
+        "ports": [
+            {"name": "grpc", "containerPort": modelserver.GRPC_PORT},
+            {"name": "http", "containerPort": modelserver.REST_PORT},
+        ],
+        **_probes(ledger),
+        "lifecycle": {"preStop": {"exec": {"command": ["sleep", str(DRAIN_S)]}}},
+        **pods.container(versions),
+        "volumeMounts": [
+            {"name": "models", "mountPath": f"{ledger.root}/models", "readOnly": True},
+            {"name": "config", "mountPath": CONFIG_FOLDER, "readOnly": True},
+            pods.TMP,
+        ],
+    }
+
+
+def _probes(ledger: Ledger) -> dict:
+    """Ready once every model answers. A kubelet's own request could ask for one model alone."""
+    names = [model.name for model in ledger.on(TF_SERVING)]
+    ready = {
+        "exec": {"command": ["bash", "-c", modelserver.readiness(names)]},
+        "timeoutSeconds": 5,
+    }
+    return {
+        "startupProbe": {
+            **ready,
+            "periodSeconds": 10,
+            "failureThreshold": -(-startup_seconds(ledger) // 10),
+        },
+        "readinessProbe": {**ready, "periodSeconds": 5},
+        "livenessProbe": {"tcpSocket": {"port": "grpc"}, "periodSeconds": 20},
+    }
+
+
+def _volumes() -> list[dict]:
+    claim = {"claimName": "models", "readOnly": True}
+    return [
+        {"name": "models", "persistentVolumeClaim": claim},
+        {"name": "config", "configMap": {"name": NAME}},
+        pods.tmp_volume(),
+    ]
 
 
 def _service() -> dict:
-    return {
-        "apiVersion": "v1",
-        "kind": "Service",
-        "metadata": _metadata(),
-        "spec": {
-            "selector": _metadata()["labels"],
-            # Headless: a gRPC client holds one connection, and must see every pod to use them all.
-            "clusterIP": "None",
-            "ports": [
-                {"name": "grpc", "port": modelserver.GRPC_PORT, "targetPort": "grpc"},
-                {"name": "http", "port": modelserver.REST_PORT, "targetPort": "http"},
-            ],
-        },
+    spec = {
+        "selector": LABELS,
+        # Headless: a gRPC client holds one connection, and must see every pod to use them all.
+        "clusterIP": "None",
+        "ports": [
+            {"name": "grpc", "port": modelserver.GRPC_PORT, "targetPort": "grpc"},
+            {"name": "http", "port": modelserver.REST_PORT, "targetPort": "http"},
+        ],
     }
+    return _object("v1", "Service", spec=spec)
 
 
 def _autoscaler() -> dict:
     target = {"type": "Utilization", "averageUtilization": 70}
-    return {
-        "apiVersion": "autoscaling/v2",
-        "kind": "HorizontalPodAutoscaler",
-        "metadata": _metadata(),
-        "spec": {
-            "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": NAME},
-            "minReplicas": 1,
-            "maxReplicas": 4,
-            "metrics": [{"type": "Resource", "resource": {"name": "cpu", "target": target}}],
-        },
+    spec = {
+        "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": NAME},
+        "minReplicas": REPLICAS,
+        "maxReplicas": 2 * REPLICAS,
+        "metrics": [{"type": "Resource", "resource": {"name": "cpu", "target": target}}],
     }
+    return _object("autoscaling/v2", "HorizontalPodAutoscaler", spec=spec)
 
 
-def _inference_service(model: Model, name: str) -> dict:
-    """KServe runs one model in one server, and names it after the service."""
-    versions = list(model.loaded.values())
-    tag = modelserver.image_for(version.format for version in versions).split(":")[1]
-    return {
-        "apiVersion": "serving.kserve.io/v1beta1",
-        "kind": "InferenceService",
-        "metadata": _metadata(name),
-        "spec": {
-            "predictor": {
-                "model": {
-                    "modelFormat": {"name": "tensorflow"},
-                    "protocolVersion": "v1",
-                    "runtimeVersion": tag,
-                    "storageUri": f"pvc://models/{model.name}",
-                    # Its own arguments name the model and the ports; no file of labels is read.
-                    "args": [
-                        "--enable_batching=true",
-                        "--enable_per_model_batching_parameters=true",
-                    ],
-                    "resources": _resources(versions),
-                }
-            }
-        },
+def _disruption_budget() -> dict:
+    """One pod at a time may leave a node that is emptied."""
+    spec = {"maxUnavailable": 1, "selector": {"matchLabels": LABELS}}
+    return _object("policy/v1", "PodDisruptionBudget", spec=spec)
+
+
+def _network_policy() -> dict:
+    """Requests come in by the two ports; TF Serving itself asks nobody for anything."""
+    ports = [{"protocol": "TCP", "port": name} for name in ("grpc", "http")]
+    spec = {
+        "podSelector": {"matchLabels": LABELS},
+        "policyTypes": ["Ingress", "Egress"],
+        "ingress": [{"ports": ports}],
+        "egress": [],
     }
+    return _object("networking.k8s.io/v1", "NetworkPolicy", spec=spec)

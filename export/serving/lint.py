@@ -4,7 +4,7 @@ from pathlib import Path
 
 from export.errors import ExportError
 from export.serving.ledger import FILE, FOLDERS
-from export.serving.rules import batching, configs, manifests, repository, triton, warmup
+from export.serving.rules import batching, configs, manifests, pods, repository, triton, warmup
 from export.serving.rules.base import Finding, Folder
 
 RULES = (
@@ -15,6 +15,7 @@ RULES = (
     configs.monitoring,
     repository.names,
     repository.contents,
+    repository.permissions,
     repository.pending,
     repository.hashes,
     batching.server,
@@ -25,6 +26,12 @@ RULES = (
     manifests.gpus,
     manifests.config_map,
     manifests.mounts,
+    pods.engines,
+    pods.readiness,
+    pods.rights,
+    pods.storage,
+    pods.service_names,
+    pods.kustomization,
     manifests.stale,
     manifests.leftovers,
     triton.models,

@@ -3,11 +3,25 @@
 import re
 from collections.abc import Iterable
 
+from export.errors import ExportError
+
 IMAGE = "tensorflow/serving:2.21.0"
 TFTRT_IMAGE = "tensorflow/serving:2.17.0-gpu"  # the last whose TensorFlow has TF-TRT
 GRPC_PORT, REST_PORT = 8500, 8501
 METRICS = "/monitoring/prometheus/metrics"
 CONFIG_POLL_S = 30
+USER = 65532  # nobody's number in the image; files of the folder are readable by all
+
+# A TensorRT engine that cannot be built or run is then an error, which stops a version from
+# loading. Without it TF-TRT runs the FP32 graph instead and says so in a log at most.
+ENGINE_OR_NOTHING = ("TF_TRT_ALLOW_ENGINE_NATIVE_SEGMENT_EXECUTION", "False")
+
+# The image has bash but no curl. A version that is still loading says "LOADING".
+READINESS = (
+    "for model in {names}; do exec 3<>/dev/tcp/127.0.0.1/{port} && "
+    "printf 'GET /v1/models/%s HTTP/1.0\\r\\n\\r\\n' $model >&3 && "
+    "grep -q '\"AVAILABLE\"' <&3 || exit 1; done"
+)
 
 # Registered ops of TensorFlow 2.17.1 against those of 2.21.0.
 TFTRT_OPS = frozenset(
@@ -33,12 +47,39 @@ _TAG = re.compile(r"(?P<name>[^@]+?)(?::(?P<tag>[^:@/]+))?(?:@.+)?")  # a regist
 _VERSION = re.compile(r"(?P<major>\d+)\.(?P<minor>\d+)(?:\.\d+)?(?P<gpu>.*-gpu)?.*")
 
 
-def image_for(formats: Iterable[str]) -> str:
-    """Return the image that loads every one of `formats`.
+def is_tftrt(format: str) -> bool:
+    """Tell whether `format` holds a TensorRT engine, which wants a GPU and its own image."""
+    return format.startswith("tftrt")
 
-    TF-TRT decides, for 2.17 also loads what TensorFlow 2.21 saves.
+
+def image_for(formats: Iterable[str], chosen: str = "") -> str:
+    """Return the image that loads every one of `formats`: `chosen`, or the toolkit's own.
+
+    TF-TRT decides, for 2.17 also loads what TensorFlow 2.21 saves. Raises ExportError where the
+    chosen one lacks what TF-TRT needs.
     """
-    return TFTRT_IMAGE if any(f.startswith("tftrt") for f in formats) else IMAGE
+    tftrt = any(is_tftrt(format) for format in formats)
+    if tftrt and chosen and (reasons := explain_ops(chosen, TFTRT_OPS)):
+        raise ExportError(f"{reasons[0]}, or --image default")
+    return chosen or (TFTRT_IMAGE if tftrt else IMAGE)
+
+
+def tag_of(image: str) -> str:
+    """Return the tag of `image`, "latest" where it has none."""
+    found = _TAG.fullmatch(image)
+    return (found["tag"] if found else None) or "latest"
+
+
+def environment(formats: Iterable[str]) -> dict[str, str]:
+    """Return the environment of a server that loads `formats`, under a root it cannot write."""
+    name, value = ENGINE_OR_NOTHING
+    engine = {name: value} if any(is_tftrt(format) for format in formats) else {}
+    return {"HOME": "/tmp"} | engine
+
+
+def readiness(names: Iterable[str], port: int = REST_PORT) -> str:
+    """Return a line of bash that succeeds once each model of `names` has a version available."""
+    return READINESS.format(names=" ".join(names), port=port)
 
 
 def check_image(image: str) -> str:

@@ -100,7 +100,8 @@ class Folder:
             containers = [*services.values()] if isinstance(services, dict) else []
             containers += pods if isinstance(pods, list) else []
             for container in containers:
-                if SERVER in str(dig(container, "image")):
+                image = str(dig(container, "image"))
+                if SERVER in image or (self.ledger and image == self.ledger.image):
                     found[name] = container
         return found
 

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from export.errors import ArtifactError
 from export.report import file_sha256
 from export.serving import modelserver, savedmodel
-from export.serving.kubernetes import CONFIGS, GPU
+from export.serving.kubernetes import CONFIGS
+from export.serving.pods import GPU
 from export.serving.rules.base import SERVER, Finding, Folder, dig
 
 
@@ -20,9 +21,9 @@ def images(folder: Folder) -> Iterator[Finding]:
     containers = folder.serving_containers
     for path, container in containers.items():
         yield from _explain(folder, path, str(container["image"]), ops)
-    for path, model, runtime in _kserve(folder):
+    for path, model, image in _kserve(folder):
         own = {key: found for key, found in ops.items() if key[0] == model}
-        yield from _explain(folder, path, f"{SERVER}:{runtime}", own)
+        yield from _explain(folder, path, image, own)
 
 
 def gpus(folder: Folder) -> Iterator[Finding]:
@@ -88,11 +89,12 @@ def _explain(folder: Folder, path: str, image: str, ops) -> Iterator[Finding]:
 
 
 def _kserve(folder: Folder) -> Iterator[tuple[str, str, str]]:
-    """Yield (path, model, runtime version) of each InferenceService over TF Serving."""
+    """Yield (path, model, image) of each InferenceService over TF Serving."""
     for path, manifest in folder.manifests.items():
         if manifest.get("kind") != "InferenceService":
             continue
         model = dig(manifest, "spec", "predictor", "model")
         if dig(model, "modelFormat", "name") == "tensorflow":
             name = str(model.get("storageUri")).rstrip("/").rsplit("/", 1)[-1]
-            yield path, name, str(model.get("runtimeVersion", "latest"))
+            runtime = f"{SERVER}:{model.get('runtimeVersion', 'latest')}"
+            yield path, name, str(model.get("image", runtime))

@@ -1,12 +1,16 @@
 """Folders of models and versions: names, contents, hashes."""
 
+import stat
 from collections.abc import Iterator
+from pathlib import Path
 
 from export.errors import ArtifactError
 from export.report import file_sha256
 from export.serving import repository, savedmodel
 from export.serving.ledger import FOLDERS, TF_SERVING
 from export.serving.rules.base import Finding, Folder
+
+CLOSED = "is readable by its owner alone, and the server runs as another user: chmod -R a+rX"
 
 
 def names(folder: Folder) -> Iterator[Finding]:
@@ -87,6 +91,30 @@ def hashes(folder: Folder) -> Iterator[Finding]:
                 yield folder.finding(
                     f"{model.folder}/{number}", "is not in bundle.json: nothing verified it"
                 )
+
+
+def permissions(folder: Folder) -> Iterator[Finding]:
+    """The server, which runs as a user of its own, may read what it serves."""
+    for name in ("models.config", "batching_parameters.txt", "monitoring.config"):
+        if _is_closed(folder.path / name):
+            yield folder.finding(name, CLOSED)
+    for model, number, version in folder.loaded():
+        for path in (version.parent, version, *sorted(version.rglob("*"))):
+            if _is_closed(path):
+                yield folder.finding(
+                    path.relative_to(folder.path),
+                    f"{CLOSED}, so version {number} of {model.name} does not load",
+                )
+                break
+
+
+def _is_closed(path: Path) -> bool:
+    """Tell whether others than the owner cannot read `path`, or enter it."""
+    if path.is_symlink() or not path.exists():
+        return False
+    mode = path.stat().st_mode
+    wanted = 0o5 if stat.S_ISDIR(mode) else 0o4
+    return mode & wanted != wanted
 
 
 def _models(folder: Folder):

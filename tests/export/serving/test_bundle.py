@@ -185,6 +185,31 @@ def test_the_folder_may_be_mounted_elsewhere(toy, deploy):
     assert lint(deploy) == []
 
 
+def image_of(folder):
+    return yaml.safe_load((folder / "compose.yaml").read_text())["services"]["serving"]["image"]
+
+
+def test_an_image_by_digest_is_kept_until_the_toolkits_own_is_asked_for(toy, deploy):
+    image = "mirror.example:5000/serving:2.21.0@sha256:" + "0" * 64
+    add(toy, deploy, image=image)
+    add(toy, deploy)
+    assert (image_of(deploy), lint(deploy)) == (image, [])
+    text = (deploy / "compose.yaml").read_text().replace("read_only: true", "read_only: false")
+    (deploy / "compose.yaml").write_text(text)
+    assert len(lint(deploy)) == 1  # a server of another name is looked at all the same
+    (deploy / "compose.yaml").unlink()
+    add(toy, deploy, image="default")
+    assert image_of(deploy) == "tensorflow/serving:2.21.0"
+
+
+def test_an_image_that_cannot_load_what_is_added_is_refused(toy, tftrt, deploy):
+    add(toy, deploy, name="plain", image="tensorflow/serving:2.21.0@sha256:" + "0" * 64)
+    before = tree(deploy)
+    with pytest.raises(ExportError, match="use tensorflow/serving:2.17.0-gpu, or --image default"):
+        add(tftrt, deploy)
+    assert tree(deploy) == before
+
+
 @pytest.mark.parametrize(
     ("report", "message"),
     [

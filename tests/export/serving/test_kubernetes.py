@@ -1,13 +1,18 @@
 """Manifests against Kubernetes' own schemas, and what no schema knows."""
 
+import subprocess
+
 import kubernetes_validate
 import pytest
 import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 
 from export.errors import ExportError
 from export.serving.bundle import render
-from export.serving.kubernetes import GI, dns_name, memory_of
+from export.serving.kserve import LABEL, LONGEST, NAMESPACE, SERVICE, service_name
 from export.serving.ledger import Ledger, Model, Version
+from export.serving.pods import GI, memory_of
 
 CLUSTER = "1.31"
 
@@ -37,8 +42,8 @@ def made(request):
 
 
 def test_every_manifest_is_valid_by_the_schemas_of_kubernetes(made):
-    own = {path: m for path, m in made.items() if not path.startswith("kserve/")}
-    assert len(own) == 5
+    own = {path: m for path, m in made.items() if not path.startswith("k")}
+    assert len(own) == 7
     for manifest in own.values():
         kubernetes_validate.validate(manifest, CLUSTER, strict=True)
 
@@ -95,12 +100,6 @@ def test_a_start_may_take_as_long_as_its_engines_take_to_build():
     assert seconds("tftrt-fp16") >= 3 * 244  # three batch sizes of VGG13
 
 
-def test_readiness_asks_for_a_version_that_is_loaded(made):
-    container = made["deployment.yaml"]["spec"]["template"]["spec"]["containers"][0]
-    path = container["readinessProbe"]["httpGet"]["path"]
-    assert path == "/v1/models/squeezenet1_0/metadata"
-
-
 def test_kserve_gets_a_name_that_kubernetes_may_spell_and_the_folder_of_the_model(made):
     service = made["kserve/squeezenet1-0.yaml"]
     assert service["apiVersion"] == "serving.kserve.io/v1beta1"
@@ -111,10 +110,28 @@ def test_kserve_gets_a_name_that_kubernetes_may_spell_and_the_folder_of_the_mode
 
 
 @pytest.mark.parametrize(
-    ("name", "spelt"), [("VGG_13.b", "vgg-13-b"), ("a" * 80, "a" * 63), ("x__", "x")]
+    ("name", "spelt"),
+    [
+        ("VGG_13.b", "vgg-13-b"),
+        ("x__", "x"),
+        ("squeezenet1_0", "squeezenet1-0"),
+        ("2nd_net", "model-2nd-net-82734f6b"),
+        ("7", "model-7-7902699b"),
+        ("a" * 80, "a" * 23 + "-0f45e858"),
+        ("a" * 81, "a" * 23 + "-8c48280d"),
+    ],
 )
-def test_names_are_spelt_as_kubernetes_wants_them(name, spelt):
-    assert dns_name(name) == spelt
+def test_names_are_spelt_as_kserve_wants_them_and_two_of_them_differently(name, spelt):
+    assert service_name(name) == spelt
+
+
+@given(st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}", fullmatch=True))
+def test_every_name_of_a_model_gives_one_that_leaves_room_for_kserve_and_a_namespace(name):
+    spelt = service_name(name)
+    assert SERVICE.fullmatch(spelt)
+    assert len(spelt) <= LONGEST
+    assert len(f"{spelt}-predictor-{'n' * NAMESPACE}") <= LABEL
+    assert service_name(name) == spelt
 
 
 def test_two_names_that_kubernetes_spells_alike_are_refused():
@@ -126,3 +143,107 @@ def test_memory_covers_what_loading_was_measured_to_take():
     assert memory_of([version("tftrt-fp16", 532_000_000)]) >= 13.5e9
     assert memory_of([version("tftrt-fp16", 5_000_000)]) >= 8e9
     assert memory_of([version("savedmodel", 532_000_000)]) >= 2 * 532_000_000
+
+
+def container_of(made):
+    return made["deployment.yaml"]["spec"]["template"]["spec"]["containers"][0]
+
+
+def test_a_pod_has_no_rights_that_it_does_not_need(made):
+    pod = made["deployment.yaml"]["spec"]["template"]["spec"]
+    assert pod["automountServiceAccountToken"] is False
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    assert pod["securityContext"]["runAsUser"] > 0
+    assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert container_of(made)["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+    mounts = {m["mountPath"]: m.get("readOnly", False) for m in container_of(made)["volumeMounts"]}
+    assert [path for path, read_only in mounts.items() if not read_only] == ["/tmp"]
+
+
+def test_kserve_runs_its_server_with_the_same_rights(made):
+    predictor = made["kserve/vgg13.yaml"]["spec"]["predictor"]
+    pod = made["deployment.yaml"]["spec"]["template"]["spec"]
+    for key in ("automountServiceAccountToken", "securityContext"):
+        assert predictor[key] == pod[key]
+    assert predictor["model"]["securityContext"] == container_of(made)["securityContext"]
+
+
+def test_two_pods_are_spread_and_one_is_left_while_a_node_is_emptied(made):
+    spec = made["deployment.yaml"]["spec"]
+    labels = made["deployment.yaml"]["metadata"]["labels"]
+    assert made["hpa.yaml"]["spec"]["minReplicas"] == 2
+    assert "replicas" not in spec  # or every apply would undo what the autoscaler did
+    budget = made["disruption.yaml"]["spec"]
+    assert (budget["maxUnavailable"], budget["selector"]["matchLabels"]) == (1, labels)
+    spread = spec["template"]["spec"]["topologySpreadConstraints"]
+    assert {s["topologyKey"] for s in spread} >= {"kubernetes.io/hostname"}
+    assert all(s["labelSelector"]["matchLabels"] == labels for s in spread)
+    assert made["volume.yaml"]["spec"]["accessModes"] == ["ReadWriteMany"]
+
+
+def test_a_pod_ends_after_the_last_request_was_sent_to_it(made):
+    pod = made["deployment.yaml"]["spec"]["template"]["spec"]
+    command, seconds = container_of(made)["lifecycle"]["preStop"]["exec"]["command"]
+    assert command == "sleep"
+    assert pod["terminationGracePeriodSeconds"] >= int(seconds) + 30
+
+
+def test_requests_come_in_by_the_serving_ports_alone_and_nothing_goes_out(made):
+    policy = made["network.yaml"]["spec"]
+    assert policy["podSelector"]["matchLabels"] == made["deployment.yaml"]["metadata"]["labels"]
+    (rule,) = policy["ingress"]
+    names = {port["name"] for port in container_of(made)["ports"]}
+    assert {port["port"] for port in rule["ports"]} == names
+    assert (set(policy["policyTypes"]), policy["egress"]) == ({"Ingress", "Egress"}, [])
+
+
+@pytest.mark.parametrize(("format", "gpu"), [("savedmodel", False), ("tftrt-fp16", True)])
+def test_pods_with_an_engine_go_to_gpu_nodes_and_run_it_or_nothing(format, gpu):
+    made = manifests(ledger_of(("vgg13", format)))
+    for pod, container in (
+        (made["deployment.yaml"]["spec"]["template"]["spec"], container_of(made)),
+        (
+            made["kserve/vgg13.yaml"]["spec"]["predictor"],
+            made["kserve/vgg13.yaml"]["spec"]["predictor"]["model"],
+        ),
+    ):
+        assert any(t["key"] == "nvidia.com/gpu" for t in pod.get("tolerations", ())) == gpu
+        assert ("nodeSelector" in pod) == gpu
+        variables = {entry["name"]: entry["value"] for entry in container["env"]}
+        value = variables.get("TF_TRT_ALLOW_ENGINE_NATIVE_SEGMENT_EXECUTION")
+        assert value == ("False" if gpu else None)
+    surge = made["deployment.yaml"]["spec"]["strategy"]["rollingUpdate"]["maxSurge"]
+    assert surge == (0 if gpu else 1)
+
+
+def test_the_kustomize_file_lists_all_that_lies_beside_it(made):
+    beside = {path for path in made if "/" not in path} - {"kustomization.yaml"}
+    assert set(made["kustomization.yaml"]["resources"]) == beside
+
+
+def test_configuration_is_block_text_in_the_config_map():
+    text = render(ledger_of(("vgg13", "savedmodel")))["kubernetes/configmap.yaml"]
+    assert "  models.config: |\n    # Written by" in text
+    assert "\\n" not in text
+
+
+def test_an_image_by_digest_is_used_everywhere():
+    image = "registry:5000/mirror/serving:2.21.0@sha256:" + "0" * 64
+    ledger = ledger_of(("vgg13", "savedmodel"))
+    made = manifests(Ledger(models=ledger.models, image=image))
+    assert container_of(made)["image"] == image
+    assert made["kserve/vgg13.yaml"]["spec"]["predictor"]["model"]["image"] == image
+    with pytest.raises(ExportError, match="left TensorFlow in 2.18"):
+        manifests(Ledger(models=ledger_of(("vgg13", "tftrt-fp16")).models, image=image))
+
+
+def test_readiness_is_a_script_that_bash_reads_and_that_names_every_model(made):
+    for probe in ("startupProbe", "readinessProbe"):
+        bash, option, script = container_of(made)[probe]["exec"]["command"]
+        assert (bash, option) == ("bash", "-c")
+        assert "for model in squeezenet1_0 vgg13;" in script
+        subprocess.run([bash, "-n", option, script], check=True)

@@ -261,6 +261,84 @@ DAMAGE = {
         edit("kubernetes/deployment.yaml", "nvidia.com/gpu", "amd.com/gpu"),
         "without a GPU",
     ),
+    "no engine in compose": (
+        edit("compose.yaml", "TF_TRT_ALLOW_ENGINE_NATIVE_SEGMENT_EXECUTION: 'False'", "A: 'b'"),
+        "fast is served in FP32 in silence",
+    ),
+    "no engine in Kubernetes": (
+        edit("kubernetes/deployment.yaml", "value: 'False'", "value: 'True'"),
+        "TF_TRT_ALLOW_ENGINE_NATIVE_SEGMENT_EXECUTION=False",
+    ),
+    "no engine in KServe": (
+        edit("kubernetes/kserve/fast.yaml", "value: 'False'", "value: '1'"),
+        "fast is served in FP32 in silence",
+    ),
+    "one model is not asked": (
+        edit("kubernetes/deployment.yaml", "for model in fast toy", "for model in toy"),
+        "a readinessProbe that does not ask for fast",
+    ),
+    "health without one model": (
+        edit("compose.yaml", "for model in fast toy", "for model in fast"),
+        "a healthcheck that does not ask for toy",
+    ),
+    "no health": (edit("compose.yaml", "healthcheck:", "healthy:"), "has no healthcheck"),
+    "root in compose": (edit("compose.yaml", "user: 65532:65532", "user: root"), "runs as root"),
+    "root file system": (edit("compose.yaml", "read_only: true", "read_only: no"), "can write to"),
+    "capabilities": (edit("compose.yaml", "- ALL", "- NET_RAW"), "cap_drop is not [ALL]"),
+    "new privileges": (edit("compose.yaml", "no-new-priv", "new-priv"), "may gain privileges"),
+    "no memory limit": (edit("compose.yaml", "memory:", "mem:"), "no limit of memory"),
+    "root in Kubernetes": (
+        edit("kubernetes/deployment.yaml", "runAsNonRoot: true", "runAsNonRoot: false"),
+        "may run as root",
+    ),
+    "root in KServe": (
+        edit("kubernetes/kserve/toy.yaml", "runAsNonRoot: true", "runAsNonRoot: false"),
+        "may run as root",
+    ),
+    "writable root": (
+        edit("kubernetes/deployment.yaml", "readOnlyRootFilesystem", "readOnlyRoot"),
+        "can write to its root file system",
+    ),
+    "escalation": (
+        edit("kubernetes/deployment.yaml", "Escalation: false", "Escalation: true"),
+        "allowPrivilegeEscalation is not false",
+    ),
+    "kept capabilities": (
+        edit("kubernetes/deployment.yaml", "- ALL", "- NET_RAW"),
+        "drop is not [ALL]",
+    ),
+    "any system call": (
+        edit("kubernetes/deployment.yaml", "RuntimeDefault", "Unconfined"),
+        "may make any system call",
+    ),
+    "a token": (
+        edit("kubernetes/deployment.yaml", "Token: false", "Token: true"),
+        "a token of the cluster",
+    ),
+    "one node's claim": (
+        edit("kubernetes/volume.yaml", "ReadWriteMany", "ReadWriteOnce"),
+        "those on other nodes never start",
+    ),
+    "a claim of two modes": (
+        edit("kubernetes/volume.yaml", "- ReadWriteMany", "- ReadOnlyMany\n  - ReadWriteOnce"),
+        "a storage class that has all of ReadOnlyMany, ReadWriteOnce",
+    ),
+    "service with a capital": (
+        edit("kubernetes/kserve/toy.yaml", "  name: toy", "  name: Toy"),
+        "a letter first",
+    ),
+    "service too long": (
+        edit("kubernetes/kserve/toy.yaml", "  name: toy", f"  name: {'t' * 50}"),
+        "over the 63 characters of DNS",
+    ),
+    "not kustomized": (
+        edit("kubernetes/kustomization.yaml", "- network.yaml\n", ""),
+        "leaves out network.yaml",
+    ),
+    "kustomized and gone": (
+        remove("kubernetes/network.yaml"),
+        "lists network.yaml, which is not here",
+    ),
     "old ConfigMap": (edit("monitoring.config", "metrics", "numbers"), "another monitoring.config"),
     "one file mounted": (
         edit("compose.yaml", ".:/bundle:ro", "models.config:/bundle/models.config"),
@@ -269,6 +347,22 @@ DAMAGE = {
     "no YAML": (write("compose.yaml", b"a: [1"), "is not YAML"),
     "no mapping": (write("compose.yaml", b"- 1"), "holds no mapping"),
     "not merged": (write("compose.yaml.new"), "waits to be merged"),
+    "closed to the server": (
+        lambda f: (f / VERSION / "saved_model.pb").chmod(0o600),
+        "runs as another user: chmod -R a+rX, so version 1 of toy does not load",
+    ),
+    "a closed folder": (
+        lambda f: (f / VERSION / "variables").chmod(0o700),
+        "so version 1 of toy does not load",
+    ),
+    "a closed file": (lambda f: (f / "models.config").chmod(0o600), "readable by its owner alone"),
+    "a linked file": (
+        lambda f: (
+            (f / VERSION / "fingerprint.pb").rename(f / "fingerprint"),
+            (f / VERSION / "fingerprint.pb").symlink_to(f / "fingerprint"),
+        ),
+        "is a link, and leads out",
+    ),
     "no Triton config": (remove("triton/toy/config.pbtxt"), "Triton passes the model over"),
     "Triton config broken": (write("triton/toy/config.pbtxt", b"nome: 1"), "no ModelConfig"),
     "Triton name": (edit("triton/toy/config.pbtxt", '"toy"', '"tot"'), "its folder is 'toy'"),
@@ -305,6 +399,10 @@ def test_damage_is_found(folder, name):
         b"services: {a: {image: tensorflow/serving, command: x, volumes: 3}}",
         b"services: {a: {image: tensorflow/serving:1-gpu, deploy: [], resources: 1}}",
         b"spec: {template: {spec: {containers: {a: b}}}}",
+        b"spec: {template: {spec: {containers: [{image: tensorflow/serving, env: 3}]}}}",
+        b"services: {a: {image: tensorflow/serving, user: [], cap_drop: 1, healthcheck: 3}}",
+        b"apiVersion: kustomize.config.k8s.io/v1\nresources: 3",
+        b"kind: PersistentVolumeClaim\nspec: {accessModes: 3, replicas: x}",
         b"kind: ConfigMap\ndata: 3",
         b"kind: InferenceService\nspec: {predictor: []}",
         b"kind: InferenceService\nspec: {predictor: {model: {modelFormat: {name: tensorflow}}}}",
@@ -349,7 +447,7 @@ def test_every_rule_is_among_those_that_run():
     from importlib import import_module
     from inspect import getmembers, isgeneratorfunction
 
-    names = ("batching", "configs", "manifests", "repository", "triton", "warmup")
+    names = ("batching", "configs", "manifests", "pods", "repository", "triton", "warmup")
     rules = {
         rule
         for module in (import_module(f"export.serving.rules.{name}") for name in names)

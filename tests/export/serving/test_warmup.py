@@ -40,6 +40,18 @@ def test_every_record_replays_against_the_savedmodel(version):
     assert replayed == {(s, n) for s in ("serving_default", "classify") for n in BATCH_SIZES}
 
 
+@pytest.mark.parametrize("largest_first", [None, False, True])
+def test_batch_sizes_ascend_as_was_measured_or_descend_when_asked(tmp_path, largest_first):
+    asked = {} if largest_first is None else {"largest_first": largest_first}
+    signatures = {"serving_default": Signature({"image": FLOAT}, {})}
+    write_warmup(tmp_path, "toy", signatures, BATCH_SIZES, (8, 8, 3), **asked)
+    shapes = [
+        log.predict_log.request.inputs["image"].tensor_shape.dim[0].size
+        for log in read_warmup(tmp_path / FILE)
+    ]
+    assert shapes == sorted(BATCH_SIZES, reverse=bool(largest_first))
+
+
 def test_our_reader_reads_what_tensorflow_writes(tmp_path):
     records = [b"", b"one", b"two" * 5000]
     with tf.io.TFRecordWriter(str(tmp_path / "records")) as writer:
