@@ -1,14 +1,28 @@
 """How the command lines end: one line on standard error and an exit status, never a traceback."""
 
 import os
+import signal
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from export.errors import ExportError
+from export.shortage import shortage
 
 IMPOSSIBLE, INTERRUPTED, UNREAD = 2, 130, 141  # a shell's numbers for Ctrl-C and a closed pipe
 USUAL = (ExportError, ValueError, OSError, MemoryError, ModuleNotFoundError)
+ENDING = tuple(
+    getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)
+)
+
+
+class Ended(KeyboardInterrupt):
+    """A signal asked this process to end."""
+
+    def __init__(self, number: int):
+        super().__init__(number)
+        self.status = 128 + number
 
 
 @contextmanager
@@ -17,33 +31,66 @@ def ending(
 ) -> Iterator[None]:
     """Have what users can cause end the program in one line.
 
-    That is exit status 2, and 130 on Ctrl-C, where `interrupted` says what became of the work; 141,
-    and no line, where nobody reads what is printed. With `verbose` errors keep their trace. `extra`
-    names the part of setup.cfg that a command line needs over the package itself.
+    That is exit status 2, and 130 on Ctrl-C, where `interrupted` says what became of the work; 128
+    and the signal's number where SIGTERM or SIGHUP asks for the end; 141, and no line, where nobody
+    reads what is printed. With `verbose` errors keep their trace. `extra` names the part of
+    setup.cfg that a command line needs over the package itself.
     """
+    with _signals() as came:
+        try:
+            yield
+            sys.stdout.flush()
+        except KeyboardInterrupt as error:
+            _end(getattr(error, "status", INTERRUPTED), interrupted)
+        except BrokenPipeError:  # the reader of a pipe left, as `head` does, and nobody minds
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(UNREAD)
+        except Exception as error:
+            if came:  # a terminal that went away fails whoever writes to it on the way out
+                _end(128 + came[0], interrupted)
+            short = shortage(error)
+            if verbose or (short is None and not isinstance(error, USUAL)):
+                raise
+            _end(IMPOSSIBLE, f"error: {_line(short or error, extra)}")
+
+
+@contextmanager
+def _signals() -> Iterator[list[int]]:
+    """Have SIGTERM and SIGHUP raise Ended in the main thread; give the list of those that came.
+
+    One that is ignored, as nohup does, or answered by somebody else, stays so.
+    """
+    came = []
+
+    def end(number, _):
+        if not came:  # a second one would cut short the clearing up
+            came.append(number)
+            raise Ended(number)
+
+    ours = threading.current_thread() is threading.main_thread()
+    taken = [n for n in ENDING if ours and signal.getsignal(n) is signal.SIG_DFL]
+    for number in taken:
+        signal.signal(number, end)
     try:
-        yield
-        sys.stdout.flush()
-    except KeyboardInterrupt:
-        _end(INTERRUPTED, interrupted)
-    except BrokenPipeError:  # the reader of a pipe left, as `head` does, and nobody minds
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(UNREAD)
-    except USUAL as error:
-        if verbose:
-            raise
-        _end(IMPOSSIBLE, f"error: {_line(error, extra)}")
+        yield came
+    finally:
+        for number in taken:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def _line(error: Exception, extra: str) -> str:
     if isinstance(error, ModuleNotFoundError):
         here = f".[{extra}]" if extra else "."
         return f"{error.name} is not installed; in the toolkit's folder run pip install -e '{here}'"
-    if isinstance(error, MemoryError):
-        return f"{error}" or "not enough memory; close other programs"
+    if isinstance(error, OSError) and error.strerror:
+        reason = f"{error.strerror[0].lower()}{error.strerror[1:]}"
+        return f"{os.fsdecode(error.filename)}: {reason}" if error.filename else reason
     return f"{error}"
 
 
 def _end(status: int, line: str):
-    print(line, file=sys.stderr)
+    try:
+        print(line, file=sys.stderr, flush=True)
+    except OSError:  # the terminal is gone, and nobody is left to tell
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
     sys.exit(status)

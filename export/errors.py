@@ -5,6 +5,10 @@ class ExportError(Exception):
     """This machine, or this model, cannot do what was asked."""
 
 
+class Shortage(ExportError):
+    """Memory or disk does not suffice."""
+
+
 class MissingPackage(ExportError):
     """A package is absent, or does not import."""
 

@@ -4,14 +4,18 @@ import ctypes
 import gc
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
-from export.errors import ExportError
-from export.tensorflow_settings import LEAN, QUIET
+from export.errors import ExportError, Shortage
+from export.shortage import shortage, shortage_of_child
 
 ROOT = Path(__file__).resolve().parents[1]
+LOG_END = 64 << 10  # bytes of a child's log that are looked at
+# How a line begins that TensorFlow or absl logs, whatever it is about.
+LOGGED = ("I0", "W0", "E0", "F0", "20", "WARNING:", "***", "@ ", "terminate called")
 
 # The child is killed when its parent dies, however that dies: prctl(PR_SET_PDEATHSIG, SIGKILL).
 BOOT = """\
@@ -25,11 +29,19 @@ RUN_MODULE = (
     BOOT + "sys.path[0] = sys.argv.pop(0)\nrunpy.run_module(sys.argv[0], run_name='__main__')"
 )
 
+# Waits for a command, the leader of the command's process group, and kills all of it when its own
+# parent dies: what the command has started itself would not notice that.
 FOLLOW = """\
-import ctypes, os, sys
+import ctypes, os, signal, subprocess, sys
+for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    signal.signal(number, lambda *_: None)  # the command's to answer; ignored it would stay so
+signal.signal(signal.SIGUSR1, lambda *_: os.killpg(0, signal.SIGKILL))
 if sys.platform == "linux":
-    ctypes.CDLL(None).prctl(1, 9)
-os.execv(sys.argv[1], sys.argv[1:])
+    ctypes.CDLL(None).prctl(1, signal.SIGUSR1)
+if os.getppid() != int(sys.argv[1]):
+    sys.exit(1)
+status = subprocess.Popen(sys.argv[2:]).wait()
+sys.exit(status if status >= 0 else 128 - status)
 """
 
 
@@ -40,7 +52,8 @@ class ChildFailed(ExportError):
 def run_script(python: Path, script: Path, job: dict, folder: Path) -> None:
     """Run `script` with the interpreter `python` on `job`, which it gets as a JSON file.
 
-    Raises ChildFailed where it exits with anything but 0.
+    Raises ChildFailed where it exits with anything but 0, and Shortage where that was for want of
+    memory or of disk.
     """
     _run([str(python), "-c", RUN_SCRIPT, str(script)], script.stem, job, folder)
 
@@ -51,9 +64,32 @@ def run_module(module: str, job: dict, folder: Path) -> None:
     _run([sys.executable, "-c", RUN_MODULE, str(ROOT), module], name, job, folder)
 
 
-def following(command: list[str]) -> list[str]:
-    """A command that runs `command`, which names its program by path, and ends with its parent."""
-    return [sys.executable, "-c", FOLLOW, *command]
+def start(command: list[str], **options) -> subprocess.Popen:
+    """Start `command`, all of which ends with this process; `options` are Popen's.
+
+    It is a group of its own, to be ended by `stop`.
+    """
+    follow = [sys.executable, "-c", FOLLOW, str(os.getpid()), *command]
+    return subprocess.Popen(follow, start_new_session=True, **options)
+
+
+def stop(child: subprocess.Popen, patience: float = 0) -> None:
+    """End what `start` started, with all that it has started; leave it `patience` seconds to."""
+    if patience:
+        _signal(child, signal.SIGTERM)
+        try:
+            child.wait(patience)
+        except subprocess.TimeoutExpired:
+            pass  # it had its time
+    _signal(child, signal.SIGKILL)
+    child.wait()
+
+
+def _signal(child: subprocess.Popen, number: int) -> None:
+    try:
+        os.killpg(child.pid, number)
+    except ProcessLookupError:
+        pass  # all of it has ended
 
 
 def clean_environment() -> dict[str, str]:
@@ -63,14 +99,19 @@ def clean_environment() -> dict[str, str]:
 
 def _run(command: list[str], name: str, job: dict, folder: Path) -> None:
     written, log = folder / f"{name}.job.json", folder / f"{name}.log"
-    written.write_text(json.dumps(job))
-    with log.open("wb") as output:
+    content = json.dumps(job)
+    try:
+        written.write_text(content)
+        output = log.open("wb")
+    except OSError as error:
+        raise shortage(error, [folder]) or error from error
+    with output:
         child = subprocess.Popen(
             [*command, str(written)],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
-            env={**QUIET, **LEAN, **clean_environment()},
+            env=clean_environment(),
         )
         try:
             status = child.wait()
@@ -79,20 +120,31 @@ def _run(command: list[str], name: str, job: dict, folder: Path) -> None:
             child.wait()
             raise
     if status:
-        raise ChildFailed(f"{name} {_ending(status)}{_last_line(log)}")
+        raise _failure(name, status, log)
     written.unlink()
     log.unlink()
 
 
-def _ending(status: int) -> str:
-    if status == -9:
-        return "was killed, most likely for want of memory; free some, or choose a smaller network"
-    return f"died of signal {-status}" if status < 0 else "failed"
+def _failure(name: str, status: int, log: Path) -> ExportError:
+    """Say why a child ended with `status`, in one line."""
+    with log.open("rb") as file:
+        file.seek(max(0, log.stat().st_size - LOG_END))
+        end = file.read().decode(errors="replace")
+    if status == -signal.SIGKILL:
+        return ChildFailed(
+            f"{name} was killed, by somebody or by the system for want of memory; if nobody did, "
+            "close other programs, or choose a smaller network"
+        )
+    short = shortage_of_child(end, status == -signal.SIGABRT, log.parent)
+    if short:
+        return Shortage(f"{name} failed: {short}")
+    how = f"died of signal {-status}" if status < 0 else "failed"
+    return ChildFailed(f"{name} {how}{_last_line(end)}")
 
 
-def _last_line(log: Path) -> str:
-    lines = [line.strip() for line in log.read_text(errors="replace").splitlines()]
-    said = [line for line in lines if line and not line.startswith(("I0", "W0", "E0", "20"))]
+def _last_line(end: str) -> str:
+    lines = [line.strip() for line in end.splitlines()]
+    said = [line for line in lines if line and not line.startswith(LOGGED)]
     return f": {said[-1]}" if said else ""
 
 

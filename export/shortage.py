@@ -1,0 +1,121 @@
+"""Tell want of memory and of disk from other errors, and say how much there is.
+
+Libraries tell them in their own words: std::bad_alloc, RESOURCE_EXHAUSTED, "1536 requested and 992
+written", or not at all.
+"""
+
+import errno
+import os
+import re
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+
+from export.errors import Shortage
+
+FULL = (errno.ENOSPC, errno.EDQUOT)
+NO_DISK = re.compile(
+    r"No space left on device|Disk quota exceeded|\d+ requested and \d+ written|disk is full", re.I
+)
+NO_MEMORY = re.compile(
+    r"std::bad_alloc|\bMemoryError\b|Cannot allocate memory|mmap error: 12|[Oo]ut of memory|"
+    r"\bOOM\b|ResourceExhausted|RESOURCE_EXHAUSTED|can't start new thread|std::system_error|"
+    r"failed to allocate|Unable to allocate"
+)
+LITTLE = 64 << 10  # bytes; a disk with less is full for whatever is made here
+UNITS = ("bytes", "kB", "MB", "GB", "TB")
+
+
+def shortage(error: BaseException, folders: Iterable[Path] = (), wanted: int = 0) -> Shortage | None:
+    """What `error` says of want of memory or disk, in one line; None where it says neither.
+
+    `folders` are those that were being written, and `wanted` is how many bytes should still have
+    gone there, if that is known.
+    """
+    if isinstance(error, Shortage):
+        return error
+    text = f"{type(error).__name__}: {error}"
+    if (isinstance(error, OSError) and error.errno in FULL) or NO_DISK.search(text):
+        named = [error.filename] if isinstance(error, OSError) and error.filename else folders
+        return Shortage(disk_line(map(Path, named), wanted))
+    if isinstance(error, MemoryError):
+        return Shortage(memory_line(f"{error}"))
+    if isinstance(error, OSError) and error.errno == errno.ENOMEM:
+        return Shortage(memory_line())
+    # Other exceptions are believed by their text only where a library raised them.
+    foreign = not type(error).__module__.startswith(("export.", "keras_nets."))
+    if foreign and not isinstance(error, (ValueError, OSError)) and NO_MEMORY.search(text):
+        return Shortage(memory_line())
+    return None
+
+
+def shortage_of_child(log: str, aborted: bool, folder: Path) -> str:
+    """The same of a child, by the end of its `log`; "" where it wanted for neither."""
+    if NO_DISK.search(log) or free(folder) < LITTLE:
+        return disk_line([folder])
+    return memory_line() if aborted or NO_MEMORY.search(log) else ""
+
+
+def disk_line(folders: Iterable[Path], wanted: int = 0) -> str:
+    """Say which of `folders` is full, how much is missing, and what to do."""
+    folder = min(map(_existing, folders), key=free, default=Path.cwd())
+    room = free(folder)
+    missing = f", {size(wanted - room)} too little" if wanted > room else ""
+    if _is_temporary(folder):
+        todo = "or set TMPDIR to a folder on a larger disk"
+    else:
+        todo = "or choose another folder"
+    return f"no space left in {folder}: {size(room)} free{missing}{_files(folder)}; free some, {todo}"
+
+
+def memory_line(text: str = "") -> str:
+    """Say that memory was too little, how much is free, and what to do."""
+    asked = re.search(r"Unable to allocate [\d.]+ \w+", text)
+    why = f" ({asked[0][0].lower()}{asked[0][1:]})" if asked else ""
+    return (
+        f"not enough memory{why}: {size(_memory())} free{_limit()}; close other programs, or choose a "
+        "smaller network"
+    )
+
+
+def size(count: float) -> str:
+    """A number of bytes for people: "12.3 MB"."""
+    power = 0
+    while abs(count) >= 1000 and power < len(UNITS) - 1:
+        count, power = count / 1000, power + 1
+    return f"{count:.{1 if power else 0}f} {UNITS[power]}"
+
+
+def free(folder: Path) -> int:
+    """Bytes that this user may still write to the disk of `folder`."""
+    return shutil.disk_usage(_existing(folder)).free
+
+
+def _existing(path: Path) -> Path:
+    path = Path(path).absolute()
+    return next(p for p in (path, *path.parents) if p.is_dir())
+
+
+def _files(folder: Path) -> str:
+    """A word on a disk that has bytes left and no more files."""
+    found = os.statvfs(folder)
+    return " and no more files" if found.f_files and not found.f_favail else ""
+
+
+def _is_temporary(folder: Path) -> bool:
+    import tempfile
+
+    return folder.is_relative_to(Path(tempfile.gettempdir()).absolute())
+
+
+def _memory() -> int:
+    import psutil
+
+    return psutil.virtual_memory().available
+
+
+def _limit() -> str:
+    import resource
+
+    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+    return "" if limit == resource.RLIM_INFINITY else f", and ulimit -v allows {size(limit)}"
