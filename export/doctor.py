@@ -1,20 +1,23 @@
 """Examine this machine: what is installed, which lanes are there, what is missing."""
 
 import platform
+import shlex
 import shutil
 import sys
 from importlib import metadata
 from pathlib import Path
 
 from export.engine import NVIDIA
-from export.lanes import LANES, find_lane, lanes_folder
+from export.lanes import LANES, find_lane, lanes_folder, leftovers
+from export.lanes.watch import bytes_below
 from export.report import PACKAGES
+from export.shortage import size
 
 GB = 1e9
 
 
 def examine() -> dict:
-    """Return findings as plain data: `machine`, `packages` and `lanes`."""
+    """Return findings as plain data: `machine`, `packages`, `lanes` and `leftovers` of lanes."""
     import psutil
 
     memory = psutil.virtual_memory()
@@ -43,6 +46,7 @@ def examine() -> dict:
             }
             for state in map(find_lane, LANES)
         ],
+        "leftovers": [{"folder": str(path), "bytes": bytes_below(path)} for path in leftovers()],
     }
 
 
@@ -66,6 +70,12 @@ def print_findings(findings: dict) -> None:
         console.print(f"    {escape(lane['why'])}")
         if lane["fix"]:
             console.print(f"    what to do: {escape(lane['fix'])}")
+    for left in findings["leftovers"]:
+        folder = escape(left["folder"])
+        console.print(
+            f"  {folder} has {size(left['bytes'])} that this version of the toolkit does not use; "
+            f"if no other one does, delete it: rm -r {escape(shlex.quote(left['folder']))}"
+        )
 
 
 def _told(value) -> str:

@@ -12,9 +12,7 @@ from export.shortage import shortage
 
 IMPOSSIBLE, INTERRUPTED, UNREAD = 2, 130, 141  # a shell's numbers for Ctrl-C and a closed pipe
 USUAL = (ExportError, ValueError, OSError, MemoryError, ModuleNotFoundError)
-ENDING = tuple(
-    getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)
-)
+ENDING = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
 
 
 class Ended(KeyboardInterrupt):

@@ -125,7 +125,7 @@ def make(
             progress(format.name, "has no signature classify, so labels add nothing to it")
         if format.lane:
             with meter.on("lane"):  # made once for all artifacts, so no cost of any
-                make_lane(format.lane, lambda text: progress("lane", text))
+                make_lane(format.lane, progress)
     with ExitStack() as locks:
         # Always in the same order, or two exports with several formats wait for each other.
         stages = {
@@ -136,6 +136,8 @@ def make(
         progress(name, "tracing the network without its weights")
         skeleton = trace(model)
         check_space(Path(out), skeleton.weight_bytes * len(wanted))
+        for place in places:
+            place.wanted = skeleton.weight_bytes
         progress(name, "computing reference logits")
         compared = inputs(skeleton.image, options.seed, images)
         reference = observe_model(model, skeleton, compared)

@@ -13,14 +13,16 @@ import ctypes
 import errno
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from export.errors import ArtifactError, ExportError
+from export.errors import ArtifactError, ExportError, Shortage
 from export.files import sync_folder, sync_tree
 from export.locks import locked
 from export.report import NAME, read_content
+from export.shortage import free, shortage, size
 
 GLOB = "*?["
 SPARE = 1.1  # of the bytes wanted, that must be free on the disk
@@ -28,6 +30,8 @@ FAILED = ".failed"  # ends the name of a folder beside a verified artifact, for 
 AT_FDCWD, RENAME_EXCHANGE = -100, 2
 # What renameat2 answers where a file system, or the kernel, cannot exchange two folders.
 UNABLE = (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EXDEV, errno.EPERM)
+
+IN_USE = (errno.ENOTEMPTY, errno.EEXIST, errno.ENOENT, errno.ENOTDIR)
 
 
 class Place:
@@ -40,6 +44,7 @@ class Place:
         self.lock = self.staging / f"{model}-{format_name}.lock"
         self.stage = self.home / "artifact"
         self.scratch = self.home / "scratch"
+        self.wanted = 0  # bytes that the artifact will have at least, once that is known
         self._aside = self.home / "replaced"
 
     def publish(self, goal: Path | None = None) -> Path:
@@ -60,6 +65,11 @@ class Place:
             self.stage.rename(target)
         sync_folder(target.parent)
         return goal
+
+    def needs(self) -> tuple[tuple[Path, ...], int]:
+        """The folders that are written during an export, and how many bytes are still to come."""
+        made = sum(p.lstat().st_size for p in self.stage.rglob("*")) if self.wanted else 0
+        return (self.stage, Path(tempfile.gettempdir())), max(self.wanted - made, 0)
 
     def clear(self) -> None:
         """Remove whatever is in staging for this artifact, but first put back what is aside.
@@ -89,7 +99,8 @@ class Place:
 def staged(out: Path, model: str, format_name: str, waiting=lambda: None) -> Iterator[Place]:
     """Give a cleared stage to work in, alone; clear it again at the end.
 
-    `waiting` is called where another process is at work on the same artifact.
+    `waiting` is called where another process is at work on the same artifact. Raises Shortage where
+    the work ends for want of memory or disk, in whatever words a library says that.
     """
     place = Place(Path(out), model, format_name)
     if set(GLOB) & set(str(place.goal)):
@@ -106,6 +117,11 @@ def staged(out: Path, model: str, format_name: str, waiting=lambda: None) -> Ite
                 place.clear()
                 _make_stage(place)
                 yield place
+            except Exception as error:
+                short = shortage(error, *place.needs())
+                if short is None:
+                    raise
+                raise short from error
             finally:
                 place.clear()
     finally:
@@ -178,12 +194,12 @@ def _named(folder: Path, most: int = 3) -> str:
 
 
 def check_space(out: Path, wanted: int) -> None:
-    """Raise ExportError where the disk of `out` has no room for a little more than `wanted`."""
-    free = shutil.disk_usage(out).free
-    if free < SPARE * wanted:
-        raise ExportError(
-            f"the artifacts take {SPARE * wanted / 1e6:.0f} MB and {out} has {free / 1e6:.0f} MB "
-            "free; free some or choose another --out"
+    """Raise Shortage where the disk of `out` has no room for a little more than `wanted` bytes."""
+    room, needed = free(out), SPARE * wanted
+    if room < needed:
+        raise Shortage(
+            f"the artifacts take {size(needed)} and {out} has {size(room)} free, "
+            f"{size(needed - room)} too little; free some or choose another --out"
         )
 
 
@@ -248,5 +264,5 @@ def _remove_if_empty(folder: Path) -> None:
     try:
         folder.rmdir()
     except OSError as error:
-        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOENT, errno.ENOTDIR):
+        if error.errno not in (*IN_USE, errno.EROFS, errno.EACCES):
             raise

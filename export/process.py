@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from export.errors import ExportError, Shortage
@@ -77,19 +78,15 @@ def stop(child: subprocess.Popen, patience: float = 0) -> None:
     """End what `start` started, with all that it has started; leave it `patience` seconds to."""
     if patience:
         _signal(child, signal.SIGTERM)
-        try:
+        with suppress(subprocess.TimeoutExpired):
             child.wait(patience)
-        except subprocess.TimeoutExpired:
-            pass  # it had its time
     _signal(child, signal.SIGKILL)
     child.wait()
 
 
 def _signal(child: subprocess.Popen, number: int) -> None:
-    try:
+    with suppress(ProcessLookupError):  # all of it has ended
         os.killpg(child.pid, number)
-    except ProcessLookupError:
-        pass  # all of it has ended
 
 
 def clean_environment() -> dict[str, str]:

@@ -17,6 +17,7 @@ FULL = (errno.ENOSPC, errno.EDQUOT)
 NO_DISK = re.compile(
     r"No space left on device|Disk quota exceeded|\d+ requested and \d+ written|disk is full", re.I
 )
+TOO_LARGE = re.compile(r"File too large|File size limit exceeded")
 NO_MEMORY = re.compile(
     r"std::bad_alloc|\bMemoryError\b|Cannot allocate memory|mmap error: 12|[Oo]ut of memory|"
     r"\bOOM\b|ResourceExhausted|RESOURCE_EXHAUSTED|can't start new thread|std::system_error|"
@@ -26,11 +27,13 @@ LITTLE = 64 << 10  # bytes; a disk with less is full for whatever is made here
 UNITS = ("bytes", "kB", "MB", "GB", "TB")
 
 
-def shortage(error: BaseException, folders: Iterable[Path] = (), wanted: int = 0) -> Shortage | None:
+def shortage(
+    error: BaseException, folders: Iterable[Path] = (), wanted: int = 0
+) -> Shortage | None:
     """What `error` says of want of memory or disk, in one line; None where it says neither.
 
-    `folders` are those that were being written, and `wanted` is how many bytes should still have
-    gone there, if that is known.
+    `folders` are those that were being written, by default this one and that of temporary files,
+    and `wanted` is how many bytes should still have gone there, if that is known.
     """
     if isinstance(error, Shortage):
         return error
@@ -38,6 +41,8 @@ def shortage(error: BaseException, folders: Iterable[Path] = (), wanted: int = 0
     if (isinstance(error, OSError) and error.errno in FULL) or NO_DISK.search(text):
         named = [error.filename] if isinstance(error, OSError) and error.filename else folders
         return Shortage(disk_line(map(Path, named), wanted))
+    if TOO_LARGE.search(text):
+        return Shortage(_file_line())
     if isinstance(error, MemoryError):
         return Shortage(memory_line(f"{error}"))
     if isinstance(error, OSError) and error.errno == errno.ENOMEM:
@@ -53,19 +58,26 @@ def shortage_of_child(log: str, aborted: bool, folder: Path) -> str:
     """The same of a child, by the end of its `log`; "" where it wanted for neither."""
     if NO_DISK.search(log) or free(folder) < LITTLE:
         return disk_line([folder])
+    if TOO_LARGE.search(log):
+        return _file_line()
     return memory_line() if aborted or NO_MEMORY.search(log) else ""
 
 
 def disk_line(folders: Iterable[Path], wanted: int = 0) -> str:
     """Say which of `folders` is full, how much is missing, and what to do."""
-    folder = min(map(_existing, folders), key=free, default=Path.cwd())
+    import tempfile
+
+    folders = tuple(folders) or (Path(tempfile.gettempdir()), Path.cwd())
+    folder = min(map(_existing, folders), key=free)
     room = free(folder)
     missing = f", {size(wanted - room)} too little" if wanted > room else ""
     if _is_temporary(folder):
         todo = "or set TMPDIR to a folder on a larger disk"
     else:
         todo = "or choose another folder"
-    return f"no space left in {folder}: {size(room)} free{missing}{_files(folder)}; free some, {todo}"
+    return (
+        f"no space left in {folder}: {size(room)} free{missing}{_files(folder)}; free some, {todo}"
+    )
 
 
 def memory_line(text: str = "") -> str:
@@ -73,8 +85,8 @@ def memory_line(text: str = "") -> str:
     asked = re.search(r"Unable to allocate [\d.]+ \w+", text)
     why = f" ({asked[0][0].lower()}{asked[0][1:]})" if asked else ""
     return (
-        f"not enough memory{why}: {size(_memory())} free{_limit()}; close other programs, or choose a "
-        "smaller network"
+        f"not enough memory{why}: {size(_memory())} free{_limit()}; close other programs, or "
+        "choose a smaller network"
     )
 
 
@@ -89,6 +101,14 @@ def size(count: float) -> str:
 def free(folder: Path) -> int:
     """Bytes that this user may still write to the disk of `folder`."""
     return shutil.disk_usage(_existing(folder)).free
+
+
+def _file_line() -> str:
+    import resource
+
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)[0]
+    which = "" if limit == resource.RLIM_INFINITY else f" of {size(limit)} (ulimit -f)"
+    return f"a file would grow past the limit{which}; raise it, or choose another folder"
 
 
 def _existing(path: Path) -> Path:

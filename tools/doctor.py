@@ -35,7 +35,7 @@ def main(argv=None) -> int:
         if args.make_lanes:
             with display(verbose=False) as show:
                 for name in LANES:
-                    make(name, lambda text: show("lane", text))
+                    make(name, show)
         findings = examine()
         print(json.dumps(findings, indent=1)) if args.json else print_findings(findings)
     return 0

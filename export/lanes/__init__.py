@@ -4,6 +4,24 @@ A lane is made on first use, once, under the user's cache folder or `KERAS_NETS_
 driven as a child process with files and JSON.
 """
 
-from export.lanes.lane import LANES, Lane, State, find_lane, lanes_folder, make, run_in_lane
+from export.lanes.lane import (
+    LANES,
+    Lane,
+    State,
+    find_lane,
+    lanes_folder,
+    leftovers,
+    make,
+    run_in_lane,
+)
 
-__all__ = ["LANES", "Lane", "State", "find_lane", "lanes_folder", "make", "run_in_lane"]
+__all__ = [
+    "LANES",
+    "Lane",
+    "State",
+    "find_lane",
+    "lanes_folder",
+    "leftovers",
+    "make",
+    "run_in_lane",
+]

@@ -6,20 +6,31 @@ import os
 import platform
 import shutil
 import subprocess
-import time
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
 from export.errors import MissingLane
+from export.files import sync_folder
 from export.lanes.interpreters import find_interpreter
-from export.process import ChildFailed, clean_environment, following, run_script
+from export.lanes.watch import INTERVAL, TEMPORARY, Watch
+from export.locks import locked
+from export.process import ChildFailed, clean_environment, run_script, start, stop
+from export.progress import Progress, silent
+from export.shortage import shortage, shortage_of_child
 
+LONGEST = 1 << 20  # bytes of what pip prints that are looked at
 HERE = Path(__file__).resolve().parent
+ELSEWHERE = "KERAS_NETS_LANES names another folder for lanes"
 RECEIPT = "lane.json"  # written last; a folder without it is not a lane
 PROBE = "import tensorflow.python.compiler.tensorrt.trt_convert"  # what a whole lane can do
-
-Progress = Callable[[str], None]
+DIGITS = 12  # of the digest of a lane's requirements, in the name of its folder
+PARTIAL, REPLACED = (
+    ".partial",
+    ".replaced",
+)  # end the names of a lane that is made, and of an old one
 
 
 @dataclass(frozen=True)
@@ -39,7 +50,12 @@ class Lane:
 
     @property
     def folder(self) -> Path:
-        return lanes_folder() / self.name
+        """Where the lane is, or will be; versions of the toolkit with other pins have another one.
+
+        A lane of the time when names of folders had no digest is used where its pins are ours.
+        """
+        old = lanes_folder() / self.name
+        return old if _holds(old, self) else lanes_folder() / f"{self.name}-{self.digest[:DIGITS]}"
 
     @property
     def python(self) -> Path:
@@ -134,10 +150,10 @@ def find_lane(name: str) -> State:
     return State(lane, "possible", f"will be made on first use with {interpreter}")
 
 
-def make(name: str, progress: Progress = lambda text: None) -> Lane:
+def make(name: str, progress: Progress = silent) -> Lane:
     """Return the lane called `name`, made now if it is not there yet.
 
-    `progress` is called with lines to show. Raises MissingLane where it cannot be made.
+    Raises MissingLane where it cannot be made.
     """
     lane = LANES[name]
     if _is_ready(lane):
@@ -145,24 +161,30 @@ def make(name: str, progress: Progress = lambda text: None) -> Lane:
     state = find_lane(name)
     if state.status == "impossible":
         raise MissingLane(f"the lane {name} cannot exist here: {state.why}; {state.fix}")
-    import filelock
+
+    def waiting():
+        progress(name, "waiting for another process that is making this lane")
 
     try:
-        lane.folder.parent.mkdir(parents=True, exist_ok=True)
-        lock = filelock.FileLock(lane.folder.parent / f"{name}.lock")
-        try:
-            lock.acquire(timeout=0)
-        except filelock.Timeout:
-            progress(f"waiting for another process that is making the lane {name}")
-            lock.acquire()
-        try:
+        lock = lane.folder.with_name(f"{lane.folder.name}.lock")
+        with locked(lock, waiting, instead="one by KERAS_NETS_LANES"):
             if not _is_ready(lane):
                 _make(lane, find_interpreter(lane.pythons), progress)
-        finally:
-            lock.release()
     except OSError as error:
-        raise MissingLane(f"the lane {name} could not be made at {lane.folder}: {error}") from error
+        short = shortage(error, [lane.folder])
+        why = f"{short} ({ELSEWHERE})" if short else error.strerror or error
+        raise MissingLane(f"the lane {name} could not be made at {lane.folder}: {why}") from error
     return lane
+
+
+def leftovers() -> list[Path]:
+    """Folders of lanes that this version of the toolkit does not use, or that were never done."""
+    used = {lane.folder for lane in LANES.values()}
+    return [
+        path
+        for path in sorted(lanes_folder().glob("*"))
+        if path.is_dir() and path.name.startswith(tuple(LANES)) and path not in used
+    ]
 
 
 def run_in_lane(name: str, script: str, job: dict, folder: Path) -> None:
@@ -189,67 +211,108 @@ def _can_import(lane: Lane) -> bool:
 
 
 def _is_ready(lane: Lane) -> bool:
+    return _holds(lane.folder, lane)
+
+
+def _holds(folder: Path, lane: Lane) -> bool:
+    """Tell whether `folder` is a whole lane with the pins of `lane`."""
     try:
-        requirements = json.loads((lane.folder / RECEIPT).read_text())["requirements"]
+        requirements = json.loads((folder / RECEIPT).read_text())["requirements"]
     except (OSError, ValueError, KeyError, TypeError):
         return False
-    return requirements == lane.digest and os.access(lane.python, os.X_OK)
+    return requirements == lane.digest and os.access(folder / "bin" / "python", os.X_OK)
 
 
 def _make(lane: Lane, interpreter: Path, progress: Progress) -> None:
     """Make the lane beside its place, and rename it there when it is whole."""
-    partial = lane.folder.with_name(f"{lane.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)  # of a process that was killed
+    partial = lane.folder.with_name(lane.folder.name + PARTIAL)
+    replaced = lane.folder.with_name(lane.folder.name + REPLACED)
+    for left in (partial, replaced):  # by a process that was killed
+        shutil.rmtree(left, ignore_errors=True)
     progress(
+        lane.name,
         f"making the lane {lane.name} ({lane.purpose}) at {lane.folder}: once, about "
         f"{lane.download_mb} MB to download, {lane.disk_mb / 1000:.1f} GB on disk, "
-        f"{lane.minutes} minutes"
+        f"{lane.minutes} minutes",
     )
-    started = time.monotonic()
     try:
-        _step([str(interpreter), "-m", "venv", str(partial)], lane, progress)
-        pip = [str(partial / "bin" / "python"), "-m", "pip"]
-        options = ["--disable-pip-version-check", "--no-input", "--no-compile"]
-        install = ["install", "-r", str(lane.requirements)]
-        _step([*pip, *install, *options], lane, progress)
-        _step([str(partial / "bin" / "python"), "-c", PROBE], lane, progress)
-        receipt = {"requirements": lane.digest, "made_with": str(interpreter)}
-        (partial / RECEIPT).write_text(json.dumps(receipt))
-        if lane.folder.exists():  # made from other requirements, or damaged
-            shutil.rmtree(lane.folder)
+        _fill(partial, lane, interpreter, progress)
+        os.sync()  # one call for tens of thousands of files
+        if lane.folder.exists():  # damaged, and maybe still in use
+            lane.folder.rename(replaced)
         partial.rename(lane.folder)
-    except BaseException:
-        shutil.rmtree(partial, ignore_errors=True)
-        raise
-    progress(f"made the lane {lane.name} in {time.monotonic() - started:.0f} s")
+        sync_folder(lane.folder.parent)
+    finally:
+        for left in (partial, replaced):
+            shutil.rmtree(left, ignore_errors=True)
 
 
-def _step(command: list[str], lane: Lane, progress: Progress) -> None:
-    """Run `command`, showing what it prints; raise MissingLane with its last words if it fails."""
-    said = []
-    with subprocess.Popen(
-        following(command),  # or the pip of a killed export would go on writing into the next one's
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-        env=clean_environment() | {"TF_CPP_MIN_LOG_LEVEL": "3"},
-    ) as child:
-        try:
-            for line in child.stdout:
-                said = [*said[-20:], line.strip()]
-                if line.startswith(("Collecting", "Installing")):
-                    progress(f"{lane.name}: {line.strip()[:100]}")
-        except BaseException:
-            child.kill()
-            raise
-    if child.returncode:
-        errors = [line for line in said if line.startswith("ERROR")] or said or ["it said nothing"]
-        raise MissingLane(
-            f"the lane {lane.name} could not be made: {errors[-1]}; check the network and run "
-            f"python {_tool('doctor')} --make-lanes"
+def _fill(folder: Path, lane: Lane, interpreter: Path, progress: Progress) -> None:
+    watch = Watch(folder, lane.name, (lane.download_mb, lane.disk_mb), progress)
+    _step([str(interpreter), "-m", "venv", str(folder)], lane, watch.idle)
+    python = str(folder / "bin" / "python")
+    options = ["--disable-pip-version-check", "--no-input", "--no-compile"]
+    install = [python, "-m", "pip", "install", "-r", str(lane.requirements), *options]
+    watch.temporary.mkdir()
+    progress(lane.name, "downloading packages")
+    _step(install, lane, watch)
+    shutil.rmtree(watch.temporary, ignore_errors=True)
+    progress(lane.name, "trying the lane")
+    _step([python, "-c", PROBE], lane, watch.idle)
+    receipt = {"requirements": lane.digest, "made_with": str(interpreter)}
+    (folder / RECEIPT).write_text(json.dumps(receipt))
+
+
+def _step(command: list[str], lane: Lane, watch: Callable[[str], None]) -> None:
+    """Run `command`, and call `watch` with what it printed so far, now and again.
+
+    Raises MissingLane with its last words if it fails.
+    """
+    temporary = lane.folder.with_name(lane.folder.name + PARTIAL) / TEMPORARY
+    environment = clean_environment() | {"TF_CPP_MIN_LOG_LEVEL": "3"}
+    if temporary.exists():  # else half a gigabyte goes through TMPDIR, often a small disk
+        environment["TMPDIR"] = str(temporary)
+    with tempfile.TemporaryFile("w+", errors="replace") as output:
+        # All that pip starts ends with us, or it would go on writing into the next one's folder.
+        child = start(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=environment,
         )
+        try:
+            while _runs(child):
+                watch(_read(output))
+        except BaseException:
+            stop(child)
+            raise
+        if child.returncode:
+            raise _failure(lane, _read(output))
+
+
+def _runs(child: subprocess.Popen) -> bool:
+    try:
+        child.wait(INTERVAL)
+    except subprocess.TimeoutExpired:
+        return True
+    return False
+
+
+def _read(output: TextIO) -> str:
+    # The child writes through the same open file, so that its position is not to be moved.
+    return os.pread(output.fileno(), LONGEST, 0).decode(errors="replace")
+
+
+def _failure(lane: Lane, log: str) -> MissingLane:
+    short = shortage_of_child(log, aborted=False, folder=lane.folder)
+    said = [line.strip() for line in log.splitlines() if line.strip()]
+    errors = [line for line in said if line.startswith("ERROR")] or said or ["it said nothing"]
+    why = f"{short} ({ELSEWHERE})," if short else f"{errors[-1]}; check the network"
+    return MissingLane(
+        f"the lane {lane.name} could not be made: {why} and run python {_tool('doctor')} "
+        "--make-lanes"
+    )
 
 
 def _tool(name: str) -> str:

@@ -1,8 +1,12 @@
 """How command lines end: in one line, with a status, whatever the cause."""
 
+import errno
 import os
+import re
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -24,9 +28,7 @@ def test_work_that_succeeds_is_left_alone(capsys):
     [
         (ExportError("a lane cannot exist here"), "error: a lane cannot exist here\n"),
         (ValueError("no network is called x"), "error: no network is called x\n"),
-        (FileNotFoundError(2, "No such file", "w.npz"), "error: [Errno 2] No such file: 'w.npz'\n"),
-        (MemoryError(), "error: not enough memory; close other programs\n"),
-        (MemoryError("9 GB"), "error: 9 GB\n"),
+        (FileNotFoundError(2, "No such file", "w.npz"), "error: w.npz: no such file\n"),
     ],
 )
 def test_what_users_can_cause_is_one_line_and_status_2(capsys, error, line):
@@ -34,6 +36,45 @@ def test_what_users_can_cause_is_one_line_and_status_2(capsys, error, line):
         raise error
     assert ended.value.code == 2
     assert capsys.readouterr().err == line
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        MemoryError("std::bad_alloc"),
+        RuntimeError("std::bad_alloc"),
+        OSError(errno.ENOMEM, "Cannot allocate memory"),
+        RuntimeError("can't start new thread"),
+    ],
+)
+def test_want_of_memory_is_one_line_that_says_how_much_is_free(capsys, error):
+    with pytest.raises(SystemExit) as ended, ending():
+        raise error
+    assert ended.value.code == 2
+    told = capsys.readouterr().err
+    assert re.fullmatch(r"error: not enough memory: [\d.]+ [MG]B free; close other .*\n", told)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.ENOSPC, "No space left on device"),
+        OSError("1536 requested and 992 written"),
+        RuntimeError("RESOURCE_EXHAUSTED: variables.data; No space left on device"),
+    ],
+)
+def test_want_of_disk_is_one_line_that_says_where(capsys, monkeypatch, tmp_path, error):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr("export.shortage.free", lambda path: 5000 * (path != tmp_path))
+    with pytest.raises(SystemExit) as ended, ending():
+        raise error
+    assert ended.value.code == 2
+    told = capsys.readouterr().err
+    assert told == (
+        f"error: no space left in {tmp_path}: 0 bytes free; free some, or set TMPDIR to a folder "
+        "on a larger disk\n"
+    )
 
 
 @pytest.mark.parametrize(("extra", "where"), [("", "."), ("serving", ".[serving]")])
@@ -52,6 +93,72 @@ def test_an_interrupt_says_what_became_of_the_work(capsys):
         raise KeyboardInterrupt
     assert ended.value.code == 130
     assert capsys.readouterr().err == "stopped; go on with --resume\n"
+
+
+WORK = f"""
+import sys, time
+sys.path.insert(0, {str(ROOT)!r})
+from export.ending import ending
+with ending(interrupted="interrupted; nothing is left"):
+    try:
+        print("at work", flush=True)
+        time.sleep(60)
+    finally:
+        time.sleep(0.2)
+        print("cleared", flush=True)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_a_signal_to_end_clears_up_and_says_so(number):
+    child = subprocess.Popen(
+        [sys.executable, "-c", WORK], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert child.stdout.readline() == "at work\n"
+    child.send_signal(number)
+    if number != signal.SIGINT:
+        time.sleep(0.1)
+        child.send_signal(number)  # a second one does not cut the clearing up short
+    assert child.communicate(timeout=30) == ("cleared\n", "interrupted; nothing is left\n")
+    assert child.returncode == 128 + number
+
+
+def test_a_signal_that_nohup_ignores_stays_ignored():
+    child = subprocess.Popen(
+        [sys.executable, "-c", WORK.replace("sleep(60)", "sleep(0.5)")],
+        stdout=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN),
+    )
+    assert child.stdout.readline() == "at work\n"
+    child.send_signal(signal.SIGHUP)
+    assert child.communicate(timeout=30)[0] == "cleared\n"
+    assert child.returncode == 0
+
+
+def test_a_terminal_that_went_away_still_ends_by_its_signal():
+    code = WORK.replace('print("cleared", flush=True)', "raise OSError(5, 'gone')")
+    child = subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            code.replace("time.sleep(60)", "os.kill(os.getpid(), 1)\n").replace(
+                "import sys", "import os, sys"
+            ),
+        ],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    child.stderr.close()
+    child.communicate(timeout=30)
+    assert child.returncode == 128 + signal.SIGHUP
+
+
+def test_handlers_are_those_from_before_again():
+    before = signal.getsignal(signal.SIGTERM)
+    with ending():
+        assert signal.getsignal(signal.SIGTERM) != before
+    assert signal.getsignal(signal.SIGTERM) == before
 
 
 def test_verbose_keeps_the_trace():

@@ -2,17 +2,20 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import threading
 import time
 from pathlib import Path
+from unittest import mock
 
 import psutil
 import pytest
 
-from export.process import ChildFailed, run_module, run_script
+from export.errors import Shortage
+from export.process import ChildFailed, run_module, run_script, start, stop
 
 ROOT = Path(__file__).parents[2]
 PYTHON = Path(sys.executable)
@@ -81,14 +84,67 @@ def test_a_silent_failure_is_told_as_one(script, scratch):
         run_script(PYTHON, script("os._exit(1)"), {}, scratch)
 
 
-def test_a_child_killed_by_the_system_is_told_to_want_memory(script, scratch):
-    with pytest.raises(ChildFailed, match="^child was killed, most likely for want of memory"):
+def test_a_child_that_was_killed_may_have_been_killed_by_anybody(script, scratch):
+    with pytest.raises(ChildFailed, match="^child was killed, by somebody or by the system for"):
         run_script(PYTHON, script("os.kill(os.getpid(), 9)"), {}, scratch)
 
 
 def test_a_crash_is_told_by_its_signal(script, scratch):
-    with pytest.raises(ChildFailed, match=f"^child died of signal {signal.SIGABRT:d}"):
-        run_script(PYTHON, script("os.abort()"), {}, scratch)
+    with pytest.raises(ChildFailed, match=f"^child died of signal {signal.SIGSEGV:d}"):
+        run_script(PYTHON, script("os.kill(os.getpid(), 11)"), {}, scratch)
+
+
+CPP = """
+print("terminate called after throwing an instance of 'std::bad_alloc'", file=sys.stderr)
+print("  what():  std::bad_alloc", file=sys.stderr, flush=True)
+os.abort()
+"""
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        CPP,
+        "os.abort()",
+        "raise MemoryError",
+        "raise RuntimeError('std::bad_alloc')",
+        "raise RuntimeError('OOM when allocating tensor with shape[9]')",
+        "raise OSError(12, 'Cannot allocate memory')",
+        "import resource\nresource.setrlimit(resource.RLIMIT_AS, (1 << 30,) * 2)\nb'x' * (2 << 30)",
+    ],
+)
+def test_want_of_memory_in_a_child_is_told_in_our_words(script, scratch, body):
+    with pytest.raises(Shortage) as told:
+        run_script(PYTHON, script(body), {}, scratch)
+    assert re.fullmatch(
+        r"child failed: not enough memory: [\d.]+ [MG]B free; close other .*", str(told.value)
+    )
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "raise OSError(28, 'No space left on device')",
+        "raise OSError('1536 requested and 992 written')",
+        "print('RESOURCE_EXHAUSTED: variables; No space left on device'); sys.exit(1)",
+    ],
+)
+def test_want_of_disk_in_a_child_is_told_with_the_folder(script, scratch, body):
+    with pytest.raises(Shortage, match=f"^child failed: no space left in {scratch}: .* free; free"):
+        run_script(PYTHON, script(body), {}, scratch)
+
+
+def test_a_log_that_found_no_room_is_itself_the_reason(script, scratch, monkeypatch):
+    monkeypatch.setattr("export.shortage.free", lambda folder: 0)
+    with pytest.raises(Shortage, match="^child failed: no space left in .*: 0 bytes free"):
+        run_script(PYTHON, script("sys.exit(1)"), {}, scratch)
+
+
+def test_a_job_that_finds_no_room_is_told_like_that(script, scratch, monkeypatch):
+    path, full = script(""), mock.Mock(side_effect=OSError(28, "No space left"))
+    monkeypatch.setattr(Path, "write_text", full)
+    with pytest.raises(Shortage, match=f"^no space left in {scratch}"):
+        run_script(PYTHON, path, {}, scratch)
 
 
 def test_the_user_s_python_variables_are_not_for_a_lane(script, scratch, monkeypatch, tmp_path):
@@ -163,6 +219,60 @@ def test_an_interrupt_ends_the_child_and_is_passed_on(script, scratch, tmp_path)
         run_script(PYTHON, script(SLEEPER), {"pid": str(pid)}, scratch)
     thread.join()
     assert is_gone(int(pid.read_text()))
+
+
+FAMILY = """
+import os, subprocess, sys, time
+if len(sys.argv) > 2:
+    subprocess.Popen([sys.executable, __file__, sys.argv[2]])
+with open(sys.argv[1] + ".new", "w") as file:
+    file.write(str(os.getpid()))
+os.rename(sys.argv[1] + ".new", sys.argv[1])
+time.sleep(60)
+"""
+
+
+@pytest.fixture
+def family(tmp_path):
+    """A command that starts a child of its own, and the files that both write their ids to."""
+    (tmp_path / "family.py").write_text(FAMILY)
+    pids = [tmp_path / "child", tmp_path / "grandchild"]
+    return [sys.executable, str(tmp_path / "family.py"), *map(str, pids)], pids
+
+
+def test_what_is_stopped_ends_with_all_that_it_started(family):
+    command, pids = family
+    child = start(command)
+    ids = [wait_for(path) for path in pids]
+    stop(child)
+    assert all(map(is_gone, ids))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child of its parent's end")
+def test_what_a_killed_parent_started_ends_with_all_that_it_started(family):
+    command, pids = family
+    code = (
+        f"import sys; sys.path.insert(0, {str(ROOT)!r})\n"
+        f"from export.process import start\nstart({command!r}).wait()"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", code])
+    ids = [wait_for(path) for path in pids]
+    parent.kill()
+    parent.wait()
+    assert all(map(is_gone, ids))
+
+
+def test_what_is_stopped_with_patience_may_clear_up(tmp_path):
+    code = (
+        "import sys, time\ntry:\n print('up', flush=True); time.sleep(60)\n"
+        f"finally: open({str(tmp_path / 'cleared')!r}, 'w')"
+    )
+    end = "import signal; signal.signal(15, signal.default_int_handler)\n"
+    child = start([sys.executable, "-c", end + code], stdout=subprocess.PIPE)
+    assert child.stdout.readline() == b"up\n"
+    stop(child, patience=30)
+    child.stdout.close()
+    assert (tmp_path / "cleared").exists()
 
 
 def test_a_job_that_is_not_json_is_refused_before_a_child_starts(script, scratch):

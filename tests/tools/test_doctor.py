@@ -21,7 +21,7 @@ def findings(capsys, *arguments):
 
 def test_it_tells_machine_packages_and_lanes_as_json(capsys, tmp_path):
     found = findings(capsys)
-    assert list(found) == ["machine", "packages", "lanes"]
+    assert list(found) == ["machine", "packages", "lanes", "leftovers"]
     assert found["machine"]["lanes_folder"] == str(tmp_path / "lanes")
     assert found["packages"]["onnx"]
     assert [lane["name"] for lane in found["lanes"]] == list(LANES)
@@ -37,6 +37,18 @@ def test_a_lane_that_is_impossible_is_shown_with_what_to_do(capsys, monkeypatch)
     assert "impossible" in told
     assert "it needs Linux x86-64" in told
     assert "what to do: export on such a machine" in told
+
+
+def test_lanes_that_nothing_of_ours_uses_are_shown_with_their_size(capsys, tmp_path):
+    left = tmp_path / "lanes" / "tf217-0123456789ab" / "lib"
+    left.mkdir(parents=True)
+    (left / "package").write_bytes(bytes(1_500_000))
+    (tmp_path / "lanes" / "notes").mkdir()
+    assert findings(capsys)["leftovers"] == [{"folder": str(left.parent), "bytes": 1_500_000}]
+    assert doctor.main([]) == 0
+    told = capsys.readouterr().out
+    assert f"{left.parent} has 1.5 MB that this version of the toolkit does not use" in told
+    assert f"rm -r {left.parent}" in told
 
 
 def test_a_folder_with_brackets_is_shown_as_it_is(capsys, monkeypatch):
