@@ -9,12 +9,14 @@ product.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-KERNEL_LAYERS = ("Conv2D", "DepthwiseConv2D", "Dense")
+from export.keras_graph import functional, graphs, kind, layer_names, nodes, source, unique
+
+KERNEL_LAYERS = ("Conv1D", "Conv2D", "Conv3D", "DepthwiseConv2D", "Dense")
 
 
 @dataclass(frozen=True)
@@ -33,10 +35,20 @@ class Weight:
 
 @dataclass(frozen=True)
 class Folded:
-    """The weights of a network after folding, and the batch-norm layers that are gone."""
+    """The weights of a network after folding, and the batch-norm layers that are gone.
+
+    `made` has, for each layer whose weights are no longer Keras', their names by kind: kernel and
+    bias where a batch-norm went into it, scale and shift of a batch-norm that did not fold.
+    """
 
     weights: dict[str, Weight]
     gone: frozenset  # of Keras layers
+    made: dict[object, dict[str, str]]  # by Keras layer
+    names: dict[int, str]  # of the other weights, by the id of Keras' variable
+
+    def name(self, variable) -> str:
+        """What the weight that a Keras variable holds is called."""
+        return self.names[id(variable)]
 
 
 @dataclass(frozen=True)
@@ -55,60 +67,63 @@ class Norm:
 def fold(model) -> Folded:
     """List the weights that `model` needs at inference, with batch-norm folded away.
 
-    Names are Keras paths such as `conv1_1/kernel`. Nothing is computed or copied until `read`.
+    Names are Keras paths such as `conv1_1/kernel`; where layers have the same name, the path begins
+    with that of the model within the model. Nothing is computed or copied until `read`.
     """
     pairs = _foldable(model)
-    gone = frozenset(pairs.values())
-    weights: dict[str, Weight] = {}
-    for layer in _layers(model):
-        if layer in gone:
+    folded = Folded({}, frozenset(pairs.values()), {}, {})
+    for layer, name in _owners(model).items():
+        if layer in folded.gone:
             continue
         if layer in pairs:
-            made = _folded_pair(layer, pairs[layer])
+            _add_made(folded, layer, name, _folded_pair(layer, pairs[layer]))
         elif kind(layer) == "BatchNormalization":
-            made = _scale_and_shift(layer)
+            _add_made(folded, layer, name, _scale_and_shift(layer))
         else:
-            made = [_plain(variable) for variable in layer.weights if is_float(variable)]
-        for weight in made:
-            other = weights.setdefault(weight.name, weight)
-            shared = weight.variable is not None and weight.variable is other.variable
-            if other is not weight and not shared:
-                raise ValueError(f"two weights are called {weight.name!r}; name every layer once")
-    return Folded(weights, gone)
+            _add_plain(folded, layer, name)
+    return folded
 
 
 def norms(model) -> list[Norm]:
     """Every batch-norm of `model` that a fold of it takes in."""
-    found, pairs = [], {norm: layer for layer, norm in _foldable(model).items()}
-    for norm in _layers(model):
+    folded, names = fold(model), layer_names(model)
+    pairs = {norm: layer for layer, norm in _foldable(model).items()}
+    found = []
+    for norm in _owners(model):
         if kind(norm) != "BatchNormalization":
             continue
-        kernel, bias, into = f"{norm.path}/scale", f"{norm.path}/shift", ""
-        if norm in pairs:
-            kernel, into = pairs[norm].kernel.path, pairs[norm].name
-            bias = kernel.removesuffix("kernel") + "bias"
+        owner = pairs.get(norm, norm)
+        kernel, bias = folded.made[owner].values()
+        into = names[owner] if norm in pairs else ""
         variance = _values(norm.moving_variance)
         beta = _values(norm.beta) if norm.center else np.zeros_like(variance)
-        found.append(Norm(norm.name, into, kernel, bias, norm.epsilon, variance, beta))
+        name = names.get(norm, norm.name)
+        found.append(Norm(name, into, kernel, bias, norm.epsilon, variance, beta))
     return found
 
 
-def kind(operation) -> str:
-    """The name of an operation's class where it is one of Keras' own; empty for anybody else's."""
-    own = type(operation)
-    return own.__name__ if own.__module__.startswith("keras.") else ""
+def _add_made(folded: Folded, layer, name: str, made: dict[str, Weight]) -> None:
+    folded.made[layer] = {}
+    for what, weight in made.items():
+        path = unique(_path(layer, name, weight.name), folded.weights)
+        folded.made[layer][what] = path
+        folded.weights[path] = replace(weight, name=path)
 
 
-def functional(operation):
-    """The functional model that `operation` is, or that a Sequential runs; None for any other.
+def _add_plain(folded: Folded, layer, name: str) -> None:
+    for variable in layer.weights:
+        if is_float(variable) and id(variable) not in folded.names:  # or layers share it
+            path = unique(_path(layer, name, variable.path), folded.weights)
+            folded.names[id(variable)] = path
+            folded.weights[path] = _plain(path, variable)
 
-    A class of the user's that calls its layers in a way of its own is none.
-    """
-    call = getattr(type(operation), "call", None)
-    if not getattr(call, "__module__", "").startswith("keras."):
-        return None
-    inner = getattr(operation, "_functional", operation)
-    return inner if hasattr(inner, "_run_through_graph") else None
+
+def _path(layer, name: str, path: str) -> str:
+    """Keras' `path` of a variable, with the layer's unique `name` in place of its own."""
+    if name == layer.name:
+        return path
+    _, found, rest = f"/{path}".partition(f"/{layer.name}/")
+    return f"{name}/{rest if found else path}"
 
 
 def is_float(variable) -> bool:
@@ -125,53 +140,57 @@ def scale_and_shift(norm) -> tuple[np.ndarray, np.ndarray]:
     return scale, beta - mean * scale
 
 
-def _layers(model):
-    """Every layer that owns weights itself, those of nested functional models included."""
-    own = [layer for graph in _graphs(model) for layer in graph.layers] or [model]
-    for layer in dict.fromkeys(own):
-        if layer.weights and functional(layer) is None:
-            yield layer
+def is_plain(layer) -> bool:
+    """Whether `layer` applies one kernel and one bias of its own, as `forward` does it by itself.
 
-
-def _foldable(model) -> dict:
-    """Layers, each with the batch-norm that folds into it."""
-    graphs = list(_graphs(model))
-    nodes = [node for graph in graphs for at in graph._nodes_by_depth.values() for node in at]
-    calls = Counter(node.operation for node in nodes)
-    readers = Counter(id(tensor) for node in nodes for tensor in node.input_tensors)
-    readers.update(id(output) for graph in graphs for output in graph.outputs)
-    found = {}
-    for norm, count in calls.items():
-        if kind(norm) != "BatchNormalization" or count != 1:
-            continue
-        (source,) = next(node for node in nodes if node.operation is norm).input_tensors
-        layer = source._keras_history.operation
-        if (
-            kind(layer) in KERNEL_LAYERS
-            and has_its_kernel(layer)
-            and getattr(layer.activation, "__name__", "") == "linear"  # it may be a layer
-            and norm.axis in (-1, len(source.shape) - 1)
-            and calls[layer] == 1
-            and readers[id(source)] == 1
-        ):
-            found[layer] = norm
-    return found
+    Into no other layer may a batch-norm fold, for no other would apply the bias that it makes.
+    """
+    if kind(layer) not in KERNEL_LAYERS or not has_its_kernel(layer):
+        return False
+    first = getattr(layer, "data_format", "channels_last") != "channels_last"
+    return not first and getattr(layer, "padding", "valid") != "causal"
 
 
 def has_its_kernel(layer) -> bool:
     """False where a layer makes its kernel of other weights: quantised ones, or LoRA's."""
+    if getattr(layer, "quantization_mode", None) or getattr(layer, "lora_enabled", False):
+        return False
     return hasattr(layer.kernel, "path") and is_float(layer.kernel)
 
 
-def _graphs(model) -> Iterator:
-    """The functional model that `model` is, if it is one, and those within it, each once."""
-    seen, waiting = set(), [functional(model)]
-    while waiting:
-        graph = waiting.pop(0)
-        if graph is not None and graph not in seen:
-            seen.add(graph)
-            yield graph
-            waiting += map(functional, graph.layers)
+def _owners(model) -> dict:
+    """Every layer that owns weights itself, in models within models too, and a name of its own."""
+    names = layer_names(model)
+    own = [layer for _, graph in graphs(model) for layer in graph.layers] or [model]
+    return {
+        layer: names.get(layer, layer.name)
+        for layer in dict.fromkeys(own)
+        if layer.weights and functional(layer) is None
+    }
+
+
+def _foldable(model) -> dict:
+    """Layers, each with the batch-norm that folds into it."""
+    inside = [graph for _, graph in graphs(model)]
+    called = [node for graph in inside for node in nodes(graph)]
+    calls = Counter(node.operation for node in called)
+    readers = Counter(id(tensor) for node in called for tensor in node.input_tensors)
+    readers.update(id(output) for graph in inside for output in graph.outputs)
+    found = {}
+    for norm, count in calls.items():
+        if kind(norm) != "BatchNormalization" or count != 1:
+            continue
+        (given,) = next(node for node in called if node.operation is norm).input_tensors
+        layer = source(given)
+        if (
+            is_plain(layer)
+            and getattr(layer.activation, "__name__", "") == "linear"  # it may be a layer
+            and norm.axis in (-1, len(given.shape) - 1)
+            and calls[layer] == 1
+            and readers[id(given)] == 1
+        ):
+            found[layer] = norm
+    return found
 
 
 def _folded_pair(layer, norm):
@@ -189,7 +208,10 @@ def _folded_pair(layer, norm):
     kernel_path = layer.kernel.path
     bias_path = kernel_path.removesuffix("kernel") + "bias"
     shape, channels = tuple(layer.kernel.shape), tuple(norm.moving_mean.shape)
-    return [Weight(kernel_path, shape, kernel), Weight(bias_path, channels, bias)]
+    return {
+        "kernel": Weight(kernel_path, shape, kernel),
+        "bias": Weight(bias_path, channels, bias),
+    }
 
 
 def _scale_and_shift(norm):
@@ -204,11 +226,14 @@ def _scale_and_shift(norm):
     def shift():
         return scale_and_shift(norm)[1].astype(np.float32)
 
-    return [Weight(f"{path}/scale", shape, scale), Weight(f"{path}/shift", (channels,), shift)]
+    return {
+        "scale": Weight(f"{path}/scale", shape, scale),
+        "shift": Weight(f"{path}/shift", (channels,), shift),
+    }
 
 
-def _plain(variable):
-    return Weight(variable.path, tuple(variable.shape), lambda: _values(variable), variable)
+def _plain(name: str, variable):
+    return Weight(name, tuple(variable.shape), lambda: _values(variable), variable)
 
 
 def _values(variable, dtype=np.float32) -> np.ndarray:

@@ -9,13 +9,37 @@ The operations of a layer lie in a scope of its name, so that a tensor of an art
 the layer that it comes from.
 """
 
-import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import keras
 import tensorflow as tf
 
-from export.fold import Folded, functional, has_its_kernel, is_float, kind
+from export.fold import Folded, is_float, is_plain
+from export.keras_graph import functional, kind, layer_names, run_graph, scope
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Tensors for the weights of a folded network."""
+
+    folded: Folded
+    tensors: Mapping[str, tf.Tensor]
+
+    def of(self, variable):
+        """The tensor for a variable of Keras that is a weight as it is."""
+        return self.tensors[self.folded.name(variable)]
+
+    def made(self, layer) -> dict:
+        """Tensors by kind for a layer that a batch-norm went into, or a batch-norm; else none."""
+        return {what: self.tensors[name] for what, name in self.folded.made.get(layer, {}).items()}
+
+    def kernel_and_bias(self, layer) -> tuple:
+        """The kernel, and the bias or None, that a layer `is_plain` applies."""
+        made = self.made(layer)
+        if made:
+            return made["kernel"], made["bias"]
+        return self.of(layer.kernel), self.of(layer.bias) if layer.use_bias else None
 
 
 def forward(model, folded: Folded, image, weights: Mapping[str, tf.Tensor]):
@@ -23,30 +47,24 @@ def forward(model, folded: Folded, image, weights: Mapping[str, tf.Tensor]):
 
     `weights` maps the names in `folded.weights` to tensors.
     """
+    names, own = layer_names(model), Weights(folded, weights)
 
     def run(operation):
         if operation in folded.gone:
             return lambda x, **_: x
         graph = functional(operation)
         if graph is not None:
-            return lambda x, **_: graph._run_through_graph(x, operation_fn=run)
+            return lambda x, **_: run_graph(graph, x, run)
+        path = scope(names.get(operation, operation.name))
 
         def call(*inputs, **options):
-            with tf.name_scope(f"{scope(operation.name)}/"):  # also when it is called again
-                return _plainest(operation, weights)(*inputs, **options)
+            with tf.name_scope(f"{path}/"):  # also when it is called again
+                return _plainest(operation, own)(*inputs, **options)
 
         return call
 
     (logits,) = keras.tree.flatten(run(model)(image))  # a model may give it in a list or a dict
     return logits
-
-
-def scope(layer: str) -> str:
-    """The scope of names that the operations of the layer called `layer` lie in."""
-    name = re.sub(r"[^A-Za-z0-9_.\-/]", "_", layer)
-    if name in ("image", "logits"):  # the names of the graph's own input and output
-        name += "_layer"
-    return name if name[:1].isalnum() else f"layer{name}"
 
 
 def _plainest(operation, weights):
@@ -62,7 +80,7 @@ def _plainest(operation, weights):
 
 def _as_keras_wrote_it(layer, weights):
     def values(variables):
-        return [weights[v.path] if is_float(v) else _constant(v) for v in variables]
+        return [weights.of(v) if is_float(v) else _constant(v) for v in variables]
 
     trainable, rest = values(layer.trainable_variables), values(layer.non_trainable_variables)
 
@@ -82,74 +100,101 @@ def _constant(variable):
     return tf.constant(values)
 
 
-def _conv2d(layer, weights):
-    if layer.data_format != "channels_last" or layer.groups != 1 or not has_its_kernel(layer):
+def _conv(layer, weights):
+    if not is_plain(layer):
         return None
-    kernel = weights[layer.kernel.path]
+    kernel, bias = weights.kernel_and_bias(layer)
+    convolve = _convolve_3d if len(kernel.shape) == 5 else _convolve
+    # TensorFlow merges a BiasAdd into the convolution, and what it makes knows no groups.
+    add = _biased if layer.groups == 1 or bias is None else tf.add
+    return lambda x: _activated(layer, weights, add(convolve(layer, x, kernel), bias))
 
-    def call(x):
-        x = tf.nn.conv2d(
-            x, kernel, layer.strides, layer.padding.upper(), dilations=layer.dilation_rate
-        )
-        return _biased(layer, weights, x)
 
-    return call
+def _convolve(layer, x, kernel):
+    """A convolution, in groups too: TensorFlow takes a kernel of fewer channels to mean them.
+
+    Keras compiles those with XLA, and then no server runs them that has it switched off.
+    """
+    convolve = tf.nn.conv2d if len(kernel.shape) == 4 else tf.nn.convolution
+    padding, dilations = layer.padding.upper(), layer.dilation_rate
+    return convolve(x, kernel, layer.strides, padding, dilations=dilations)
+
+
+def _convolve_3d(layer, x, kernel):
+    """TensorFlow lacks 3D convolutions in groups on a CPU, so there is one for each group."""
+    if layer.groups == 1:
+        return _convolve(layer, x, kernel)
+    parts, kernels = (tf.split(tensor, layer.groups, -1) for tensor in (x, kernel))
+    return tf.concat([_convolve(layer, *pair) for pair in zip(parts, kernels, strict=True)], -1)
 
 
 def _depthwise_conv2d(layer, weights):
-    if not _is_plain_depthwise(layer):
+    if not is_plain(layer):
         return None
-    kernel = weights[layer.kernel.path]
-    return lambda x: _biased(layer, weights, _depthwise(layer, x, kernel))
+    kernel, bias = weights.kernel_and_bias(layer)
+    return lambda x: _activated(layer, weights, _biased(_depthwise(layer, x, kernel), bias))
 
 
 def _separable_conv2d(layer, weights):
-    if not _is_plain_depthwise(layer):
+    if layer.data_format != "channels_last":
         return None
-    depthwise = weights[layer.depthwise_kernel.path]
-    pointwise = weights[layer.pointwise_kernel.path]
+    depthwise, pointwise = weights.of(layer.depthwise_kernel), weights.of(layer.pointwise_kernel)
+    bias = weights.of(layer.bias) if layer.use_bias else None
 
     def call(x):
         x = tf.nn.conv2d(_depthwise(layer, x, depthwise), pointwise, 1, "VALID")
-        return _biased(layer, weights, x)
+        return _activated(layer, weights, _biased(x, bias))
 
     return call
-
-
-def _is_plain_depthwise(layer) -> bool:
-    """TensorFlow's depthwise convolution takes one stride for both axes."""
-    return layer.data_format == "channels_last" and len(set(layer.strides)) == 1
 
 
 def _depthwise(layer, x, kernel):
-    strides, padding = (1, *layer.strides, 1), layer.padding.upper()
-    return tf.nn.depthwise_conv2d(x, kernel, strides, padding, dilations=layer.dilation_rate)
+    """A depthwise convolution; TensorFlow's own takes one stride for both axes."""
+    rows, columns = layer.strides
+    padding, dilations = layer.padding.upper(), layer.dilation_rate
+    if rows == columns:
+        strides = (1, rows, columns, 1)
+        return tf.nn.depthwise_conv2d(x, kernel, strides, padding, dilations=dilations)
+    if padding == "SAME":
+        axes = zip(x.shape[1:3], kernel.shape[:2], layer.strides, dilations, strict=True)
+        pads = [_same(*axis) for axis in axes]
+        x = tf.pad(x, [(0, 0), *pads, (0, 0)])
+    x = tf.nn.depthwise_conv2d(x, kernel, (1, 1, 1, 1), "VALID", dilations=dilations)
+    return x[:, ::rows, ::columns]
+
+
+def _same(length: int, size: int, stride: int, dilation: int) -> tuple[int, int]:
+    """What the padding SAME adds before and after an axis of `length`."""
+    reach = (size - 1) * dilation + 1
+    both = max((-(-length // stride) - 1) * stride + reach - length, 0)
+    return both // 2, both - both // 2
 
 
 def _dense(layer, weights):
-    if not has_its_kernel(layer):
+    if not is_plain(layer):
         return None
-    kernel = weights[layer.kernel.path]
+    kernel, bias = weights.kernel_and_bias(layer)
 
     def call(x):
         x = tf.linalg.matmul(x, kernel) if len(x.shape) == 2 else tf.tensordot(x, kernel, 1)
-        return _biased(layer, weights, x)
+        return _activated(layer, weights, _biased(x, bias))
 
     return call
 
 
-def _biased(layer, weights, x):
-    """Add the bias, the layer's own or a folded batch-norm's, and activate."""
-    bias = layer.weights[0].path.rpartition("/")[0] + "/bias"
-    if bias in weights:
-        x = tf.nn.bias_add(x, weights[bias])
+def _biased(x, bias):
+    return x if bias is None else tf.nn.bias_add(x, bias)
+
+
+def _activated(layer, weights, x):
     return _plainest(layer.activation, weights)(x)  # which may be a layer
 
 
 def _scale_and_shift(norm, weights):
-    if f"{norm.path}/scale" not in weights:  # it lies within another layer, out of sight of `fold`
+    made = weights.made(norm)
+    if not made:  # it lies within another layer, out of sight of `fold`
         return None
-    axis, scale, shift = norm.axis, weights[f"{norm.path}/scale"], weights[f"{norm.path}/shift"]
+    axis, scale, shift = norm.axis, made["scale"], made["shift"]
 
     def call(x):
         if len(scale.shape) == 4:
@@ -181,7 +226,9 @@ def _identity(_layer, _weights):
 
 LOWERED = {
     "BatchNormalization": _scale_and_shift,
-    "Conv2D": _conv2d,
+    "Conv1D": _conv,
+    "Conv2D": _conv,
+    "Conv3D": _conv,
     "Dense": _dense,
     "DepthwiseConv2D": _depthwise_conv2d,
     "Dropout": _identity,

@@ -6,8 +6,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from export.fold import Norm, functional, is_float, norms
+from export.errors import ExportError
+from export.fold import Norm, is_float, norms
 from export.formats.base import Found
+from export.keras_graph import functional, layer_names, run_graph
 from export.pour import chunks, digest
 
 AT_ONCE = 2  # images a run: eager Keras keeps every activation until the end
@@ -168,38 +170,54 @@ def _run(model, images):
     """Logits of the model, and the largest activation of each of its layers."""
     import keras
 
-    largest: dict[str, float] = {}
-    first: dict[str, np.ndarray | None] = {}
+    names, seen, parts = layer_names(model), {}, []
 
     def tap(operation):
         graph = functional(operation)
         if graph is not None:  # a model within the model
-            return lambda x, **_: graph._run_through_graph(x, operation_fn=tap)
+            return lambda x, **_: run_graph(graph, x, tap)
+        name = names.get(operation, operation.name)
 
         def call(*args, **options):
-            if getattr(operation, "_call_has_training_arg", False):
-                options["training"] = False  # random flips, for one, train unless they are told
-            outputs = operation(*args, **options)
+            outputs = _called(operation, name, args, options)
             if hasattr(outputs, "dtype"):
-                values, name = np.asarray(outputs), operation.name
-                largest[name] = max(_peak(values), largest.get(name, 0.0))
-                if not parts:
-                    first[name] = None if name in first else values[:1].astype(np.float32)
+                _take_down(seen, name, np.asarray(outputs), in_first=not parts)
             return outputs
 
         return call
 
-    parts, graph = [], functional(model)
+    graph = functional(model)
     for start in range(0, len(images), AT_ONCE):
         batch = images[start : start + AT_ONCE]
-        if graph is not None:
-            outputs = graph._run_through_graph(batch, operation_fn=tap)
-        else:
-            outputs = model(batch, training=False)
+        outputs = run_graph(graph, batch, tap) if graph else model(batch, training=False)
         (logits,) = keras.tree.flatten(outputs)
         parts.append(np.asarray(logits, np.float32))
-    layers = (Layer(name, peak, first.get(name)) for name, peak in largest.items())
-    return np.concatenate(parts), tuple(layers)
+    return np.concatenate(parts), tuple(seen.values())
+
+
+def _called(operation, name: str, args, options):
+    """What an operation of Keras gives at inference; ExportError where TensorFlow has no kernel."""
+    import tensorflow as tf
+
+    if getattr(operation, "_call_has_training_arg", False):
+        options["training"] = False  # random flips, for one, train unless they are told
+    try:
+        return operation(*args, **options)
+    except tf.errors.OpError as error:
+        why = error.message.strip().splitlines()[0].rpartition("}} ")[2]
+        raise ExportError(
+            f"layer {name} does not run in TensorFlow on this machine: {why}"
+        ) from error
+
+
+def _take_down(seen: dict[str, Layer], name: str, values: np.ndarray, *, in_first: bool) -> None:
+    """Keep what one call of a layer gave; `in_first` where it is the first batch of images."""
+    before, peak = seen.get(name), _peak(values)
+    if before is None:
+        seen[name] = Layer(name, peak, values[:1].astype(np.float32))
+    else:
+        first = None if in_first else before.first  # it runs twice
+        seen[name] = Layer(name, max(peak, before.largest), first)
 
 
 def _peak(values: np.ndarray) -> float:

@@ -14,8 +14,10 @@ import tensorflow as tf
 from tensorflow.core.protobuf import meta_graph_pb2
 from tensorflow.python.grappler import tf_optimizer
 
-from export.fold import Weight, fold, functional
+from export.errors import ExportError
+from export.fold import Weight, fold
 from export.forward import forward
+from export.keras_graph import functional
 
 IMAGE, LOGITS = "image", "logits"
 
@@ -67,11 +69,23 @@ def trace(model) -> Skeleton:
     graph = _trace(model, folded, names, image)
     used = {source for node in graph.node for source in node.input}
     unused = [name for index, name in enumerate(names) if stand_in(index) not in used]
+    _refuse_lost(folded, unused)
     if unused:  # kept by a layer but not part of inference, such as a running average
         names = [name for name in names if name not in unused]
         graph = _trace(model, folded, names, image)
     weights = tuple(folded.weights[name] for name in names)
     return Skeleton(model.name, image, classes, weights, graph)
+
+
+def _refuse_lost(folded, unused: list[str]) -> None:
+    """Raise ExportError where a batch-norm was folded into what nothing uses."""
+    made = {name for names in folded.made.values() for name in names.values()}
+    lost = [name for name in unused if name in made]
+    if lost:
+        raise ExportError(
+            f"{lost[0]} holds a folded batch-norm and would be lost, so nothing was written; "
+            "this is a fault of the exporter: please report it with the model's layers"
+        )
 
 
 def _refuse_half(model) -> None:
@@ -102,6 +116,7 @@ def _trace(model, folded, names: list[str], image):
     kept = [IMAGE, LOGITS, *(spec.name for spec in specs)]
     graph = function.graph.as_graph_def()
     _keep_captured(graph, function.graph.captures)
+    _without_compilation(graph)
     _keep_loops(graph)
     return _with_own_functions(_plain(_simplify(graph, kept)))
 
@@ -123,6 +138,13 @@ def _keep_captured(graph, captures) -> None:
         node.attr.clear()
         node.attr["dtype"].type = outer.dtype.as_datatype_enum
         node.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(outer.numpy()))
+
+
+def _without_compilation(graph) -> None:
+    """Let functions be inlined that Keras has XLA compile, which servers have switched off."""
+    for holder in (*graph.node, *graph.library.function):
+        for name in ("_XlaMustCompile", "_noinline"):
+            holder.attr.pop(name, None)
 
 
 def _keep_loops(graph) -> None:
@@ -172,6 +194,15 @@ def _with_own_functions(graph):
     plain.node.extend(graph.node)
     plain.library.function.extend(own[name] for name in sorted(own))
     return plain
+
+
+def grouped_convolutions(skeleton: Skeleton) -> list[str]:
+    """Names of the convolutions whose kernels take some of the channels each."""
+    graph = tf.Graph()
+    with graph.as_default():
+        tf.import_graph_def(skeleton.graph, name="")
+    found = (op for op in graph.get_operations() if op.type == "Conv2D")
+    return [op.name for op in found if op.inputs[0].shape[-1] != op.inputs[1].shape[-2]]
 
 
 def _called(nodes):

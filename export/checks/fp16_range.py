@@ -77,7 +77,7 @@ def _entry(layer: Layer, trial: Trial) -> dict:
         entry["fp16_error"] = moved.fp16
     into = {norm.name: norm.into for norm in trial.reference.norms if norm.into}
     owner = into.get(layer.name, layer.name)
-    own = [half for half in trial.reference.halves if owner in half.name.split("/")[:-1]]
+    own = [half for half in trial.reference.halves if f"/{owner}/" in f"/{half.name}"]
     if values := sum(half.values for half in own):
         entry["subnormal_weights"] = sum(half.subnormal * half.values for half in own) / values
         entry["zero_weights"] = sum(half.zero * half.values for half in own) / values

@@ -78,7 +78,7 @@ class Onnx:
         from export.skeleton import IMAGE, LOGITS
 
         model, _ = tf2onnx.convert.from_graph_def(
-            _without_compilation(graph),
+            graph,
             name=name,
             input_names=[f"{IMAGE}:0", *stand_ins],
             output_names=[f"{LOGITS}:0"],
@@ -87,15 +87,6 @@ class Onnx:
         )
         _renumber(model.graph, {})
         return model
-
-
-def _without_compilation(graph):
-    """Let functions be inlined that TensorFlow on a CPU must compile: convolutions in groups."""
-    graph = type(graph).FromString(graph.SerializeToString())
-    for holder in (*graph.node, *graph.library.function):
-        for name in ("_XlaMustCompile", "_noinline"):
-            holder.attr.pop(name, None)
-    return graph
 
 
 def _renumber(graph, numbers: dict[str, int]) -> None:

@@ -49,6 +49,7 @@ class TfTrt:
                 f"{self.name} keeps its weights in one protobuf, which ends at 2 GiB, and those of "
                 f"{skeleton.name} are {skeleton.weight_bytes / 2**30:.1f} GiB; choose another"
             )
+        _refuse_groups(skeleton)
         (folder / MODEL).parent.mkdir()
         if options.labels:
             write_description((folder / MODEL).parent, options.recipe, options.labels)
@@ -103,6 +104,21 @@ class TfTrt:
             scratch,
         )
         return type(graph).FromString(result.read_bytes())
+
+
+def _refuse_groups(skeleton) -> None:
+    """TF-TRT 2.17 takes grouped convolutions in, and then no engine builds: it assumes one group.
+
+    See ConvertConv2DHelper in TensorFlow's convert_nodes.cc.
+    """
+    from export.skeleton import grouped_convolutions
+
+    grouped = grouped_convolutions(skeleton)
+    if grouped:
+        raise PourError(
+            f"TF-TRT builds no engine of convolutions in groups, and {skeleton.name} has "
+            f"{len(grouped)}, first {grouped[0]}; export to onnx, which TensorRT reads"
+        )
 
 
 def _value(index: int) -> float:

@@ -3,10 +3,10 @@
     python -m export.gate.compare job.json
 
 The job names the `format`, the `folder` of the artifact, the archive of what is `given` (one image
-and each layer's output for it) and the `result` (.json). A few layers are fetched at a time, for
-the outputs of all of them take more memory than the network. Where it names the file of a
-`skeleton`, the outputs are not given: they are those of the skeleton with the artifact's own
-weights, whose names are in `held`.
+and, numbered as in `layers`, each layer's output for it) and the `result` (.json). A few layers are
+fetched at a time, because the outputs of all of them take more memory than the network. Where it
+names the file of a `skeleton`, the outputs are not given: they are those of the skeleton with the
+artifact's own weights, whose names are in `held`.
 """
 
 import json
@@ -26,7 +26,8 @@ def main(job: dict) -> None:
     told = {"layers": [], "error": ""}
     try:
         with np.load(job["given"]) as given:
-            told["layers"] = _compare(job, given)
+            wanted = {name: given[f"layer_{i}"] for i, name in enumerate(job["layers"])}
+            told["layers"] = _compare(job, given["image"], wanted)
     except ExportError as error:
         told["error"] = str(error)
     except Exception as error:  # runtimes raise what they like
@@ -34,20 +35,20 @@ def main(job: dict) -> None:
     Path(job["result"]).write_text(json.dumps(told))
 
 
-def _compare(job: dict, given) -> list[dict]:
+def _compare(job: dict, image: np.ndarray, wanted: dict[str, np.ndarray]) -> list[dict]:
     network = open_network(job["format"], Path(job["folder"]))
     tensors = layer_tensors(job["scopes"], network.tensors(), network.logits)
     if "skeleton" in job:
-        given = {"image": given["image"], **_of_skeleton(job, network, given["image"])}
-        tensors = {name: tensor for name, tensor in tensors.items() if name in given}
+        wanted = _of_skeleton(job, network, image)
+        tensors = {name: tensor for name, tensor in tensors.items() if name in wanted}
     told, group, size = [], [], 0
     for name, tensor in tensors.items():
         group.append((name, tensor))
         size += 4 * job["sizes"][name]
         if size > AT_ONCE:
-            told += _errors(network, group, given)
+            told += _errors(network, group, image, wanted)
             group, size = [], 0
-    return told + (_errors(network, group, given) if group else [])
+    return told + (_errors(network, group, image, wanted) if group else [])
 
 
 def _of_skeleton(job: dict, network, image) -> dict[str, np.ndarray]:
@@ -68,10 +69,10 @@ def _of_skeleton(job: dict, network, image) -> dict[str, np.ndarray]:
     return {name: found[tensor] for name, tensor in tensors.items()}
 
 
-def _errors(network, group: list[tuple[str, str]], given) -> list[dict]:
-    fetched = network.fetch(dict.fromkeys(tensor for _, tensor in group), given["image"])
+def _errors(network, group: list[tuple[str, str]], image, wanted) -> list[dict]:
+    fetched = network.fetch(dict.fromkeys(tensor for _, tensor in group), image)
     return [
-        {"name": name, "tensor": tensor, "error": difference(given[name], fetched[tensor])}
+        {"name": name, "tensor": tensor, "error": difference(wanted[name], fetched[tensor])}
         for name, tensor in group
     ]
 

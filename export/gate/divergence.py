@@ -88,7 +88,9 @@ def find_divergence(trial: Trial, folder: Path, scratch: Path, probe: int = 0) -
 def _compared(job: dict, outputs: dict, probe: int, reference, scratch: Path) -> Divergence:
     """Have a child compare the layers for one probe; `outputs` are the model's, where known."""
     given, result = scratch / "layers.npz", scratch / "compared.json"
-    np.savez(given, image=reference.images[probe : probe + 1], **outputs)
+    numbered = {f"layer_{number}": values for number, values in enumerate(outputs.values())}
+    np.savez(given, image=reference.images[probe : probe + 1], **numbered)
+    job = job | {"layers": list(outputs)}
     try:
         run_module(
             "export.gate.compare", job | {"given": str(given), "result": str(result)}, scratch

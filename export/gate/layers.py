@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable
 
 from export.fold import Norm
+from export.keras_graph import scope
 
 # What converters and loaders put before a name.
 PREFIX = re.compile(
@@ -21,8 +22,6 @@ def layer_scopes(layers: Iterable[str], norms: Iterable[Norm]) -> dict[str, str]
 
     A layer that a batch-norm folds into has no output of its own left: the batch-norm's is there.
     """
-    from export.forward import scope
-
     into = {norm.name: norm.into for norm in norms if norm.into}
     folded = set(into.values())
     return {name: scope(into.get(name, name)) for name in layers if name not in folded}

@@ -111,13 +111,16 @@ def _shuffled(network, seed: int):
         if node.op not in ("Conv2D", "MatMul") or producer(node.input[1]) not in network.names:
             continue
         shape = network.values[producer(node.input[1])].shape
-        add_constant(graph, f"{node.name}/order", np.int32(random.permutation(shape[-2])))
+        order = random.permutation(shape[-2])
+        starts = range(0, network.shape(node.input[0])[-1], shape[-2])  # of groups of channels
+        orders = np.concatenate([start + order for start in starts]), order
         for at, axis in ((0, len(shape) - 1), (1, len(shape) - 2)):
             add_constant(graph, f"{node.name}/axis{at}", np.int32(axis))
+            add_constant(graph, f"{node.name}/order{at}", np.int32(orders[at]))
             made = graph.node.add(
                 op="GatherV2",
                 name=f"{node.name}/shuffled{at}",
-                input=[node.input[at], f"{node.name}/order", f"{node.name}/axis{at}"],
+                input=[node.input[at], f"{node.name}/order{at}", f"{node.name}/axis{at}"],
             )
             made.attr["Tparams"].type = FLOAT
             made.attr["Tindices"].type = made.attr["Taxis"].type = INT

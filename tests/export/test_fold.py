@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from keras import layers
 
-from export.fold import fold, scale_and_shift
+from export.fold import fold, norms, scale_and_shift
 from export.forward import forward
 from keras_nets.weights.seeded import seed_weights
 
@@ -68,6 +68,43 @@ def test_a_batch_norm_folds_into_the_layer_before_it(kernel, scale, center, bias
     folded = fold(model)
     assert names(folded.gone) == {"norm"}
     assert [name.split("/")[-1] for name in folded.weights] == ["kernel", "bias"]
+    assert_same(model)
+
+
+BEFORE = {
+    "in groups": (lambda: layers.Conv2D(6, 3, groups=2, name="conv"), True),
+    "in groups, strided": (lambda: layers.Conv2D(4, 3, groups=4, strides=2, name="conv"), True),
+    "oblong strides": (lambda: layers.DepthwiseConv2D(3, strides=(1, 2), name="conv"), True),
+    "oblong, same": (
+        lambda: layers.DepthwiseConv2D((2, 5), strides=(3, 2), padding="same", name="conv"),
+        True,
+    ),
+    "1D": (lambda: layers.Conv1D(6, 3, strides=2, name="conv"), True),
+    "1D in groups": (lambda: layers.Conv1D(6, 3, groups=2, name="conv"), True),
+    "1D causal": (lambda: layers.Conv1D(6, 3, padding="causal", name="conv"), False),
+    "3D": (lambda: layers.Conv3D(6, 2, name="conv"), True),
+    "3D in groups": (lambda: layers.Conv3D(6, 2, groups=2, padding="same", name="conv"), True),
+    "separable": (lambda: layers.SeparableConv2D(6, 3, use_bias=False, name="conv"), False),
+}
+
+
+@pytest.mark.parametrize("kind", BEFORE)
+def test_what_a_batch_norm_folds_into_applies_the_bias_that_it_makes(kind):
+    make, folds = BEFORE[kind]
+    layer = make()
+    layer.use_bias = False
+    steps = [layer, norm(), layers.ReLU(name="relu")]
+    if "1D" in kind or "3D" in kind:
+        steps.insert(0, layers.Reshape((36, 4) if "1D" in kind else (3, 3, 4, 4), name="turned"))
+    model = chain(*steps)
+    assert names(fold(model).gone) == ({"norm"} if folds else set())
+    assert_same(model)
+
+
+def test_a_dense_layer_that_computes_in_eight_bits_takes_nothing_in():
+    model = seed_weights(chain(layers.Dense(5, use_bias=False, name="dense"), norm()))
+    model.get_layer("dense").quantize("float8")
+    assert names(fold(model).gone) == set()
     assert_same(model)
 
 
@@ -204,15 +241,43 @@ def test_names_are_those_of_keras_and_nothing_is_read_before_it_is_asked_for(toy
     assert names(folded.gone) == {"norm1", "norm2"}
 
 
-def test_two_layers_of_one_name_are_refused():
+def test_layers_of_one_name_in_models_within_a_model_are_told_apart():
     inner = []
-    for _ in range(2):
+    for name in ("first", "second"):
         entry = keras.Input(IMAGE)
-        inner.append(keras.Model(entry, layers.Conv2D(4, 1, name="conv")(entry)))
+        x = norm()(layers.Conv2D(4, 1, use_bias=False, name="conv")(entry))
+        inner.append(keras.Model(entry, x, name=name))
     inputs = keras.Input(IMAGE, name="image")
-    model = keras.Model(inputs, inner[1](inner[0](inputs)))
-    with pytest.raises(ValueError, match="two weights are called 'conv/kernel'"):
-        fold(model)
+    x = layers.Conv2D(4, 1, name="conv")(inner[1](inner[0](inputs)))
+    model = seed_weights(keras.Model(inputs, x))
+    paths = ("first/conv", "second/conv", "conv")
+    wanted = {f"{path}/{what}" for path in paths for what in ("kernel", "bias")}
+    assert set(fold(model).weights) == wanted
+    assert [(n.name, n.into) for n in norms(model)] == [
+        ("first/norm", "first/conv"),
+        ("second/norm", "second/conv"),
+    ]
+    assert_same(model)
+
+
+class Twins(layers.Layer):
+    """A user's own layer that calls two layers the same."""
+
+    def build(self, shape):
+        self.twins = [layers.Dense(shape[-1], name="twin") for _ in range(2)]
+        for twin in self.twins:
+            twin.build(shape)
+
+    def call(self, x):
+        return self.twins[1](keras.ops.tanh(self.twins[0](x)))
+
+
+def test_weights_of_one_path_within_a_layer_are_told_apart():
+    inputs = keras.Input(IMAGE, name="image")
+    model = seed_weights(keras.Model(inputs, Twins(name="twins")(inputs)))
+    assert len({v.path for v in model.weights}) == 2
+    assert len(fold(model).weights) == 4
+    assert_same(model)
 
 
 def sequential(*steps, name="inner"):

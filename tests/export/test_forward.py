@@ -7,7 +7,8 @@ import tensorflow as tf
 from keras import layers
 
 from export.fold import fold
-from export.forward import forward, scope
+from export.forward import forward
+from export.keras_graph import scope
 from keras_nets.weights.seeded import seed_weights
 
 IMAGE = (8, 8, 4)

@@ -6,7 +6,8 @@ import pytest
 import tensorflow as tf
 from keras import layers
 
-from export.skeleton import run_skeleton, stand_in, trace, with_constants
+from export.errors import ExportError
+from export.skeleton import grouped_convolutions, run_skeleton, stand_in, trace, with_constants
 from keras_nets.weights.seeded import seed_weights
 
 
@@ -39,6 +40,42 @@ def test_a_skeleton_holds_one_placeholder_a_weight_and_no_values(skeleton, name)
     assert placeholders <= used
     assert len(traced.graph.SerializeToString()) < 20_000
     assert not traced.graph.library.function
+
+
+def test_a_folded_batch_norm_that_nothing_uses_is_an_error(monkeypatch):
+    image = keras.Input((8, 8, 4), name="image")
+    x = layers.BatchNormalization(name="norm")(
+        layers.Conv2D(4, 3, use_bias=False, name="conv")(image)
+    )
+    x = layers.GlobalAveragePooling2D(name="pool")(x)
+    model = keras.Model(image, layers.Dense(5, name="logits")(x), name="lossy")
+    monkeypatch.setattr("export.forward._biased", lambda x, bias: x)
+    with pytest.raises(ExportError, match="^conv/bias holds a folded batch-norm and would be lost"):
+        trace(model)
+
+
+def grouped_model():
+    image = keras.Input((8, 8, 4), name="image")
+    x = layers.Conv2D(8, 3, groups=2, activation="relu", name="grouped")(image)
+    x = layers.Reshape((36, 8), name="rows")(x)
+    x = layers.Conv1D(8, 3, groups=4, name="row_groups")(x)
+    wrapped = layers.Conv1D(4, 3, groups=2, name="wrapped")
+    x = layers.SpectralNormalization(wrapped, name="spectral")(x)
+    x = layers.GlobalAveragePooling1D(name="pool")(x)
+    return seed_weights(keras.Model(image, layers.Dense(5, name="logits")(x), name="groups"))
+
+
+def test_no_convolution_in_groups_has_to_be_compiled():
+    model = grouped_model()
+    traced = trace(model)
+    assert b"_XlaMustCompile" not in traced.graph.SerializeToString()
+    assert not traced.graph.library.function
+    assert [name.split("/")[0] for name in grouped_convolutions(traced)] == [
+        "grouped", "row_groups", "spectral",
+    ]  # fmt: skip
+    graph = with_constants(traced, lambda _, weight: weight.read())
+    wanted = np.asarray(model(images(traced), training=False))
+    assert np.abs(run_graph(graph, images(traced)) - wanted).max() < 1e-5 * wanted.std()
 
 
 def test_a_skeleton_knows_its_network(skeleton):

@@ -147,7 +147,7 @@ for format in ("savedmodel", "onnx"):
 
 
 def test_functions_that_keras_compiled_are_written_the_same_every_time(tmp_path):
-    """A grouped convolution is one; swish is another, which makes TensorFlow simplify both."""
+    """Convolutions in groups are such, and run plainly; swish is another."""
     contents = set()
     for number in range(2):
         keras.utils.set_random_seed(0)

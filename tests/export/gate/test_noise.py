@@ -89,11 +89,11 @@ def test_a_fault_of_our_own_is_not_taken_for_a_network_without_noise(toy, skelet
 
 @pytest.mark.parametrize("groups", [1, 2])
 def test_grouped_convolutions_have_noise_too(groups):
-    """Keras runs them as calls of a compiled function, which the graph must not lose."""
+    """Channels that a kernel adds up are shuffled within their group."""
     noise = noise_with(layers.Conv2D(8, 3, groups=groups, activation="swish", name="grouped"))
     assert 0 < noise.fp32 < 1e-4 < noise.fp16 < 0.1
     assert [layer.name for layer in noise.layers] == ["first", "grouped", "pool", "logits"]
-    assert math.isnan(noise.int8) is (groups > 1)
+    assert noise.fp16 < noise.int8 < 0.5
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,112 @@
+"""What export reads of Keras' graphs: which layers a model runs, and what they are called.
+
+Keras keeps these under private names; this is the one file to mend when they move.
+"""
+
+import re
+from collections.abc import Iterator
+
+RESERVED = ("image", "logits")  # the names of an artifact's own input and output
+
+
+def kind(operation) -> str:
+    """The class of a layer that is Keras' own, by name; empty for anybody else's.
+
+    Operations of keras.ops have none: some, such as Reshape, are called like layers.
+    """
+    own = type(operation)
+    is_keras = own.__module__.startswith("keras.") and hasattr(operation, "add_weight")
+    return own.__name__ if is_keras else ""
+
+
+def functional(operation):
+    """The functional model that `operation` is, or that a Sequential runs; None for any other.
+
+    A class of the user's that calls its layers in a way of its own is none.
+    """
+    call = getattr(type(operation), "call", None)
+    if not getattr(call, "__module__", "").startswith("keras."):
+        return None
+    inner = getattr(operation, "_functional", operation)
+    return inner if hasattr(inner, "_run_through_graph") else None
+
+
+def graphs(model) -> Iterator[tuple[str, object]]:
+    """The functional model that `model` is, if it is one, and those within it, each once.
+
+    Each has a path before it: empty, or names of models within models such as "first/trunk".
+    """
+    seen, waiting = set(), [("", functional(model))]
+    while waiting:
+        path, graph = waiting.pop(0)
+        if graph is not None and graph not in seen:
+            seen.add(graph)
+            yield path, graph
+            waiting += [(_join(path, one.name), functional(one)) for one in operations(graph)]
+
+
+def nodes(graph) -> list:
+    """Every call of an operation in a functional model, those that give its inputs included."""
+    return [node for depth in graph._nodes_by_depth.values() for node in depth]
+
+
+def operations(graph) -> list:
+    """Every operation of a functional model once, in an order in which they can run."""
+    return list(graph.operations)
+
+
+def run_graph(graph, inputs, run):
+    """Run a functional model, where `run(operation)` gives what to call in an operation's place.
+
+    As in a call of the model, `inputs` are turned into what it declares first.
+    """
+    return graph._run_through_graph(graph._standardize_inputs(inputs), operation_fn=run)
+
+
+def source(tensor):
+    """The operation that gives a symbolic `tensor`."""
+    return tensor._keras_history.operation
+
+
+def layer_names(model) -> dict:
+    """A name for each operation of `model` and of models within it, no two of which are equal.
+
+    It is the operation's own where no other has it; of operations with one name, those in models
+    within models are called after these, as in "first/conv". Scopes of no two are equal either.
+    """
+    found = {}
+    for path, graph in graphs(model):
+        for operation in operations(graph):
+            if functional(operation) is None:
+                found.setdefault(operation, path)
+    counts = {}
+    for operation in found:
+        counts[scope(operation.name)] = counts.get(scope(operation.name), 0) + 1
+    names, taken = {}, set()
+    for operation, path in found.items():
+        alone = counts[scope(operation.name)] == 1
+        name = unique(operation.name if alone else _join(path, operation.name), taken, scope)
+        names[operation] = name
+        taken.add(scope(name))
+    return names
+
+
+def unique(name: str, taken, spelled=str) -> str:
+    """`name`, or the first of name_1, name_2, ... that, once `spelled`, is not `taken`."""
+    tried, count = name, 0
+    while spelled(tried) in taken:
+        count += 1
+        tried = f"{name}_{count}"
+    return tried
+
+
+def scope(layer: str) -> str:
+    """The scope of names that the operations of the layer called `layer` lie in."""
+    name = re.sub(r"[^A-Za-z0-9_.\-/]", "_", layer)
+    if name in RESERVED:
+        name += "_layer"
+    return name if name[:1].isalnum() else f"layer{name}"
+
+
+def _join(path: str, name: str) -> str:
+    return f"{path}/{name}" if path else name
