@@ -152,3 +152,55 @@ def test_channels_may_come_first():
 )
 def test_what_cannot_be_compared_has_no_error(got):
     assert difference(np.ones((1, 4), np.float32), got) is None
+
+
+def backbone(name: str):
+    import keras
+    from keras import layers
+
+    entry = keras.Input((16, 16, 3), name="image")
+    x = layers.Conv2D(6, 3, use_bias=False, name="conv")(entry)
+    x = layers.ReLU(name="image_layer")(layers.BatchNormalization(name="norm")(x))
+    x = layers.GlobalAveragePooling2D(name="file")(x)
+    return keras.Model(entry, layers.Dense(5, name="logits")(x), name=name)
+
+
+def ensemble():
+    """Two networks of one builder, and layers of every name that means something to a tool."""
+    import keras
+    from keras import layers
+
+    image = keras.Input((16, 16, 3), name="pixels")
+    x = layers.Conv2D(3, 1, name="allow_pickle")(layers.Rescaling(2.0, name="image")(image))
+    x = layers.ReLU(name="image_layer")(x)
+    x = layers.Add(name="logits")([backbone("first")(x), backbone("second")(x)])
+    return keras.Model(image, layers.Dense(5, name="file")(x), name="ensemble")
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_layers_of_any_name_are_exported_and_compared(here, look, tmp_path, format):
+    from export.checks import run_checks
+    from export.pipeline import Options
+    from export.probes import probes
+    from export.reference import observe_model
+    from export.skeleton import trace
+    from keras_nets.weights.seeded import seed_weights
+
+    model = seed_weights(ensemble(), 2)
+    traced = trace(model)
+    seen = observe_model(model, traced, probes(traced.image))
+    (tmp_path / "artifact").mkdir()
+    find_format(format).write(traced, tmp_path / "artifact", tmp_path, Options())
+    unknown = Expected(None, None, None, "a toy is in no catalog")
+    observation = look(format, tmp_path / "artifact", seen.images)
+    judged = Trial(find_format(format), seen, observation, unknown)
+    assert [c for c in run_checks(judged) if c.status is Status.FAILED] == []
+    found = find_divergence(judged, tmp_path / "artifact", tmp_path)
+    assert found.first is None, str(found)
+    compared = {layer.name for layer in found.layers}
+    shared = ("norm", "image_layer", "file", "logits")
+    wanted = {f"{model}/{layer}" for model in ("first", "second") for layer in shared}
+    assert compared >= wanted | {"allow_pickle", "file", "logits"}
+    assert all(layer.first is not None for layer in seen.layers)
+    again = find_divergence(judged, tmp_path / "artifact", tmp_path, probe=3)
+    assert {layer.name for layer in again.layers} == compared

@@ -48,7 +48,7 @@ def out(tmp_path):
 @pytest.fixture
 def fixed(monkeypatch):
     """Bounds are the formats' own, for the network's noise is not measured."""
-    monkeypatch.setattr("export.reference._noise", lambda *_: (None, "not asked for"))
+    monkeypatch.setattr("export.reference._noise", lambda *_: (None, ()))
     return monkeypatch
 
 
