@@ -5,7 +5,10 @@
 Importing this package imports nothing heavy.
 """
 
+import os
 from importlib import import_module
+
+from export.tensorflow_settings import QUIET
 
 _PUBLIC = {
     "export_model": "export.pipeline",
@@ -21,5 +24,7 @@ __all__ = sorted(_PUBLIC)
 
 def __getattr__(name: str):
     if name in _PUBLIC:
+        for setting, value in QUIET.items():  # read by TensorFlow, which a user may import next
+            os.environ.setdefault(setting, value)
         return getattr(import_module(_PUBLIC[name]), name)
     raise AttributeError(f"module 'export' has no attribute {name!r}")

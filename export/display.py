@@ -1,5 +1,6 @@
 """Progress on standard error: a moving line on a terminal, plain lines anywhere else."""
 
+import logging
 import os
 import sys
 import tempfile
@@ -127,6 +128,8 @@ def display(verbose: bool) -> Iterator[Display]:
     """
     settle()
     with ExitStack() as leaving:
+        if verbose:
+            logging.getLogger("tensorflow").setLevel(logging.WARNING)  # or `warnings_hidden` is on
         stream = sys.stderr if verbose else leaving.enter_context(_stderr_to_ourselves())
         shown = Display(stream)
         leaving.callback(shown.close)

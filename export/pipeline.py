@@ -31,6 +31,7 @@ from export.reference import Reference
 from export.report import as_dict, environment, failures, now, read_report, write_report
 from export.required import require
 from export.results import Check, Report
+from export.tensorflow_settings import warnings_hidden
 
 
 @dataclass(frozen=True)
@@ -95,6 +96,7 @@ def export_model(
     return judge(made)
 
 
+@warnings_hidden()
 def make(
     model,
     formats: Iterable[str],
@@ -124,7 +126,7 @@ def make(
         if options.labels and not format.classifies:
             progress(format.name, "has no signature classify, so labels add nothing to it")
         if format.lane:
-            with meter.on("lane"):  # made once for all artifacts, so no cost of any
+            with meter.on("lane"):  # made once, so no cost of any artifact
                 make_lane(format.lane, progress)
     with ExitStack() as locks:
         # Always in the same order, or two exports with several formats wait for each other.
@@ -237,6 +239,7 @@ class Looked:
     meter: Meter
 
 
+@warnings_hidden()
 def look(
     folder: str | Path,
     model,

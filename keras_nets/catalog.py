@@ -9,7 +9,8 @@ weights plus batch-norm gamma and beta, truncated, and its FLOPs are close to
 import difflib
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from importlib import import_module
+
+from keras_nets.quiet import import_quietly
 
 SOURCES = {
     "paddle": "PaddleClas d178931",
@@ -117,7 +118,7 @@ class Net:
         Options: `classes`, `image` (height, width, channels), `flavour`. What the catalog knows of
         the model's parameters goes with it, as an `Expectation` in `model.expected_counts`.
         """
-        model = getattr(import_module(f"keras_nets.{self.family}"), self.name)(**options)
+        model = getattr(import_quietly(f"keras_nets.{self.family}"), self.name)(**options)
         flavour = options.get("flavour") or self.flavours[0]
         classes, image = model.output_shape[-1], tuple(model.input_shape[1:])
         counts = self.expected_counts(flavour, classes, image)

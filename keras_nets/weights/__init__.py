@@ -1,6 +1,6 @@
 """Weights for a network: drawn from a seed, or read from a file of another framework."""
 
-from importlib import import_module
+from keras_nets.quiet import import_quietly
 
 # Where each name lives. Looked up on first use: importing this package, as every tool's --help
 # does, imports neither numpy nor Keras.
@@ -23,4 +23,4 @@ ENDINGS = {"keras": ".weights.h5", "safetensors": ".safetensors", "npz": ".npz"}
 def __getattr__(name: str):
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    return getattr(import_quietly(f"{__name__}.{_HOMES[name]}"), name)

@@ -1,0 +1,48 @@
+"""Imports what brings Keras, without the lines that TensorFlow writes as it is loaded.
+
+They come from C++, before any of its settings is read, so the file descriptor is turned for that
+moment. Whoever sets TF_CPP_MIN_LOG_LEVEL to 0 or 1 wants to see them, and does.
+"""
+
+import os
+import re
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
+
+LEVEL = "TF_CPP_MIN_LOG_LEVEL"
+OF_TENSORFLOW = re.compile(
+    rb"[IWEF]\d{4} |\d{4}-\d\d-\d\d |WARNING: All log messages before absl|To enable the following"
+)
+
+
+def import_quietly(module: str):
+    """Import `module`, and with it TensorFlow if that is Keras' backend and not loaded yet."""
+    os.environ.setdefault(LEVEL, "2")
+    if "tensorflow" in sys.modules or os.environ[LEVEL] in ("0", "1"):
+        return import_module(module)
+    with _without_log():
+        return import_module(module)
+
+
+@contextmanager
+def _without_log() -> Iterator[None]:
+    """Keep TensorFlow's log lines from standard error; what else is written there comes after."""
+    try:
+        own = os.dup(2)
+    except OSError:  # there is no standard error to keep clean
+        yield
+        return
+    with tempfile.TemporaryFile() as written:
+        os.dup2(written.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(own, 2)
+            os.close(own)
+            written.seek(0)
+            for line in written:
+                if not OF_TENSORFLOW.match(line):
+                    os.write(2, line)
