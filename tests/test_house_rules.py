@@ -69,6 +69,7 @@ def is_in(module: str, *rooms: str) -> bool:
         ("export/", ("keras_nets", "tools", "tests", "examples")),
         ("export/formats/", ("export.checks", "export.gate", "export.pipeline", "export.serving")),
         ("export/checks/", ("export.pipeline", "export.serving", "export.html")),
+        ("export/gate/", ("export.pipeline", "export.serving", "export.html", "export.study")),
         ("export/lanes/tftrt_", ("export", "keras_nets")),
         ("export/errors.py", ("export",)),
         ("export/lazy.py", ("export.formats", "export.checks", "export.lanes", "export.pipeline")),

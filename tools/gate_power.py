@@ -45,7 +45,7 @@ def main(argv=None) -> int:
         for model in args.model or NETS:
             if time.time() < args.deadline and _in_a_child(args, step, model):
                 parser.exit(2, f"error: {step} of {model} did not end well; see above\n")
-    from export.gate.study.page import write
+    from export.study.page import write
 
     write(args.work, args.doc, tuple(NETS))
     return 0
@@ -109,14 +109,14 @@ def _power(args, model: str) -> None:
 
 def _seeds(args, model: str) -> None:
     """Write the network with one set of weights after another, and ask every check."""
-    from export.gate.study.page import read_seeds
+    from export.study.page import read_seeds
 
     done = {told["seed"] for told in read_seeds(args.work, model)}
     wanted = [seed for seed in range(1, args.seeds + 1) if seed not in done]
     if not wanted or time.time() > args.deadline:
         return
-    from export.gate.study.page import SEEDS
-    from export.gate.study.seeds import judge_seeds
+    from export.study.page import SEEDS
+    from export.study.seeds import judge_seeds
     from keras_nets.weights.seeded import seed_weights
 
     with (args.work / SEEDS.format(model)).open("a") as file:
@@ -130,7 +130,7 @@ def _seeds(args, model: str) -> None:
 def _peers(args, model: str) -> None:
     path = _record(args, f"peers-{model}")
     if not path.exists():
-        from export.gate.study.peers import ask_peers
+        from export.study.peers import ask_peers
 
         path.write_text(json.dumps(ask_peers(_build(args, model))) + "\n")
 

@@ -5,7 +5,7 @@ from collections import Counter
 from pathlib import Path
 
 from export.gate.mutations import MUTATIONS
-from export.gate.study.peers import PEERS
+from export.study.peers import PEERS
 
 INTRODUCTION = """\
 # What the gate catches

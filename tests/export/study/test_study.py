@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from export.gate.mutations import MUTATIONS
-from export.gate.study import page
-from export.gate.study.peers import PEERS, ask_peers, softmax
-from export.gate.study.seeds import judge_seeds
+from export.study import page
+from export.study.peers import PEERS, ask_peers, softmax
+from export.study.seeds import judge_seeds
 from keras_nets.weights.seeded import seed_weights
 
 
