@@ -1,15 +1,18 @@
 """Reports as people see them on standard output: tables, and lines of JSON."""
 
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 
 from export.commandline.hanging import print_hanging
 from export.report import as_dict
 from export.results import Check, Report, Status, Verdict
+from export.wording import unit_of
 
 AROUND = 3  # layers shown on either side of the first that differs
 WIDE = 200  # columns of a table that no terminal bounds
 INDENT = 14  # columns that the names of checks take
+STD, SPELT = re.compile(r"\bstd\b"), "standard deviations of the logits (std)"
 MARKS = {Status.PASSED: "[green]passed[/]", Status.FAILED: "[red]FAILED[/]"}
 NOT_ASKED = Check("parity", Status.SKIPPED)
 VERDICTS = {
@@ -31,12 +34,12 @@ def print_reports(reports: list[Report], as_json: bool, *, details: bool = True)
     from rich.console import Console
     from rich.markup import escape
 
-    console = Console(highlight=False)
+    console, spell = Console(highlight=False), _speller()
     for report in reports:
         console.print(f"[bold]{escape(report.model)}  {report.format}[/]", soft_wrap=True)
         for check in report.checks:
             for left, right in _lines(check, details or check.status is not Status.PASSED):
-                print_hanging(console, left, right, INDENT)
+                print_hanging(console, left, spell(right), INDENT)
         width = max(len(report.verdict.value) + 2, INDENT)
         print_hanging(console, VERDICTS[report.verdict], _closing(report), width)
 
@@ -83,10 +86,7 @@ def _lines(check: Check, details: bool) -> Iterator[tuple[str, str]]:
     from rich.markup import escape
 
     status = MARKS.get(check.status, "[yellow]skipped[/]")
-    numbers = ""
-    if check.measured is not None and (check.measured or check.allowed != 0):  # "0 of 0" says less
-        of = "" if check.allowed is None else f" of {_number(check.allowed)}"
-        numbers = f"  {_number(check.measured)}{of} {check.unit}".rstrip()
+    numbers = f"  {_numbers(check)}".rstrip()
     power = check.details.get("power", {})
     if power.get("of"):
         numbers += f", power {power['caught']}/{power['of']}"
@@ -96,6 +96,29 @@ def _lines(check: Check, details: bool) -> Iterator[tuple[str, str]]:
     for layer in _compared(check) if details else ():
         error, allowed = _number(layer["error"]), _number(layer["allowed"])
         yield "", f"[dim]{error or '-':>8} of {allowed}  {escape(layer['name'])}[/]"
+
+
+def _numbers(check: Check) -> str:
+    """What was measured and what is allowed; only the former where none is allowed."""
+    measured, allowed = check.measured, check.allowed
+    if measured is None or measured == allowed == 0:
+        return ""
+    if not allowed:
+        return f"{_number(measured)} {unit_of(measured, check.unit)}"
+    return f"{_number(measured)} of {_number(allowed)} {unit_of(allowed, check.unit)}"
+
+
+def _speller() -> Callable[[str], str]:
+    """A function that says what `std` stands for where it first meets it."""
+    met = []
+
+    def spell(text: str) -> str:
+        if met or not STD.search(text):
+            return text
+        met.append(text)
+        return STD.sub(SPELT, text, count=1)
+
+    return spell
 
 
 def _compared(check: Check) -> list[dict]:
@@ -116,9 +139,12 @@ def _number(value: float | None) -> str:
 def _closing(report: Report) -> str:
     from rich.markup import escape
 
-    cost = report.cost
+    cost, reason = report.cost, ""
+    if report.verdict is Verdict.EXCEPT_ENGINE:
+        why = next(check.note for check in report.checks if check.name == "engine")
+        reason = f"[yellow]{escape(why)}[/]  "
     return (
-        f"{escape(report.folder)}  {report.artifact['bytes'] / 1e6:.1f} MB  "
+        f"{reason}{escape(report.folder)}  {report.artifact['bytes'] / 1e6:.1f} MB  "
         f"weights {escape(report.weights['source'])}  "
         f"{cost.wall_s:.1f} s  {cost.peak_rss_bytes / 1e9:.2f} GB at most"
     )

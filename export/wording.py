@@ -12,3 +12,9 @@ def listed(things: Iterable) -> str:
     """`1`, `1 and 4`, `1, 4 and 8`."""
     *others, last = map(str, things)
     return f"{', '.join(others)} and {last}" if others else last
+
+
+def unit_of(number: float, unit: str) -> str:
+    """`unit`, which is plural where it ends in s, as it stands behind `number`: 1 bug caught."""
+    first, space, rest = unit.partition(" ")
+    return f"{first.removesuffix('s')}{space}{rest}" if number == 1 else unit

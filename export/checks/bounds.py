@@ -42,7 +42,7 @@ def bound(noise: Noise | None, rule: Rule, otherwise: float) -> Bound:
     """The bound by `rule`; `otherwise`, fixed, where no noise was measured."""
     measured = getattr(noise, rule.kind) if noise else math.nan
     if not math.isfinite(measured):
-        return Bound(otherwise, "a fixed bound, for no noise could be measured")
+        return Bound(otherwise, "a fixed bound, because no noise could be measured")
     allowed = min(max(rule.margin * measured, rule.smallest), rule.largest)
     note = f"{rule.margin:g} times the noise of {measured:.1e} std is allowed"
     if allowed != rule.margin * measured:

@@ -7,6 +7,7 @@ from export.checks.base import Trial, skipped, verdict
 from export.checks.bounds import ROUNDED
 from export.reference import Half, Layer, Noise
 from export.results import Check
+from export.wording import counted
 
 LARGEST = 65504.0  # of float16
 MANY = 0.01  # share of a weight's values that lose precision, above which it is named
@@ -56,7 +57,9 @@ def _thin(halves: tuple[Half, ...]) -> list[str]:
     thin = sorted((h for h in halves if h.subnormal > MANY), key=lambda h: -h.subnormal)
     if not thin:
         return []
-    more = f", and over {MANY:.0%} of {len(thin) - 1} more weights" if len(thin) > 1 else ""
+    more = (
+        f", and over {MANY:.0%} of {counted(len(thin) - 1, 'more weight')}" if len(thin) > 1 else ""
+    )
     return [f"{thin[0].subnormal:.1%} of {thin[0].name} is subnormal in float16{more}"]
 
 

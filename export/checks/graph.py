@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from export.checks.base import Trial, verdict
 from export.results import Check
+from export.wording import counted
 
 MOST_TRANSPOSES = 2  # one to enter NCHW, one to leave it before a flatten
 BATCH_NORMS = ("BatchNormalization", "FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3")
@@ -24,7 +25,7 @@ def _graph(trial: Trial) -> Check:
         return verdict("graph", False, None, None, note=trial.observation.error)
     ops = facts["ops"]
     norms = sum(ops.get(op, 0) for op in BATCH_NORMS)
-    wrong = [f"{norms} batch-norms left"] if norms else []
+    wrong = [f"{counted(norms, 'batch-norm')} left"] if norms else []
     if "engines" in facts:
         return _engines(trial, facts, wrong)
     if "opset" in facts:
@@ -36,15 +37,14 @@ def _engines(trial: Trial, facts: dict, wrong: list[str]) -> Check:
     engines, precision = facts["engines"], trial.format.precision.upper()
     outside = ", ".join(f"{n} {op}" for op, n in sorted(facts["outside"].items())) or "nothing"
     if engines != 1:
-        wrong.append(f"{engines} engines instead of one for the whole network")
+        wrong.append(f"{counted(engines, 'engine')} instead of one for the whole network")
     if engines and facts["precision"] != [precision]:
         wrong.append(f"engines of {', '.join(facts['precision'])} instead of {precision}")
     if facts["static"]:
         wrong.append("an engine built for one GPU")
     if engines and facts["cached_engines"] < len(trial.batch_sizes):
-        wrong.append(
-            f"room for {facts['cached_engines']} engines and {len(trial.batch_sizes)} batch sizes"
-        )
+        room = counted(facts["cached_engines"], "engine")
+        wrong.append(f"room for {room} and {counted(len(trial.batch_sizes), 'batch size')}")
     note = f"outside the engine: {outside}"
     return verdict("graph", not wrong, engines, 1, "engines", "; ".join([*wrong, note]))
 
@@ -58,6 +58,6 @@ def _onnx(trial: Trial, facts: dict, wrong: list[str]) -> Check:
     # What a model of one's own needs is not known: attention, for one, turns axes by itself.
     most = None if trial.expected.trainable is None else MOST_TRANSPOSES
     if most is not None and transposes > most:
-        wrong.append(f"{transposes} transposes")
+        wrong.append(counted(transposes, "transpose"))
     note = "; ".join(wrong) or f"checker clean, opset {facts['opset']}"
     return verdict("graph", not wrong, transposes, most, "transposes", note)

@@ -8,6 +8,7 @@ from export.checks.base import Trial, verdict
 from export.checks.bounds import REORDERED, Bound, bound
 from export.checks.distribution import distribution
 from export.results import Check
+from export.wording import counted
 
 FLOOR = 1e-3  # standard deviation of logits below which any network looks like any other
 SAME = 1e-3  # spread between images, in standard deviations, below which they all look alike
@@ -73,4 +74,5 @@ def _top1(told: dict) -> str:
     lead = told["smallest_lead"]
     if lead is None:
         return agree
-    return f"{agree}, {told['classes']} classes that lead by {lead:.1e} std or more"
+    classes = counted(told["classes"], "class that leads", "classes that lead")
+    return f"{agree}, {classes} by {lead:.1e} std or more"

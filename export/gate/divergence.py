@@ -45,11 +45,17 @@ class Divergence:
         if self.error:
             return f"layers were not compared{where}: {self.error}"
         if self.first is None:
-            return f"all {len(self.layers)} layers agree{where}"
+            return f"{_all(len(self.layers))}{where}"
         first, at = self.first, self.layers.index(self.first)
         size = "not comparable" if first.error is None else f"off by {first.error:.1e} std"
-        fine = f"the {at} before it agree" if at else "it is the first that is compared"
+        fine = "it is the first that is compared"
+        if at:
+            fine = "the one before it agrees" if at == 1 else f"the {at} before it agree"
         return f"diverges{where} at {first.name}, tensor {first.tensor}, {size}; {fine}"
+
+
+def _all(layers: int) -> str:
+    return "the one layer agrees" if layers == 1 else f"all {layers} layers agree"
 
 
 def find_divergence(trial: Trial, folder: Path, scratch: Path, probe: int = 0) -> Divergence:

@@ -78,7 +78,9 @@ def test_the_first_layer_that_differs_is_named(
     names = [entry.name for entry in found.layers]
     if fine in names:
         assert not found.layers[names.index(fine)].differs
-        assert f"the {names.index(named)} before it agree" in str(found)
+        before = names.index(named)
+        agree = "the one before it agrees" if before == 1 else f"the {before} before it agree"
+        assert agree in str(found)
     assert 1e-3 < found.first.error < 1
     details = json.loads(json.dumps(as_details(found), allow_nan=False))
     assert details["diverges"]["layer"] == named

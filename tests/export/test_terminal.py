@@ -10,7 +10,7 @@ import pytest
 
 from export.display import display
 from export.results import Check, Cost, Report, Status
-from export.terminal import print_reports
+from export.terminal import print_reports, print_warnings
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = """\
@@ -130,7 +130,9 @@ def test_no_differences_of_none_allowed_are_not_counted_out(capsys):
     said = told_of(Check("weights", Status.PASSED, 0, 0, "tensors", "52 tensors"), capsys)
     assert "weights     passed\n              52 tensors\n" in said
     said = told_of(Check("weights", Status.FAILED, 2, 0, "tensors", "not the model's"), capsys)
-    assert "weights     FAILED  2 of 0 tensors\n" in said
+    assert "weights     FAILED  2 tensors\n" in said
+    said = told_of(Check("contract", Status.FAILED, 1, 0, "differences", "image is int8"), capsys)
+    assert "contract    FAILED  1 difference\n" in said
 
 
 @pytest.mark.parametrize(
@@ -156,5 +158,40 @@ def test_names_and_folders_with_brackets_are_shown_as_they_are(capsys):
     print_reports([report], as_json=False)
     said = capsys.readouterr().out
     assert "passed  7 transposes\n" in said
-    assert "passed  1.0e-06 of 1.0e-04 std\n" in said
+    assert "passed  1.0e-06 of 1.0e-04 standard deviations of the logits (std)\n" in said
     assert all(name in said for name in ("toy[/b]", "weights[/i].npz", "exports[/b]/toy"))
+
+
+def test_units_are_spelt_out_where_they_are_first_met(capsys):
+    parity = Check("parity", Status.PASSED, 1e-6, 1e-4, "std", "leads by 1.0e-02 std")
+    engine = Check("engine", Status.PASSED, 1e-3, 1e-2, "std")
+    print_reports([report_of(parity, engine), report_of(parity)], as_json=False)
+    said = capsys.readouterr().out
+    assert said.count("standard deviations of the logits") == 1
+    assert said.index("standard deviations") < said.index("leads by 1.0e-02 std")
+    print_reports([report_of(Check("graph", Status.PASSED, 1, 1, "engines"))], as_json=False)
+    said = capsys.readouterr().out
+    assert "graph       passed  1 of 1 engine\n" in said
+    assert "standard deviations" not in said
+
+
+def test_an_engine_that_was_not_run_is_named_beside_the_verdict_with_the_reason(capsys):
+    engine = Check("engine", Status.SKIPPED, note="needs a GPU; find one")
+    print_reports([report_of(engine, format="tftrt-fp16")], as_json=False)
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last.startswith("verified except engine  needs a GPU; find one  exports/toy")
+    passed = Check("engine", Status.PASSED, 1e-3, 1e-2, "std")
+    print_reports([report_of(passed, format="tftrt-fp16")], as_json=False)
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last.startswith("verified  ")
+    assert "except" not in last
+
+
+def test_warnings_are_the_last_words_and_in_amber(monkeypatch, capsys):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLORTERM", "truecolor")
+    warned = report_of(warnings=("random weights: for trying only",))
+    print_warnings([warned, warned])
+    said = capsys.readouterr().out
+    assert said.count("random weights: for trying only") == 1, "not for each artifact"
+    assert "\x1b[33mrandom weights" in said

@@ -2,7 +2,7 @@
 
 import pytest
 
-from export.wording import counted, listed
+from export.wording import counted, listed, unit_of
 
 
 @pytest.mark.parametrize(
@@ -19,3 +19,18 @@ def test_one_is_singular_and_all_else_is_plural(number, text):
 )
 def test_a_list_ends_with_and(things, text):
     assert listed(things) == text
+
+
+@pytest.mark.parametrize(
+    ("number", "unit", "text"),
+    [
+        (1, "differences", "difference"),
+        (2, "differences", "differences"),
+        (1, "bugs caught", "bug caught"),
+        (1, "std", "std"),
+        (1, "", ""),
+        (0.5, "engines", "engines"),
+    ],
+)
+def test_a_unit_is_singular_behind_one(number, unit, text):
+    assert unit_of(number, unit) == text

@@ -57,7 +57,7 @@ def test_weights_that_lose_precision_are_told_and_do_not_fail(honest):
     check = judged(honest, halves=halves)
     assert check.status is Status.PASSED
     assert check.note == (
-        "largest at conv; 50.0% of b is subnormal in float16, and over 1% of 1 more weights; "
+        "largest at conv; 50.0% of b is subnormal in float16, and over 1% of 1 more weight; "
         "rounding moves logits by 1.0e-02 std"
     )
 

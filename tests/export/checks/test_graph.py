@@ -10,8 +10,8 @@ from export.results import Status
 
 LIARS = [
     ("savedmodel", {"ops": {"FusedBatchNormV3": 2}}, "2 batch-norms left"),
-    ("savedmodel", {"ops": {"FusedBatchNorm": 1}}, "1 batch-norms left"),
-    ("onnx", {"ops": {"BatchNormalization": 1}}, "1 batch-norms left"),
+    ("savedmodel", {"ops": {"FusedBatchNorm": 1}}, "1 batch-norm left"),
+    ("onnx", {"ops": {"BatchNormalization": 1}}, "1 batch-norm left"),
     ("onnx", {"ops": {"Transpose": 3}}, "3 transposes"),
     ("onnx", {"opset": 18}, "opset 18 instead of 17"),
     ("onnx", {"opset": 13}, "opset 13 instead of 17"),
@@ -24,7 +24,7 @@ LIARS = [
     ("tftrt-fp32", {"precision": ["FP16"]}, "engines of FP16 instead of FP32"),
     ("tftrt-fp16", {"static": True}, "built for one GPU"),
     ("tftrt-fp16", {"cached_engines": 2}, "room for 2 engines and 3 batch sizes"),
-    ("tftrt-fp16", {"ops": {"FusedBatchNormV3": 1}}, "1 batch-norms left"),
+    ("tftrt-fp16", {"ops": {"FusedBatchNormV3": 1}}, "1 batch-norm left"),
 ]
 
 

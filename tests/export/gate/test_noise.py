@@ -175,4 +175,4 @@ def test_a_bound_neither_vanishes_nor_lets_everything_pass(rule):
 def test_without_noise_the_bound_is_the_formats_own(noise):
     made = bound(noise, REORDERED, 1e-4)
     assert (made.allowed, made.details) == (1e-4, {})
-    assert made.note == "a fixed bound, for no noise could be measured"
+    assert made.note == "a fixed bound, because no noise could be measured"
