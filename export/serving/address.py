@@ -57,7 +57,7 @@ class Which:
             raise ValueError("ask for a version or for a label, not for both")
         if self.label is not None:
             _check_name("a label", self.label)
-        if self.version is not None and not 0 <= self.version <= LARGEST_VERSION:
+        if self.version is not None and self.version not in range(LARGEST_VERSION + 1):
             raise ValueError(f"a version is a number from 0 on. Received: {self.version!r}")
 
     @property
@@ -135,7 +135,13 @@ def _check_header(name: str, value: str) -> None:
 
 def _check_name(what: str, name: str) -> None:
     # A path of nothing but dots would lead up in the URL.
-    if not name or not name.isprintable() or "/" in name or not name.strip("."):
+    if (
+        not isinstance(name, str)
+        or not name
+        or not name.isprintable()
+        or "/" in name
+        or not name.strip(".")
+    ):
         raise ValueError(
             f"{what} has a name of printable characters without a slash. Received: {name!r}"
         )

@@ -106,6 +106,8 @@ class ServingClient:
         Raises ServerError where the server refuses or the retries are used up, ValueError where a
         picture is not there or not whole.
         """
+        if isinstance(pictures, (str, bytes, Path)):
+            raise ValueError("pictures are a list, even of one: classify([picture])")
         encoded = [_bytes_of(picture) for picture in pictures]
         if not encoded:
             return []
@@ -120,7 +122,10 @@ class ServingClient:
 
         Raises ValueError where there is no image, or a pixel is infinite or NaN.
         """
-        images = np.asarray(images, np.float32)
+        try:
+            images = np.asarray(images, np.float32)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"images are an array of numbers: {error}") from error
         if not images.size or not np.isfinite(images).all():
             raise ValueError(
                 f"images are at least one, of finite numbers. Received: {list(images.shape)}"

@@ -10,6 +10,7 @@ import zlib
 from dataclasses import dataclass
 from functools import partial
 from http.client import HTTPException, HTTPResponse
+from threading import BoundedSemaphore
 
 import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
@@ -22,11 +23,16 @@ CHUNK = 1 << 16
 LARGEST = 16 << 20  # bytes of an answer, unpacked too: 800,000 logits in JSON
 LARGEST_ERROR = 1 << 16  # of which a message shows a few hundred characters
 LEAST_S = 0.001  # a socket takes 0 for "do not wait at all"
+UNREACHED = (
+    urllib3.exceptions.NewConnectionError,
+    urllib3.exceptions.ConnectTimeoutError,
+    urllib3.exceptions.SSLError,
+)
 GZIP_OR_ZLIB = 47  # zlib's window bits that tell either by its header
 
 
 @dataclass(frozen=True)
-class Answer:
+class Reply:
     """What a server answered; `content` is cut at the limit where `status` is an error's."""
 
     status: int
@@ -40,20 +46,37 @@ class Exchange:
     def __init__(self, address: Address, connections: int):
         self.address = address
         pool = _Pool if address.scheme == "http" else _SecurePool
-        self.pool = pool(address.host, address.port, maxsize=connections, block=True, retries=False)
+        self.pool = pool(address.host, address.port, maxsize=connections, retries=False)
+        self.free = BoundedSemaphore(connections)  # waiting for one is part of a try
 
-    def ask(self, method: str, path: str, body: bytes | None, seconds: float) -> Answer:
+    def ask(self, method: str, path: str, body: bytes | None, seconds: float) -> Reply:
         """Return the answer to one request; raises ServerError where there is none in time."""
         deadline = Deadline(seconds)
+        url = self.address.base + path
+        if not self.free.acquire(timeout=seconds):
+            raise ServerError(
+                f"{url} was not asked in {seconds:.3g} s: all connections are in use",
+                retryable=True,
+            )
         try:
-            return self._exchange(method, path, body, seconds)
+            return self._exchange(method, path, body, deadline)
+        except _UnusableReply as error:
+            raise ServerError(f"{url} {error}") from error
         except (urllib3.exceptions.HTTPError, HTTPException, OSError, ValueError) as error:
-            raise self._explain(error, path, seconds, deadline) from error
+            if deadline.left() > 2 * LEAST_S:
+                raise self._explain(error, url) from error
+            # A server may be on its way up; one that took the request would only get it twice.
+            never_there = isinstance(error, urllib3.exceptions.ConnectTimeoutError)
+            raise ServerError(
+                f"{url} did not answer in {seconds:.3g} s", retryable=never_there
+            ) from error
+        finally:
+            self.free.release()
 
     def close(self) -> None:
         self.pool.close()
 
-    def _exchange(self, method: str, path: str, body: bytes | None, seconds: float) -> Answer:
+    def _exchange(self, method: str, path: str, body: bytes | None, deadline: Deadline) -> Reply:
         # Asked for as it is; some gateways compress all the same.
         headers = {"Accept-Encoding": "identity", "Content-Type": "application/json"}
         response = self.pool.urlopen(
@@ -62,30 +85,21 @@ class Exchange:
             body=body,
             headers=headers | self.address.headers,
             redirect=False,  # it would carry the credentials elsewhere
-            timeout=urllib3.Timeout(total=seconds),
-            pool_timeout=seconds,
+            timeout=urllib3.Timeout(total=max(LEAST_S, deadline.left())),
             preload_content=False,
         )
         try:
             good = response.status == 200
             content = _read(response, LARGEST if good else LARGEST_ERROR, whole=good)
-            return Answer(response.status, content, response.headers.get("Location", ""))
+            return Reply(response.status, content, response.headers.get("Location", ""))
         finally:
             response.close()  # what was not read to its end cannot be used again
             response.release_conn()
 
-    def _explain(self, error, path: str, seconds: float, deadline: Deadline) -> ServerError:
-        url = self.address.base + path
-        if isinstance(error, urllib3.exceptions.EmptyPoolError):
-            return ServerError(f"{url} was not asked: all connections are in use", retryable=True)
-        if deadline.left() <= 2 * LEAST_S:
-            # A server may be on its way up; one that took the request would only get it twice.
-            never_there = isinstance(error, urllib3.exceptions.ConnectTimeoutError)
-            return ServerError(f"{url} did not answer in {seconds:.3g} s", retryable=never_there)
-        if isinstance(error, _UnusableAnswer):
-            return ServerError(f"{url} {error}")
+    def _explain(self, error: Exception, url: str) -> ServerError:
+        what = "cannot be reached" if isinstance(error, UNREACHED) else "broke off its answer"
         return ServerError(
-            f"{url} cannot be reached: {printable(self.address.hide(_reason(error)))}",
+            f"{url} {what}: {printable(self.address.hide(_reason(error)))}",
             retryable=not isinstance(error, urllib3.exceptions.SSLError),
         )
 
@@ -97,7 +111,7 @@ def _reason(error: BaseException) -> str:
     return getattr(error, "strerror", None) or str(error) or type(error).__name__
 
 
-class _UnusableAnswer(ValueError):
+class _UnusableReply(ValueError):
     """An answer that is too large, or packed in a way that nobody asked for."""
 
 
@@ -181,7 +195,7 @@ def _read(response, most: int, *, whole: bool) -> bytes:
     if response.headers.get("Content-Encoding", "identity").strip().lower() != "identity":
         data = _unpack(bytes(data[: most + 1]), most)
     if len(data) > most and whole:
-        raise _UnusableAnswer(f"answered with more than {most >> 20} MiB")
+        raise _UnusableReply(f"answered with more than {most >> 20} MiB")
     return bytes(data[:most])
 
 
@@ -190,4 +204,4 @@ def _unpack(data: bytes, most: int) -> bytes:
     try:
         return zlib.decompressobj(GZIP_OR_ZLIB).decompress(data, most + 1)
     except zlib.error as error:
-        raise _UnusableAnswer("answered compressed, which was not asked for") from error
+        raise _UnusableReply("answered compressed, which was not asked for") from error

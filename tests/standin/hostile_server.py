@@ -4,27 +4,40 @@ import contextlib
 import re
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
+import numpy as np
+import pytest
+
+from export.serving.client import Backoff, ServerError, ServingClient
+
 LOOPBACK = "127.0.0.1"
+ONCE = Backoff(retries=0)
+IMAGES = np.zeros((2, 8, 8, 3), np.float32)
+PASSWORD = "s3cret-Pa55"
 
 
 @contextmanager
 def raw_server(
-    answer: Callable[[socket.socket, bytes], None], *, reads: bool = True
+    answer: Callable[[socket.socket, bytes], None],
+    *,
+    reads: bool = True,
+    wrap: Callable[[socket.socket], socket.socket] = lambda sock: sock,
 ) -> Iterator[tuple[str, list[bytes]]]:
     """Call `answer(connection, head)` for each connection; yield the URL and the heads so far.
 
     A head is what came up to the first empty line; the body after it is dropped, or with
-    `reads=False` left in the connection, which is closed after the call.
+    `reads=False` left in the connection, which is closed after the call. `wrap` puts TLS around it.
     """
     heads = []
     listening = socket.create_server((LOOPBACK, 0))
 
     def serve_one(connection):
-        with connection, contextlib.suppress(OSError):  # the client may be gone
+        # The client may be gone.
+        with connection, contextlib.suppress(OSError), wrap(connection) as connection:
             heads.append(_head(connection, reads))
             answer(connection, heads[-1])
 
@@ -83,3 +96,41 @@ def grpc_server(predict: Callable, compression=None) -> Iterator[str]:
         yield f"grpc://{LOOPBACK}:{port}"
     finally:
         server.stop(None)
+
+
+def asking(url: str, **options) -> ServingClient:
+    """A client that tries once."""
+    return ServingClient(url, "toy", **{"backoff": ONCE, "timeout": 5, **options})
+
+
+def error_of(url, ask=lambda client: client.predict(IMAGES), **options) -> str:
+    """Return the one line of the ServerError that `ask(client)` ends in."""
+    with asking(url, **options) as client, pytest.raises(ServerError) as caught:
+        ask(client)
+    line = str(caught.value)
+    assert line.isprintable()
+    assert len(line) < 600
+    return line
+
+
+def drip(piece: bytes, before: bytes = b""):
+    """An answer that sends `piece` every 20 ms, each long before any timeout of a read."""
+
+    def answer(connection, _head):
+        connection.sendall(before)
+        for _ in range(2000):
+            connection.sendall(piece)
+            time.sleep(0.02)
+
+    return answer
+
+
+def flood(piece: bytes, before: bytes = b""):
+    """An answer that sends `piece` without end."""
+
+    def answer(connection, _head):
+        connection.sendall(before)
+        while True:
+            connection.sendall(piece)
+
+    return answer

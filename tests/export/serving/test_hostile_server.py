@@ -3,60 +3,21 @@
 import base64
 import gzip
 import json
+import shutil
+import ssl
 import subprocess
-import sys
 import time
 import tracemalloc
 from pathlib import Path
 
-import grpc
 import numpy as np
 import pytest
-from hostile_server import grpc_server, http, raw_server
+from hostile_server import IMAGES, ONCE, PASSWORD, asking, drip, error_of, flood, http, raw_server
 
 from export.serving.client import Backoff, ServerError, ServingClient
 from export.serving.exchange import LARGEST
-from export.serving.protos import messages
-from export.serving.tensors import to_proto
+from export.serving.load import run_all
 from export.serving.warmup import sample_png
-
-ROOT = Path(__file__).resolve().parents[3]
-ONCE = Backoff(retries=0)
-IMAGES = np.zeros((2, 8, 8, 3), np.float32)
-PASSWORD = "s3cret-Pa55"
-
-
-def asking(url, **options):
-    return ServingClient(url, "toy", **{"backoff": ONCE, "timeout": 5, **options})
-
-
-def error_of(url, ask=lambda client: client.predict(IMAGES), **options) -> str:
-    with asking(url, **options) as client, pytest.raises(ServerError) as caught:
-        ask(client)
-    line = str(caught.value)
-    assert line.isprintable()
-    assert len(line) < 600
-    return line
-
-
-def drip(piece: bytes, before: bytes = b""):
-    def answer(connection, _head):
-        connection.sendall(before)
-        for _ in range(2000):
-            connection.sendall(piece)
-            time.sleep(0.02)
-
-    return answer
-
-
-def flood(piece: bytes, before: bytes = b""):
-    def answer(connection, _head):
-        connection.sendall(before)
-        while True:
-            connection.sendall(piece)
-
-    return answer
-
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 
@@ -88,6 +49,17 @@ def test_a_try_ends_on_time_however_a_server_drips(answer):
         assert 0.2 < time.monotonic() - begin < 0.8
 
 
+def test_one_picture_that_is_no_list_is_refused_and_none_is_not_asked_for():
+    with asking("http://127.0.0.1:1") as client:
+        for picture in (sample_png(), "cat.jpg", Path("cat.jpg")):
+            with pytest.raises(ValueError, match="pictures are a list"):
+                client.classify(picture)
+        for wrong in ([], "x", [[None]], [[1, 2], [3]], np.full((1, 8, 8, 3), np.inf)):
+            with pytest.raises(ValueError, match="images are"):
+                client.predict(wrong)
+        assert client.classify([]) == []
+
+
 def test_a_server_that_never_reads_does_not_hold_the_client():
     with raw_server(lambda connection, _head: time.sleep(5), reads=False) as (url, _):
         begin = time.monotonic()
@@ -113,14 +85,17 @@ def test_all_tries_together_end_within_their_total():
 @pytest.mark.parametrize(
     ("answer", "text"),
     [
-        (http(b'{"outputs": [[1', length=4000), "cannot be reached"),
+        (http(b'{"outputs": [[1', length=4000), "broke off its answer"),
         (b"HTTP/1.1 200 OK\r\nContent-", "no JSON"),
-        (b"", "cannot be reached"),
-        (b"SSH-2.0-OpenSSH_9.6\r\n\r\n", "cannot be reached"),
-        (b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n", "cannot be reached"),
-        (CHUNKED + b"zz\r\n", "cannot be reached"),
-        (b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 300 + b"\r\n", "cannot be reached"),
-        (b"HTTP/1.1 200 OK\r\nX: " + b"y" * 100_000 + b"\r\n\r\n", "cannot be reached"),
+        (b"", "broke off its answer"),
+        (b"SSH-2.0-OpenSSH_9.6\r\n\r\n", "broke off its answer"),
+        (
+            b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n",
+            "broke off its answer",
+        ),
+        (CHUNKED + b"zz\r\n", "broke off its answer"),
+        (b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 300 + b"\r\n", "broke off its answer"),
+        (b"HTTP/1.1 200 OK\r\nX: " + b"y" * 100_000 + b"\r\n\r\n", "broke off its answer"),
         (http(b'{"outputs": [[1', length=15), "no JSON"),
         (http(b"[" * 1_000_000), "no JSON"),
         (http(b'{"outputs": ' + b"9" * 100_000 + b"}"), "no JSON"),
@@ -268,6 +243,55 @@ def test_connections_that_failed_are_not_used_up():
         assert client.predict(IMAGES).shape == (2, 1)
 
 
+def test_waiting_for_a_connection_is_part_of_a_try():
+    with (
+        raw_server(lambda connection, _head: time.sleep(2)) as (url, _),
+        asking(url, connections=1, timeout=0.5) as client,
+    ):
+        begin = time.monotonic()
+        answers, _ = run_all(lambda _: client.predict(IMAGES), range(3), concurrency=3)
+        assert time.monotonic() - begin < 1.3
+    said = {str(answer.error).partition("predict ")[2] for answer in answers}
+    assert said <= {
+        "did not answer in 0.5 s",
+        "was not asked in 0.5 s: all connections are in use",
+    }
+
+
+def tls_server(folder, answer):
+    """Return `raw_server` behind TLS with a certificate of its own for 127.0.0.1."""
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"]
+    command += ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]
+    command += ["-keyout", folder / "key.pem", "-out", folder / "cert.pem"]
+    subprocess.run(command, check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "cert.pem", folder / "key.pem")
+    return raw_server(answer, wrap=lambda sock: context.wrap_socket(sock, server_side=True))
+
+
+@pytest.mark.skipif(not shutil.which("openssl"), reason="no openssl to make a certificate with")
+def test_https_is_on_time_too_and_trusts_only_whom_the_system_trusts(tmp_path, monkeypatch):
+    with tls_server(tmp_path, drip(b"H")) as (url, heads):
+        secure = url.replace("http", "https")
+        assert "CERTIFICATE_VERIFY_FAILED" in error_of(secure)
+        assert heads == []
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "cert.pem"))
+        begin = time.monotonic()
+        assert "did not answer in 0.4 s" in error_of(secure, timeout=0.4)
+        assert time.monotonic() - begin < 1.0
+        assert len(heads) == 1
+    with raw_server(drip(b"\x16"), reads=False) as (url, _):  # a handshake without end
+        begin = time.monotonic()
+        error_of(url.replace("http", "https"), timeout=0.4)
+        assert time.monotonic() - begin < 1.0
+    answer = outputs([[1.0]] * 2)
+    with (
+        tls_server(tmp_path, lambda connection, _head: connection.sendall(answer)) as (url, _),
+        asking(url.replace("http", "https")) as client,
+    ):
+        assert client.predict(IMAGES).shape == (2, 1)
+
+
 def test_a_redirect_is_not_followed_and_takes_no_credentials_along():
     with raw_server(lambda connection, _head: connection.sendall(outputs(1))) as (other, asked):
         target = other.replace("//", "//user:word@")
@@ -305,131 +329,3 @@ def test_a_model_s_name_is_quoted_into_the_path():
         client.predict(IMAGES)
     path = b"/v1/models/a%20b%3Fc%23d%252e%3Apredict/labels/%C3%A9:predict"
     assert got[0].splitlines()[0] == b"POST " + path + b" HTTP/1.1"
-
-
-@pytest.mark.parametrize("text", ["\x1b[31mred\r\n", "\u202eright to left\u2066", "\x9b2J"])
-@pytest.mark.parametrize("scheme", ["rest", "grpc"])
-def test_a_server_s_message_cannot_steer_the_terminal(scheme, text):
-    def refuse(_request, context):
-        context.abort(grpc.StatusCode.INVALID_ARGUMENT, text)
-
-    body = json.dumps({"error": text}, ensure_ascii=False).encode()
-    answer = http(body, status="400 Bad")
-    servers = {
-        "rest": lambda: raw_server(lambda connection, _head: connection.sendall(answer)),
-        "grpc": lambda: grpc_server(refuse),
-    }
-    with servers[scheme]() as address:
-        line = error_of(address if scheme == "grpc" else address[0])
-    assert "\\x" in line or "\\u{" in line
-
-
-def frame(kind: int, payload: bytes) -> bytes:
-    """One frame of HTTP/2 (RFC 9113) on the connection itself."""
-    return len(payload).to_bytes(3, "big") + bytes([kind, 0]) + bytes(4) + payload
-
-
-def test_the_log_of_grpc_does_not_carry_what_a_server_shouts_to_the_terminal():
-    """gRPC logs from C++ to the process's own standard error, as it was set up at its import."""
-    settings, goaway = 4, 7
-    shout = bytes(4) + (2).to_bytes(4, "big") + b"\x1b[2Jshout\n"
-
-    def answer(connection, _head):
-        connection.sendall(frame(settings, b"") + frame(goaway, shout))
-        time.sleep(0.2)
-
-    code = "import sys; from tools import client; client.main(sys.argv[1:])"
-    picture = str(ROOT / "docs" / "images" / "report.png")
-    with raw_server(answer, reads=False) as (url, heads):
-        arguments = ["--url", url.replace("http", "grpc"), "--model", "toy", "--timeout", "0.5"]
-        done = subprocess.run(
-            [sys.executable, "-c", code, *arguments, "--retries", "0", picture],
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-    assert heads
-    (line,) = done.stderr.splitlines()
-    assert line.startswith("error: ") and line.isprintable()
-
-
-def respond(**tensors):
-    def predict(_request, _context):
-        response = messages().PredictResponse()
-        for name, proto in tensors.items():
-            response.outputs[name].CopyFrom(proto)
-        return response
-
-    return predict
-
-
-def claimed(*sides, dtype="DT_FLOAT", **fields):
-    """A TensorProto that claims a shape."""
-    proto = messages().TensorProto(dtype=messages().DataType.Value(dtype), **fields)
-    for side in sides:
-        proto.tensor_shape.dim.add(size=side)
-    return proto
-
-
-@pytest.mark.parametrize(
-    ("proto", "text"),
-    [
-        (to_proto(np.zeros((1, 5)), "DT_FLOAT"), "shape [1, 5] to 2 pictures"),
-        (to_proto(np.full((2, 5), np.nan), "DT_FLOAT"), "NaN"),
-        (to_proto(np.full((2, 5), 1e300), "DT_DOUBLE"), "infinite"),
-        (to_proto([[b"x"]] * 2, "DT_STRING"), "other than numbers"),
-        (claimed(2, 1 << 40, float_val=[1.0]), "cannot be read"),
-        (claimed(1 << 32, 1 << 32, float_val=[1.0]), "cannot be read"),
-        (claimed(-2, 5, tensor_content=b"\0" * 40), "cannot be read"),
-        (claimed(2, 5, tensor_content=b"\0" * 39), "cannot be read"),
-        (claimed(2, 5, dtype="DT_RESOURCE"), "cannot be read"),
-        (claimed(*[1] * 100, float_val=[1.0]), "cannot be read"),
-    ],
-)
-def test_tensors_that_are_not_what_they_claim_are_an_error_of_ours(proto, text):
-    with grpc_server(respond(logits=proto)) as url:
-        assert text in error_of(url)
-
-
-def test_grpc_is_bounded_and_on_time_too():
-    huge = respond(logits=to_proto(np.zeros((2, LARGEST // 4)), "DT_FLOAT"))
-    for compression in (None, grpc.Compression.Gzip):
-        with grpc_server(huge, compression) as url:
-            assert "RESOURCE_EXHAUSTED" in error_of(url)
-    with grpc_server(lambda _request, _context: time.sleep(2)) as url:
-        begin = time.monotonic()
-        assert "DEADLINE_EXCEEDED" in error_of(url, timeout=0.5)
-        assert time.monotonic() - begin < 1.5
-    with raw_server(drip(b"x")) as (url, _):
-        begin = time.monotonic()
-        error_of(url.replace("http", "grpc"), timeout=0.5)
-        assert time.monotonic() - begin < 1.5
-
-
-def test_grpc_sends_credentials_as_metadata_and_hides_them():
-    seen = []
-
-    def refuse(_request, context):
-        seen.append(dict(context.invocation_metadata()))
-        context.abort(grpc.StatusCode.UNAUTHENTICATED, f"not {seen[-1]}")
-
-    with grpc_server(refuse) as url:
-        line = error_of(url.replace("//", f"//me:{PASSWORD}@"), headers={"X-Key": "k-3141592"})
-    token = base64.b64encode(f"me:{PASSWORD}".encode()).decode()
-    assert (seen[0]["authorization"], seen[0]["x-key"]) == (f"Basic {token}", "k-3141592")
-    assert not any(secret in line for secret in (PASSWORD, token, "k-3141592"))
-
-
-def test_signatures_that_are_none_are_an_error_of_ours_over_grpc():
-    def garbage(_request, _context):
-        response = messages().GetModelMetadataResponse()
-        response.metadata[
-            "signature_def"
-        ].type_url = "type.googleapis.com/tensorflow.serving.SignatureDefMap"
-        response.metadata["signature_def"].value = b"\xff\xff\xff"
-        return response
-
-    for answer in (garbage, lambda *_: messages().GetModelMetadataResponse()):
-        with grpc_server(answer) as url:
-            assert "cannot be read" in error_of(url, ServingClient.signatures)
