@@ -2,15 +2,17 @@
 
 import contextlib
 import hashlib
+import io
 import json
 import os
-import tempfile
+import re
 import time
 from pathlib import Path
 
 import numpy as np
 
 from export.errors import ExportError
+from export.files import write_whole
 
 TOP = 5
 # What stands in the place of a class.
@@ -49,12 +51,13 @@ class Ranks:
 
 
 class RanksFile:
-    """Ranks on disk: written whole and renamed into place, at most every `interval` seconds."""
+    """Ranks on disk: written whole, at most every `interval` seconds."""
 
     def __init__(self, path: Path, interval: float = 5.0):
         self.path = path
         self._interval = interval
         self._saved = time.monotonic()
+        self._swept = False
 
     def load(self, count: int, classes: int) -> Ranks:
         """Return what an earlier run left, or fresh ranks where it left nothing that fits."""
@@ -84,14 +87,22 @@ class RanksFile:
 
     def _write(self, ranks: Ranks) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        handle, beside = tempfile.mkstemp(dir=self.path.parent, prefix=f".{self.path.name}.")
+        if not self._swept:
+            self._remove_orphans()
+        content = io.BytesIO()
+        np.savez_compressed(content, best=ranks.best, broken=json.dumps(ranks.broken))
         try:
-            with os.fdopen(handle, "wb") as file:
-                np.savez_compressed(file, best=ranks.best, broken=json.dumps(ranks.broken))
-            Path(beside).replace(self.path)
-        except BaseException:
-            Path(beside).unlink()
-            raise
+            write_whole(self.path, content.getvalue())
+        except FileNotFoundError:  # a second run of the very same took it for an orphan
+            write_whole(self.path, content.getvalue())
+
+    def _remove_orphans(self) -> None:
+        """Remove what a run that was killed while it wrote left beside the file."""
+        unfinished = re.compile(rf"\.{re.escape(self.path.name)}\.\w{{8}}\.partial")
+        for left in self.path.parent.iterdir():
+            if unfinished.fullmatch(left.name):
+                left.unlink(missing_ok=True)
+        self._swept = True
 
     def remove(self) -> None:
         self.path.unlink(missing_ok=True)

@@ -25,6 +25,7 @@ from keras_nets.catalog import Net, find_net
 from keras_nets.errors import WeightsError
 from keras_nets.weights.identify import recognise, sha256_of
 from keras_nets.weights.readers import open_weights
+from keras_nets.weights.whole import move
 
 
 class _Interrupted(Exception):
@@ -117,6 +118,7 @@ def fetch_imagenet(
         wanted.path.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(wanted.beside(".lock"), timeout=LOCK_PATIENCE):
             if wanted.path.exists():
+                _clear(wanted)
                 _check_kept(wanted)
             else:
                 _fetch(wanted, progress or (lambda done, total: None))
@@ -146,6 +148,12 @@ def _published(net: Net, source: str, base_urls: Mapping[str, str]) -> _Publishe
     name = FILES[source][net.name]
     prefix = Path(name).stem.rsplit("-", 1)[-1] if source == "torchvision" else ""
     return _Published(net, base_urls[source] + name, cache_folder() / Path(name).name, prefix)
+
+
+def _clear(wanted: _Published) -> None:
+    """Remove what is of no use once the file is there; a killed process may have left it."""
+    for ending in (".partial", ".partial.tag", ".sha256.partial"):
+        wanted.beside(ending).unlink(missing_ok=True)
 
 
 def _check_kept(wanted: _Published) -> None:
@@ -189,7 +197,7 @@ def _keep_digest(wanted: _Published, digest: str) -> None:
     """Write a file that `sha256sum --check` reads."""
     unfinished = wanted.beside(".sha256.partial")
     unfinished.write_text(f"{digest}  {wanted.path.name}\n")
-    unfinished.replace(wanted.beside(".sha256"))
+    move(unfinished, wanted.beside(".sha256"))
 
 
 def _fetch(wanted: _Published, progress: Progress) -> None:
@@ -216,8 +224,8 @@ def _fetch(wanted: _Published, progress: Progress) -> None:
             raise
         raise WeightsError(f"{wanted.url} gave no weights of {wanted.net.name}: {error}") from error
     _keep_digest(wanted, found)
-    partial.replace(wanted.path)
-    wanted.beside(".partial.tag").unlink(missing_ok=True)
+    move(partial, wanted.path)
+    _clear(wanted)
 
 
 def _transfer_patiently(wanted: _Published, partial: Path, progress: Progress) -> None:

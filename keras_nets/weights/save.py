@@ -1,10 +1,8 @@
 """Writes a model's weights under our own names, in kinds of file that `load_weights` reads."""
 
 import json
-import os
 import zipfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import h5py
@@ -16,6 +14,7 @@ from keras_nets.weights import ENDINGS
 from keras_nets.weights.load import weight_variables
 from keras_nets.weights.readers.keras_h5 import METADATA as H5_METADATA
 from keras_nets.weights.readers.npz import METADATA as NPZ_METADATA
+from keras_nets.weights.whole import whole
 
 
 def save_weights(model: keras.Model, path, kind: str, *, flavour: str) -> None:
@@ -31,21 +30,10 @@ def save_weights(model: keras.Model, path, kind: str, *, flavour: str) -> None:
     facts = {"net": model.name, "flavour": flavour, "classes": str(model.output_shape[-1])}
     write: dict[str, Callable] = {"keras": _keras, "safetensors": _safetensors, "npz": _npz}
     try:
-        with _whole(path) as unfinished:
+        with whole(path) as unfinished:
             write[kind](model, unfinished, facts)
     except OSError as error:
         raise WeightsError(f"{path} cannot be written: {error.strerror or error}") from error
-
-
-@contextmanager
-def _whole(path: Path) -> Iterator[Path]:
-    """Give a path beside `path` that takes its place at the end, or vanishes on an error."""
-    unfinished = path.with_name(f".{os.getpid()}-{path.name}")  # keeps the ending, for Keras
-    try:
-        yield unfinished
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
 
 
 def _keras(model: keras.Model, path: Path, facts: dict[str, str]) -> None:
