@@ -8,6 +8,7 @@ Importing this package imports nothing heavy.
 import os
 from importlib import import_module
 
+from export.backend import require_tensorflow
 from export.tensorflow_settings import QUIET
 
 _PUBLIC = {
@@ -26,5 +27,7 @@ def __getattr__(name: str):
     if name in _PUBLIC:
         for setting, value in QUIET.items():  # read by TensorFlow, which a user may import next
             os.environ.setdefault(setting, value)
+        if _PUBLIC[name] == "export.pipeline":
+            require_tensorflow()
         return getattr(import_module(_PUBLIC[name]), name)
     raise AttributeError(f"module 'export' has no attribute {name!r}")

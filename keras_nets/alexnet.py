@@ -6,10 +6,11 @@ Krizhevsky 2014 (arXiv:1404.5997). No groups and no local response normalisation
 import keras
 from keras import layers
 
-from keras_nets.blocks import Image, check_flavour, image_input
+from keras_nets.blocks import Image, check_flavour, image_input, own_settings
 from keras_nets.catalog import NETS
 
 
+@own_settings()
 def alexnet(
     *, image: Image = (224, 224, 3), classes: int = 1000, flavour: str = "paddle"
 ) -> keras.Model:

@@ -6,12 +6,13 @@ Redmon and Farhadi 2018, table 1 (arXiv:1804.02767).
 import keras
 from keras import layers
 
-from keras_nets.blocks import Image, check_flavour, image_input
+from keras_nets.blocks import Image, check_flavour, image_input, own_settings
 from keras_nets.catalog import NETS
 
 STAGES = ((64, 1), (128, 2), (256, 8), (512, 8), (1024, 4))  # width, residual blocks
 
 
+@own_settings()
 def darknet53(
     *, image: Image = (256, 256, 3), classes: int = 1000, flavour: str = "paddle"
 ) -> keras.Model:

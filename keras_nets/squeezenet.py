@@ -7,7 +7,7 @@ revision with 2.4 times fewer multiplications.
 import keras
 from keras import layers
 
-from keras_nets.blocks import Image, check_flavour, image_input
+from keras_nets.blocks import Image, check_flavour, image_input, own_settings
 from keras_nets.catalog import NETS
 
 POOL = "pool"
@@ -31,6 +31,7 @@ def squeezenet1_1(**options) -> keras.Model:
     return _squeezenet("squeezenet1_1", 64, 3, True, V1_1, **options)
 
 
+@own_settings()
 def _squeezenet(
     name: str,
     width: int,

@@ -6,7 +6,7 @@ Simonyan and Zisserman, ICLR 2015, table 1 (arXiv:1409.1556).
 import keras
 from keras import layers
 
-from keras_nets.blocks import Image, check_flavour, image_input
+from keras_nets.blocks import Image, check_flavour, image_input, own_settings
 from keras_nets.catalog import NETS
 
 WIDTHS = (64, 128, 256, 512, 512)
@@ -36,6 +36,7 @@ def vgg19(**options) -> keras.Model:
     return _vgg("vgg19", (2, 2, 4, 4, 4), **options)
 
 
+@own_settings()
 def _vgg(
     name: str,
     depths: tuple[int, ...],

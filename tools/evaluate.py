@@ -72,6 +72,7 @@ def _positive(text: str) -> int:
 
 
 def _run(args) -> int:
+    from export.backend import require_tensorflow
     from export.evaluation.examples import find_examples
     from export.evaluation.exported import read_exported
     from export.evaluation.progress import progress
@@ -79,6 +80,8 @@ def _run(args) -> int:
     from export.evaluation.table import as_table, summary
     from keras_nets.preprocess import list_images
 
+    if not args.no_keras:
+        require_tensorflow()
     exported = [read_exported(folder) for folder in args.artifacts]
     subjects = _subjects(exported, args)
     if not args.images.is_dir():

@@ -17,6 +17,7 @@ import subprocess
 from dataclasses import replace
 from functools import partial
 
+from export.backend import require_tensorflow
 from export.commandline import options
 from export.commandline.paths import need_file, need_folder, need_writable
 from export.ending import ending
@@ -35,6 +36,7 @@ def main(argv=None) -> int:
         models = _all_of(args.model, NETS, "network", "the catalog has")
         formats = _all_of(args.format, FORMATS, "format", "known are")
         _check(args, models)
+        require_tensorflow()
         if len(models) == 1:
             return _export(args, find_net(models[0]), formats, argv)
         return _export_each(args, models, argv)

@@ -50,9 +50,11 @@ def _parser():
 
 
 def _verify(args) -> int:
+    from export.backend import require_tensorflow
     from export.display import display
     from export.terminal import print_reports, print_summary, print_warnings
 
+    require_tensorflow()
     if args.weights:
         need_file("--weights", args.weights, "a weights file")
     if args.model:

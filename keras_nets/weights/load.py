@@ -6,6 +6,7 @@ import keras
 import numpy as np
 from keras import layers
 
+from keras_nets.blocks import own_settings
 from keras_nets.catalog import NETS, Net, find_net
 from keras_nets.errors import WeightsError
 from keras_nets.weights.identify import MAX_CLASSES, Identity, class_axis, recognise
@@ -157,6 +158,7 @@ def _layers(model: keras.Model) -> list[tuple[str, type, bool]]:
     return [(layer.name, type(layer), getattr(layer, "use_bias", None)) for layer in model.layers]
 
 
+@own_settings()
 def _seeded_head(model: keras.Model) -> dict[str, np.ndarray]:
     """The classifier's weights as `seed_weights` with seed 0 gives them."""
     classifier = model.get_layer("logits")

@@ -1,0 +1,39 @@
+"""Exporting needs Keras on TensorFlow, which is found out before either is loaded."""
+
+import json
+import os
+import sys
+from pathlib import Path
+
+from export.errors import ExportError
+
+NEEDED = "tensorflow"
+
+
+def require_tensorflow() -> None:
+    """Raise ExportError where Keras runs, or would run, on another backend."""
+    if "keras" in sys.modules:
+        found = sys.modules["keras"].backend.backend()
+        cure = "start Python anew without KERAS_BACKEND, or with KERAS_BACKEND=tensorflow"
+    elif found := os.environ.get("KERAS_BACKEND"):
+        cure = "unset KERAS_BACKEND"
+    else:
+        settings = _settings()
+        found = _backend_in(settings)
+        cure = f"set KERAS_BACKEND=tensorflow, which goes before {settings}"
+    if found != NEEDED:
+        raise ExportError(f"exporting needs Keras on TensorFlow. It is set to {found!r}; {cure}")
+
+
+def _settings() -> Path:
+    """Where Keras looks for the user's settings."""
+    home = os.environ.get("KERAS_HOME")
+    return Path(home) / "keras.json" if home else Path.home() / ".keras" / "keras.json"
+
+
+def _backend_in(settings: Path) -> str:
+    try:
+        read = json.loads(settings.read_text(encoding="utf-8"))
+    except (OSError, ValueError):  # Keras takes its defaults too
+        return NEEDED
+    return str(read.get("backend", NEEDED)) if isinstance(read, dict) else NEEDED
