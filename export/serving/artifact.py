@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from export.entries import RANDOM_WEIGHTS
 from export.errors import ArtifactError
 from export.report import NAME as REPORT
 from export.report import file_sha256, read_content
@@ -17,7 +18,6 @@ from export.serving.printable import printable
 
 BATCH_SIZES = (1, 4, 8)  # of a report that states none
 LARGEST_REQUEST = (1 << 31) - 1  # bytes; protobuf's messages end there
-RANDOM = "random weights: for trying only"  # of reports before schema 2, which say only the seed
 _FORMAT = re.compile(r"[a-z][a-z0-9-]{0,63}")
 
 
@@ -103,11 +103,11 @@ def _never(check: Check) -> str:
 
 
 def _warnings(content: dict) -> tuple[str, ...]:
-    """Return the report's warnings; random weights are one, whoever wrote the report."""
+    """Return the report's warnings; random weights are one, also in reports of schema 1."""
     warnings = tuple(printable(str(warning)) for warning in content.get("warnings", ()))
     random = str(content["weights"]["source"]).startswith("seeded:")
     if random and not any(warning.startswith("random weights") for warning in warnings):
-        return (RANDOM, *warnings)
+        return (RANDOM_WEIGHTS, *warnings)
     return warnings
 
 

@@ -170,6 +170,8 @@ def _ledger(data: dict) -> Ledger:
 def _model(entry: dict) -> Model:
     versions = {int(number): _version(version) for number, version in entry["versions"].items()}
     name, stable, canary = check_name(entry["name"]), int(entry["stable"]), int(entry["canary"])
+    if min(versions, default=0) < 0 or max(versions, default=0) >= 1 << 63:
+        raise ValueError(f"{name!r} has a version that no server can number")
     if entry["server"] not in FOLDERS or not {stable, canary} <= set(versions):
         raise ValueError(f"{name!r} has a label or a server that is unknown")
     return Model(name, entry["server"], stable, canary, versions)

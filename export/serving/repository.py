@@ -18,6 +18,7 @@ from export.files import sync_folder, sync_tree
 from export.report import file_sha256
 
 STAGING = ".staging"
+LAST = (1 << 63) - 1  # TF Serving reads a version into a signed 64-bit integer
 FICLONE = 0x40049409  # linux/fs.h: make a file share another one's blocks
 
 
@@ -30,17 +31,21 @@ def versions(folder: Path) -> dict[int, Path]:
 
 
 def is_version(name: str) -> bool:
-    """Tell the name of a version, a decimal number, from anything else."""
-    return name.isascii() and name.isdigit()
+    """Tell the name of a version, a decimal number of 64 bits, from anything else."""
+    return name.isascii() and name.isdigit() and len(name) < 100 and int(name) <= LAST
 
 
 def next_version(folder: Path) -> int:
     """Return the number after the highest one taken; a gap is not filled, for newest is highest.
 
-    A file or a link takes a number too, whatever it leads to.
+    A file or a link takes a number too, whatever it leads to. Raises ExportError where there is
+    none left.
     """
     names = os.listdir(folder) if folder.is_dir() else ()  # noqa: PTH208
-    return max((int(name) for name in names if is_version(name)), default=0) + 1
+    number = max((int(name) for name in names if is_version(name)), default=0) + 1
+    if number > LAST:
+        raise ExportError(f"{folder / str(LAST)} is the last number that a version can have")
+    return number
 
 
 def refuse_links(root: Path, path: str) -> None:

@@ -69,6 +69,8 @@ def _collect(path: Path, schema: wire.Schema) -> list[memoryview]:
     def keep(_offset, content):
         found.append(content)
 
+    if not path.is_file():  # opening a pipe would wait for somebody to write into it
+        raise ArtifactError(f"{path} is no SavedModel: it is no regular file")
     try:
         with path.open("rb") as file:
             mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)

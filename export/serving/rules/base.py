@@ -9,11 +9,22 @@ import yaml
 from google.protobuf import text_format
 
 from export.errors import ArtifactError, ExportError
+from export.files import read_bounded
 from export.serving import repository, savedmodel
 from export.serving.ledger import ROOT, TF_SERVING, Ledger, Version, read_ledger
 from export.serving.protos import messages
 
 SERVER = "tensorflow/serving"
+UNREADABLE = (
+    OSError,
+    ValueError,
+    RecursionError,
+    text_format.ParseError,
+    yaml.YAMLError,
+    ArtifactError,
+)
+LARGEST = 16 << 20  # bytes of a file that people write
+MOST_ENTRIES = 100_000  # of a manifest, what is said twice by an alias counted twice
 
 
 @dataclass(frozen=True)
@@ -77,10 +88,10 @@ class Folder:
         for path in (self.path / "compose.yaml", *sorted(self.path.glob("kubernetes/**/*.yaml"))):
             name = path.relative_to(self.path).as_posix()
             try:
-                data = yaml.safe_load(path.read_text(encoding="utf-8"))
+                data = read_yaml(path)
             except FileNotFoundError:
                 continue
-            except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+            except UNREADABLE as error:
                 reason = " ".join(str(error).split())
                 self.broken.append(self.finding(name, f"is not YAML: {reason}"))
                 continue
@@ -132,10 +143,11 @@ class Folder:
         """Return the message that the text file `name` spells, or None."""
         path = self.path / name
         try:
-            return text_format.Parse(path.read_text(encoding="utf-8"), message_type())
+            text = read_bounded(path, LARGEST).decode("utf-8")
+            return text_format.Parse(text, message_type())
         except FileNotFoundError:
             return None
-        except (OSError, UnicodeDecodeError, text_format.ParseError) as error:
+        except UNREADABLE as error:
             kind = message_type.DESCRIPTOR.name
             self.broken.append(
                 self.finding(name, f"is no {kind}, so the server does not start: {error}")
@@ -154,6 +166,24 @@ class Folder:
         else:  # unset is the latest one
             loaded = tuple(versions)[-(policy.latest.num_versions or 1) :]
         return Served(entry.name, folder, loaded, versions, dict(entry.version_labels))
+
+
+def read_yaml(path: Path):
+    """Return what the YAML file `path` holds.
+
+    Raises FileNotFoundError, YAMLError, or ValueError where a few lines unfold to a great many.
+    """
+    data = yaml.safe_load(read_bounded(path, LARGEST))
+    left, waiting = MOST_ENTRIES, [data]
+    while waiting:
+        entry = waiting.pop()
+        inner = [*entry.keys(), *entry.values()] if isinstance(entry, dict) else entry
+        if isinstance(inner, list):
+            left -= 1 + len(inner)
+            waiting += inner
+        if left < 0:
+            raise ValueError(f"it unfolds to more than {MOST_ENTRIES} entries")
+    return data
 
 
 def dig(data, *keys: str):

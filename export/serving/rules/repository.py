@@ -66,7 +66,7 @@ def pending(folder: Folder) -> Iterator[Finding]:
     if folder.ledger and folder.ledger.pending:
         yield folder.finding(
             folder.ledger.pending.folder,
-            "is of a run that was killed; the next run of tools/bundle.py takes it away",
+            "is of a run that is at work, or was killed: the next one takes it away",
         )
 
 

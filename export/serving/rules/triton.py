@@ -2,11 +2,10 @@
 
 from collections.abc import Iterator
 
-from google.protobuf import text_format
-
+from export.files import read_bounded
 from export.serving import repository
 from export.serving.ledger import FOLDERS, TRITON
-from export.serving.rules.base import Finding, Folder
+from export.serving.rules.base import LARGEST, UNREADABLE, Finding, Folder
 from export.serving.triton import FILE, parse_config
 
 
@@ -18,11 +17,11 @@ def models(folder: Folder) -> Iterator[Finding]:
             continue
         path = (model / FILE).relative_to(folder.path)
         try:
-            config = parse_config((model / FILE).read_text(encoding="utf-8"))
+            config = parse_config(read_bounded(model / FILE, LARGEST).decode("utf-8"))
         except FileNotFoundError:
             yield folder.finding(path, "is missing: Triton passes the model over")
             continue
-        except (OSError, UnicodeDecodeError, text_format.ParseError) as error:
+        except UNREADABLE as error:
             yield folder.finding(path, f"is no ModelConfig, so the model does not load: {error}")
             continue
         yield from _model(folder, model, path, config)

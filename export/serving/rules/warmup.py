@@ -7,11 +7,12 @@ from pathlib import Path
 from google.protobuf import text_format
 from google.protobuf.message import DecodeError
 
+from export.files import read_bounded
 from export.serving.configs import PER_VERSION
 from export.serving.ledger import FOLDERS, TF_SERVING
 from export.serving.protos import configs, messages
 from export.serving.repository import is_version
-from export.serving.rules.base import Finding, Folder
+from export.serving.rules.base import LARGEST, UNREADABLE, Finding, Folder
 from export.serving.savedmodel import Signature, Tensor
 from export.serving.tfrecord import RecordError
 from export.serving.warmup import FILE, LIMIT, read_warmup
@@ -113,8 +114,8 @@ def _mismatch(dtype: int, shape: tuple[int, ...], wanted: Tensor) -> str:
 def _allowed(version: Path) -> list[int]:
     """The batch sizes of the version's own file; none where the rule on batching complains."""
     try:
-        text = (version / PER_VERSION).read_text(encoding="utf-8")
+        text = read_bounded(version / PER_VERSION, LARGEST).decode("utf-8")
         parameters = text_format.Parse(text, configs().BatchingParameters())
-    except (OSError, UnicodeDecodeError, text_format.ParseError):
+    except UNREADABLE:
         return []
     return sorted(parameters.allowed_batch_sizes)

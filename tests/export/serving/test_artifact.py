@@ -7,8 +7,9 @@ import os
 import pytest
 from toy_artifact import make_onnx, make_tftrt, write_report
 
+from export.entries import RANDOM_WEIGHTS
 from export.errors import ArtifactError, ExportError
-from export.serving.artifact import RANDOM, read_artifact
+from export.serving.artifact import read_artifact
 from export.serving.bundle import add
 from export.serving.ledger import read_ledger
 
@@ -132,7 +133,7 @@ def test_what_was_never_checked_goes_into_the_ledger_and_the_answer(tmp_path, de
         {"name": "engine", "status": "skipped", "note": "needs a GPU"},
     ]
     write_report(folder, format="tftrt-fp16", checks=checks, warnings=["pixels were not tried"])
-    remarks = (RANDOM, "pixels were not tried", "engine was never checked: needs a GPU")
+    remarks = (RANDOM_WEIGHTS, "pixels were not tried", "engine was never checked: needs a GPU")
     added = add(folder, deploy)
     assert (added.verdict, added.remarks) == ("verified except engine", remarks)
     (version,) = read_ledger(deploy).find("tf-serving", "toy").versions.values()

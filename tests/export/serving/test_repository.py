@@ -69,6 +69,15 @@ def test_a_link_or_a_file_takes_the_number_of_a_version(toy, deploy, tmp_path):
     assert not (tmp_path / "nowhere").exists()
 
 
+def test_numbers_that_a_server_cannot_read_are_no_versions_and_the_last_is_the_last(toy, deploy):
+    (deploy / "models" / "toy" / str(1 << 63)).mkdir(parents=True)
+    (deploy / "models" / "toy" / ("9" * 200)).mkdir()
+    assert add(toy, deploy).version == 1
+    (deploy / "models" / "toy" / str((1 << 63) - 1)).mkdir()
+    with pytest.raises(ExportError, match="the last number"):
+        add(toy, deploy)
+
+
 @pytest.mark.parametrize(
     ("old", "new"),
     [
