@@ -376,3 +376,14 @@ def test_every_package_of_ours_is_shipped():
     assert shipped == ["keras_nets*", "export*"]
     holders = {Path(name).parent for name in PRODUCT if name.startswith(("keras_nets/", "export/"))}
     assert [str(folder) for folder in holders if not (ROOT / folder / "__init__.py").exists()] == []
+
+
+@pytest.mark.parametrize("tool", TOOLS)
+def test_every_tool_ends_in_one_line_and_takes_options_by_their_whole_names(tool):
+    calls = [
+        ast.unparse(node.func)
+        for node in ast.walk(parse(PRODUCT[tool]))
+        if isinstance(node, ast.Call)
+    ]
+    assert "ending" in calls
+    assert [name for name in calls if name.endswith("ArgumentParser")] == []

@@ -21,6 +21,9 @@ import threading
 import time
 from dataclasses import dataclass
 
+from export.commandline import options
+from export.ending import ending
+
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -47,17 +50,18 @@ STOCK = (("onnx", "squeezenet1_1"), ("onnx", "darknet53"), ("tftrt-fp16", "vgg13
 
 
 def main(argv=None) -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = options.make_parser(__doc__)
     names = [job.name for job in JOBS]
-    parser.add_argument("--job", action="append", choices=names, help="all of them if absent")
+    parser.add_argument("--job", action="append", type=options.named(names, "job"), metavar="NAME",
+        help=f"{', '.join(names)}; all of them if absent")  # fmt: skip
     parser.add_argument("--stock", action="store_true", help="the stock converters as well")
     parser.add_argument("--run-stock", nargs=2, metavar=("FORMAT", "MODEL"), help=argparse.SUPPRESS)
     args = parser.parse_args(argv)
-    if args.run_stock:
-        return run_stock(*args.run_stock)
+    with ending():
+        return run_stock(*args.run_stock) if args.run_stock else _measure_all(args)
 
+
+def _measure_all(args) -> int:
     status = 0
     print("| job | wall | allowed | peak memory | allowed |")
     print("|---|--:|--:|--:|--:|")
@@ -79,13 +83,13 @@ def main(argv=None) -> int:
     return status
 
 
-def _export(models, formats, options=()) -> list[str]:
+def _export(models, formats, extra=()) -> list[str]:
     command = [str(ROOT / "tools" / "export.py")]
     for model in models:
         command += ["--model", model]
     for name in formats:
         command += ["--format", name]
-    return [*command, *options]
+    return [*command, *extra]
 
 
 def _measure(command: list[str]) -> tuple[float, int, int]:

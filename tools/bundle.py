@@ -13,9 +13,9 @@ from pathlib import Path
 if not __package__:  # as a script sys.path[0] is tools/, where a sibling hides `export`
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-import argparse
 import json
 
+from export.commandline.options import make_parser
 from export.ending import ending
 
 
@@ -32,10 +32,8 @@ def main(argv=None) -> int:
         return _promote(args) if args.promote else _add(args)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+def _parser():
+    parser = make_parser(__doc__)
     parser.add_argument("artifact", nargs="?", type=Path, help="folder that holds report.json")
     parser.add_argument("--to", type=Path, metavar="DIR", help="serving folder, made when missing")
     parser.add_argument("--name", help="what clients call the model; default: its own name")

@@ -16,9 +16,9 @@ from pathlib import Path
 if not __package__:  # as a script sys.path[0] is tools/, where a sibling hides `export`
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-import argparse
 import json
 
+from export.commandline.options import make_parser, positive
 from export.ending import ending
 
 LARGEST_SIDE = 4096  # pixels of an image; a server may claim any number
@@ -30,19 +30,17 @@ def main(argv=None) -> int:
         return _run(args)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+def _parser():
+    parser = make_parser(__doc__)
     parser.add_argument("pictures", nargs="+", type=Path, metavar="IMAGE|DIR")
     parser.add_argument("--url", required=True, help="http://HOST:8501 or grpc://HOST:8500")
     parser.add_argument("--model", required=True, help="the name that the server has for it")
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--version", type=int, help="default: the newest one loaded")
     which.add_argument("--label", help="stable or canary, instead of a version")
-    parser.add_argument("--batch", type=_positive, default=1, help="pictures in a request")
-    parser.add_argument("--concurrency", type=_positive, default=1, help="requests at a time")
-    parser.add_argument("--repeat", type=_positive, default=1, help="send everything so often")
+    parser.add_argument("--batch", type=positive, default=1, help="pictures in a request")
+    parser.add_argument("--concurrency", type=positive, default=1, help="requests at a time")
+    parser.add_argument("--repeat", type=positive, default=1, help="send the whole set N times")
     parser.add_argument("--timeout", type=float, default=30.0, help="seconds of one try")
     parser.add_argument("--retries", type=int, default=5, help="of what may succeed later")
     parser.add_argument(
@@ -64,13 +62,6 @@ def _parser() -> argparse.ArgumentParser:
     without.add_argument("--labels", type=Path, help="a text file with a class a line")
     parser.add_argument("--json", action="store_true", help="report as JSON")
     return parser
-
-
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError("must be at least 1")
-    return value
 
 
 def _run(args) -> int:

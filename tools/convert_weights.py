@@ -12,29 +12,33 @@ from pathlib import Path
 if not __package__:  # as a script sys.path[0] is tools/, where a file may hide a package
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-import argparse
 import dataclasses
 import json
 import os
 
+from export.commandline import options
 from export.ending import ending
 from keras_nets import NETS
 from keras_nets.weights import ENDINGS
 
 
 def main(argv=None) -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = options.make_parser(__doc__)
     parser.add_argument("file", help="a weights file, imagenet, or imagenet:SOURCE")
-    parser.add_argument(
-        "--model", required=True, choices=NETS, metavar="NAME", help=", ".join(NETS)
-    )
-    parser.add_argument("--to", required=True, choices=ENDINGS, help="kind of file to write")
+    add = parser.add_argument
+    add("--model", required=True, type=options.named(NETS, "network"), metavar="NAME",
+        help=", ".join(NETS))  # fmt: skip
+    add("--to", required=True, type=options.named(ENDINGS, "kind of file"), metavar="KIND",
+        help=f"kind of file to write: {', '.join(ENDINGS)}")  # fmt: skip
     parser.add_argument(
         "--out", type=Path, help="default: NAME-FLAVOUR and the kind's ending, here"
     )
-    parser.add_argument("--classes", type=int, help="of a darknet file cut before its classifier")
+    parser.add_argument(
+        "--classes",
+        type=options.whole(2),
+        metavar="N",
+        help="of a darknet file cut before its classifier",
+    )
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
     args = parser.parse_args(argv)
     with ending():

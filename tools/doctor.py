@@ -13,16 +13,14 @@ from pathlib import Path
 if not __package__:  # as a script sys.path[0] is tools/, where export.py would hide `export`
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-import argparse
 import json
 
+from export.commandline.options import make_parser
 from export.ending import ending
 
 
 def main(argv=None) -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = make_parser(__doc__)
     parser.add_argument("--make-lanes", action="store_true", help="make those that are possible")
     parser.add_argument("--json", action="store_true", help="print JSON")
     args = parser.parse_args(argv)

@@ -13,13 +13,15 @@ from pathlib import Path
 if not __package__:  # as a script sys.path[0] is tools/, where export.py would hide `export`
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-import argparse
 import json
 import os
 from collections import Counter
 from functools import partial
 
+from export.commandline import options
+from export.commandline.paths import need_file, need_folder
 from export.ending import ending
+from keras_nets.catalog import NETS
 
 LISTED = 20  # broken pictures named on standard error; the JSON has them all
 
@@ -30,45 +32,28 @@ def main(argv=None) -> int:
         return _run(args)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument(
-        "artifacts", nargs="+", type=Path, metavar="ARTIFACT", help="such as exports/vgg13/onnx"
-    )
-    parser.add_argument("--images", required=True, type=Path, metavar="DIR")
-    parser.add_argument(
-        "--labels", type=Path, metavar="FILE", help="lines 'name index' of pictures or folders"
-    )
-    parser.add_argument(
-        "--weights",
-        type=Path,
-        metavar="FILE",
-        help="of the Keras model, where they no longer lie where the report says",
-    )
-    parser.add_argument("--no-keras", action="store_true", help="leave the Keras model out")
-    parser.add_argument("--batch", type=_positive, default=16, metavar="N", help="pictures (16)")
-    parser.add_argument(
-        "--workers", type=_positive, metavar="N", help="processes that decode (half the cores)"
-    )
-    parser.add_argument(
-        "--limit", type=_positive, metavar="N", help="take N pictures, evenly spread over all"
-    )
-    parser.add_argument("--json", action="store_true", help="print JSON, not a table")
-    parser.add_argument(
-        "--resume", action="store_true", help="go on where an interrupted evaluation stopped"
-    )
-    parser.add_argument(
-        "--state", type=Path, metavar="DIR", help="where --resume looks (the user's cache)"
-    )
+def _parser():
+    parser = options.make_parser(__doc__)
+    add = parser.add_argument
+    add("artifacts", nargs="+", type=Path, metavar="ARTIFACT", help="such as exports/vgg13/onnx")
+    add("--images", required=True, type=Path, metavar="DIR")
+    add("--labels", type=Path, metavar="FILE", help="lines 'name index' of pictures or folders")
+    add("--weights", type=Path, metavar="FILE",
+        help="of the Keras model, if they have moved since the export")  # fmt: skip
+    add("--model", type=Path, metavar="FILE.keras",
+        help="the whole Keras model as it was saved, where it is none of the catalog")  # fmt: skip
+    add("--net", type=options.named(NETS, "network"), metavar="NAME",
+        help="whose preprocessing to use for a model that is none of the catalog")  # fmt: skip
+    add("--no-keras", action="store_true", help="leave the Keras model out")
+    add("--batch", type=options.positive, default=16, metavar="N", help="pictures (16)")
+    add("--workers", type=options.positive, metavar="N",
+        help="processes that decode (half the cores)")  # fmt: skip
+    add("--limit", type=options.positive, metavar="N",
+        help="take N pictures, evenly spread over all")  # fmt: skip
+    add("--json", action="store_true", help="print JSON, not a table")
+    add("--resume", action="store_true", help="go on where an interrupted evaluation stopped")
+    add("--state", type=Path, metavar="DIR", help="where --resume looks (the user's cache)")
     return parser
-
-
-def _positive(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and int(text)):
-        raise argparse.ArgumentTypeError(f"should be a whole number above 0. Received: {text!r}")
-    return int(text)
 
 
 def _run(args) -> int:
@@ -80,12 +65,14 @@ def _run(args) -> int:
     from export.evaluation.table import as_table, summary
     from keras_nets.preprocess import list_images
 
+    need_folder("--images", args.images, "a folder of pictures")
+    for option, path in (("labels", args.labels), ("weights", args.weights), ("model", args.model)):
+        if path:
+            need_file(f"--{option}", path, "a file")
     if not args.no_keras:
         require_tensorflow()
     exported = [read_exported(folder) for folder in args.artifacts]
     subjects = _subjects(exported, args)
-    if not args.images.is_dir():
-        raise ValueError(f"{str(args.images)!r} is no folder of pictures")
     images = list_images(args.images)
     examples = find_examples(args.images, images, exported[0].classes, args.labels)
     examples = examples.sample(args.limit)
@@ -138,8 +125,9 @@ def _subjects(exported: list, args) -> list:
         if not one.passed:
             print(f"{one.folder} failed its verification", file=sys.stderr)
         origins.setdefault(one.origin, []).append(one)
-    if args.weights and len(origins) > 1:
-        raise ValueError("--weights is for artifacts of one Keras model; evaluate one at a time")
+    if (args.weights or args.model) and len(origins) > 1:
+        named = "--weights" if args.weights else "--model"
+        raise ValueError(f"{named} is for artifacts of one Keras model; evaluate one at a time")
     names = Counter(f"{one.model}/{one.format}" for one in exported)
     subjects = []
     for artifacts in origins.values():
@@ -147,18 +135,19 @@ def _subjects(exported: list, args) -> list:
             name = f"{artifacts[0].model}/keras"
             if sum(origin[0] == artifacts[0].model for origin in origins) > 1:
                 name += f" of {artifacts[0].folder}"
-            subjects.append(_keras_subject(name, artifacts[0], args.weights))
+            subjects.append(_keras_subject(name, artifacts[0], args))
         for one in artifacts:
             name = f"{one.model}/{one.format}"
-            subjects.append(_artifact_subject(str(one.folder) if names[name] > 1 else name, one))
+            name = str(one.folder) if names[name] > 1 else name
+            subjects.append(_artifact_subject(name, one, args))
     return subjects
 
 
-def _artifact_subject(name: str, exported):
+def _artifact_subject(name: str, exported, args):
     from export.evaluation.exported import open_exported
     from export.evaluation.run import Subject
 
-    read, shown = _reading(exported)
+    read, shown = _reading(exported, args.net)
     return Subject(
         name,
         group=repr(exported.origin),
@@ -169,45 +158,63 @@ def _artifact_subject(name: str, exported):
     )
 
 
-def _keras_subject(name: str, exported, weights: Path | None):
+def _keras_subject(name: str, exported, args):
+    from export.errors import ArtifactError
     from export.evaluation.run import Subject
 
-    read, shown = _reading(exported)
+    if exported.model not in NETS and not args.model:
+        raise ArtifactError(
+            f"{exported.folder} is of {exported.model!r}, which the catalog does not have; name "
+            "its model, as Keras saved it, with --model FILE.keras, or leave it out with --no-keras"
+        )
+    read, shown = _reading(exported, args.net)
     return Subject(
         name,
         group=repr(exported.origin),
-        identity=f"keras {exported.origin} {weights} {shown}",
-        load=partial(load_keras, exported, weights),
+        identity=f"keras {exported.origin} {args.model or args.weights} {shown}",
+        load=partial(load_keras, exported, args.weights, args.model),
         read=read,
         published=_published(exported),
     )
 
 
-def _reading(exported):
-    """How pictures are read for this network, and that in words."""
-    from keras_nets import find_net
+def _reading(exported, net: str | None):
+    """How pictures are read for this network, or as for the one called `net`; and that in words."""
+    from export.errors import ArtifactError
     from keras_nets.preprocess import preprocess, recipe_for_image
 
-    recipe = recipe_for_image(find_net(exported.model), exported.flavour, exported.image)
+    name = net or exported.model
+    if name not in NETS:
+        raise ArtifactError(
+            f"{exported.folder} is of {exported.model!r}, which the catalog does not have, so its "
+            "preprocessing is not known; name a network that preprocesses alike with --net: "
+            f"{', '.join(NETS)}"
+        )
+    flavours = NETS[name].flavours
+    flavour = exported.flavour if exported.flavour in flavours else flavours[0]
+    recipe = recipe_for_image(NETS[name], flavour, exported.image)
     return partial(preprocess, recipe=recipe), repr(recipe)
 
 
 def _published(exported) -> tuple[float, float] | None:
     """What PaddleClas' page prints, where the weights could have it."""
-    from keras_nets import find_net
-
-    net = find_net(exported.model)
+    if exported.model not in NETS:
+        return None
     if exported.classes != 1000 or exported.weights.startswith("seeded:"):
         return None
-    return net.page.top1, net.page.top5
+    page = NETS[exported.model].page
+    return page.top1, page.top5
 
 
-def load_keras(exported, weights: Path | None):
-    """Build the Keras model behind an artifact. Called in a process of its own."""
+def load_keras(exported, weights: Path | None, saved: Path | None = None):
+    """Build the Keras model behind an artifact, or load it as it was saved.
+
+    Called in a process of its own.
+    """
     from export.errors import ArtifactError
 
     seeded = weights is None and exported.weights.startswith("seeded:")
-    source = str(weights or exported.weights)
+    source = str(saved or weights or exported.weights)
     if not seeded and not Path(source).exists():
         raise ArtifactError(
             f"{source} is not there; say with --weights where the file lies, or leave the Keras "
@@ -216,23 +223,29 @@ def load_keras(exported, weights: Path | None):
 
     from export.evaluation.predictor import Running  # TensorFlow loads below this line
     from export.reference import canonical_sha256
-    from keras_nets import find_net
-    from keras_nets.prepare import prepare
 
-    model = prepare(
-        find_net(exported.model),
-        None if seeded else source,
-        seed=int(source.removeprefix("seeded:")) if seeded else 0,
-        classes=exported.classes,
-        image=exported.image,
-        flavour=exported.flavour,
-    ).model
+    model = _build(exported, None if seeded else source, saved)
     if canonical_sha256(model) != exported.weights_sha256:
         raise ArtifactError(
             f"{source} holds other weights than {exported.folder} was exported from; give the "
             "right file with --weights, or leave the Keras model out with --no-keras"
         )
     return Running(model.predict_on_batch, "Keras on TensorFlow")
+
+
+def _build(exported, weights: str | None, saved: Path | None):
+    from keras_nets.prepare import load_saved, prepare
+
+    if saved:
+        return load_saved(saved)
+    return prepare(
+        NETS[exported.model],
+        weights,
+        seed=0 if weights else int(exported.weights.removeprefix("seeded:")),
+        classes=exported.classes,
+        image=exported.image,
+        flavour=exported.flavour,
+    ).model
 
 
 if __name__ == "__main__":

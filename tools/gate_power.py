@@ -15,13 +15,16 @@ from pathlib import Path
 if not __package__:  # as a script sys.path[0] is tools/, where export.py would hide `export`
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-import argparse
+import argparse  # for what is not shown in --help
 import json
 import shutil
 import subprocess
 import tempfile
 import time
 
+from export.commandline import options
+from export.ending import ending
+from export.errors import ExportError
 from export.tensorflow_settings import settle
 from keras_nets.catalog import NETS, find_net
 
@@ -33,34 +36,42 @@ ORDER = ("power", "peers", "seeds")  # of the steps: the longest last
 
 
 def main(argv=None) -> int:
-    parser = _parser()
-    args = parser.parse_args(argv)
+    argv = sys.argv[1:] if argv is None else argv
+    args = _parser().parse_args(argv)
+    args.format = args.format or list(FORMATS)
     settle()
-    if args.step:  # a child of ours: one step of one network
-        STEPS[args.step](args, args.model[0])
-        return 0
-    args.deadline = time.time() + 60 * args.minutes
+    with ending(interrupted="stopped; what is done is kept, and the next run goes on from there"):
+        if args.step:  # a child of ours: one step of one network
+            STEPS[args.step](args, args.model[0])
+            return 0
+        return _study(args, argv)
+
+
+def _study(args, argv: list[str]) -> int:
+    deadline = time.time() + 60 * args.minutes
     args.work.mkdir(parents=True, exist_ok=True)
     for step in ORDER:
         for model in args.model or NETS:
-            if time.time() < args.deadline and _in_a_child(args, step, model):
-                parser.exit(2, f"error: {step} of {model} did not end well; see above\n")
+            if time.time() < deadline and _in_a_child(argv, deadline, step, model):
+                raise ExportError(f"{step} of {model} did not end well; see above")
     from export.study.page import write
 
     write(args.work, args.doc, tuple(NETS))
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+def _parser():
+    parser = options.make_parser(__doc__)
     add = parser.add_argument
-    add("--model", action="append", choices=NETS, metavar="NAME", help="all if absent")
-    add("--format", action="append", choices=FORMATS, help="all if absent")
-    add("--seeds", type=int, default=50, help="exports with other weights, of each network (50)")
+    add("--model", action="append", type=options.named(NETS, "network"), metavar="NAME",
+        help="all if absent")  # fmt: skip
+    add("--format", action="append", type=options.named(FORMATS, "format"), metavar="NAME",
+        help=f"{', '.join(FORMATS)}; all if absent")  # fmt: skip
+    add("--seeds", type=options.whole(0), default=50, metavar="N",
+        help="exports with other weights, of each network (50)")  # fmt: skip
     add("--minutes", type=float, default=1e6, help="after which no further step begins")
-    add("--image-size", type=int, help="pixels a side; the network's own if absent")
+    add("--image-size", type=options.whole(1, options.SIDE), metavar="N",
+        help="pixels a side; the network's own if absent")  # fmt: skip
     add("--work", type=Path, default=WORK, help="what is done (docs/gate_power)")
     add("--doc", type=Path, default=ROOT / "docs" / "gate_power.md", help="(docs/gate_power.md)")
     add("--step", choices=ORDER, help=argparse.SUPPRESS)
@@ -68,14 +79,10 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _in_a_child(args, step: str, model: str) -> int:
+def _in_a_child(argv: list[str], deadline: float, step: str, model: str) -> int:
     """The exit status of one step of one network, in a process that ends with its memory."""
-    command = [sys.executable, str(Path(__file__).resolve()), "--step", step, "--model", model]
-    command += ["--seeds", str(args.seeds), "--work", str(args.work)]
-    command += ["--deadline", str(args.deadline)]
-    command += ["--image-size", str(args.image_size)] if args.image_size else []
-    for format in args.format or FORMATS:
-        command += ["--format", format]
+    command = [sys.executable, str(Path(__file__).resolve()), *options.without_models(argv)]
+    command += ["--step", step, "--model", model, "--deadline", str(deadline)]
     print(f"{step} of {model}", file=sys.stderr, flush=True)
     return subprocess.run(command, check=False).returncode
 

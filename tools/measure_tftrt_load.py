@@ -14,17 +14,15 @@ from pathlib import Path
 if not __package__:  # as a script sys.path[0] is tools/, where export.py would hide `export`
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-import argparse
 import json
 import tempfile
 
+from export.commandline.options import make_parser
 from export.ending import ending
 
 
 def main(argv=None) -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = make_parser(__doc__)
     parser.add_argument("artifacts", nargs="+", type=Path, metavar="DIR")
     args = parser.parse_args(argv)
     with ending():

@@ -14,16 +14,14 @@ from pathlib import Path
 if not __package__:  # as a script sys.path[0] is tools/, where export.py would hide `export`
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-import argparse
 
+from export.commandline.options import make_parser
 from export.ending import ending
 from export.errors import ArtifactError
 
 
 def main(argv=None) -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = make_parser(__doc__)
     add = parser.add_argument
     add("folders", nargs="+", type=Path, metavar="DIR", help="that hold report.json, at any depth")
     add("--out", type=Path, metavar="FILE", help="(index.html in the first DIR)")

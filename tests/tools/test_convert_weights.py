@@ -71,8 +71,14 @@ def test_without_json_a_line_is_printed_for_each_tensor(tmp_path, capsys, source
     [
         (("absent", "--model", "vgg11", "--to", "npz"), "no weights file at 'absent'"),
         (("SOURCE", "--model", "vgg11", "--to", "npz"), "no file of vgg11"),
-        (("SOURCE", "--model", "vgg12", "--to", "npz"), "invalid choice: 'vgg12'"),
-        (("SOURCE", "--model", "squeezenet1_1", "--to", "onnx"), "invalid choice: 'onnx'"),
+        (
+            ("SOURCE", "--model", "vgg12", "--to", "npz"),
+            "no network is called 'vgg12'; did you mean",
+        ),
+        (
+            ("SOURCE", "--model", "squeezenet1_1", "--to", "onnx"),
+            "no kind of file is called 'onnx'",
+        ),
         (
             ("SOURCE", "--model", "squeezenet1_1", "--to", "npz", "--classes", "5"),
             "has 1000 classes where 5 are asked for",

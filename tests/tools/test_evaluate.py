@@ -153,11 +153,11 @@ def test_what_cannot_be_evaluated_is_one_line_and_status_2(run, exported, pictur
     )
     for arguments, message in (
         ((empty, "--images", pictures), "no report.json"),
-        ((exported, "--images", tmp_path / "nowhere"), "is no folder of pictures"),
+        ((exported, "--images", tmp_path / "nowhere"), "is not there; name a folder of pictures"),
         ((exported, "--images", empty), "no picture below"),
         ((exported, narrow, "--images", pictures), "different class counts"),
         ((narrow, "--images", pictures), "takes images 48x64x3; pictures are cropped square"),
-        ((exported, "--images", pictures, "--labels", empty / "a"), "cannot read labels from"),
+        ((exported, "--images", pictures, "--labels", empty / "a"), "a is not there; name a file"),
         ((exported, "--images", pictures / "0"), "lies in no class's folder"),
     ):
         status, out, err = run(*arguments)
@@ -169,7 +169,7 @@ def test_numbers_are_checked_and_an_interruption_says_how_to_go_on(
     run, exported, pictures, monkeypatch
 ):
     status, _, err = run(exported, "--images", pictures, "--batch", "0")
-    assert status == 2 and "should be a whole number above 0. Received: '0'" in err
+    assert status == 2 and "should be a whole number from 1 up. Received: '0'" in err
 
     def interrupted(_):
         raise KeyboardInterrupt
@@ -185,3 +185,24 @@ def test_help_works_from_anywhere_and_loads_nothing_heavy():
     assert ran.returncode == 0 and "--images DIR" in ran.stdout
     loaded = {line.rpartition("|")[2].strip() for line in ran.stderr.splitlines()}
     assert "argparse" in loaded and not loaded & {"numpy", "PIL", "keras", "tensorflow"}
+
+
+def test_a_model_outside_the_catalog_has_a_way_to_be_measured(
+    run, export_toy, toy, pictures, tmp_path
+):
+    from export.evaluation.exported import read_exported
+
+    artifact = export_toy("plain", "onnx").folder
+    asked = (artifact, "--images", pictures)
+    status, _, err = run(*asked)
+    assert status == 2 and "name its model, as Keras saved it, with --model" in err
+    status, _, err = run(*asked, "--no-keras")
+    assert status == 2 and "name a network that preprocesses alike with --net: alexnet," in err
+    status, _, err = run(*asked, "--no-keras", "--net", "VGG13")
+    assert status == 2 and "past the last of 5 classes" in err
+
+    saved = tmp_path / "plain.keras"
+    toy("plain").save(saved)
+    exported = read_exported(Path(artifact))
+    images = np.zeros((1, 32, 32, 3), np.float32)
+    assert evaluate.load_keras(exported, None, saved).predict(images).shape == (1, 5)
