@@ -16,5 +16,10 @@ def params(trial: Trial) -> Check:
     ]
     note = f"total {own.total:,}, page's convention {own.page:,}, after {expected.source}"
     return verdict(
-        "params", not wrong, own.trainable, expected.trainable, "", "; ".join(wrong) or note
+        "params",
+        not wrong,
+        own.trainable,
+        expected.trainable,
+        "parameters",
+        "; ".join(wrong) or note,
     )

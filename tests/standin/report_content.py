@@ -31,7 +31,7 @@ def content(model="vgg13", format="onnx", *, parity=3.8e-6, passed=True, size=53
     """A report whose parity measured `parity`; `passed` false fails that check."""
     command = ("python", "tools/export.py", "--model", model, "--format", format)
     checks = (
-        verdict("params", True, 133_047_848, 133_047_848, "", "total 133,047,848"),
+        verdict("params", True, 133_047_848, 133_047_848, "parameters", "total 133,047,848"),
         verdict("weights", True, 0, 0, "tensors", "26 tensors, each found once by its hash"),
         verdict("contract", True, 0, 0, "differences", "ran in batches of 1, 3, 4"),
         _parity(parity, passed),
