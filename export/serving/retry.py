@@ -45,12 +45,16 @@ class Backoff:
             )
 
     def delay(self, attempt: int, chance: float) -> float:
-        """Seconds before retry number `attempt` (from 0), for a `chance` in 0..1.
+        """Seconds before retry number `attempt` (from 0): a share, `chance`, of a doubling limit.
 
-        Anything from nothing to a limit that doubles: clients that failed together must not come
-        back together.
+        It is left to chance because clients that failed together must not come back together.
         """
         return chance * min(self.longest, self.first * 2 ** min(attempt, 60))
+
+
+def _half_or_more() -> float:
+    """A share of at least half, so that so many retries last at least half of their longest."""
+    return random.uniform(0.5, 1.0)
 
 
 def retrying(
@@ -59,7 +63,7 @@ def retrying(
     deadline: Deadline | None = None,
     *,
     sleep=time.sleep,
-    chance=random.random,
+    chance=_half_or_more,
 ):
     """Return `call()`, called again after each ServerError that is retryable.
 
