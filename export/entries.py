@@ -8,7 +8,7 @@ from export.formats.base import Written
 from export.manifest import structure
 from export.reference import Reference
 from export.report import describe_artifact
-from export.results import Check, Status
+from export.results import NOT_ASKED, Check, Status
 
 RANDOM_WEIGHTS = "random weights: for trying only"
 
@@ -47,6 +47,8 @@ def warnings_of(source: str, reference: Reference, checks: Iterable[Check]) -> t
     found += [
         f"weights not compared: {check.note}"
         for check in checks
-        if check.name == "weights" and check.status is Status.SKIPPED
+        if check.name == "weights"
+        and check.status is Status.SKIPPED
+        and check.details.get("reason") != NOT_ASKED
     ]
     return tuple(dict.fromkeys(found))

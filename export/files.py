@@ -9,6 +9,7 @@ import os
 import stat
 import tempfile
 from pathlib import Path
+from typing import BinaryIO
 
 from export.errors import ArtifactError
 
@@ -75,13 +76,19 @@ def read_bounded(path: Path, largest: int) -> bytes:
     Raises ArtifactError for what is no regular file, such as a pipe, which would never end, or is
     larger, and FileNotFoundError where there is nothing.
     """
-    # Without O_NONBLOCK, opening a pipe waits for somebody to write into it.
-    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    with os.fdopen(handle, "rb") as file:
-        found = os.fstat(file.fileno())
-        if not stat.S_ISREG(found.st_mode):
-            raise ArtifactError(f"{path} is no regular file")
+    with open_regular(path) as file:
         data = file.read(largest + 1)  # its size may be wrong, as in /proc
     if len(data) > largest:
         raise ArtifactError(f"{path} is larger than {largest >> 20} MiB")
     return data
+
+
+def open_regular(path: Path) -> BinaryIO:
+    """Open a regular file for reading; ArtifactError, at once, for a pipe or the like."""
+    # Without O_NONBLOCK, opening a pipe waits for somebody to write into it.
+    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    file = os.fdopen(handle, "rb")
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        file.close()
+        raise ArtifactError(f"{path} is no regular file")
+    return file

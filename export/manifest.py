@@ -4,12 +4,16 @@ Files are told by their hashes, the graph by that of its structure, the weights 
 of the model, and the environment by versions. Other versions are told and fail nothing.
 """
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from export.checks.base import verdict
+from export.errors import ArtifactError
 from export.formats import find_format
-from export.report import describe_artifact, environment
+from export.report import artifact_entries, environment, file_sha256
 from export.results import Check, Report
+
+SPARE = 64 << 20  # bytes by which a file may exceed what the report says and still be read
 
 
 def structure(checks: tuple[Check, ...]) -> str:
@@ -18,30 +22,75 @@ def structure(checks: tuple[Check, ...]) -> str:
     return next(found, "")
 
 
-def hashes(folder: Path, told: Report, weights: str, checks: tuple[Check, ...]) -> Check:
+@dataclass(frozen=True)
+class Comparison:
+    """The files of an artifact held against its report; nothing of them was run."""
+
+    changed: dict[str, str]  # what is other than reported, by path
+    count: int  # of the files that lie there
+    wrong_total: str  # what is wrong with the bytes in all, where the files are right
+
+    @property
+    def same(self) -> bool:
+        return not self.changed and not self.wrong_total
+
+
+def compare_files(folder: Path, told: Report) -> Comparison:
+    """Hold the files in `folder` against what its report `told` when they were written."""
+    sizes, strange = artifact_entries(folder)
+    then, total = told.artifact["files"], told.artifact["bytes"]
+    changed = {}
+    for name in sorted(sizes.keys() | then.keys()):
+        if name not in then:
+            changed[name] = "is not in the report"
+        elif name not in sizes:
+            changed[name] = strange.get(name, "is gone")
+        elif why := _change(folder / name, sizes[name], then[name], total):
+            changed[name] = why
+    changed |= strange
+    found = sum(sizes.values())
+    wrong = "" if changed or found == total else f"the report says {total} bytes of {found}"
+    return Comparison(changed, len(sizes), wrong)
+
+
+def _change(path: Path, size: int, sha256: str, total: int) -> str:
+    """How the file at `path` differs from its hash; one that cannot be it is not read."""
+    try:
+        return "" if size <= 2 * total + SPARE and file_sha256(path) == sha256 else "has changed"
+    except (OSError, ArtifactError) as error:
+        return f"cannot be read: {error}"
+
+
+def hashes(
+    folder: Path,
+    told: Report,
+    weights: str,
+    checks: tuple[Check, ...],
+    compared: Comparison | None = None,
+) -> Check:
     """Compare the artifact in `folder` with what its report `told` when it was written.
 
-    `weights` is the canonical hash of the model's weights now, `checks` were made now.
+    `weights` is the canonical hash of the model's weights now. `checks` were made now; there are
+    none where the files, `compared` already, are others, for then nothing is opened.
     """
-    found, then = describe_artifact(folder), told.artifact["files"]
-    now = found["files"]
-    changed = sorted(name for name in now.keys() | then.keys() if now.get(name) != then.get(name))
-    files = {name: _change(name, now, then) for name in changed}
-    wrong = [f"{name} {what}" for name, what in files.items()]
-    if not changed and told.artifact["bytes"] != found["bytes"]:
-        wrong.append(f"the report says {told.artifact['bytes']} bytes of {found['bytes']}")
+    compared = compared or compare_files(folder, told)
+    wrong = [f"{name} {what}" for name, what in compared.changed.items()]
+    wrong += [compared.wrong_total] if compared.wrong_total else []
     if told.weights["sha256"] != weights:
         wrong.append("the model's weights are not those of the report")
     graph = _graph(told, checks)
-    notes = [f"the graph is {graph}"] if changed and graph else []
-    notes += wrong or [f"{len(now)} files as when they were written"]
-    if not changed and graph == "another":  # a later toolkit may hash otherwise
+    notes = [f"the graph is {graph}"] if compared.changed and graph else []
+    if not compared.same and not checks:
+        notes.append("not opened without --ignore-hash")
+    count = compared.count
+    notes += wrong or [f"{count} file{'' if count == 1 else 's'} as when they were written"]
+    if not compared.changed and graph == "another":  # a later toolkit may hash otherwise
         notes.append("the graph's hash is another than the report says")
     versions = _versions(told.environment, environment(find_format(told.format).lane))
     if versions:
         pairs = (f"{name} {now} for {then}" for name, (then, now) in versions.items())
         notes.append(f"verified with {', '.join(pairs)}")
-    details = {"files": files, "graph": graph, "versions": versions}
+    details = {"files": compared.changed, "graph": graph, "versions": versions}
     details = {key: value for key, value in details.items() if value}
     return verdict("hashes", not wrong, len(wrong), 0, "differences", "; ".join(notes), details)
 
@@ -55,9 +104,3 @@ def _versions(then: dict, now: dict) -> dict[str, list[str]]:
     """What is of another version than when the artifact was written: then and now."""
     pairs = {key: [then.get(key, "none"), now.get(key, "none")] for key in {**then, **now}}
     return {key: pair for key, pair in pairs.items() if pair[0] != pair[1]}
-
-
-def _change(name: str, now: dict, then: dict) -> str:
-    if name not in then:
-        return "is not in the report"
-    return "has changed" if name in now else "is gone"

@@ -33,6 +33,8 @@ class Observation:
     ran: str = ""
     error: str = ""  # why the artifact did not open or run
     classify: dict | None = None  # see export/signatures/observed.py
+    failed: str = ""  # the step that ended with `error`: open, weights, run or classify
+    again: dict | None = None  # see `_look_again`
 
 
 def in_this_process(_module: str, job: dict, _scratch: Path) -> None:
@@ -71,6 +73,8 @@ def observe(
         told["ran"],
         told["error"],
         told["classify"],
+        told["failed"],
+        told["again"],
     )
 
 
@@ -79,23 +83,54 @@ def _tensor(entry: dict) -> Tensor:
 
 
 def main(job: dict) -> None:
-    images = np.load(job["images"])
     told = {"inputs": [], "outputs": [], "weights": [], "graph": {}, "ran": "", "error": ""}
-    told["classify"] = None
-    logits = np.zeros((0, 0), np.float32)
+    told |= {"classify": None, "failed": "", "again": None}
+    arrays = {"logits": np.zeros((0, 0), np.float32)}
     try:
-        opened = FORMATS[job["format"]].open(Path(job["folder"]))
-        told["inputs"] = [asdict(tensor) for tensor in opened.inputs]
-        told["outputs"] = [asdict(tensor) for tensor in opened.outputs]
-        told["graph"], told["ran"] = opened.graph, opened.ran
-        told["weights"] = [asdict(found) for found in opened.weights()]
-        logits = np.asarray(in_batches(images, opened.predict), np.float32)
-        told["classify"] = observe_classify(opened, Path(job["folder"], "1"))
+        _look(job, told, arrays)
     except ExportError as error:
         told["error"] = str(error)
     except Exception as error:  # runtimes raise what they like; an artifact that does not run fails
-        told["error"] = f"{type(error).__name__}: {error}".splitlines()[0]
-    np.savez(job["result"], told=json.dumps(told), logits=logits)
+        told["error"] = _line(error)
+    if not told["error"]:
+        told["failed"] = ""
+    np.savez(job["result"], told=json.dumps(told), **arrays)
+
+
+def _look(job: dict, told: dict, arrays: dict) -> None:
+    """Fill `told` and `arrays` step by step; `failed` is the step that is being made."""
+    images, folder = np.load(job["images"]), Path(job["folder"])
+    told["failed"] = "open"
+    opened = FORMATS[job["format"]].open(folder)
+    told["inputs"] = [asdict(tensor) for tensor in opened.inputs]
+    told["outputs"] = [asdict(tensor) for tensor in opened.outputs]
+    told["graph"], told["ran"] = opened.graph, opened.ran
+    told["failed"] = "weights"
+    told["weights"] = [asdict(found) for found in opened.weights()]
+    told["failed"] = "run"
+    arrays["logits"] = np.asarray(in_batches(images, opened.predict), np.float32)
+    told["failed"] = "classify"
+    told["classify"] = observe_classify(opened, folder / "1")
+    if opened.again is not None:
+        told["again"] = _look_again(opened, folder / "1", images, arrays["logits"])
+
+
+def _look_again(opened, version: Path, images: np.ndarray, logits: np.ndarray) -> dict:
+    """The same artifact loaded in another way: how far its logits are off, and its `classify`.
+
+    `worst` is in standard deviations of `logits`; `error` says why it did not run.
+    """
+    try:
+        loaded = opened.again()
+        other = np.asarray(in_batches(images, loaded.predict), np.float32)
+        worst = float(np.abs(other - logits).max()) / (float(logits.std()) or 1.0)
+        return {"worst": worst, "classify": observe_classify(loaded, version), "error": ""}
+    except Exception as error:  # as above
+        return {"worst": None, "classify": None, "error": _line(error)}
+
+
+def _line(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}".splitlines()[0]
 
 
 if __name__ == "__main__":

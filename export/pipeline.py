@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from export.arguments import in_order, need_model
-from export.checks import Expected
+from export.checks import Expected, ask_nothing
 from export.cost import Meter
 from export.entries import artifact_entry, options_entry, warnings_of, weights_entry
 from export.errors import ArtifactError, ExportError, MissingPackage
@@ -22,7 +22,7 @@ from export.formats.base import Written
 from export.gate.examine import Wish, examine
 from export.html.page import write_page
 from export.lanes import make as make_lane
-from export.manifest import hashes
+from export.manifest import compare_files, hashes
 from export.place import FAILED, Place, check_goals, check_replaceable, check_space, staged
 from export.probes import inputs
 from export.process import give_memory_back
@@ -288,21 +288,12 @@ def judge_again(
     format, folder = find_format(told.format), Path(told.folder)
     give_memory_back()
     progress(format.name, "verifying")
-    sizes = tuple(told.options.get("batch_sizes", Options.batch_sizes))
-    with tempfile.TemporaryDirectory(prefix="keras-nets-") as scratch:
-        checks = examine(
-            format,
-            folder,
-            Path(scratch),
-            reference,
-            expected,
-            sizes,
-            looked.stock,
-            wish,
-            progress,
-        )
-    if compare_hashes:
-        checks = (hashes(folder, told, reference.sha256, checks), *checks)
+    compared = compare_files(folder, told) if compare_hashes else None
+    opens = compared is None or compared.same  # else nothing that was changed is even opened
+    checks = _examine_again(looked, format, expected, wish, progress) if opens else ()
+    if compared:
+        first = hashes(folder, told, reference.sha256, checks, compared)
+        checks = (first, *(checks or ask_nothing(format, "the files are not those of the report")))
     checks = require(checks, wish.require if wish else ())
     progress(format.name, DONE)
     cost = looked.meter.read()
@@ -314,6 +305,13 @@ def judge_again(
         cost=cost,
         environment=environment(format.lane),
     )
+
+
+def _examine_again(looked: Looked, format: Format, expected, wish, progress) -> tuple[Check, ...]:
+    sizes = tuple(looked.told.options.get("batch_sizes", Options.batch_sizes))
+    asked = (looked.reference, expected, sizes, looked.stock, wish, progress)
+    with tempfile.TemporaryDirectory(prefix="keras-nets-") as scratch:
+        return examine(format, Path(looked.told.folder), Path(scratch), *asked)
 
 
 def _draw(report: Report, folder: Path, progress: Progress) -> None:

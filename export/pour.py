@@ -158,6 +158,8 @@ def drain(path: Path, schema: Schema) -> Drained:
 
     def note(offset, content):
         if len(content) < SMALLEST_DRAINED:
+            if content[: len(MARK)] == MARK:  # it would be read as the weight behind that mark
+                raise WireError(f"a stand-in at byte {offset} was never filled")
             return None
         spans.append((offset, len(content)))
         return mark(len(spans) - 1)

@@ -5,6 +5,7 @@ import json
 import math
 import os
 import platform
+import stat
 from collections.abc import Iterable
 from dataclasses import asdict, replace
 from datetime import datetime, timezone
@@ -12,7 +13,7 @@ from importlib import metadata
 from pathlib import Path
 
 from export.errors import ArtifactError
-from export.files import read_bounded, write_whole
+from export.files import open_regular, read_bounded, write_whole
 from export.lanes import LANES
 from export.results import Check, Cost, Report, Status
 
@@ -20,6 +21,8 @@ SCHEMA = 2  # of what is written
 READS = (1, 2)  # schema 1 has neither `verdict`, `warnings` nor `created`
 NAME = "report.json"
 PAGE = "report.html"
+EMPTY = ("1/assets/",)  # TensorFlow makes it, and older versions of this toolkit left it
+KINDS_OF_FILES = {stat.S_IFLNK: "link", stat.S_IFIFO: "pipe", stat.S_IFSOCK: "socket"}
 CHUNK = 1 << 20
 LARGEST = 32 << 20  # bytes of a report.json; ours have some tens of thousands
 LONGEST = 200  # characters of a name of a model or a format
@@ -178,25 +181,48 @@ def from_dict(content: dict) -> Report:
     )
 
 
+def artifact_entries(folder: Path) -> tuple[dict[str, int], dict[str, str]]:
+    """What lies in `folder` beside its report, by paths with slashes; no link is followed.
+
+    Returns the size of every regular file, and what is wrong with whatever is neither such a file
+    nor a folder that leads to one.
+    """
+    files, strange, todo = {}, {}, [""]
+    while todo:
+        below = todo.pop()
+        try:
+            entries = sorted(os.scandir(folder / below), key=lambda entry: entry.name)
+        except OSError as error:
+            strange[below or "."] = f"cannot be read: {error.strerror}"
+            continue
+        if not entries and below and below not in EMPTY:
+            strange[below] = "is an empty folder"
+        for entry in entries:
+            path, found = f"{below}{entry.name}", entry.stat(follow_symlinks=False)
+            if stat.S_ISDIR(found.st_mode):
+                todo.append(f"{path}/")
+            elif not stat.S_ISREG(found.st_mode):
+                strange[path] = f"is a {KINDS_OF_FILES.get(stat.S_IFMT(found.st_mode), 'device')}"
+            elif path not in (NAME, PAGE):
+                files[path] = found.st_size
+    return files, strange
+
+
 def artifact_files(folder: Path) -> dict[str, str]:
     """sha256 of every file of the artifact in `folder`, by its path with slashes."""
-    own = (folder / NAME, folder / PAGE)
-    return {
-        path.relative_to(folder).as_posix(): file_sha256(path)
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and path not in own
-    }
+    return {name: file_sha256(folder / name) for name in sorted(artifact_entries(folder)[0])}
 
 
 def describe_artifact(folder: Path) -> dict:
     """The `artifact` entry of a report: bytes in all, and the hash of every file."""
-    files = artifact_files(folder)
-    return {"bytes": sum((folder / name).stat().st_size for name in files), "files": files}
+    sizes, _ = artifact_entries(folder)
+    return {"bytes": sum(sizes.values()), "files": artifact_files(folder)}
 
 
 def file_sha256(path: Path) -> str:
+    """sha256 of a regular file; ArtifactError for what is none, such as a pipe, at once."""
     sha = hashlib.sha256()
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         while chunk := file.read(CHUNK):
             sha.update(chunk)
     return sha.hexdigest()

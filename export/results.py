@@ -11,6 +11,9 @@ class Status(str, Enum):
     SKIPPED = "skipped"  # and the note says why
 
 
+NOT_ASKED = "not-asked"  # the reason of a check that another's failure left without a question
+
+
 @dataclass(frozen=True)
 class Check:
     """One measurement against one bound, both in `unit`."""

@@ -3,16 +3,23 @@
 import numpy as np
 
 from export.checks.base import Trial, verdict
+from export.checks.bounds import REORDERED, bound
 from export.formats.base import Tensor
 from export.probes import BATCHES
 from export.results import Check
 
+NOTHING_WRONG = {"worst": 0.0, "wrong": 0, "error": ""}
 SAME = 1e-4  # probability; the same network on the same pixels, in other batches
 
 
 def contract(trial: Trial) -> Check:
-    """Compare names, types and shapes, and see that batches of 1 and of 3 ran."""
+    """Compare names, types and shapes, and see that batches of 1 and of 3 ran.
+
+    An artifact that can be loaded in two ways must be the same network in both.
+    """
     seen, reference = trial.observation, trial.reference
+    if seen.failed == "open":
+        return verdict("contract", False, None, None, note=seen.error)
     wrong = _differences("input", seen.inputs, "image", reference.image)
     wrong += _differences("output", seen.outputs, "logits", (reference.classes,))
     expected = (len(reference.images), reference.classes)
@@ -25,6 +32,7 @@ def contract(trial: Trial) -> Check:
             "the model gives probabilities instead of logits; take the softmax off its last layer"
         )
     wrong += _classify(seen.classify) if seen.classify else []
+    wrong += _again(trial) if seen.again else []
     note = "; ".join(wrong) or f"ran in batches of {', '.join(map(str, BATCHES))}: {seen.ran}"
     note += "; classify agrees with logits" if seen.classify and not wrong else ""
     return verdict("contract", not wrong, len(wrong), 0, "differences", note)
@@ -46,6 +54,23 @@ def _classify(seen: dict) -> list[str]:
         wrong.append(f"classify's probabilities are off by {seen['worst']:.2g}")
     if seen["wrong"]:
         wrong.append(f"classify names {seen['wrong']} classes wrongly")
+    return wrong
+
+
+def _again(trial: Trial) -> list[str]:
+    """What is wrong with the artifact as Python loads it, held against what a server loads."""
+    seen, rule = trial.observation.again, (trial.reference.noise, REORDERED)
+    if seen["error"]:
+        return [f"a server loads it and Python does not: {seen['error']}"]
+    wrong = []
+    if not seen["worst"] <= bound(*rule, trial.format.tolerance).allowed:  # NaN is wrong too
+        wrong.append(
+            f"what Python loads gives logits that are off by {seen['worst']:.2g} std from what a "
+            "server loads"
+        )
+    if bool(seen["classify"]) != bool(trial.observation.classify):
+        wrong.append("only one of Python and a server loads classify")
+    wrong += [f"as Python loads it, {w}" for w in _classify(seen["classify"] or NOTHING_WRONG)]
     return wrong
 
 

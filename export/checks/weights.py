@@ -11,7 +11,8 @@ SHOWN = 3
 
 def weights(trial: Trial) -> Check:
     """Match tensors by the sha256 of their values, in the layout that Keras keeps them in."""
-    if trial.observation.error and not trial.observation.weights:
+    unread = trial.observation.failed == "weights"
+    if unread or (trial.observation.error and not trial.observation.weights):
         why = f"could not be read: {trial.observation.error}"
         count = len(trial.reference.weights)
         return verdict("weights", False, count, 0, "tensors", why)

@@ -32,11 +32,20 @@ class Found:
 
 
 @dataclass(frozen=True)
+class Loaded:
+    """What one way of loading an artifact runs."""
+
+    predict: Predict
+    classify: Callable[[list[bytes]], dict] | None  # encoded pictures -> its outputs
+
+
+@dataclass(frozen=True, kw_only=True)
 class Opened:
     """An artifact on disk, ready to be looked at and run.
 
     `weights` reads the artifact itself, one weight at a time. `graph` holds facts for the check of
-    the same name. `ran` says in words what `predict` runs.
+    the same name. `ran` says in words what `predict` runs. `again` loads the artifact in
+    another way, which must give the same; what was opened cannot run any more then.
     """
 
     inputs: tuple[Tensor, ...]
@@ -45,7 +54,8 @@ class Opened:
     predict: Predict
     graph: dict = field(default_factory=dict)
     ran: str = ""
-    classify: Callable[[list[bytes]], dict] | None = None  # encoded pictures -> its outputs
+    classify: Callable[[list[bytes]], dict] | None = None  # as in Loaded
+    again: Callable[[], Loaded] | None = None
 
 
 @dataclass(frozen=True)

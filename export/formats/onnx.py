@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from export.errors import ArtifactError, PourError
+from export.errors import PourError
 from export.formats.base import Opened, Written
 from export.formats.onnx_reading import DATA, MODEL, SCHEMA, open_onnx
 from export.formats.stock import pour_or_stock
@@ -58,10 +58,7 @@ class Onnx:
         path.write_bytes(_finish(model, [], skeleton).SerializeToString(deterministic=True))
 
     def open(self, folder: Path) -> Opened:
-        path = folder / MODEL
-        if not path.is_file():
-            raise ArtifactError(f"{folder} has no {MODEL}; export it again")
-        return open_onnx(path)
+        return open_onnx(folder)
 
     def convert(self, skeleton):
         """The ONNX model of the skeleton, its weights marked, and where they go."""

@@ -2,12 +2,14 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
 
 from export.errors import ArtifactError
 from export.formats.base import Found, Opened, Tensor
+from export.formats.onnx_admission import OWN, check_model, every_graph
 from export.formats.structure import structure_of_onnx
 from export.lazy import need
 from export.pour import digest, drain, marked
@@ -18,15 +20,31 @@ SCHEMA = {7: {5: {9: CONTENT}}}
 MODEL, DATA = "model.onnx", "model.onnx.data"
 
 
-def open_onnx(path: Path) -> Opened:
-    onnx = need("onnx", to="reading ONNX")
-    runtime = need("onnxruntime", to="running ONNX")
+def read_onnx(folder: Path) -> tuple:
+    """The ModelProto of the artifact in `folder`, marks in the place of weights, and these.
+
+    Runs nothing. Raises ArtifactError where there is no such artifact, or where it holds what a
+    network does not need.
+    """
+    onnx, path = need("onnx", to="reading ONNX"), folder / MODEL
+    if not path.is_file():
+        raise ArtifactError(f"{folder} has no {MODEL}; export it again")
     drained = drain(path, SCHEMA)
     try:
         model = onnx.ModelProto.FromString(drained.skeleton)
     except Exception as error:  # protobuf's DecodeError moved between releases
-        raise ArtifactError(f"{path} is no ONNX model; export it again") from error
+        raise ArtifactError(f"{path} is damaged, no ONNX model; export it again") from error
+    if not model.graph.node:
+        raise ArtifactError(f"{path} is damaged, it holds no graph; export it again")
+    check_model(path, model, DATA)
+    return model, drained
 
+
+def open_onnx(folder: Path) -> Opened:
+    """Open the artifact in `folder`; see `Opened`."""
+    model, drained = read_onnx(folder)
+    onnx, runtime = need("onnx", to="reading ONNX"), need("onnxruntime", to="running ONNX")
+    path = drained.path
     session = None
 
     def predict(images: np.ndarray) -> np.ndarray:
@@ -66,7 +84,8 @@ def _facts(onnx, model, path: Path) -> dict:
         checker = ""
     except Exception as error:  # the checker raises several kinds
         checker = str(error).splitlines()[0]
-    opset = max(entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx"))
+    own = (entry.version for entry in model.opset_import if entry.domain in OWN)
+    opset = max(own, default=0)
     structure = structure_of_onnx(model.graph)
     return {"ops": dict(ops), "opset": opset, "checker": checker, "structure": structure}
 
@@ -98,11 +117,7 @@ def _weights(graph, drained) -> Iterator[Found]:
 
 def _nodes(graph) -> Iterator:
     """Every node, those in the bodies of loops and branches too."""
-    for node in graph.node:
-        yield node
-        for attribute in node.attribute:
-            if attribute.HasField("g"):
-                yield from _nodes(attribute.g)
+    return chain.from_iterable(part.node for part in every_graph(graph))
 
 
 def _constants(graph) -> Iterator:
@@ -129,14 +144,9 @@ def values_of(tensor, drained) -> np.ndarray:
 
 
 def _external(folder: Path, tensor) -> np.ndarray:
-    """The values of a tensor that lie beside the graph, and nowhere else."""
+    """The values of a tensor that lie beside the graph, where `check_model` has seen them."""
     place = {entry.key: entry.value for entry in tensor.external_data}
     offset, size, data = int(place["offset"]), int(place["length"]), folder / DATA
-    if place["location"] != DATA:
-        raise ArtifactError(
-            f"{folder} keeps {tensor.name} in {place['location']!r} instead of {DATA}; "
-            "export it again"
-        )
     if not data.is_file() or data.stat().st_size < offset + size:
         raise ArtifactError(f"{data} is gone or cut short; export it again")
     return np.fromfile(data, "<f4", size // 4, offset=offset)

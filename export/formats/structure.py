@@ -5,10 +5,7 @@ counters a converter was at, and a changed file tells whether it is the graph th
 """
 
 import hashlib
-import re
 from collections.abc import Iterable
-
-COUNTER = re.compile(r"(_\d+)+$")  # that TensorFlow puts behind the names of functions
 
 
 def structure_of_onnx(graph) -> str:
@@ -46,39 +43,77 @@ def _held(tensor) -> tuple:
     return tensor.data_type, tuple(tensor.dims), values.SerializeToString(deterministic=True).hex()
 
 
-def structure_of_tensorflow(graph) -> str:
-    """sha256 of the structure of a GraphDef and of its functions."""
-    functions = sorted(
-        _digest([*_lines(f.node_def), len(f.signature.input_arg), len(f.signature.output_arg)])
-        for f in graph.library.function
+def structure_of_tensorflow(graph, ends: Iterable[tuple[str, str]] = ()) -> str:
+    """sha256 of the structure of a GraphDef and of its functions.
+
+    `ends` says which tensor (`node:port`) each input or output of a signature is, by its name.
+    """
+    functions = _Functions(graph.library)
+    numbers = {node.name: index for index, node in enumerate(graph.node)}
+    return _digest(
+        [
+            sorted(map(functions.digest, functions.library)),
+            *_lines(graph.node, numbers, functions),
+            sorted((name, _numbered(tensor, numbers)) for name, tensor in ends),
+        ]
     )
-    return _digest([functions, *_lines(graph.node)])
 
 
-def _lines(nodes: Iterable) -> list:
-    nodes = list(nodes)
-    numbers = {node.name: index for index, node in enumerate(nodes)}
+class _Functions:
+    """The functions of a library; `digest` is of a function and of those that it calls."""
+
+    def __init__(self, library):
+        self.library = {function.signature.name: function for function in library.function}
+        self._digests = {}
+
+    def digest(self, name: str) -> str:
+        if name not in self._digests:
+            self._digests[name] = "calls itself"  # found by whoever asks before this is done
+            self._digests[name] = self._digest(self.library[name])
+        return self._digests[name]
+
+    def _digest(self, function) -> str:
+        nodes, given = function.node_def, function.signature.input_arg
+        numbers = {node.name: index for index, node in enumerate(nodes)}
+        numbers |= {argument.name: f"argument {k}" for k, argument in enumerate(given)}
+        returned = [
+            _numbered(function.ret[output.name], numbers)
+            for output in function.signature.output_arg
+            if output.name in function.ret
+        ]
+        awaited = sorted(str(numbers.get(name)) for name in function.control_ret.values())
+        types = [(argument.type, argument.type_attr) for argument in given]
+        return _digest([*_lines(nodes, numbers, self), types, returned, awaited])
+
+
+def _lines(nodes: Iterable, numbers: dict, functions: _Functions) -> list:
     return [
         (
             node.op,
             [_numbered(source, numbers) for source in node.input],
-            [(key, _option(node.attr[key])) for key in sorted(node.attr) if key[0] != "_"],
+            [
+                (key, _option(value, functions))
+                for key, value in sorted(node.attr.items())
+                if key[0] != "_"
+            ],
         )
         for node in nodes
     ]
 
 
-def _numbered(source: str, numbers: dict[str, int]) -> str:
-    """`source` with the node's number for its name; an argument of a function keeps its port."""
+def _numbered(source: str, numbers: dict) -> str:
+    """`source` with the number of the node, or of the argument, for its name."""
     control, name = source[:1] == "^", source.removeprefix("^")
     name, colon, port = name.partition(":")
-    return f"{'^' if control else ''}{numbers.get(name, 'argument')}{colon}{port}"
+    return f"{'^' if control else ''}{numbers.get(name, 'nothing')}{colon}{port}"
 
 
-def _option(value) -> str:
-    if value.HasField("func"):
-        return COUNTER.sub("", value.func.name)
-    if value.HasField("tensor") and value.tensor.dtype == 1 and value.tensor.tensor_shape.dim:
+def _option(value, functions: _Functions) -> str:
+    kind = value.WhichOneof("value")
+    if kind == "func" or (kind == "list" and value.list.func):
+        names = [func.name for func in ([value.func] if kind == "func" else value.list.func)]
+        return str([functions.digest(n) if n in functions.library else n for n in names])
+    if kind == "tensor" and value.tensor.dtype == 1 and value.tensor.tensor_shape.dim:
         return str([dim.size for dim in value.tensor.tensor_shape.dim])
     return value.SerializeToString(deterministic=True).hex()
 

@@ -5,30 +5,21 @@ repeated value each; the weights are poured into what it returns. The SavedModel
 (placeholder, engine, identity) with a signature, so that each constant stands in the file once.
 """
 
-from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
 import numpy as np
 
-from export.errors import ArtifactError, PourError
-from export.formats.base import Found, Opened, Tensor, Written
+from export.errors import PourError
+from export.formats import layout
+from export.formats.base import Opened, Written
+from export.formats.savedmodel_reading import CLASSIFY, SIGNATURE
 from export.formats.stock import pour_or_stock
-from export.formats.structure import structure_of_tensorflow
-from export.lazy import need
-from export.pour import Placement, Step, digest, drain, mark, marked, pour
+from export.formats.tftrt_reading import SCHEMA, open_tftrt
+from export.pour import Placement, Step, mark, pour
 from export.signatures.description import write_description
-from export.wire import CONTENT
 
-# NodeDef.attr, its entry's AttrValue, its TensorProto, that one's tensor_content.
-NODE = {5: {2: {8: {4: CONTENT}}}}
-# SavedModel.meta_graphs, .graph_def, then .node, and .library.function.node_def.
-SCHEMA = {2: {2: {1: NODE, 2: {1: {3: NODE}}}}}
-MODEL = Path("1", "saved_model.pb")  # the 1 is TensorFlow Serving's version folder
-SIGNATURE, CLASSIFY = "serving_default", "classify"
-AROUND = ("TRTEngineOp", "Placeholder", "PlaceholderWithDefault", "Identity")
+MODEL = Path(layout.VERSION, layout.MODEL)
 STOCK_FACTOR = 26  # VGG-13 (532 MB) took the official converter 14 GB
 LARGEST = 2**31 - 1  # bytes of a protobuf
 
@@ -79,10 +70,7 @@ class TfTrt:
         (folder / MODEL).write_bytes(model.SerializeToString(deterministic=True))
 
     def open(self, folder: Path) -> Opened:
-        path = folder / MODEL
-        if not path.is_file():
-            raise ArtifactError(f"{folder} has no {MODEL}; export it again")
-        return _open(path)
+        return open_tftrt(folder)
 
     def convert(self, graph, scratch: Path, options):
         """Send `graph` through the lane and return the converted GraphDef."""
@@ -198,84 +186,3 @@ def _saved_model(graph, skeleton, options):
 
         attach_classify(meta_graph, options.recipe, options.labels)
     return model
-
-
-def _open(path: Path) -> Opened:
-    need("tensorflow", to="reading a SavedModel")
-    from tensorflow.core.protobuf import saved_model_pb2
-
-    drained = drain(path, SCHEMA)
-    try:
-        (meta_graph,) = saved_model_pb2.SavedModel.FromString(drained.skeleton).meta_graphs
-        signature = meta_graph.signature_def[SIGNATURE]
-    except Exception as error:  # protobuf's DecodeError moved between releases
-        raise ArtifactError(f"{path} is no SavedModel of one graph; export it again") from error
-
-    @cache
-    def runner():
-        from export.formats.native_segment import native_segments
-
-        return native_segments(meta_graph, drained)
-
-    def classify(encoded: list[bytes]) -> dict:
-        return runner()(CLASSIFY, encoded)
-
-    return Opened(
-        inputs=tuple(_declared(signature.inputs)),
-        outputs=tuple(_declared(signature.outputs)),
-        weights=lambda: _weights(meta_graph.graph_def, drained),
-        predict=lambda images: runner()(SIGNATURE, images)["logits"],
-        graph=_facts(meta_graph.graph_def),
-        ran="the native segment in TensorFlow on the CPU, weights read from the artifact",
-        classify=classify if CLASSIFY in meta_graph.signature_def else None,
-    )
-
-
-def _declared(entries) -> Iterator[Tensor]:
-    for name, info in sorted(entries.items()):
-        shape = tuple(None if dim.size < 0 else dim.size for dim in info.tensor_shape.dim)
-        yield Tensor(name, {1: "float32", 19: "float16"}.get(info.dtype, "other"), shape)
-
-
-def _facts(graph) -> dict:
-    outside = Counter(
-        node.op
-        for node in graph.node
-        if node.op not in AROUND and not node.name.startswith(f"{CLASSIFY}/")
-    )
-    engines = [node for node in graph.node if node.op == "TRTEngineOp"]
-    inside = {node.attr["segment_func"].func.name for node in engines}
-    ops = Counter(
-        node.op
-        for function in graph.library.function
-        if function.signature.name in inside
-        for node in function.node_def
-    )
-    return {
-        "engines": len(engines),
-        "precision": sorted({node.attr["precision_mode"].s.decode() for node in engines}),
-        "cached_engines": min((e.attr["max_cached_engines_count"].i for e in engines), default=0),
-        "static": any(node.attr["static_engine"].b for node in engines),
-        "outside": dict(outside),
-        "ops": dict(ops),
-        "structure": structure_of_tensorflow(graph),
-    }
-
-
-def _weights(graph, drained) -> Iterator[Found]:
-    """Every float constant of the graph that is no scalar."""
-    for node in _nodes(graph):
-        if node.op != "Const" or node.attr["dtype"].type != 1:
-            continue
-        tensor = node.attr["value"].tensor
-        shape = tuple(dim.size for dim in tensor.tensor_shape.dim)
-        if shape:
-            k = marked(tensor.tensor_content)
-            values = drained.read(k) if k is not None else _small(tensor, shape)
-            yield Found(node.name, shape, digest(values))
-
-
-def _small(tensor, shape) -> np.ndarray:
-    if tensor.tensor_content:
-        return np.frombuffer(tensor.tensor_content, "<f4")
-    return np.resize(np.asarray(tensor.float_val or [0.0], "<f4"), shape)

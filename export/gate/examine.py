@@ -46,7 +46,7 @@ def examine(
     wish = wish or Wish()
     observation = observe(format.name, folder, reference.images, scratch)
     engine = None
-    if format.lane:
+    if format.lane and not observation.error:  # else nothing of it is worth an engine
         engine = run_engine(format, folder, reference.images, sorted(batch_sizes), scratch)
     trial = Trial(format, reference, observation, expected, batch_sizes, engine, stock)
     checks = run_checks(trial)
@@ -63,7 +63,7 @@ def examine(
         compared = (reference.images, reference.logits, observation.logits)
         pictures = side_by_side(*compared, wish.shown)
         checks = _with(checks, _parity(checks), {"pictures": pictures})
-    if wish.self_test or wish.strict:
+    if not observation.error and (wish.self_test or wish.strict):
         progress(format.name, "testing the gate on mutants")
         found = power.measure_power(trial, checks, folder, scratch, parity.allowed)
         checks = _with_power(checks, found, wish.strict)

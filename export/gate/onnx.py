@@ -9,7 +9,7 @@ import onnx
 import onnxruntime
 
 from export.formats.base import Predict
-from export.formats.onnx_reading import MODEL, SCHEMA, values_of
+from export.formats.onnx_reading import read_onnx, values_of
 from export.gate.network import (
     BYPASS,
     CEIL,
@@ -26,7 +26,7 @@ from export.gate.network import (
     Edit,
     Part,
 )
-from export.pour import drain, marked
+from export.pour import marked
 
 KINDS = {
     "Conv": CONV,
@@ -46,8 +46,7 @@ LARGE = 1 << 20  # values of a kernel
 
 def open_onnx(folder: Path) -> "OnnxNetwork":
     """Open the model in `folder`; its weights are read once, and shared by all that is built."""
-    drained = drain(folder / MODEL, SCHEMA)
-    model = onnx.ModelProto.FromString(drained.skeleton)
+    model, drained = read_onnx(folder)
     values = {}
     for tensor in model.graph.initializer:
         if tensor.data_type != FLOAT or not tensor.dims:

@@ -5,16 +5,19 @@ from pathlib import Path
 import numpy as np
 
 from export.errors import ArtifactError
+from export.formats.subgraph import called, producer
 from export.gate.network import Network
-from export.pour import drain, marked
+from export.pour import marked
+
+LOGITS = "served_logits"
 
 
 def open_network(format_name: str, folder: Path) -> Network:
     """The artifact in `folder` as a network; raise ArtifactError where it cannot be one."""
     try:
         return OPENERS[format_name](folder)
-    except ArtifactError:
-        raise
+    except ArtifactError as error:
+        raise ArtifactError(f"{folder} does not open: {error}") from error
     except Exception as error:  # whatever the damage, or another maker's graph, leads to
         why = f"{type(error).__name__}: {error}".splitlines()[0]
         raise ArtifactError(f"{folder} does not open as a graph to change: {why}") from error
@@ -27,57 +30,69 @@ def _onnx(folder: Path) -> Network:
 
 
 def _savedmodel(folder: Path) -> Network:
+    """The graph that a server runs, its variables read from the checkpoint as a server does."""
     import tensorflow as tf
 
-    from export.formats.savedmodel import SIGNATURE, VERSION
+    from export.formats.savedmodel_reading import SIGNATURE, checkpoint, read_served
     from export.gate.tensorflow import TensorFlowNetwork
 
-    loaded = tf.saved_model.load(folder / VERSION)
-    signature = loaded.signatures[SIGNATURE]
-    weights = {id(variable.handle): name for name, variable in loaded.weights.items()}
-    captured = {inner.op.name: weights[id(outer)] for outer, inner in signature.graph.captures}
-    graph, values, names = _inlined(signature), {}, {}
+    served = read_served(folder)
+    reader, signature = checkpoint(served), served.meta_graph.signature_def[SIGNATURE]
+    image = signature.inputs["image"]
+    graph, values, names = _inlined(served.part, signature), {}, {}
+    nodes = {node.name: node for node in graph.node}
     for node in graph.node:
         if node.op == "ReadVariableOp":
-            name = captured[node.input[0]]
-            variable = loaded.weights[name]
-            values[node.name], names[node.name] = tf.convert_to_tensor(variable), name
-            _make_placeholder(node, variable.dtype, variable.shape)
-    (image,), (logits,) = signature.inputs[:1], signature.outputs
-    held = next(node for node in graph.node if node.name == image.op.name)
-    _make_placeholder(held, image.dtype, signature.structured_input_signature[1]["image"].shape)
-    return TensorFlowNetwork(graph, image.name, logits.name, values, names)
+            handle = nodes[node.input[0]]
+            while handle.op == "Identity":
+                handle = nodes[handle.input[0]]
+            value = tf.constant(reader.get_tensor(served.keys[handle.name]))
+            values[node.name], names[node.name] = value, served.name(handle.name)
+            _make_placeholder(node, value.dtype, value.shape)
+    _make_placeholder(
+        nodes[producer(image.name)], tf.as_dtype(image.dtype), tf.TensorShape(image.tensor_shape)
+    )
+    return TensorFlowNetwork(graph, image.name, f"{LOGITS}:0", values, names)
 
 
-def _inlined(signature):
-    """The graph of a signature, without functions."""
+def _inlined(part, signature):
+    """The graph behind a signature, without functions; its logits are called LOGITS."""
     import tensorflow as tf
     from tensorflow.core.protobuf import meta_graph_pb2
     from tensorflow.python.grappler import tf_optimizer
 
+    graph = type(part).FromString(part.SerializeToString())
+    for node in graph.node:
+        if node.op == "VarHandleOp":  # a call is put in line where it takes handles as arguments
+            _make_placeholder(node, tf.resource, tf.TensorShape([]))
+    last = graph.node.add(op="Identity", name=LOGITS)  # a call whose result is asked for stays one
+    logits = signature.outputs["logits"].name
+    # Nor is one put in line whose effects, such as reading variables, nobody waits for.
+    calls = [f"^{node.name}" for node in graph.node if any(called(node))]
+    last.input.extend([logits.removesuffix(":0"), *calls])
+    last.attr["T"].type = signature.outputs["logits"].dtype
     config = tf.compat.v1.ConfigProto()
     rewrite = config.graph_options.rewrite_options
     rewrite.optimizers.extend(["function", "pruning"])
     rewrite.min_graph_nodes = -1  # small graphs too
-    meta_graph = tf.compat.v1.train.export_meta_graph(
-        graph_def=signature.graph.as_graph_def(), graph=signature.graph
-    )
+    with tf.Graph().as_default() as imported:
+        tf.import_graph_def(graph, name="")
+    meta_graph = tf.compat.v1.train.export_meta_graph(graph_def=graph, graph=imported)
     fetches = meta_graph_pb2.CollectionDef()
-    fetches.node_list.value.extend(t.name for t in (*signature.inputs, *signature.outputs))
+    fetches.node_list.value.extend([signature.inputs["image"].name, f"{LOGITS}:0"])
     meta_graph.collection_def["train_op"].CopyFrom(fetches)
     return tf_optimizer.OptimizeGraph(config, meta_graph)
 
 
 def _tftrt(folder: Path) -> Network:
     import tensorflow as tf
-    from tensorflow.core.protobuf import saved_model_pb2
 
     from export.formats.native_segment import without_engines
-    from export.formats.tftrt import MODEL, SCHEMA, SIGNATURE
+    from export.formats.savedmodel_reading import SIGNATURE
+    from export.formats.tftrt_reading import read_tftrt
     from export.gate.tensorflow import TensorFlowNetwork
 
-    drained = drain(folder / MODEL, SCHEMA)
-    (meta_graph,) = saved_model_pb2.SavedModel.FromString(drained.skeleton).meta_graphs
+    meta_graph, drained = read_tftrt(folder)
     engines = [n.name for n in meta_graph.graph_def.node if n.op == "TRTEngineOp"]
     graph, values, names = without_engines(meta_graph.graph_def), {}, {}
     for node in graph.node:

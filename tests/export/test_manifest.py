@@ -40,7 +40,7 @@ def now(graph: str):
 
 def test_nothing_changed(folder, told):
     check = hashes(folder, told, "w", now("a"))
-    assert (check.status, check.note) == (Status.PASSED, "1 files as when they were written")
+    assert (check.status, check.note) == (Status.PASSED, "1 file as when they were written")
     assert check.details == {"graph": "the same"}
 
 
