@@ -79,6 +79,23 @@ def print_summary(reports: list[Report], *, costs: bool = True) -> None:
         )
     console = Console(highlight=False)
     console.print(table, width=None if console.is_terminal else WIDE)
+    console.print("[dim]parity: worst error, in standard deviations of the logits[/]")
+    reasons = ((report.verdict, _reason(report)) for report in reports)
+    for verdict, reason in dict.fromkeys(reasons):
+        if reason:
+            width = len(verdict.value) + 2
+            print_hanging(console, VERDICTS[verdict], f"[dim]{escape(reason)}[/]", width)
+
+
+def _reason(report: Report) -> str:
+    """What keeps an artifact from being verified, for a line below a table of many."""
+    if report.verdict is Verdict.VERIFIED:
+        return ""
+    if report.verdict is Verdict.EXCEPT_ENGINE:
+        return next(check.note for check in report.checks if check.name == "engine")
+    failed = (check for check in report.checks if check.status is Status.FAILED)
+    whys = "; ".join(f"{check.name}: {check.note}".rstrip(": ") for check in failed)
+    return f"{report.model} {report.format}: {whys}"
 
 
 def _lines(check: Check, details: bool) -> Iterator[tuple[str, str]]:
@@ -141,8 +158,7 @@ def _closing(report: Report) -> str:
 
     cost, reason = report.cost, ""
     if report.verdict is Verdict.EXCEPT_ENGINE:
-        why = next(check.note for check in report.checks if check.name == "engine")
-        reason = f"[yellow]{escape(why)}[/]  "
+        reason = f"[yellow]{escape(_reason(report))}[/]  "
     return (
         f"{reason}{escape(report.folder)}  {report.artifact['bytes'] / 1e6:.1f} MB  "
         f"weights {escape(report.weights['source'])}  "

@@ -45,7 +45,9 @@ def bound(noise: Noise | None, rule: Rule, otherwise: float) -> Bound:
         return Bound(otherwise, "a fixed bound, because no noise could be measured")
     allowed = min(max(rule.margin * measured, rule.smallest), rule.largest)
     note = f"{rule.margin:g} times the noise of {measured:.1e} std is allowed"
-    if allowed != rule.margin * measured:
-        note = f"the noise is {measured:.1e} std"
+    if allowed > rule.margin * measured:
+        note = f"the noise is {measured:.1e} std, and {allowed:.1e} is always allowed"
+    elif allowed < rule.margin * measured:
+        note = f"the noise is {measured:.1e} std, and more than {allowed:.1e} is never allowed"
     details = {"noise": measured, "margin": rule.margin, "noise_from": rule.source}
     return Bound(allowed, note, details)

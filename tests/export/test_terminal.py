@@ -10,7 +10,7 @@ import pytest
 
 from export.display import display
 from export.results import Check, Cost, Report, Status
-from export.terminal import print_reports, print_warnings
+from export.terminal import print_reports, print_summary, print_warnings
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = """\
@@ -195,3 +195,21 @@ def test_warnings_are_the_last_words_and_in_amber(monkeypatch, capsys):
     said = capsys.readouterr().out
     assert said.count("random weights: for trying only") == 1, "not for each artifact"
     assert "\x1b[33mrandom weights" in said
+
+
+def test_a_table_of_many_says_its_unit_and_each_reason_once(capsys):
+    parity = Check("parity", Status.PASSED, 1e-6, 1e-4, "std")
+    engine = Check("engine", Status.SKIPPED, note="needs a GPU; find one")
+    wrong = Check("parity", Status.FAILED, 2.0, 1e-4, "std", "top-1 equal on 1 of 8")
+    print_summary(
+        [
+            report_of(parity),
+            report_of(parity, engine, format="tftrt-fp32"),
+            report_of(parity, engine, format="tftrt-fp16"),
+            report_of(wrong, format="savedmodel"),
+        ]
+    )
+    said = capsys.readouterr().out
+    assert said.count("standard deviations of the logits") == 1
+    assert said.count("verified except engine  needs a GPU; find one") == 1
+    assert "NOT verified  toy savedmodel: parity: top-1 equal on 1 of 8" in said
