@@ -95,9 +95,11 @@ def _promote(args) -> int:
 
 
 def _check(folder: Path, as_json: bool) -> int:
-    from export.serving.lint import lint
+    from export.serving.lint import lint, remarks
 
     findings = lint(folder)
+    for remark in remarks(folder):
+        print(f"note: {remark}", file=sys.stderr)
     if as_json:
         print(json.dumps([vars(finding) for finding in findings]))
     else:

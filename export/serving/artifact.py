@@ -32,6 +32,7 @@ class Artifact:
     classes: int
     batch_sizes: tuple[int, ...]  # ascending; of TF-TRT, those its engine is built for
     files: dict[str, str]  # path below `folder`, with slashes -> sha256 in hex
+    bytes: int  # of all of them
     verdict: Verdict
     unchecked: tuple[str, ...]  # a sentence for each check that was skipped, with its reason
     warnings: tuple[str, ...]
@@ -80,6 +81,7 @@ def _artifact(folder: Path, content: dict) -> Artifact:
         classes=int(options["classes"]),
         batch_sizes=tuple(sorted({int(n) for n in options.get("batch_sizes") or BATCH_SIZES})),
         files={check_path(k): str(v) for k, v in content["artifact"]["files"].items()},
+        bytes=int(content["artifact"].get("bytes", 0)),
         verdict=verdict,
         unchecked=tuple(
             printable(
@@ -113,7 +115,10 @@ def _warnings(content: dict) -> tuple[str, ...]:
 
 def verify_file(path: Path, sha256: str) -> None:
     """Raise ArtifactError unless the file at `path` hashes to `sha256`."""
-    found = file_sha256(path)
+    try:
+        found = file_sha256(path)
+    except FileNotFoundError as cause:
+        raise ArtifactError(f"{path} went away while it was read; run this again") from cause
     if found != sha256:
         raise ArtifactError(
             f"{path.name} is not what was verified (sha256 {found[:12]}, the report says "
@@ -159,9 +164,8 @@ def _check_values(artifact: Artifact) -> None:
         )
     if not artifact.files or batch_sizes[0] < 1:
         raise ArtifactError(f"{report} lists no files, or a batch of none")
-    size = 4 * batch_sizes[-1] * math.prod(image)
-    if size > LARGEST_REQUEST:
+    if 4 * batch_sizes[-1] * max(math.prod(image), artifact.classes) > LARGEST_REQUEST:
         raise ArtifactError(
-            f"{report} has batches of {batch_sizes[-1]} images {image}, {size / 1e9:.1f} GB in one "
-            "request, which protobuf ends at 2 GB; export it with smaller --batch-sizes"
+            f"{report} has batches of more than 2 GB, where protobuf ends; export it with smaller "
+            f"--batch-sizes. Received: {f'{batch_sizes[-1]} images {image}':.120}"
         )

@@ -27,7 +27,7 @@ from export.serving.ledger import (
     read_ledger,
     write_ledger,
 )
-from export.serving.names import check_name, suggest
+from export.serving.names import check_name, check_root, suggest
 from export.serving.version import fill, served_files
 
 LOCK = ".lock"
@@ -89,7 +89,7 @@ def add(
         folder = Model(name, server, 0, 0, {}).folder
         repository.refuse_links(to, folder)
         number = repository.next_version(to / folder)
-        with repository.stage(to) as staged:
+        with repository.room(to, artifact.bytes), repository.stage(to) as staged:
             filled = fill(staged, artifact, server, name)
             ledger = ledger.put(_with_version(known, name, server, number, filled.version))
             files = render(ledger)
@@ -97,7 +97,7 @@ def add(
             ledger = _knowing(ledger, files, edited)
             pending = Pending(server, name, number, filled.version.files)
             _publish(to, staged, before, ledger, pending)
-        beside = _write(to, files, edited)
+            beside = _write(to, files, edited)
     return Added(
         server=server,
         model=name,
@@ -130,8 +130,9 @@ def promote(to: Path, name: str, *, keep_edits: bool = False) -> Model:
             ledger = ledger.put(replace(model, stable=model.canary))
         files = render(ledger)
         edited = _edits(to, ledger, files, keep_edits)
-        write_ledger(to, _knowing(ledger, files, edited))
-        _write(to, files, edited)
+        with repository.room(to):
+            write_ledger(to, _knowing(ledger, files, edited))
+            _write(to, files, edited)
     return replace(found[0], stable=found[0].canary)
 
 
@@ -208,12 +209,7 @@ def _recover(to: Path) -> Ledger | None:
 def _settle(ledger: Ledger, root: str | None, image: str | None) -> Ledger:
     """Return the ledger with where the folder is mounted, and which image serves it."""
     if root is not None:
-        if not root.startswith("/") or not root.strip("/") or ":" in root:
-            raise ValueError(
-                f"the server sees the folder at an absolute path, below / and without ':', such "
-                f"as /bundle. Received: {root!r}"
-            )
-        ledger = replace(ledger, root=root.rstrip("/"))
+        ledger = replace(ledger, root=check_root(root))
     if image is not None:
         ledger = replace(ledger, image="" if image == "default" else modelserver.check_image(image))
     return ledger

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from export.errors import ExportError
 from export.files import read_bounded, write_whole
-from export.serving.names import check_name, check_path
+from export.serving.names import check_name, check_path, check_root
 
 FILE = "bundle.json"
 LARGEST = 64 << 20  # bytes
@@ -155,11 +155,9 @@ def as_json(ledger: Ledger) -> str:
 def _ledger(data: dict) -> Ledger:
     if data["schema"] != SCHEMA:
         raise ValueError(f"schema {data['schema']!r:.80}, not {SCHEMA}")
-    if not str(data["root"]).startswith("/"):
-        raise ValueError(f"it is mounted at {data['root']!r:.80}, no absolute path")
     pending = data.get("pending")
     return Ledger(
-        root=data["root"],
+        root=check_root(data["root"]),
         models=tuple(_model(entry) for entry in data["models"]),
         generated={check_path(path): list(known) for path, known in data["generated"].items()},
         image=str(data.get("image", "")),

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from export.errors import ExportError
 from export.serving.ledger import FILE, FOLDERS
+from export.serving.printable import printable
 from export.serving.rules import batching, configs, manifests, pods, repository, triton, warmup
 from export.serving.rules.base import Finding, Folder
 
@@ -49,3 +50,14 @@ def lint(path: Path) -> list[Finding]:
     folder = Folder(path)
     found = [finding for rule in RULES for finding in rule(folder)]
     return folder.broken + found
+
+
+def remarks(path: Path) -> list[str]:
+    """Return what the reports said of the versions that servers load, which is nothing wrong."""
+    ledger = Folder(path).ledger
+    return [
+        printable(f"{path / model.folder / str(number)}: {remark}", None)
+        for model in (ledger.models if ledger else ())
+        for number, version in model.loaded.items()
+        for remark in version.remarks
+    ]

@@ -43,6 +43,21 @@ def check_path(name: str) -> str:
     return name
 
 
+def check_root(root: str) -> str:
+    """Return `root`, where a server sees the folder, if it is an absolute path that Compose takes.
+
+    Raises ValueError.
+    """
+    path = PurePosixPath(str(root))
+    bad = not path.is_absolute() or len(path.parts) < 2 or ".." in path.parts
+    if bad or {":", "$"} & set(str(root)) or not str(root).isprintable():
+        raise ValueError(
+            f"the server sees the folder at an absolute path, below / and without ':' or '$', such "
+            f"as /bundle. Received: {root!r:.160}"
+        )
+    return str(root).rstrip("/")
+
+
 def _fault(name: str) -> str:
     """Say why `name` is no path below a folder, or "" if it is one."""
     if not isinstance(name, str) or not name:

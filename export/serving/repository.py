@@ -69,6 +69,24 @@ def make_folder(root: Path, path: str) -> Path:
 
 
 @contextmanager
+def room(root: Path, wanted: int = 0) -> Iterator[None]:
+    """Raise ExportError where what is written below `root` does not fit; `wanted` bytes may go."""
+    try:
+        yield
+    except OSError as cause:
+        if cause.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        free = shutil.disk_usage(root).free
+        takes = (
+            f", and the version takes {wanted / 1e6:.0f} MB unless it is linked" if wanted else ""
+        )
+        raise ExportError(
+            f"the disk of {root} is full: {free / 1e6:.0f} MB are free{takes}; free some, and run "
+            "this again"
+        ) from cause
+
+
+@contextmanager
 def stage(root: Path) -> Iterator[Path]:
     """Give an empty folder on the file system of `root`, and remove what is left of it."""
     parent = make_folder(root, STAGING)

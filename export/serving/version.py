@@ -83,7 +83,12 @@ def _place(staged: Path, artifact: Artifact, placed: dict[str, str]) -> tuple[st
         target = staged / path
         if not target.resolve().is_relative_to(staged.resolve()):
             raise ArtifactError(f"{name!r} would leave its folder; export it again")
-        how = repository.place(artifact.folder / name, target)
+        try:
+            how = repository.place(artifact.folder / name, target)
+        except FileNotFoundError as cause:
+            raise ArtifactError(
+                f"{artifact.folder / name} went away while it was read; run this again"
+            ) from cause
         verify_file(target, artifact.files[name])  # what was placed, whatever the source does now
         files[path] = artifact.files[name]
     return how, files

@@ -48,6 +48,10 @@ def test_what_was_never_checked_and_random_weights_are_said_on_the_way(tmp_path,
         "note: random weights: for trying only",
         "note: engine was never checked: needs a GPU",
     ]
+    assert run("--check", deploy) == 0
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert f"note: {deploy / 'models/toy/1'}: engine was never checked: needs a GPU" in printed.err
 
 
 def test_weights_that_were_given_and_checks_that_all_ran_need_no_note(tmp_path, deploy, capsys):
@@ -151,6 +155,8 @@ def test_what_failed_its_verification_is_refused_in_one_line(tmp_path, deploy, c
         (["--mounted-at", "relative"], "absolute"),
         (["--mounted-at", "/"], "below /"),
         (["--mounted-at", "/a:b"], "without ':'"),
+        (["--mounted-at", "/a/../b"], "absolute"),
+        (["--mounted-at", "/$HOME"], "'$'"),
     ],
 )
 def test_bad_options_are_refused_in_one_line(tmp_path, deploy, capsys, options, text):

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from export.serving import modelserver
 from export.serving.ledger import FOLDERS, TF_SERVING
+from export.serving.names import check_name
 from export.serving.protos import configs
 from export.serving.rules.base import Finding, Folder
 
@@ -23,6 +24,10 @@ def models(folder: Folder) -> Iterator[Finding]:
         if count > 1:
             yield folder.finding(FILE, f"names {name!r} {count} times: the server does not start")
     for entry in entries:
+        try:
+            check_name(entry.name)
+        except ValueError as error:
+            yield folder.finding(FILE, f"serves what a URL cannot name: {error}")
         if entry.model_platform != "tensorflow":
             platform = entry.model_platform
             yield folder.finding(

@@ -225,7 +225,9 @@ def test_an_image_that_cannot_load_what_is_added_is_refused(toy, tftrt, deploy):
         ({"checks": [{"name": "parity", "status": "failed"}]}, "parity"),
         ({"checks": [{"name": "parity", "status": "unknown"}]}, "no report"),
         ({"format": "../tftrt"}, "names no format"),
-        ({"options": {"classes": 6, "image": [1 << 14, 1 << 14, 3]}}, "ends at 2 GB"),
+        ({"options": {"classes": 6, "image": [1 << 14, 1 << 14, 3]}}, "protobuf ends"),
+        ({"options": {"classes": 6, "image": [1e300, 8, 3]}}, "protobuf ends"),
+        ({"options": {"classes": 6, "image": [float("inf"), 8, 3]}}, "no report"),
         ({"artifact": {"files": {"1/saved_model.pb": "0" * 64}}}, "not what was verified"),
         ({"artifact": {"files": {"1/saved_model.pb": "0", "1/x": "0"}}}, "export it again"),
     ],
@@ -315,7 +317,7 @@ def test_a_version_that_cannot_be_filled_leaves_no_trace(toy, deploy, monkeypatc
     add(toy, deploy)
     before = tree(deploy)
     monkeypatch.setattr("export.serving.version.warmup.write_warmup", full)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(ExportError, match="is full: .* MB are free, and the version takes"):
         add(toy, deploy)
     assert tree(deploy) == before
 

@@ -145,6 +145,7 @@ DAMAGE = {
     "no platform": (edit("models.config", 'model_platform: "tensorflow"', ""), "platform ''"),
     "elsewhere": (edit("models.config", "/bundle/models/toy", "/models/toy"), "outside '/bundle'"),
     "one name twice": (edit("models.config", 'name: "fast"', 'name: "toy"'), "'toy' 2 times"),
+    "a name for no URL": (edit("models.config", 'name: "toy"', 'name: "my toy"'), "a URL cannot"),
     "missing model": (edit("models.config", "models/toy", "models/tot"), "opens no port"),
     "not served": (edit("models.config", "models/toy", "models/tot"), "is not served"),
     "missing version": (edit("models.config", "versions: 1", "versions: 2"), "loads version 2"),
@@ -199,7 +200,7 @@ DAMAGE = {
         edit("bundle.json", '"batch_sizes": [', '"batch_sizes": [[1],'),
         "no ledger",
     ),
-    "ledger without a root": (edit("bundle.json", '"/bundle"', '""'), "no absolute path"),
+    "ledger without a root": (edit("bundle.json", '"/bundle"', '""'), "an absolute path"),
     "sizes descend": (edit(SIZES, "sizes: 1", "sizes: 5"), "should ascend"),
     "last is not largest": (edit(SIZES, "value: 8", "value: 16"), "the model does not load"),
     "not the engine's": (

@@ -50,6 +50,37 @@ def test_no_planted_link_is_followed(toy, deploy, tmp_path, link):
     assert not (deploy / "bundle.json").exists()
 
 
+@pytest.mark.parametrize("link", ["triton", "triton/toy"])
+def test_no_planted_link_is_followed_into_tritons_folder(onnx, deploy, tmp_path, link):
+    aim = tmp_path / "home"
+    aim.mkdir()
+    (deploy / link).parent.mkdir(parents=True)
+    (deploy / link).symlink_to(aim)
+    with pytest.raises(ExportError, match="is a link"):
+        add(onnx, deploy)
+    assert tree(aim) == {}
+
+
+def test_promoting_follows_no_planted_link(toy, deploy, tmp_path):
+    add(toy, deploy)
+    (deploy / "kubernetes").rename(tmp_path / "home")
+    (deploy / "kubernetes").symlink_to(tmp_path / "home")
+    before = tree(tmp_path)
+    with pytest.raises(ExportError, match="is a link"):
+        promote(deploy, "toy")
+    assert tree(tmp_path) == before
+
+
+def test_a_ledger_of_an_earlier_release_is_read(toy, deploy):
+    add(toy, deploy)
+    data = json.loads((deploy / "bundle.json").read_text())
+    version = data["models"][0]["versions"]["1"]
+    del version["verdict"], version["remarks"]
+    (deploy / "bundle.json").write_text(json.dumps(data))
+    assert add(toy, deploy).version == 2
+    assert read_ledger(deploy).models[0].versions[1].verdict == ""
+
+
 @pytest.mark.parametrize("name", ["bundle.json", "models.config", "compose.yaml"])
 def test_a_link_to_nothing_at_a_file_is_replaced_and_not_written_through(
     toy, deploy, tmp_path, name
@@ -211,7 +242,7 @@ def test_a_disk_that_is_full_at_the_ledger_leaves_no_version(toy, deploy, monkey
     add(toy, deploy)
     before = tree(deploy)
     monkeypatch.setattr("export.serving.bundle.write_ledger", full)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(ExportError, match="is full"):
         add(toy, deploy)
     assert tree(deploy) == before
 
