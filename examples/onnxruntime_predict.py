@@ -1,19 +1,50 @@
 """Classify a picture with ONNX Runtime: FOLDER PICTURE, such as exports/vgg13/onnx cat.jpg."""
 
-import json
 import sys
 from pathlib import Path
 
-import onnxruntime
+if not __package__:  # works from a checkout that is not installed, from any folder
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
 
+from export.ending import ending
+from export.report import read_report
 from keras_nets import NETS
-from keras_nets.preprocess import preprocess, recipe_for
 
-folder, picture = map(Path, sys.argv[1:])
-report = json.loads((folder / "report.json").read_text())
-options = report["options"]
-recipe = recipe_for(NETS[report["model"]], options["flavour"], size=options["image"][0])
-session = onnxruntime.InferenceSession(folder / "model.onnx")
-(logits,) = session.run(["logits"], {"image": preprocess(picture, recipe)[None]})
-for place in logits[0].argsort()[::-1][:5]:
-    print(f"class {place}: logit {logits[0, place]:.3f}")
+
+def main(argv=None) -> int:
+    with ending():
+        return classify(*map(Path, find_arguments(sys.argv[1:] if argv is None else argv)))
+
+
+def find_arguments(argv: list[str]) -> list[str]:
+    if len(argv) != 2:
+        raise ValueError(f"give an exported folder and a picture. Received: {' '.join(argv)!r}")
+    return argv
+
+
+def classify(folder: Path, picture: Path) -> int:
+    """Print the five likeliest classes of `picture`."""
+    report = read_report(folder)
+    image = tuple(report.options["image"])
+    if report.format != "onnx":
+        raise ValueError(f"{folder} is of format {report.format}; export it to onnx for this")
+    if report.model not in NETS:
+        raise ValueError(
+            f"{folder} is of {report.model!r}, which the catalog does not have: make of pictures "
+            f"what it was trained on, float32 (n, {', '.join(map(str, image))}), and call "
+            "session.run(['logits'], {'image': images}) as this file does"
+        )
+    import onnxruntime
+
+    from keras_nets.preprocess import preprocess, recipe_for_image
+
+    recipe = recipe_for_image(NETS[report.model], report.options["flavour"], image)
+    session = onnxruntime.InferenceSession(folder / "model.onnx")
+    (logits,) = session.run(["logits"], {"image": preprocess(picture, recipe)[None]})
+    for place in logits[0].argsort()[::-1][:5]:
+        print(f"class {place}: logit {logits[0, place]:.3f}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -5,8 +5,10 @@ import ast
 import configparser
 import importlib
 import itertools
+import os
 import re
 import shlex
+import subprocess
 import sys
 from pathlib import Path
 
@@ -222,3 +224,34 @@ def test_python_on_the_page_imports_what_there_is(page):
             ):
                 module = importlib.import_module(node.module)
                 assert [a.name for a in node.names if not hasattr(module, a.name)] == []
+
+
+def commands_to_run() -> list[str]:
+    """The commands of the README's section on weights, the one that installs left out."""
+    section = README.read_text().partition("\n## Weights\n")[2].partition("\n## ")[0]
+    return re.findall(r"^    (python .*)$", section, re.M)
+
+
+def test_the_readme_makes_every_file_that_its_commands_read():
+    (train, *others) = commands_to_run()
+    assert train == "python examples/train_digits.py --train-only"
+    for command in others:
+        for word in shlex.split(command)[2:]:
+            assert "/" not in word or word.startswith(("digits/", "exports/", "deploy/")), command
+
+
+@pytest.mark.slow
+def test_what_the_readme_shows_runs_as_it_is_written(tmp_path):
+    """In an empty folder beside the sources, by a user's shell and environment."""
+    for name in ("tools", "examples"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    own = {k: v for k, v in os.environ.items() if not k.startswith("TF_")}
+    own |= {"PYTHONPATH": str(ROOT), "PATH": f"{Path(sys.executable).parent}:{own['PATH']}"}
+    python = re.findall(r"^```python\n(.*?)^```", README.read_text(), re.M | re.S)
+    commands = [*commands_to_run(), f"python -c {shlex.quote(python[0])}"]
+    for command in commands:
+        done = subprocess.run(
+            ["bash", "-c", command], cwd=tmp_path, env=own, capture_output=True, text=True
+        )
+        assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+    assert len(done.stderr.splitlines()) < 5, "TensorFlow's log is out of sight"
