@@ -1,6 +1,7 @@
 """Tells what a weights file holds, from its headers: kind, flavour, classes, and its names."""
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from keras_nets.weights.readers import open_weights
 from keras_nets.weights.tensor import BLOCK, WeightsFile, refusing
 
 MAX_CLASSES = 100_000  # bounds what a file can make a new model take; ImageNet-21k has 21,841
+MOST_TENSORS = 5_000  # of a file that is worth a look for another network; DarkNet-53 has 262
 # Counts that torch and a profiler of it keep beside the weights.
 COUNTERS = ("num_batches_tracked", "total_ops", "total_params")
 
@@ -66,7 +68,6 @@ class _Fit:
     prefix: str
     names: dict[str, str]  # our weight -> the tensor's name in the file
     missing: tuple[str, ...]  # names in the file
-    extra: tuple[str, ...]
 
     @property
     def score(self) -> int:
@@ -91,7 +92,7 @@ def recognise(net: Net, file: WeightsFile) -> tuple[Identity, dict[str, str]]:
     cut = [name for name in fit.missing if name.removeprefix(fit.prefix).startswith("logits.")]
     if file.kind == "darknet" and list(fit.missing) == cut:
         names = {ours: name for ours, name in names.items() if name not in cut}
-    elif fit.missing or fit.extra:
+    elif fit.missing or _extra(file, fit):
         raise WeightsError(_mismatch(net, file, fit))
     note = _aside(net, file, fit, fits)
     for name in names.values():
@@ -104,25 +105,31 @@ def recognise(net: Net, file: WeightsFile) -> tuple[Identity, dict[str, str]]:
 def _fits(net: Net, file: WeightsFile) -> list[_Fit]:
     """The ways to read `file` as `net`, the likelier first."""
     found = []
-    for flavour in net.flavours:
-        for naming in (flavour, OURS, BY_ORDER):
-            plain = tensor_names(net, flavour, naming)
-            for prefix in find_prefixes(file.tensors, plain.values()):
-                names = {ours: prefix + name for ours, name in plain.items()}
-                found.append(_fit(file, flavour, naming, prefix, names))
+    for flavour, naming, plain in _namings(net):
+        for prefix in find_prefixes(file.tensors, plain.values()):
+            found.append(_fit(file, flavour, naming, prefix, plain))
     likely = {fit.prefix: _likely_flavour(net, file, fit.prefix) for fit in found}
     return sorted(found, key=lambda fit: (rank(fit.prefix), fit.flavour != likely[fit.prefix]))
 
 
-def _fit(file: WeightsFile, flavour: str, naming: str, prefix: str, names: dict) -> _Fit:
+def _namings(net: Net) -> Iterator[tuple[str, str, dict[str, str]]]:
+    """(flavour, naming, our weight -> the tensor's name there)."""
+    for flavour in net.flavours:
+        for naming in (flavour, OURS, BY_ORDER):
+            yield flavour, naming, tensor_names(net, flavour, naming)
+
+
+def _fit(file: WeightsFile, flavour: str, naming: str, prefix: str, plain: dict) -> _Fit:
+    names = {ours: prefix + name for ours, name in plain.items()}
     missing = tuple(name for name in names.values() if name not in file.tensors)
-    wanted = {name[len(prefix) :] for name in names.values()}
-    extra = tuple(
-        prefix + rest
-        for rest in below(file.tensors, prefix)
-        if rest not in wanted and not rest.endswith(COUNTERS)
-    )
-    return _Fit(flavour, naming, prefix, names, missing, extra)
+    return _Fit(flavour, naming, prefix, names, missing)
+
+
+def _extra(file: WeightsFile, fit: _Fit) -> list[str]:
+    """The tensors under the prefix of `fit` that are none of the network's."""
+    wanted = set(fit.names.values())
+    names = (fit.prefix + rest for rest in below(file.tensors, fit.prefix))
+    return [name for name in names if name not in wanted and not name.endswith(COUNTERS)]
 
 
 def _aside(net: Net, file: WeightsFile, fit: _Fit, fits: list[_Fit]) -> str:
@@ -177,15 +184,20 @@ def _mismatch(net: Net, file: WeightsFile, fit: _Fit) -> str:
     if fit.missing:
         told += f"it lacks {fit.missing[0]!r:.200} and {len(fit.missing) - 1} more"
     else:
-        told += f"it has {fit.extra[0][:200]!r} and {len(fit.extra) - 1} more tensors too many"
+        extra = _extra(file, fit)
+        told += f"it has {extra[0][:200]!r} and {len(extra) - 1} more tensors too many"
     others = [
         other.name
         for other in NETS.values()
-        if other is not net and any(not f.missing and not f.extra for f in _fits(other, file))
+        if other is not net and len(file.tensors) <= MOST_TENSORS and _is_of(other, file)
     ]
     if others:
         return f"{told}; its tensors are those of {' or '.join(others)}"
     return f"{told}; its first is {next(iter(file.tensors), None)!r:.200}"
+
+
+def _is_of(net: Net, file: WeightsFile) -> bool:
+    return any(not fit.missing and not _extra(file, fit) for fit in _fits(net, file))
 
 
 def _classes(net: Net, file: WeightsFile, names: dict[str, str], naming: str) -> int | None:

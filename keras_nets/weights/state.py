@@ -12,6 +12,7 @@ from keras_nets.weights.pickled import Call, check_key
 from keras_nets.weights.tensor import DAMAGE, Tensor
 
 NESTED = "::"
+ORDERED = "collections.OrderedDict"
 MAX_DEPTH = 16  # dictionaries in dictionaries, and modules in modules
 LONGEST_PREFIX = 256  # characters; bounds what a file makes of names that it writes once
 
@@ -25,7 +26,7 @@ def named_tensors(
     is an error only when its values are asked for. Values `aside` are passed over. Raises
     WeightsError where there is no tensor.
     """
-    if _items(state) is None:
+    if not _has_items(state):
         raise WeightsError("it holds no dictionary of tensors")
     tensors, seen = {}, set()
     for name, value in _walk(state, "", 0, seen):
@@ -50,35 +51,39 @@ def _walk(state, prefix: str, depth: int, seen: set[int]) -> Iterator[tuple[str,
     parameters, inside, mark = _parts(state)
     for name, value in parameters.items():
         if isinstance(name, str):
-            if _items(value) is None:
-                yield prefix + name, value
-            else:
+            if _has_items(value):
                 yield from _walk(value, f"{prefix}{name}{NESTED}", depth + 1, seen)
+            else:
+                yield prefix + name, value
     for name, value in inside.items():
-        if isinstance(name, str) and _items(value) is not None:
+        if isinstance(name, str) and _has_items(value):
             yield from _walk(value, f"{prefix}{name}{mark}", depth + 1, seen)
 
 
 def _parts(state) -> tuple[dict, dict, str]:
     """The named values of a dictionary; of a whole torch module its weights, and its modules."""
-    items = _items(state)
     if not _is_module(state):
-        return items, {}, NESTED
-    tables = [_items(state.state.get(name)) or {} for name in ("_parameters", "_buffers")]
-    return tables[0] | tables[1], _items(state.state["_modules"]) or {}, "."
+        return _items(state), {}, NESTED
+    tables = (state.state.get(name) for name in ("_parameters", "_buffers", "_modules"))
+    parameters, buffers, modules = (_items(table) if _has_items(table) else {} for table in tables)
+    return parameters | buffers, modules, "."
 
 
-def _items(state) -> dict | None:
-    """The items of a pickled dictionary of any class, or of a module; None for what is neither."""
+def _has_items(state) -> bool:
+    """Whether this is a pickled dictionary of any class, or a module."""
+    if not isinstance(state, Call):
+        return isinstance(state, dict)
+    return bool(state.items) or str(state.function) == ORDERED or _is_module(state)
+
+
+def _items(state) -> dict:
     if isinstance(state, dict):
         return state
-    if not isinstance(state, Call):
-        return None
-    if str(state.function) == "collections.OrderedDict":
-        # Python 2 gives a list of pairs; later versions fill an empty one.
-        pairs = state.arguments[0] if state.arguments else ()
-        return {**{check_key(key): value for key, value in pairs}, **state.items}
-    return state.items if state.items or _is_module(state) else None
+    if str(state.function) != ORDERED:
+        return state.items
+    # Python 2 gives a list of pairs; later versions fill an empty one.
+    pairs = state.arguments[0] if state.arguments else ()
+    return {**{check_key(key): value for key, value in pairs}, **state.items}
 
 
 def _is_module(state) -> bool:

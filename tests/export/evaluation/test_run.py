@@ -283,3 +283,13 @@ def test_without_a_terminal_progress_is_plain_lines(capsys):
         shown.advance(5)  # too soon for a line
         shown.advance(1)
     assert capsys.readouterr().err == "net/a: 4 of 10\nnet/a: 10 of 10\n"
+
+
+def test_what_a_kill_left_of_ranks_is_removed_by_the_next_run(tmp_path):
+    path = tmp_path / "ranks.npz"
+    for name in (".ranks.npz.a1b2c3d4.partial", ".other.npz.a1b2c3d4.partial"):
+        (tmp_path / name).write_bytes(b"half")
+    RanksFile(path).save(Ranks(3, 2), now=True)
+    names = sorted(found.name for found in tmp_path.iterdir())
+    assert names == [".other.npz.a1b2c3d4.partial", "ranks.npz"]
+    assert RanksFile(path).load(3, 2).best.shape == (3, 2)

@@ -3,6 +3,8 @@
 import argparse
 import collections
 import pickle
+import struct
+import time
 from collections import OrderedDict
 from pathlib import Path
 
@@ -221,3 +223,32 @@ def test_dictionaries_that_hold_each_other_a_thousand_times_are_walked_once(tmp_
         inner = {f"k{index}": inner for index in range(1000)}
     path = save(tmp_path / "c.pth", inner)
     assert identify_weights(NET, path).prefix == "k0::" * 12
+
+
+def text(value: str) -> bytes:
+    return b"X" + struct.pack("<I", len(value)) + value.encode()
+
+
+PAIRS = b"".join(b"](" + text(f"k{index}") + b"Ne" for index in range(20_000))
+HOSTILE = {
+    # Each name is of the same array, so few steps make many names.
+    "a prefix for each tensor": (
+        b"\x80\x02}(" + text("z") + pickle.dumps(np.ones(1, np.float32), 2)[2:-1] + b"r\0\0\1\0"
+        + b"".join(text(f"p{i}.features.0.weight") + b"j\0\0\1\0" for i in range(60_000)) + b"u.",
+        "is no file of squeezenet1_1",
+    ),
+    "a long list of pairs that many names share": (
+        b"\x80\x02}(" + text("a") + b"ccollections\nOrderedDict\n](" + PAIRS + b"e\x85Rq\x05"
+        + b"".join(text(f"n{index}") + b"h\x05" for index in range(30_000)) + b"u.",
+        "holds no tensors by name",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("program", "told"), HOSTILE.values(), ids=HOSTILE)
+def test_hostile_dictionaries_cost_seconds_at_most(tmp_path, program, told):
+    (tmp_path / "w").write_bytes(program)
+    begin = time.process_time()
+    with pytest.raises(WeightsError, match=told):
+        identify_weights(NET, tmp_path / "w")
+    assert time.process_time() - begin < 20

@@ -112,6 +112,15 @@ def test_a_file_is_fetched_once_and_its_hash_kept(server, good, tmp_path):
     assert left <= {NAME, f"{NAME}.sha256", f"{NAME}.lock"}
 
 
+def test_what_a_kill_left_beside_a_whole_file_is_removed(server, tmp_path):
+    path = fetch(server)
+    for ending in (".partial", ".partial.tag", ".sha256.partial"):
+        path.with_name(NAME + ending).touch()
+    assert fetch(server) == path
+    left = {found.name for found in path.parent.iterdir()}
+    assert left <= {NAME, f"{NAME}.sha256", f"{NAME}.lock"}
+
+
 @pytest.mark.parametrize("trouble", ["cut", "stall", 503])
 def test_a_transfer_that_breaks_off_goes_on_where_it_stopped(server, good, trouble):
     server.script = [trouble]
