@@ -1,0 +1,55 @@
+"""The whole gate on a TF-TRT artifact, whose engine a stand-in runs."""
+
+import pytest
+
+from export import observe
+from export.checks import Batches, EngineRun, Expected
+from export.formats import FORMATS
+from export.gate import examine as gate
+from export.results import Status, Verdict, verdict_of
+
+pytestmark = pytest.mark.lane
+UNKNOWN = Expected(None, None, None, "a toy is in no catalog")
+
+
+@pytest.fixture
+def examine(written, reference, tmp_path, monkeypatch):
+    """A function from what the engine did, as a function of the sizes, to every check."""
+    monkeypatch.setattr(observe, "run_module", lambda _module, job, _: observe.main(job))
+
+    def run(engine):
+        def asked(_format, _folder, images, sizes, _scratch):
+            assert images is reference("plain").images
+            return engine(sizes)
+
+        monkeypatch.setattr(gate, "run_engine", asked)
+        folder, format = written("plain", "tftrt-fp16"), FORMATS["tftrt-fp16"]
+        return gate.examine(format, folder, tmp_path, reference("plain"), UNKNOWN, (8, 1, 4))
+
+    return run
+
+
+def test_an_engine_that_ran_for_every_size_makes_the_artifact_verified(examine, reference):
+    logits = reference("plain").logits
+    held = {"TRTEngineOp_000_000": [1, 4, 8]}
+
+    def ran(sizes):
+        assert list(sizes) == [1, 4, 8], "each gets an engine of its own"
+        return EngineRun(batches=tuple(Batches(size, logits, held, 1.0) for size in sizes))
+
+    checks = examine(ran)
+    assert verdict_of(checks) is Verdict.VERIFIED
+    (engine,) = (check for check in checks if check.name == "engine")
+    assert engine.status is Status.PASSED
+
+
+def test_an_engine_that_fell_back_makes_the_artifact_not_verified(examine):
+    fell = "it failed in batches of 4: User disallowed engine native segment execution"
+    checks = examine(lambda _: EngineRun(failed=fell))
+    assert verdict_of(checks) is Verdict.NOT_VERIFIED
+    assert {check.name for check in checks if check.status is Status.FAILED} == {"engine"}
+
+
+def test_an_engine_that_cannot_be_asked_is_the_exception_of_the_verdict(examine):
+    checks = examine(lambda _: EngineRun(unable="needs a GPU"))
+    assert verdict_of(checks) is Verdict.EXCEPT_ENGINE
