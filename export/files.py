@@ -5,9 +5,12 @@ written.
 """
 
 import errno
+import fcntl
 import os
+import re
 import stat
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -18,23 +21,63 @@ def write_whole(path: Path, content: str | bytes) -> Path:
     """Write `content` (text as UTF-8) to `path` in one step, on disk when this returns.
 
     The new file is made under a fresh name beside `path`, exclusively, so that no link planted
-    there is followed; a link at `path` itself is replaced, not written through.
+    there is followed; a link at `path` itself is replaced, not written through. What a killed
+    process left of an earlier one is removed.
     """
     path = Path(path)
     data = content.encode() if isinstance(content, str) else content
-    handle, fresh = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent)
+    sweep(path)
+    handle, fresh = _fresh(path)
     try:
         with os.fdopen(handle, "wb") as file:
             os.fchmod(file.fileno(), 0o666 & ~_umask())  # mkstemp lets nobody else read
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(fresh, path)  # noqa: PTH105
+            os.replace(fresh, path)  # noqa: PTH105
     except BaseException:
         Path(fresh).unlink(missing_ok=True)
         raise
     sync_folder(path.parent)
     return path
+
+
+def sweep(path: Path) -> None:
+    """Remove what processes that were killed left of new files for `path`."""
+    left = re.compile(rf"\.{re.escape(path.name)}\.\w{{8}}\.partial")
+    for other in path.parent.iterdir():
+        if left.fullmatch(other.name):
+            _remove_if_left(other)
+
+
+def _fresh(path: Path) -> tuple[int, str]:
+    """Make a new file beside `path`, locked as long as it is open; return its handle and name."""
+    while True:
+        handle, fresh = tempfile.mkstemp(
+            prefix=f".{path.name}.", suffix=".partial", dir=path.parent
+        )
+        with suppress(OSError):  # a file system that cannot lock: nobody sweeps there either
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        if os.fstat(handle).st_nlink:
+            return handle, fresh
+        os.close(handle)  # it was swept away before it was locked
+
+
+def _remove_if_left(path: Path) -> None:
+    """Remove a new file of ours that no process has open any more."""
+    try:
+        handle = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return  # a link, or somebody else's
+    try:
+        found = os.fstat(handle)
+        if stat.S_ISREG(found.st_mode) and found.st_uid == os.geteuid():
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            path.unlink(missing_ok=True)  # under the lock, or it may be a new one by now
+    except OSError:
+        return  # somebody is writing it
+    finally:
+        os.close(handle)
 
 
 def _umask() -> int:

@@ -137,7 +137,7 @@ def make(
         places = [stages[format.name] for format in wanted]
         progress(name, "tracing the network without its weights")
         skeleton = trace(model)
-        check_space(Path(out), skeleton.weight_bytes * len(wanted))
+        check_space(Path(out), skeleton.weight_bytes, len(wanted))
         for place in places:
             place.wanted = skeleton.weight_bytes
         progress(name, "computing reference logits")

@@ -11,6 +11,7 @@ is followed and kept.
 
 import ctypes
 import errno
+import filecmp
 import os
 import shutil
 import tempfile
@@ -26,6 +27,7 @@ from export.shortage import free, shortage, size
 
 GLOB = "*?["
 SPARE = 1.1  # of the bytes wanted, that must be free on the disk
+BESIDE = 256 << 10  # bytes that graph, report, page and scratch files of a toy take beside weights
 FAILED = ".failed"  # ends the name of a folder beside a verified artifact, for one that is not
 AT_FDCWD, RENAME_EXCHANGE = -100, 2
 # What renameat2 answers where a file system, or the kernel, cannot exchange two folders.
@@ -69,7 +71,7 @@ class Place:
     def needs(self) -> tuple[tuple[Path, ...], int]:
         """The folders that are written during an export, and how many bytes are still to come."""
         made = sum(p.lstat().st_size for p in self.stage.rglob("*")) if self.wanted else 0
-        return (self.stage, Path(tempfile.gettempdir())), max(self.wanted - made, 0)
+        return (self.staging.parent, Path(tempfile.gettempdir())), max(self.wanted - made, 0)
 
     def clear(self) -> None:
         """Remove whatever is in staging for this artifact, but first put back what is aside.
@@ -85,7 +87,9 @@ class Place:
             return
         for kept in self._aside.glob("*"):
             target = Path(os.path.realpath(self.goal)).with_name(kept.name)
-            if os.path.lexists(target):
+            if target.is_dir() and _is_part_of(target, kept):
+                shutil.rmtree(target)  # it was being moved aside, file by file
+            elif os.path.lexists(target):
                 raise ExportError(
                     f"{target} is what an export left that was killed, and the artifact from "
                     f"before is whole in {kept}; move {target} away, and the next export puts that "
@@ -193,9 +197,12 @@ def _named(folder: Path, most: int = 3) -> str:
     return ", ".join(names[:most]) + more
 
 
-def check_space(out: Path, wanted: int) -> None:
-    """Raise Shortage where the disk of `out` has no room for a little more than `wanted` bytes."""
-    room, needed = free(out), SPARE * wanted
+def check_space(out: Path, weights: int, count: int = 1) -> None:
+    """Raise Shortage where the disk of `out` has no room for `count` artifacts.
+
+    Each takes a little more than the bytes of its `weights`.
+    """
+    room, needed = free(out), SPARE * count * (weights + BESIDE)
     if room < needed:
         raise Shortage(
             f"the artifacts take {size(needed)} and {out} has {size(room)} free, "
@@ -238,12 +245,26 @@ def _move(source: Path, target: Path) -> None:
     except OSError as error:
         if error.errno != errno.EXDEV:
             raise
-        partial = target.with_name(f".{target.name}.partial")
+        partial = target.parent.with_name("moving")  # not among what is put back
         shutil.rmtree(partial, ignore_errors=True)
         shutil.copytree(source, partial, symlinks=True)
         sync_tree(partial)
         partial.rename(target)
         shutil.rmtree(source)
+
+
+def _is_part_of(folder: Path, whole: Path) -> bool:
+    """Tell whether `whole` has all that is in `folder`."""
+    return all(
+        (whole / path.relative_to(folder)).is_dir()
+        if path.is_dir()
+        else path.is_file() and _are_equal(path, whole / path.relative_to(folder))
+        for path in folder.rglob("*")
+    )
+
+
+def _are_equal(file: Path, other: Path) -> bool:
+    return other.is_file() and filecmp.cmp(file, other, shallow=False)
 
 
 def _staging(out: Path, goal: Path) -> Path:

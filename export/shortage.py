@@ -43,6 +43,8 @@ def shortage(
         return Shortage(disk_line(map(Path, named), wanted))
     if TOO_LARGE.search(text):
         return Shortage(_file_line())
+    if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
+        return Shortage(_handles_line())
     if isinstance(error, MemoryError):
         return Shortage(memory_line(f"{error}"))
     if isinstance(error, OSError) and error.errno == errno.ENOMEM:
@@ -109,6 +111,13 @@ def _file_line() -> str:
     limit = resource.getrlimit(resource.RLIMIT_FSIZE)[0]
     which = "" if limit == resource.RLIM_INFINITY else f" of {size(limit)} (ulimit -f)"
     return f"a file would grow past the limit{which}; raise it, or choose another folder"
+
+
+def _handles_line() -> str:
+    import resource
+
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return f"too many files are open: this process may have {limit} (ulimit -n); allow more"
 
 
 def _existing(path: Path) -> Path:

@@ -8,11 +8,12 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
-from export.errors import MissingLane
+from export.errors import ExportError, MissingLane
 from export.files import sync_folder
 from export.lanes.interpreters import find_interpreter
 from export.lanes.watch import INTERVAL, TEMPORARY, Watch
@@ -27,10 +28,8 @@ ELSEWHERE = "KERAS_NETS_LANES names another folder for lanes"
 RECEIPT = "lane.json"  # written last; a folder without it is not a lane
 PROBE = "import tensorflow.python.compiler.tensorrt.trt_convert"  # what a whole lane can do
 DIGITS = 12  # of the digest of a lane's requirements, in the name of its folder
-PARTIAL, REPLACED = (
-    ".partial",
-    ".replaced",
-)  # end the names of a lane that is made, and of an old one
+# What ends the names beside a lane: its lock, one that is being made, one that was damaged.
+LOCK, PARTIAL, REPLACED = ".lock", ".partial", ".replaced"
 
 
 @dataclass(frozen=True)
@@ -157,6 +156,7 @@ def make(name: str, progress: Progress = silent) -> Lane:
     """
     lane = LANES[name]
     if _is_ready(lane):
+        _sweep(lane)
         return lane
     state = find_lane(name)
     if state.status == "impossible":
@@ -166,8 +166,7 @@ def make(name: str, progress: Progress = silent) -> Lane:
         progress(name, "waiting for another process that is making this lane")
 
     try:
-        lock = lane.folder.with_name(f"{lane.folder.name}.lock")
-        with locked(lock, waiting, instead="one by KERAS_NETS_LANES"):
+        with locked(_beside(lane, LOCK), waiting, instead="one by KERAS_NETS_LANES"):
             if not _is_ready(lane):
                 _make(lane, find_interpreter(lane.pythons), progress)
     except OSError as error:
@@ -223,10 +222,25 @@ def _holds(folder: Path, lane: Lane) -> bool:
     return requirements == lane.digest and os.access(folder / "bin" / "python", os.X_OK)
 
 
+def _beside(lane: Lane, ending: str) -> Path:
+    return lane.folder.with_name(lane.folder.name + ending)
+
+
+def _sweep(lane: Lane) -> None:
+    """Remove what a process left that was killed when the lane was already in its place."""
+    left = [path for end in (LOCK, PARTIAL, REPLACED) if (path := _beside(lane, end)).exists()]
+    if not left:
+        return
+    # Another one may be at work, or the folder not be ours.
+    with suppress(ExportError, OSError), locked(_beside(lane, LOCK), patience=0):
+        for path in left:
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+
+
 def _make(lane: Lane, interpreter: Path, progress: Progress) -> None:
     """Make the lane beside its place, and rename it there when it is whole."""
-    partial = lane.folder.with_name(lane.folder.name + PARTIAL)
-    replaced = lane.folder.with_name(lane.folder.name + REPLACED)
+    partial, replaced = _beside(lane, PARTIAL), _beside(lane, REPLACED)
     for left in (partial, replaced):  # by a process that was killed
         shutil.rmtree(left, ignore_errors=True)
     progress(
@@ -268,7 +282,7 @@ def _step(command: list[str], lane: Lane, watch: Callable[[str], None]) -> None:
 
     Raises MissingLane with its last words if it fails.
     """
-    temporary = lane.folder.with_name(lane.folder.name + PARTIAL) / TEMPORARY
+    temporary = _beside(lane, PARTIAL) / TEMPORARY
     environment = clean_environment() | {"TF_CPP_MIN_LOG_LEVEL": "3"}
     if temporary.exists():  # else half a gigabyte goes through TMPDIR, often a small disk
         environment["TMPDIR"] = str(temporary)

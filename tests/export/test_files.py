@@ -1,12 +1,17 @@
 """Files that are written whole: nobody's link is followed, nothing half is left."""
 
 import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from export.errors import ArtifactError
 from export.files import read_bounded, sync_tree, write_whole
+
+ROOT = Path(__file__).parents[2]
 
 
 def test_what_is_written_is_read(tmp_path):
@@ -47,6 +52,40 @@ def test_a_failure_leaves_the_old_content_and_no_litter(tmp_path, monkeypatch):
         write_whole(tmp_path / "a", "new")
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
     assert (tmp_path / "a").read_text() == "old"
+
+
+def test_what_a_killed_writer_left_is_removed_and_nothing_else(tmp_path):
+    code = (
+        f"import os, sys; sys.path.insert(0, {str(ROOT)!r})\n"
+        "from pathlib import Path\nfrom export.files import write_whole\n"
+        "os.replace = lambda *_: os.kill(os.getpid(), 9)\n"
+        f"write_whole(Path({str(tmp_path / 'a')!r}), 'half')"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == -9
+    (left,) = tmp_path.iterdir()
+    assert left.name.endswith(".partial")
+    for other in (".b.12345678.partial", ".a.partial", "a.12345678.partial"):
+        (tmp_path / other).write_text("not of a")
+    (tmp_path / ".a.abcdefgh.partial").symlink_to(tmp_path / "nothing")
+    write_whole(tmp_path / "a", "whole")
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        ".a.abcdefgh.partial",
+        ".a.partial",
+        ".b.12345678.partial",
+        "a",
+        "a.12345678.partial",
+    ]
+
+
+def test_writers_of_one_file_at_once_sweep_nothing_away(tmp_path):
+    def write(number):
+        for _ in range(50):
+            write_whole(tmp_path / "a", str(number))
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(write, range(4)))
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+    assert (tmp_path / "a").read_text() in "0123"
 
 
 def test_a_tree_is_synced_file_by_file_and_no_link_is_followed(tmp_path, monkeypatch):
