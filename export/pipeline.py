@@ -141,7 +141,7 @@ def make(
         for place in places:
             place.wanted = skeleton.weight_bytes
         progress(name, "computing reference logits")
-        compared = inputs(skeleton.image, options.seed, images)
+        compared = inputs(skeleton.image, options.seed, images, skeleton.takes)
         reference = observe_model(model, skeleton, compared)
         written = []
         for format, place in zip(wanted, places, strict=True):
@@ -254,7 +254,7 @@ def look(
     meter, told = Meter(), read_report(Path(folder))
     progress(told.format, "computing reference logits")
     skeleton = trace(model)
-    compared = inputs(skeleton.image, told.options.get("seed", 0), images)
+    compared = inputs(skeleton.image, told.options.get("seed", 0), images, skeleton.takes)
     reference = observe_model(model, skeleton, compared)
     return Looked(told, reference, _stock(told, skeleton, progress), meter)
 

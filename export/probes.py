@@ -7,6 +7,9 @@ between images and spatial mistakes show.
 
 import numpy as np
 
+from export.input_range import InputRange
+
+ANY = InputRange()
 COUNT = 8
 BATCHES = (1, 3, 4)  # how the probes are cut, so that small and odd batches are run
 SCALES = (1, 7, 32)  # pixels a side of the blocks of noise
@@ -27,12 +30,15 @@ def probes(image: tuple[int, int, int], seed: int = 0, count: int = COUNT) -> np
     return images
 
 
-def inputs(image: tuple[int, int, int], seed: int, given: np.ndarray | None) -> np.ndarray:
+def inputs(
+    image: tuple[int, int, int], seed: int, given: np.ndarray | None, taken: InputRange = ANY
+) -> np.ndarray:
     """The probes and, after them, images that the caller gives to compare on as well.
 
-    Raises ValueError where those are no finite float32 (n, *image).
+    Probes are of the range that is `taken`; what is given is in it already. Raises ValueError
+    where those are no finite float32 (n, *image).
     """
-    own = probes(image, seed)
+    own = taken.images(probes(image, seed))
     if given is None:
         return own
     given = np.asarray(given)

@@ -113,7 +113,7 @@ def observe_model(model, skeleton, images: np.ndarray) -> Reference:
         layers=layers,
         norms=folds,
         noise=noise,
-        warnings=warning,
+        warnings=(*warning, *_doubts(skeleton, logits)),
         constants=frozenset(map(digest, _constants(skeleton.graph))),
         graph=skeleton.graph.SerializeToString(),
     )
@@ -144,6 +144,22 @@ def _noise(skeleton, images, layers, folds) -> tuple[Noise | None, tuple[str, ..
         return None, (
             f"the network's own noise could not be measured, so bounds are fixed: {error}",
         )
+
+
+def _doubts(skeleton, logits) -> list[str]:
+    """Why the images may not be such as the network is used on."""
+    found = []
+    if skeleton.takes.unknown:
+        found.append(
+            f"{skeleton.takes.unknown[0]} rescales what it is given, and the probes do not take "
+            "that into account; compare on images of your own too"
+        )
+    if logits.shape[1] > 1 and len(logits) > 1 and len(set(logits.argmax(axis=1))) == 1:
+        found.append(
+            f"the model takes all {len(logits)} images compared for one class, so they may be "
+            "unlike those that it knows; compare on images of your own too"
+        )
+    return found
 
 
 def canonical_sha256(model) -> str:

@@ -14,15 +14,16 @@ import tensorflow as tf
 from tensorflow.core.protobuf import meta_graph_pb2
 from tensorflow.python.grappler import tf_optimizer
 
+from export.accepted import accept
 from export.errors import ExportError
 from export.fold import Weight, fold
 from export.forward import forward
-from export.keras_graph import functional
+from export.input_range import InputRange, input_range
 
 IMAGE, LOGITS = "image", "logits"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Skeleton:
     """A traced network whose weights are placeholders named `stand_in(index)`."""
 
@@ -31,6 +32,7 @@ class Skeleton:
     classes: int
     weights: tuple[Weight, ...]
     graph: object  # a GraphDef: image and stand-ins in, logits out
+    takes: InputRange = InputRange()
 
     @property
     def weight_bytes(self) -> int:
@@ -45,23 +47,9 @@ def stand_in(index: int) -> str:
 def trace(model) -> Skeleton:
     """Fold `model` and trace it once, for images of a free batch size.
 
-    Raises ValueError where the model is not one image in, one row of logits out.
+    Raises ValueError where the model is not one float32 image in, one row of logits out.
     """
-    inputs, outputs = getattr(model, "inputs", None), getattr(model, "outputs", None)
-    if inputs is None:
-        raise ValueError(
-            "a model of a class of its own does not tell its image size; wrap it: "
-            "keras.Model(image, model(image)), where image is a keras.Input"
-        )
-    if not inputs or len(inputs) != 1 or len(inputs[0].shape) != 4:
-        raise ValueError("a model to export takes one input of (batch, height, width, channels)")
-    if len(outputs) != 1 or len(outputs[0].shape) != 2:
-        raise ValueError("a model to export gives one output of (batch, classes)")
-    image, classes = tuple(inputs[0].shape[1:]), outputs[0].shape[-1]
-    if None in image or classes is None:
-        raise ValueError(f"a model to export has a fixed image size and class count, not {image}")
-
-    _refuse_half(model)
+    image, classes = accept(model)
     if not all(layer.built for layer in model._flatten_layers()):
         model(np.zeros((1, *image), np.float32), training=False)  # some wait for their first call
     folded = fold(model)
@@ -74,7 +62,14 @@ def trace(model) -> Skeleton:
         names = [name for name in names if name not in unused]
         graph = _trace(model, folded, names, image)
     weights = tuple(folded.weights[name] for name in names)
-    return Skeleton(model.name, image, classes, weights, graph)
+    return Skeleton(
+        name=model.name,
+        image=image,
+        classes=classes,
+        weights=weights,
+        graph=graph,
+        takes=input_range(model, image),
+    )
 
 
 def _refuse_lost(folded, unused: list[str]) -> None:
@@ -86,16 +81,6 @@ def _refuse_lost(folded, unused: list[str]) -> None:
             f"{lost[0]} holds a folded batch-norm and would be lost, so nothing was written; "
             "this is a fault of the exporter: please report it with the model's layers"
         )
-
-
-def _refuse_half(model) -> None:
-    for layer in model._flatten_layers():
-        if layer.compute_dtype in ("float16", "bfloat16") and functional(layer) is None:
-            raise ValueError(
-                f"{layer.name} computes in {layer.compute_dtype}, and artifacts are made of "
-                "networks in float32; build the model with layers of the dtype float32 and give "
-                "it these weights"
-            )
 
 
 def _trace(model, folded, names: list[str], image):

@@ -15,11 +15,13 @@ import tensorflow as tf
 from export.errors import ExportError
 from export.gate.layers import layer_scopes, layer_tensors
 from export.gate.tensorflow import TensorFlowNetwork, add_constant, producer
+from export.probes import COUNT
 from export.reference import LayerNoise, Noise
 from export.skeleton import IMAGE, LOGITS, stand_in
 
 SHUFFLES = 2  # of which the larger difference counts
-IMAGES = 2
+AT_ONCE = 2  # images a run, because every layer's output is kept
+MOST = 2 * COUNT  # images: all probes, and as many of those that a user gives
 # Runtimes merge these with what goes into them, and keep that in 32 bits.
 FUSED = ("BiasAdd", "Relu", "LeakyRelu", "Relu6")
 LOOKUPS = ("GatherV2", "ResourceGather")  # rows of a table, which nothing adds up
@@ -31,7 +33,7 @@ class NoiseError(ExportError):
 
 
 def measure_noise(skeleton, images: np.ndarray, layers=(), norms=()) -> Noise:
-    """The noise of a traced network on the first few `images`.
+    """The noise of a traced network on `images`, or on MOST of them; that of layers on the first.
 
     `layers` are the names of Keras layers, in running order, whose rounding is to be told apart.
     Raises NoiseError, in one line, where a changed network does not run.
@@ -43,22 +45,38 @@ def measure_noise(skeleton, images: np.ndarray, layers=(), norms=()) -> Noise:
 
 
 def _measure(skeleton, images: np.ndarray, layers, norms) -> Noise:
-    network, images = skeleton_network(skeleton), images[:IMAGES]
+    network = skeleton_network(skeleton)
     places = layer_tensors(layer_scopes(layers, norms), network.tensors(), f"{LOGITS}:0")
     tensors = [*places.values(), f"{LOGITS}:0"]
-    base, spans = _with_spans(network, tensors, images)
+    first, *rest = (images[at : at + AT_ONCE] for at in range(0, min(len(images), MOST), AT_ONCE))
+    base, spans = _with_spans(network, tensors, first)
+    base_rest = _logits(network.function([f"{LOGITS}:0"]), rest)
 
-    def moved(graph) -> list[float]:
-        """How far each tensor moves in a changed graph, in its own standard deviations."""
-        outputs = network.function(tensors, graph)(images)
-        return [_moved(own, other.numpy()) for own, other in zip(base, outputs, strict=True)]
+    def moved(graph, rest) -> list[float]:
+        """How far each tensor moves in a changed graph, in its own standard deviations.
 
-    shuffles = [moved(_shuffled(network, seed)) for seed in range(SHUFFLES)]
+        That is for the first images; the logits, which come last, for the `rest` as well.
+        """
+        run = network.function(tensors, graph)
+        outputs = [tensor.numpy() for tensor in run(first)]
+        found = [_moved(*pair) for pair in zip(base, outputs, strict=True)]
+        ends = base[-1:] + base_rest[: len(rest)], outputs[-1:] + _logits(run, rest)
+        end = _moved(*map(np.concatenate, ends))
+        return [
+            end if tensor == tensors[-1] else one
+            for tensor, one in zip(tensors, found, strict=True)
+        ]
+
+    shuffles = [moved(_shuffled(network, seed), rest) for seed in range(SHUFFLES)]
     shuffled = [max(pair) for pair in zip(*shuffles, strict=True)]
-    half = moved(_halved(network))
-    eight = [math.nan] * len(half) if _beyond(network) else moved(_quantised(network, spans))
+    half = moved(_halved(network), rest)
+    eight = [math.nan] * len(half) if _beyond(network) else moved(_quantised(network, spans), [])
     told = tuple(map(LayerNoise, places, shuffled, half, eight))
     return Noise(shuffled[-1], half[-1], eight[-1], told)
+
+
+def _logits(run, batches: list[np.ndarray]) -> list[np.ndarray]:
+    return [run(images)[-1].numpy() for images in batches]
 
 
 def _moved(own: np.ndarray, other: np.ndarray) -> float:

@@ -157,6 +157,36 @@ def test_a_model_that_is_no_classifier_is_refused(case):
         trace(build(*(image() for _ in range(count))))
 
 
+@pytest.mark.parametrize("dtype", ["uint8", "int32", "float16", "float64"])
+def test_a_model_that_declares_another_type_is_refused_with_what_to_do(dtype):
+    entry = keras.Input((8, 8, 3), dtype=dtype)
+    model = functional(entry, layers.Dense(5, name="fc")(pooled(keras.ops.cast(entry, "float32"))))
+    with pytest.raises(ValueError, match=f"takes images of float32, and this one declares {dtype}"):
+        trace(model)
+    inputs = image()  # as the message says
+    assert_traced(seed_weights(functional(inputs, model(keras.ops.cast(inputs, dtype)))))
+
+
+def test_a_model_that_gives_rows_for_any_number_of_images_is_refused():
+    inputs = image()
+    rows = keras.ops.reshape(pooled(layers.Conv2D(5, 3)(inputs)), (2, 5))
+    with pytest.raises(ValueError, match="one row of logits an image, and this one gives 2"):
+        trace(functional(inputs, rows))
+
+
+def test_a_sequential_model_without_an_input_is_told_to_be_built():
+    with pytest.raises(ValueError, match="build it: model.build"):
+        trace(keras.Sequential([layers.Flatten(), layers.Dense(5)]))
+
+
+@pytest.mark.parametrize("shape", [(-1, 16, 12), (-1, 8, 8, 3, 1), (-1, 192)])
+def test_operations_that_are_called_like_a_layer_are_traced(shape):
+    inputs = image()
+    x = layers.Flatten(name="flatten")(keras.ops.reshape(inputs, shape))
+    x = keras.ops.relu(layers.Dense(7, name="hidden")(x))
+    assert_traced(seed_weights(functional(inputs, layers.Dense(5, name="fc")(x))))
+
+
 def test_a_model_of_a_free_image_size_is_refused():
     inputs = image(None, None, 3)
     with pytest.raises(ValueError, match="fixed image size"):
