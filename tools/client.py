@@ -172,26 +172,22 @@ def _recipe(args):
 
     Either is empty where it is not known. Raises ValueError for what is wrong on any server.
     """
+    from export.names import choose
     from keras_nets import NETS
 
-    name, flavour = args.net or args.model, args.flavour or ""
-    if args.artifact:
-        if args.flavour:
-            raise ValueError("--artifact has a flavour of its own: leave --flavour out")
-        name, flavour = _described(args.artifact)
-        name = args.net or name
     if args.labels:
         from export.signatures.labels import read_labels
 
         read_labels(args.labels)
-    if name not in NETS and (args.net or args.artifact):
-        raise ValueError(
-            f"no network of the catalog is called {name!r}, so its preprocessing is not known; "
-            f"name the one it was built as with --net: {', '.join(NETS)}"
-        )
-    if name in NETS and flavour and flavour not in NETS[name].flavours:
-        known = " and ".join(NETS[name].flavours)
-        raise ValueError(f"{name} has no flavour {flavour!r}; it comes as {known}")
+    name, flavour = args.model, args.flavour or ""
+    if args.artifact:
+        if args.flavour:
+            raise ValueError("--artifact has a flavour of its own: leave --flavour out")
+        name, flavour = _described(args.artifact)
+    if args.net:
+        name = choose(args.net, NETS, "network", "the catalog has")
+    if name in NETS and flavour:
+        flavour = choose(flavour, NETS[name].flavours, "flavour", f"{name} comes as")
     return name if name in NETS else "", flavour
 
 
@@ -242,7 +238,8 @@ def _find_recipe(model: str, signatures: dict, name: str, flavour: str):
         flavours = f", such as {' or '.join(NETS[name].flavours)}" if name else ""
         raise ValueError(
             f"{model!r} takes no encoded pictures, and how to preprocess them depends on its "
-            "weights, which the server does not tell: name the export with --artifact DIR, or "
+            "network and weights, which the server does not tell: name the export of a network of "
+            "the catalog with --artifact DIR, or "
             f"{'' if name else '--net NAME and '}--flavour FLAVOUR{flavours}"
         )
     image = (default.inputs["image"].shape or ())[1:]

@@ -148,7 +148,7 @@ def test_a_model_without_classify_gets_the_preprocessing_of_its_flavour(
     labels = tmp_path / "labels.txt"
     labels.write_text("\n".join(LABELS), encoding="utf-8-sig")
     write_report(tmp_path, model="vgg13", options={**OPTIONS, "flavour": flavour})
-    for options in (("--net", "vgg13", "--flavour", flavour), ("--artifact", tmp_path)):
+    for options in (("--net", "VGG13", "--flavour", flavour), ("--artifact", tmp_path)):
         arguments = (*options, "--labels", labels, "--json")
         assert run(server.grpc, telling, *arguments, model="plain") == 0
         (row,) = json.loads(capsys.readouterr().out)["pictures"]
@@ -172,19 +172,24 @@ def test_a_model_whose_preprocessing_nobody_knows_is_refused(server, pictures, c
     assert "--flavour FLAVOUR, such as paddle or torchvision" in refused(capsys)
 
 
+def test_an_export_outside_the_catalog_says_no_preprocessing(server, pictures, tmp_path, capsys):
+    write_report(tmp_path, model="own")
+    assert run(server.grpc, pictures, "--artifact", tmp_path, model="plain") == 2
+    assert "the export of a network of the catalog" in refused(capsys)
+    assert run(server.grpc, pictures / "1.png", "--artifact", tmp_path) == 0  # it has `classify`
+
+
 def test_what_cannot_be_on_any_server_is_told_before_one_is_asked(pictures, tmp_path, capsys):
     nowhere = f"http://127.0.0.1:{free_port()}"
     (tmp_path / "text.jpg").write_text("no picture")
     (tmp_path / "cut.png").write_bytes((pictures / "0.png").read_bytes()[:60])
-    write_report(tmp_path, model="vgg14")
     for arguments, text in {
         ("none.jpg", pictures): "there is no picture or folder none.jpg",
         (tmp_path / "text.jpg",): "text.jpg': no picture of ",
         (tmp_path / "cut.png",): "cut.png: a PNG that is cut short",
-        (pictures, "--net", "vgg14"): "no network of the catalog is called 'vgg14'",
-        (pictures, "--artifact", tmp_path): "no network of the catalog is called 'vgg14'",
+        (pictures, "--net", "vgg14"): "no network is called 'vgg14'; did you mean",
         (pictures, "--artifact", pictures): "has no report.json",
-        (pictures, "--net", "vgg13", "--flavour", "darknet"): "it comes as paddle and torchvision",
+        (pictures, "--net", "vgg13", "--flavour", "darknet"): "vgg13 comes as paddle, torchvision",
         (pictures, "--labels", tmp_path / "none"): "cannot read labels",
         (pictures, "--header", "no colon"): "a header is 'NAME: VALUE'",
         (pictures, "--header", f"@{tmp_path / 'cut.png'}"): "a header is 'NAME: VALUE'",
