@@ -37,11 +37,17 @@ def missing():
         try:
             ctypes.CDLL(library)
         except OSError as error:
-            return f"TensorRT 8.6 is not installed where TensorFlow 2.17 looks for it: {error}"
+            return (
+                f"TensorRT 8.6 is not installed where TensorFlow 2.17 looks for it ({error}); "
+                "docs/tftrt.md says what it needs"
+            )
     import tensorflow as tf
 
     if not tf.config.list_physical_devices("GPU"):
-        return "TensorFlow 2.17 sees no GPU; its CUDA 12.3 libraries may be missing"
+        return (
+            "TensorFlow 2.17 sees no GPU, perhaps for want of its CUDA 12.3 libraries; "
+            "docs/tftrt.md says what it needs"
+        )
     return ""
 
 
