@@ -8,7 +8,12 @@ import json
 from pathlib import Path
 from types import SimpleNamespace
 
+from export.errors import ArtifactError
+from export.files import read_bounded
+
 FILE = Path("assets.extra", "classify.json")
+LARGEST = 64 << 20  # bytes; ImageNet-21k's 21,841 names take 1 MB
+MOST_PIXELS = 8192  # of a side, as the recipe resizes a picture
 RECIPE = ("crop", "short", "mean", "std", "resample")
 
 
@@ -20,9 +25,22 @@ def write_description(version: Path, recipe, labels) -> None:
 
 
 def read_description(version: Path):
-    """The recipe and the labels in the folder of a version, or None where there are none."""
+    """The recipe and the labels in the folder of a version, or None where there are none.
+
+    Raises ArtifactError where the file is not what `write_description` writes.
+    """
+    file = version / FILE
     try:
-        told = json.loads((version / FILE).read_text(encoding="utf-8"))
-        return SimpleNamespace(**told["recipe"]), tuple(told["labels"])
+        data = read_bounded(file, LARGEST)
     except FileNotFoundError:
         return None
+    try:
+        content = json.loads(data)
+        recipe = SimpleNamespace(**{name: content["recipe"][name] for name in RECIPE})
+        labels = tuple(content["labels"])
+        pixels = 0 < int(recipe.crop) <= int(recipe.short) <= MOST_PIXELS
+        if not pixels or not all(isinstance(label, str) for label in labels):
+            raise ValueError("a size or a label that is none")
+    except (KeyError, RecursionError, TypeError, ValueError) as error:
+        raise ArtifactError(f"{file} does not describe `classify`; export it again") from error
+    return recipe, labels

@@ -1,11 +1,13 @@
 """`classify` of an exported artifact answers with the network's own likeliest classes."""
 
 import json
+import os
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from export.errors import ArtifactError
 from export.formats.base import Opened
 from export.signatures.description import FILE, read_description, write_description
 from export.signatures.observed import observe_classify
@@ -31,7 +33,8 @@ def honest(encoded):
 
 
 def opened(classify):
-    return Opened((), (), lambda: iter(()), predict, classify=classify)
+    nothing = {"inputs": (), "outputs": (), "weights": lambda: iter(())}
+    return Opened(**nothing, predict=predict, classify=classify)
 
 
 def test_an_honest_signature_agrees_with_the_logits(tmp_path):
@@ -85,3 +88,29 @@ def test_the_description_reads_back(tmp_path):
     assert labels == LABELS
     assert recipe.short == 36
     assert json.loads((tmp_path / FILE).read_text())["recipe"]["resample"] == "opencv"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"[]",
+        b"{}",
+        b"[" * 100_000,
+        b"\xff",
+        b'{"recipe": 1, "labels": []}',
+        json.dumps({"recipe": vars(RECIPE) | {"short": 10**9}, "labels": ["a"]}).encode(),
+        json.dumps({"recipe": vars(RECIPE), "labels": ["a", 1]}).encode(),
+    ],
+)
+def test_a_description_that_is_none_is_refused_in_one_line(tmp_path, content):
+    (tmp_path / FILE).parent.mkdir()
+    (tmp_path / FILE).write_bytes(content)
+    with pytest.raises(ArtifactError, match="does not describe `classify`; export it again"):
+        read_description(tmp_path)
+
+
+def test_a_description_that_never_ends_is_refused(tmp_path):
+    (tmp_path / FILE).parent.mkdir()
+    os.mkfifo(tmp_path / FILE)
+    with pytest.raises(ArtifactError, match="is no regular file"):
+        read_description(tmp_path)
