@@ -60,8 +60,15 @@ def _of_skeleton(job: dict, network, image) -> dict[str, np.ndarray]:
 
     graph = tf.compat.v1.GraphDef.FromString(Path(job["skeleton"]).read_bytes())
     names = {stand_in(index): name for index, name in enumerate(job["held"])}
+    shapes = {
+        node.name: [axis.size for axis in node.attr["shape"].shape.dim]
+        for node in graph.node
+        if node.op == "Placeholder"
+    }
+    # Formats keep some weights with other axes: ONNX joins the last two of a depthwise kernel.
     values = {
-        holder: tf.constant(network.read(job["held"][name])) for holder, name in names.items()
+        holder: tf.constant(network.read(job["held"][name]).reshape(shapes[holder]))
+        for holder, name in names.items()
     }
     right = TensorFlowNetwork(graph, f"{IMAGE}:0", f"{LOGITS}:0", values, names)
     tensors = layer_tensors(job["scopes"], right.tensors(), right.logits)

@@ -206,3 +206,36 @@ def test_layers_of_any_name_are_exported_and_compared(here, look, tmp_path, form
     assert all(layer.first is not None for layer in seen.layers)
     again = find_divergence(judged, tmp_path / "artifact", tmp_path, probe=3)
     assert {layer.name for layer in again.layers} == compared
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_layers_are_compared_on_any_probe_whatever_axes_a_format_gives_their_weights(
+    here, look, tmp_path, format
+):
+    from keras import Input, Model, layers
+
+    from export.pipeline import Options
+    from export.probes import probes
+    from export.reference import observe_model
+    from export.skeleton import trace
+    from keras_nets.weights.seeded import seed_weights
+
+    x = image = Input((16, 16, 3), name="image")
+    x = layers.DepthwiseConv2D(3, depth_multiplier=2, use_bias=False, name="depthwise")(x)
+    x = layers.ReLU(name="relu")(layers.BatchNormalization(name="norm")(x))
+    x = layers.SeparableConv2D(4, 3, depth_multiplier=3, name="separable")(x)
+    x = layers.BatchNormalization(name="scaled")(layers.ReLU(name="relu2")(x))
+    x = layers.Reshape((144, 4), name="rows")(x)
+    x = layers.GlobalAveragePooling1D(name="pool")(layers.Conv1D(4, 3, name="row")(x))
+    model = seed_weights(Model(image, layers.Dense(5, name="logits")(x), name="axes"), 2)
+    traced = trace(model)
+    seen = observe_model(model, traced, probes(traced.image))
+    (tmp_path / "artifact").mkdir()
+    find_format(format).write(traced, tmp_path / "artifact", tmp_path, Options())
+    observation = look(format, tmp_path / "artifact", seen.images)
+    unknown = Expected(None, None, None, "a toy is in no catalog")
+    judged = Trial(find_format(format), seen, observation, unknown)
+    found = find_divergence(judged, tmp_path / "artifact", tmp_path, probe=3)
+    assert not found.error and found.first is None, str(found)
+    assert str(found) == f"all {len(found.layers)} layers agree for probe 3"
+    assert {layer.name for layer in found.layers} >= {"norm", "separable", "scaled", "row"}
