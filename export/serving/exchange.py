@@ -5,6 +5,7 @@ connection's `timeout` is what is left of the whole try, asked anew before each 
 """
 
 import io
+import socket
 import time
 import zlib
 from dataclasses import dataclass
@@ -104,6 +105,13 @@ class Exchange:
         )
 
 
+def _count_addresses(host: str, port: int) -> int:
+    try:
+        return len(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+    except OSError:  # urllib3 asks again, and says why
+        return 1
+
+
 def _reason(error: BaseException) -> str:
     """What the error began with, such as "Connection refused", in the system's words."""
     while first := error.__cause__ or error.__context__:
@@ -129,7 +137,13 @@ class _CountingDown:
         self._ends = None if seconds is None else time.monotonic() + seconds
 
     def _new_conn(self):
-        sock = super()._new_conn()
+        ends = self._ends
+        # urllib3 gives each address of a name all the time that there is.
+        self.timeout = self.timeout / _count_addresses(self.host, self.port)
+        try:
+            sock = super()._new_conn()
+        finally:
+            self._ends = ends
         sock.settimeout(self.timeout)  # of the handshake of TLS
         return sock
 

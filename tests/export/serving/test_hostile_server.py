@@ -4,10 +4,12 @@ import base64
 import gzip
 import json
 import shutil
+import socket
 import ssl
 import subprocess
 import time
 import tracemalloc
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -66,6 +68,21 @@ def test_a_server_that_never_reads_does_not_hold_the_client():
         images = np.zeros((8, 256, 256, 3), np.float32)
         assert "did not answer" in error_of(url, lambda c: c.predict(images), timeout=0.5)
         assert time.monotonic() - begin < 4  # most of it is spent on writing JSON
+
+
+def test_a_name_with_several_dead_addresses_has_one_time_for_all_of_them(monkeypatch):
+    with socket.socket() as deaf, ExitStack() as waiting:
+        deaf.bind(("127.0.0.1", 0))
+        deaf.listen(0)
+        for _ in range(4):  # once its queue is full, further connections are not answered at all
+            queued = waiting.enter_context(socket.socket())
+            queued.setblocking(False)
+            queued.connect_ex(deaf.getsockname())
+        found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", deaf.getsockname())] * 4
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+        begin = time.monotonic()
+        error_of("http://several.invalid:80", timeout=0.6)
+        assert 0.4 < time.monotonic() - begin < 1.0
 
 
 def test_all_tries_together_end_within_their_total():
