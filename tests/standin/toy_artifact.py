@@ -103,6 +103,9 @@ def write_report(folder: Path, **changes) -> None:
             "flavour": "paddle",
             "batch_sizes": list(BATCH_SIZES),
         },
+        "cost": {"wall_s": 1.0, "cpu_s": 1.0, "peak_rss_bytes": 1},
+        "environment": {},
+        "command": [],
     }
     (folder / "report.json").write_text(json.dumps(report | changes), encoding="utf-8")
 
