@@ -2,10 +2,11 @@
 
 import os
 import signal
+import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from export.errors import ExportError
 from export.shortage import shortage
@@ -13,6 +14,13 @@ from export.shortage import shortage
 IMPOSSIBLE, INTERRUPTED, UNREAD = 2, 130, 141  # a shell's numbers for Ctrl-C and a closed pipe
 USUAL = (ExportError, ValueError, OSError, MemoryError, ModuleNotFoundError)
 ENDING = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
+
+
+LAST_WORDS = 'trap "" INT TERM HUP; read -r word || echo "$1" >&2'
+CRASHED = (
+    "error: this process crashed or was killed, most often for want of memory: close other "
+    "programs, or choose a smaller network, and run it again"
+)
 
 
 class Ended(KeyboardInterrupt):
@@ -34,7 +42,7 @@ def ending(
     reads what is printed. With `verbose` errors keep their trace. `extra` names the part of
     setup.cfg that a command line needs over the package itself.
     """
-    with _signals() as came:
+    with _last_words(), _signals() as came:
         try:
             yield
             sys.stdout.flush()
@@ -50,6 +58,32 @@ def ending(
             if verbose or (short is None and not isinstance(error, USUAL)):
                 raise
             _end(IMPOSSIBLE, f"error: {_line(short or error, extra)}")
+
+
+@contextmanager
+def _last_words() -> Iterator[None]:
+    """Have a shell of its own say a line if this process is killed or aborted.
+
+    Libraries in C++ abort where memory is wanting, and nothing of this process runs after that. The
+    shell waits for the word that all is well, or for the end of the pipe.
+    """
+    try:
+        shell = subprocess.Popen(
+            ["/bin/sh", "-c", LAST_WORDS, "sh", CRASHED],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+    except OSError:  # no shell, or no room for one: the system's own words have to do
+        yield
+        return
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            shell.stdin.write(b"well\n")
+            shell.stdin.close()
+        shell.wait()
 
 
 @contextmanager

@@ -74,6 +74,20 @@ def start(command: list[str], **options) -> subprocess.Popen:
     return subprocess.Popen(follow, start_new_session=True, **options)
 
 
+def output_of(command: list[str], patience: float) -> tuple[int, bytes]:
+    """Run `command`; return its exit status and what it printed on standard output.
+
+    If this is interrupted, the command has `patience` seconds to clear up.
+    """
+    with start(command, stdout=subprocess.PIPE) as child:
+        try:
+            printed, _ = child.communicate()
+        except BaseException:
+            stop(child, patience)
+            raise
+    return child.returncode, printed
+
+
 def stop(child: subprocess.Popen, patience: float = 0) -> None:
     """End what `start` started, with all that it has started; leave it `patience` seconds to."""
     if patience:

@@ -13,7 +13,6 @@ if not __package__:  # as a script sys.path[0] is tools/, where this very file h
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 import json
-import subprocess
 from dataclasses import replace
 from functools import partial
 
@@ -25,6 +24,7 @@ from export.names import choose
 from keras_nets.catalog import NETS, find_net
 
 FORMATS = ("savedmodel", "onnx", "tftrt-fp32", "tftrt-fp16")  # a test compares them with ours
+PATIENCE = 30.0  # seconds for an export of several to clear up after an interrupt
 MOST_CLASSES = 100_000  # as keras_nets.weights has it; ImageNet-21k has 21,841
 
 
@@ -36,6 +36,7 @@ def main(argv=None) -> int:
         models = _all_of(args.model, NETS, "network", "the catalog has")
         formats = _all_of(args.format, FORMATS, "format", "known are")
         _check(args, models)
+        _check_places(args.out, models, formats)
         require_tensorflow()
         if len(models) == 1:
             return _export(args, find_net(models[0]), formats, argv)
@@ -88,6 +89,14 @@ def _check(args, models: list[str]) -> None:
     need_writable("--out", args.out)
     for net in map(find_net, models):
         _check_size(args, net, net.flavours if args.weights else net.flavours[:1])
+
+
+def _check_places(out: Path, models: list[str], formats: list[str]) -> None:
+    """Raise ExportError where an artifact's place is taken by what no export made."""
+    from export.place import check_goals
+
+    for name in models:
+        check_goals(out, name, formats)
 
 
 def _check_size(args, net, flavours: tuple[str, ...]) -> None:
@@ -209,17 +218,16 @@ def _make(args, net, formats, argv, given, show, meter):
 def _export_each(args, models: list[str], argv: list[str]) -> int:
     """Export several networks, each in a process of its own, which ends with its memory."""
     from export.commandline.next_steps import print_next_steps
+    from export.process import output_of
     from export.report import from_dict
     from export.terminal import print_reports, print_summary, print_warnings
 
     command = [sys.executable, str(Path(__file__).resolve()), *options.without_models(argv)]
     statuses, reports = [], []
     for model in models:
-        done = subprocess.run(
-            [*command, "--json", "--model", model], stdout=subprocess.PIPE, check=False
-        )
-        statuses.append(done.returncode)
-        written = [from_dict(json.loads(line)) for line in done.stdout.splitlines()]
+        status, printed = output_of([*command, "--json", "--model", model], PATIENCE)
+        statuses.append(status)
+        written = [from_dict(json.loads(line)) for line in printed.splitlines()]
         reports += [replace(one, folder=str(args.out / model / one.format)) for one in written]
         if args.json:
             print_reports(written, as_json=True)

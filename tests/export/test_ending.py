@@ -123,6 +123,14 @@ def test_a_signal_to_end_clears_up_and_says_so(number):
     assert child.returncode == 128 + number
 
 
+@pytest.mark.parametrize("end", ["os.kill(os.getpid(), 9)", "os.abort()"])
+def test_a_process_that_crashes_still_has_last_words(end):
+    code = WORK.replace("time.sleep(60)", end).replace("import sys", "import os, sys")
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode in (-signal.SIGKILL, -signal.SIGABRT)
+    assert done.stderr.splitlines()[-1].startswith("error: this process crashed or was killed, ")
+
+
 def test_a_signal_that_nohup_ignores_stays_ignored():
     child = subprocess.Popen(
         [sys.executable, "-c", WORK.replace("sleep(60)", "sleep(0.5)")],

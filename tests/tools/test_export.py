@@ -187,16 +187,25 @@ def test_cheap_mistakes_are_told_before_tensorflow_loads(tmp_path):
 def test_several_networks_are_each_exported_with_what_was_asked(monkeypatch, capsys, tmp_path):
     ran = []
 
-    def run(command, **_):
+    def run(command, patience):
         ran.append(command[2:])
-        return subprocess.CompletedProcess(command, 1, stdout=b"")
+        return 1, b""
 
-    monkeypatch.setattr(export.subprocess, "run", run)
+    monkeypatch.setattr("export.process.output_of", run)
     asked = ["--format=ONNX", "--seed", "7", "--labels", str(tmp_path / "my labels.txt")]
     (tmp_path / "my labels.txt").write_text("cat\n")
     models = ["--model=VGG11", "--model", "alexnet"]
     assert export.main([*models, *asked, "--strict", "--json"]) == 1
     assert ran == [[*asked, "--strict", "--json", "--model", name] for name in ("vgg11", "alexnet")]
+
+
+def test_a_place_that_no_export_made_is_told_before_tensorflow_loads(capsys, tmp_path):
+    (tmp_path / "alexnet" / "onnx").mkdir(parents=True)
+    (tmp_path / "alexnet" / "onnx" / "thesis.txt").write_text("two years of work")
+    with pytest.raises(SystemExit) as ended:
+        export.main(["--model", "alexnet", "--format", "onnx", "--out", str(tmp_path)])
+    assert ended.value.code == 2
+    assert "onnx holds thesis.txt, and no report.json of this toolkit" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("missing", ["--model", "--format"])
