@@ -15,8 +15,11 @@ if not __package__:  # as a script sys.path[0] is tools/, where a sibling hides 
 
 import json
 
-from export.commandline.options import make_parser
+from export.commandline.options import make_parser, named
+from export.commandline.paths import need_writable
 from export.ending import ending
+
+SERVERS = ("tf-serving", "triton")
 
 
 def main(argv=None) -> int:
@@ -37,7 +40,9 @@ def _parser():
     parser.add_argument("artifact", nargs="?", type=Path, help="folder that holds report.json")
     parser.add_argument("--to", type=Path, metavar="DIR", help="serving folder, made when missing")
     parser.add_argument("--name", help="what clients call the model; default: its own name")
-    parser.add_argument("--server", choices=("tf-serving", "triton"), help="default: by format")
+    parser.add_argument(
+        "--server", type=named(SERVERS, "server"), metavar="NAME",
+        help=f"{' or '.join(SERVERS)}; default: by format")  # fmt: skip
     parser.add_argument(
         "--mounted-at", metavar="PATH", help="where the server sees DIR; default: /bundle"
     )
@@ -54,6 +59,10 @@ def _parser():
 
 
 def _add(args) -> int:
+    from export.report import read_content
+
+    read_content(args.artifact)  # what can be told at once is told before numpy loads
+    need_writable("--to", args.to)
     from export.serving.bundle import add
 
     added = add(

@@ -17,6 +17,7 @@ import json
 import os
 
 from export.commandline import options
+from export.commandline.paths import need_file, need_place
 from export.ending import ending
 from keras_nets import NETS
 from keras_nets.weights import ENDINGS
@@ -46,6 +47,12 @@ def main(argv=None) -> int:
 
 
 def _convert(args) -> int:
+    if args.file.partition(":")[0] != "imagenet":
+        need_file("FILE", Path(args.file), "a weights file, or imagenet")
+    if args.out:
+        need_place("--out", args.out)
+        if not args.out.name.endswith(ENDINGS[args.to]):
+            raise ValueError(f"--out {args.out} should end in {ENDINGS[args.to]}")
     # numpy and TensorFlow load below this line, never for --help.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     from keras_nets.weights.download import resolve_weights

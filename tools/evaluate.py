@@ -57,6 +57,10 @@ def _parser():
 
 
 def _run(args) -> int:
+    need_folder("--images", args.images, "a folder of pictures")
+    for option, path in (("labels", args.labels), ("weights", args.weights), ("model", args.model)):
+        if path:
+            need_file(f"--{option}", path, "a file")
     from export.backend import require_tensorflow
     from export.evaluation.examples import find_examples
     from export.evaluation.exported import read_exported
@@ -65,10 +69,6 @@ def _run(args) -> int:
     from export.evaluation.table import as_table, summary
     from keras_nets.preprocess import list_images
 
-    need_folder("--images", args.images, "a folder of pictures")
-    for option, path in (("labels", args.labels), ("weights", args.weights), ("model", args.model)):
-        if path:
-            need_file(f"--{option}", path, "a file")
     if not args.no_keras:
         require_tensorflow()
     exported = [read_exported(folder) for folder in args.artifacts]

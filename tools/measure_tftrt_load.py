@@ -19,6 +19,7 @@ import tempfile
 
 from export.commandline.options import make_parser
 from export.ending import ending
+from export.errors import ArtifactError
 
 
 def main(argv=None) -> int:
@@ -37,6 +38,8 @@ def _measure(folder: Path) -> None:
     from export.report import read_report
 
     report = read_report(folder)
+    if not report.format.startswith("tftrt"):
+        raise ArtifactError(f"{folder} is of format {report.format}; name a TF-TRT artifact")
     size = report.artifact["bytes"]
     with tempfile.TemporaryDirectory(prefix="keras-nets-") as scratch:
         own, other = folder / "1", Path(scratch, "function")

@@ -16,6 +16,7 @@ if not __package__:  # as a script sys.path[0] is tools/, where export.py would 
 
 
 from export.commandline.options import make_parser
+from export.commandline.paths import need_place
 from export.ending import ending
 from export.errors import ArtifactError
 
@@ -39,9 +40,11 @@ def _join(folders: list[Path], out: Path, pages: bool):
     for folder in folders:
         if not folder.is_dir():
             raise ArtifactError(f"{folder} is no folder; name one that tools/export.py wrote into")
+    need_place("--out", out)
     from export.files import write_whole
     from export.html import overview
     from export.html.page import write_page
+    from export.wording import counted
 
     if overview.is_within_an_artifact(out):
         raise ArtifactError(
@@ -56,7 +59,7 @@ def _join(folders: list[Path], out: Path, pages: bool):
         write_page(entry.told, entry.folder, entry.folder)
     write_whole(out, overview.render(found, out.parent))
     passed = sum(entry.facts.passed for entry in found.entries)
-    print(f"{out}: {len(found.entries)} artifacts, {passed} verified")
+    print(f"{out}: {counted(len(found.entries), 'artifact')}, {passed} verified")
     return found.unread
 
 

@@ -59,6 +59,8 @@ def _verify(args) -> int:
         need_file("--weights", args.weights, "a weights file")
     if args.model:
         need_file("--model", args.model, "a .keras file")
+        if args.model.suffix != ".keras":
+            raise ValueError(f"--model {args.model} is no .keras file; save the model as one")
     if args.images:
         need_folder("--images", args.images, "a folder of pictures")
     artifacts, unable = _artifacts(args)  # read before TensorFlow loads

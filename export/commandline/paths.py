@@ -28,6 +28,13 @@ def need_folder(option: str, path: Path, wanted: str) -> None:
         raise ValueError(f"{option} {path} may not be read by this user; name {wanted}")
 
 
+def need_place(option: str, path: Path) -> None:
+    """Raise ValueError unless a file can be written at `path`."""
+    if path.is_dir():
+        raise ValueError(f"{option} {path} is a folder; name a file in it")
+    need_writable(option, path.parent)
+
+
 def need_writable(option: str, path: Path) -> None:
     """Raise ValueError unless a folder at `path`, or one to be made there, can be written to."""
     above = next(one for one in (path, *path.absolute().parents) if os.path.lexists(one))

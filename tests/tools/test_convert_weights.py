@@ -69,7 +69,7 @@ def test_without_json_a_line_is_printed_for_each_tensor(tmp_path, capsys, source
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (("absent", "--model", "vgg11", "--to", "npz"), "no weights file at 'absent'"),
+        (("absent", "--model", "vgg11", "--to", "npz"), "FILE absent is not there"),
         (("SOURCE", "--model", "vgg11", "--to", "npz"), "no file of vgg11"),
         (
             ("SOURCE", "--model", "vgg12", "--to", "npz"),
