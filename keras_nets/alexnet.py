@@ -6,8 +6,9 @@ Krizhevsky 2014 (arXiv:1404.5997). No groups and no local response normalisation
 import keras
 from keras import layers
 
-from keras_nets.blocks import Image, check_flavour, image_input, own_settings
+from keras_nets.blocks import Image, check_flavour, image_input
 from keras_nets.catalog import NETS
+from keras_nets.settings import own_settings
 
 
 @own_settings()

@@ -6,8 +6,9 @@ Redmon and Farhadi 2018, table 1 (arXiv:1804.02767).
 import keras
 from keras import layers
 
-from keras_nets.blocks import Image, check_flavour, image_input, own_settings
+from keras_nets.blocks import Image, check_flavour, image_input
 from keras_nets.catalog import NETS
+from keras_nets.settings import own_settings
 
 STAGES = ((64, 1), (128, 2), (256, 8), (512, 8), (1024, 4))  # width, residual blocks
 

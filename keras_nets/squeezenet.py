@@ -7,8 +7,9 @@ revision with 2.4 times fewer multiplications.
 import keras
 from keras import layers
 
-from keras_nets.blocks import Image, check_flavour, image_input, own_settings
+from keras_nets.blocks import Image, check_flavour, image_input
 from keras_nets.catalog import NETS
+from keras_nets.settings import own_settings
 
 POOL = "pool"
 V1_0 = ((16, 64), (16, 64), (32, 128), POOL, (32, 128), (48, 192), (48, 192), (64, 256), POOL,

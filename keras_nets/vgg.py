@@ -6,8 +6,9 @@ Simonyan and Zisserman, ICLR 2015, table 1 (arXiv:1409.1556).
 import keras
 from keras import layers
 
-from keras_nets.blocks import Image, check_flavour, image_input, own_settings
+from keras_nets.blocks import Image, check_flavour, image_input
 from keras_nets.catalog import NETS
+from keras_nets.settings import own_settings
 
 WIDTHS = (64, 128, 256, 512, 512)
 

@@ -6,9 +6,9 @@ import keras
 import numpy as np
 from keras import layers
 
-from keras_nets.blocks import own_settings
 from keras_nets.catalog import NETS, Net, find_net
 from keras_nets.errors import WeightsError
+from keras_nets.settings import own_settings
 from keras_nets.weights.identify import MAX_CLASSES, Identity, class_axis, recognise
 from keras_nets.weights.names import head
 from keras_nets.weights.plan import SEEDED, Placement, Step, Target, plan_steps
