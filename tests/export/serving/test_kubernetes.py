@@ -41,11 +41,27 @@ def made(request):
     return manifests(ledger_of(("squeezenet1_0", request.param), ("vgg13", "savedmodel")))
 
 
-def test_every_manifest_is_valid_by_the_schemas_of_kubernetes(made):
+@pytest.mark.parametrize("cluster", ["1.27", CLUSTER, kubernetes_validate.latest_version()])
+def test_every_manifest_is_valid_by_the_schemas_of_kubernetes(made, cluster):
     own = {path: m for path, m in made.items() if not path.startswith("k")}
     assert len(own) == 7
     for manifest in own.values():
-        kubernetes_validate.validate(manifest, CLUSTER, strict=True)
+        kubernetes_validate.validate(manifest, cluster, strict=True)
+
+
+def test_the_fields_that_kserve_takes_from_a_pod_are_those_of_a_pod(made):
+    """KServe's schema is in no package: its predictor is a pod whose first container is `model`."""
+    predictor = dict(made["kserve/vgg13.yaml"]["spec"]["predictor"])
+    own = {"modelFormat", "protocolVersion", "runtimeVersion", "storageUri"}
+    model = {k: v for k, v in predictor.pop("model").items() if k not in own}
+    assert predictor.pop("minReplicas") == 2
+    pod = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "x"},
+        "spec": {**predictor, "containers": [{"name": "model", **model}]},
+    }
+    kubernetes_validate.validate(pod, CLUSTER, strict=True)
 
 
 def test_a_manifest_with_a_wrong_field_would_not_be_valid(made):
