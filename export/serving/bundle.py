@@ -80,6 +80,7 @@ def add(
     server = server or (TF_SERVING if artifact.is_savedmodel else TRITON)
     _refuse_server(artifact, server)
     _refuse_exports(source, to)
+    _settle(Ledger(), root, image)  # bad arguments are told before a folder is made
     verify_files(artifact, served_files(artifact, server))
     with locked(to / LOCK, patience=LOCK_S):
         before = _recover(to)

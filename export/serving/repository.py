@@ -133,6 +133,7 @@ def sweep(root: Path, names: Iterable[str]) -> None:
     if not (root / STAGING).is_symlink():
         shutil.rmtree(root / STAGING, ignore_errors=True)
     for name in names:
+        refuse_links(root, str(PurePosixPath(name).parent))
         path = root / name
         fresh = re.compile(rf"\.{re.escape(path.name)}\.\w{{8}}\.partial")  # of write_whole
         for other in path.parent.iterdir() if path.parent.is_dir() else ():

@@ -162,6 +162,7 @@ def test_what_failed_its_verification_is_refused_in_one_line(tmp_path, deploy, c
 def test_bad_options_are_refused_in_one_line(tmp_path, deploy, capsys, options, text):
     assert run(make_onnx(tmp_path), "--to", deploy, *options) == 2
     assert text in refused(capsys)
+    assert not deploy.exists()
 
 
 def test_a_folder_that_is_none_is_refused_in_one_line(tmp_path, deploy, capsys):
