@@ -77,8 +77,7 @@ def add(
     source, to = Path(source), Path(to)
     artifact = read_artifact(source)
     name = _name(name, artifact)
-    server = server or (TF_SERVING if artifact.is_savedmodel else TRITON)
-    _refuse_server(artifact, server)
+    server = _server(server, artifact)
     _refuse_exports(source, to)
     _settle(Ledger(), root, image)  # bad arguments are told before a folder is made
     verify_files(artifact, served_files(artifact, server))
@@ -259,7 +258,12 @@ def _edits(to: Path, ledger: Ledger, files: dict[str, str], keep: bool) -> tuple
     return edited
 
 
-def _refuse_server(artifact: Artifact, server: str) -> None:
+def _server(server: str | None, artifact: Artifact) -> str:
+    """Return which server to add to: `server`, or the artifact's own.
+
+    Raises ExportError where it cannot load the artifact.
+    """
+    server = server or (TF_SERVING if artifact.is_savedmodel else TRITON)
     if server == TF_SERVING and not artifact.is_savedmodel:
         raise ExportError(
             f"TF Serving loads SavedModels, and {artifact.folder} is {artifact.format}; "
@@ -270,6 +274,7 @@ def _refuse_server(artifact: Artifact, server: str) -> None:
             f"Triton after 25.02 has no TensorFlow, and {artifact.format} in older ones is "
             "untried; serve it with TF Serving, or export --format onnx for Triton"
         )
+    return server
 
 
 def _refuse_another_contract(known: Model | None, artifact: Artifact) -> None:
