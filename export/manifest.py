@@ -4,7 +4,7 @@ Files are told by their hashes, the graph by that of its structure, the weights 
 of the model, and the environment by versions. Other versions are told and fail nothing.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from export.checks.base import verdict
@@ -98,6 +98,29 @@ def hashes(
 def _graph(told: Report, checks: tuple[Check, ...]) -> str:
     now, then = structure(checks), told.artifact.get("graph_sha256") or structure(told.checks)
     return "" if not now or not then else "the same" if now == then else "another"
+
+
+def tell_graph_changes(told: Report, checks: tuple[Check, ...]) -> tuple[Check, ...]:
+    """The checks, that of the graph with what is other in it than when the report was written."""
+    then, now = (_operations(some) for some in (told.checks, checks))
+    if _graph(told, checks) != "another" or not then:  # older reports say nothing to compare with
+        return checks
+    ops = [op for op in sorted(then | now) if then.get(op, 0) != now.get(op, 0)]
+    what = ", ".join(f"{op} {then.get(op, 0)} -> {now.get(op, 0)}" for op in ops)
+    what = what or "the same operations, set or connected in another way"
+    words = f"not the graph of the report: {what}"
+    return tuple(
+        replace(check, note=f"{check.note}; {words}".removeprefix("; "))
+        if check.name == "graph"
+        else check
+        for check in checks
+    )
+
+
+def _operations(checks: tuple[Check, ...]) -> dict[str, int]:
+    """How often each operation is in the graph; nothing where it is not known."""
+    found = next((check.details.get("ops") for check in checks if check.name == "graph"), None)
+    return found if isinstance(found, dict) else {}
 
 
 def _versions(then: dict, now: dict) -> dict[str, list[str]]:

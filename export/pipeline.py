@@ -22,7 +22,7 @@ from export.formats.base import Written
 from export.gate.examine import Wish, examine
 from export.html.page import write_page
 from export.lanes import make as make_lane
-from export.manifest import compare_files, hashes
+from export.manifest import compare_files, hashes, tell_graph_changes
 from export.place import FAILED, Place, check_goals, check_replaceable, check_space, staged
 from export.probes import inputs
 from export.process import give_memory_back
@@ -311,7 +311,8 @@ def _examine_again(looked: Looked, format: Format, expected, wish, progress) -> 
     sizes = tuple(looked.told.options.get("batch_sizes", Options.batch_sizes))
     asked = (looked.reference, expected, sizes, looked.stock, wish, progress)
     with tempfile.TemporaryDirectory(prefix="keras-nets-") as scratch:
-        return examine(format, Path(looked.told.folder), Path(scratch), *asked)
+        checks = examine(format, Path(looked.told.folder), Path(scratch), *asked)
+    return tell_graph_changes(looked.told, checks)
 
 
 def _draw(report: Report, folder: Path, progress: Progress) -> None:

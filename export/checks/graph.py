@@ -15,8 +15,10 @@ def graph(trial: Trial) -> Check:
 
     Networks of the catalog keep to at most two transposes in ONNX, too.
     """
-    check, structure = _graph(trial), trial.observation.graph.get("structure")
-    return replace(check, details={"structure": structure}) if structure else check
+    check, facts = _graph(trial), trial.observation.graph
+    if "structure" not in facts:
+        return check
+    return replace(check, details={"structure": facts["structure"], "ops": facts["ops"]})
 
 
 def _graph(trial: Trial) -> Check:

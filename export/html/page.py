@@ -14,6 +14,7 @@ from export.html.quantities import cell, columns, heading
 from export.html.words import NOT_FINITE, duration, guess, number, size, times
 from export.lazy import need
 from export.report import PAGE
+from export.wording import unit_of
 
 TEMPLATES = Path(__file__).parent / "templates"
 TOOLKIT = Path(__file__).resolve().parents[2]  # where commands on a page are meant to be run
@@ -121,7 +122,9 @@ def verdict(known: Facts) -> Verdict:
 
 def _failure(row: Row) -> str:
     numbers = ""
-    if row.measured is not None and row.allowed is not None:
+    if row.measured is not None and row.allowed == 0:  # "1 of 0 allowed" says less
+        numbers = number(row.measured, unit_of(row.measured, row.unit))
+    elif row.measured is not None and row.allowed is not None:
         numbers = f"{number(row.measured)} of {number(row.allowed, row.unit)} allowed"
     return "; ".join(filter(None, (numbers, row.note))) or "no reason was written down"
 

@@ -1,5 +1,7 @@
 """What changed since an artifact was written, told from its report."""
 
+import os
+import socket
 from dataclasses import replace
 
 import numpy as np
@@ -8,7 +10,7 @@ import pytest
 from export.checks.base import verdict
 from export.formats import find_format
 from export.formats.structure import structure_of_onnx
-from export.manifest import hashes, structure
+from export.manifest import compare_files, hashes, structure, tell_graph_changes
 from export.report import describe_artifact, environment
 from export.results import Cost, Report, Status
 
@@ -160,3 +162,68 @@ def test_the_structure_is_the_graphs_and_not_the_weights(toy, tmp_path, format):
     assert structure_of(seed_weights(copy(), 7), "second") == first
     shallow = seed_weights(copy("leaky1", negative_slope=0.2), 1)
     assert structure_of(shallow, "third") != first
+
+
+def bind(path):
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(os.path.relpath(path))  # a socket's path has a short limit
+
+
+STRANGE = [
+    ("2", "2 is a link", lambda path: path.symlink_to("/etc")),
+    ("link", "link is a link", lambda path: path.symlink_to("/nowhere")),
+    ("pipe", "pipe is a pipe", os.mkfifo),
+    ("socket", "socket is a socket", bind),
+    ("3", "3/ is an empty folder", lambda path: path.mkdir()),
+    ("1/2/3", "1/2/3/ is an empty folder", lambda path: path.mkdir(parents=True)),
+    (".hidden", ".hidden is not in the report", lambda path: path.write_text("")),
+    ("report.html", "report.html is a pipe", os.mkfifo),
+]
+
+
+@pytest.mark.parametrize(("name", "note", "make"), STRANGE)
+def test_what_is_no_file_of_the_report_fails_at_once(folder, told, name, note, make):
+    make(folder / name)
+    check = hashes(folder, told, "w", now("a"))
+    assert (check.status, check.measured) == (Status.FAILED, 1)
+    assert check.note.endswith(note)
+
+
+def test_a_pipe_or_a_link_in_the_place_of_a_file_is_not_read(folder, told, tmp_path_factory):
+    elsewhere = tmp_path_factory.mktemp("elsewhere") / "model.onnx"
+    (folder / "model.onnx").rename(elsewhere)
+    (folder / "model.onnx").symlink_to(elsewhere)
+    assert compare_files(folder, told).changed == {"model.onnx": "is a link"}
+    (folder / "model.onnx").unlink()
+    os.mkfifo(folder / "model.onnx")
+    assert compare_files(folder, told).changed == {"model.onnx": "is a pipe"}
+
+
+def test_a_file_far_beyond_the_report_is_not_read(folder, told, monkeypatch):
+    with (folder / "model.onnx").open("r+b") as file:
+        file.truncate(1 << 40)  # sparse
+    assert compare_files(folder, told).changed == {"model.onnx": "has changed"}
+
+
+def test_the_empty_folder_that_tensorflow_makes_is_no_difference(folder, told):
+    (folder / "1" / "assets").mkdir(parents=True)
+    assert compare_files(folder, told).same
+
+
+def with_ops(graph: str, **ops):
+    return (verdict("graph", True, 0, 0, details={"structure": graph * 64, "ops": ops}),)
+
+
+def test_an_edited_graph_says_what_changed(told):
+    told = replace(told, checks=with_ops("a", Relu=26, Conv=3))
+    (check,) = tell_graph_changes(told, with_ops("b", Relu=25, Conv=3, Neg=1))
+    assert check.note == "not the graph of the report: Neg 0 -> 1, Relu 26 -> 25"
+    (check,) = tell_graph_changes(told, with_ops("b", Relu=26, Conv=3))
+    assert check.note.endswith("the same operations, set or connected in another way")
+    (same,) = tell_graph_changes(told, with_ops("a", Relu=26, Conv=3))
+    assert same.note == ""
+
+
+def test_of_a_report_that_knows_no_operations_nothing_is_said(told):
+    checks = with_ops("b", Relu=25)
+    assert tell_graph_changes(told, checks) == checks

@@ -368,6 +368,8 @@ def test_verifying_compares_every_file_with_the_report(good, toy, damage):
     assert (hashes.name, hashes.status, hashes.measured) == ("hashes", Status.FAILED, 1)
     assert hashes.note.endswith(damage)
     assert not report.passed
+    why = "not asked: the files are not those of the report"
+    assert {(check.status, check.note) for check in report.checks[1:]} == {(Status.SKIPPED, why)}
 
 
 def test_without_hashes_the_other_checks_judge(good, toy):
