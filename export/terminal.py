@@ -40,6 +40,15 @@ def print_reports(reports: list[Report], as_json: bool, *, details: bool = True)
         for check in report.checks:
             for left, right in _lines(check, details or check.status is not Status.PASSED):
                 print_hanging(console, left, spell(right), INDENT)
+        _print_verdict(console, report)
+
+
+def _print_verdict(console, report: Report) -> None:
+    """Print the verdict and what the artifact is: below each other on a terminal, else one line."""
+    if console.is_terminal:
+        console.print(VERDICTS[report.verdict])
+        print_hanging(console, "", _closing(report), 2)
+    else:
         width = max(len(report.verdict.value) + 2, INDENT)
         print_hanging(console, VERDICTS[report.verdict], _closing(report), width)
 

@@ -111,7 +111,8 @@ def _alone(args, folder: Path, error: Exception) -> str:
 
 
 def _verify_one(args, folder: Path, report, origin, show):
-    show(report.model, "loading TensorFlow")
+    if "tensorflow" not in sys.modules:
+        show(report.model, "loading TensorFlow")
     from export.gate.examine import Wish
     from export.pipeline import judge_again
 

@@ -213,3 +213,47 @@ def test_a_table_of_many_says_its_unit_and_each_reason_once(capsys):
     assert said.count("standard deviations of the logits") == 1
     assert said.count("verified except engine  needs a GPU; find one") == 1
     assert "NOT verified  toy savedmodel: parity: top-1 equal on 1 of 8" in said
+
+
+def seen_on_a_terminal_of(width: int, report: Report) -> list[str]:
+    """The lines that a terminal of `width` columns is given, without colours."""
+    from io import StringIO
+
+    from rich import console as rich_console
+    from rich.text import Text
+
+    file, original = StringIO(), rich_console.Console
+
+    def console(**options):
+        return original(file=file, force_terminal=True, width=width, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rich_console, "Console", console)
+        print_reports([report], as_json=False)
+    return [Text.from_ansi(line).plain.rstrip() for line in file.getvalue().splitlines()]
+
+
+@pytest.mark.parametrize("width", [80, 40])
+def test_lines_are_broken_between_words_and_go_on_below_themselves(width):
+    note = "top-1 equal on 8 of 8, classes that lead by enough; 8 times the noise is allowed here"
+    lines = seen_on_a_terminal_of(
+        width, report_of(Check("parity", Status.PASSED, 1e-6, 1e-4, "std", note))
+    )
+    assert all(len(line) <= width for line in lines)
+    shown = " ".join(line.strip() for line in lines)
+    assert note in shown, "no word is cut"
+    begun = next(number for number, line in enumerate(lines) if "top-1" in line)
+    assert lines[begun].startswith(" " * 14 + "top-1")
+    assert lines[begun + 1].startswith(" " * 14)
+
+
+def test_details_of_a_check_that_passed_are_folded_and_those_of_others_are_not(capsys):
+    report = report_of(
+        Check("weights", Status.PASSED, 0, 0, "tensors", "52 tensors"),
+        Check("engine", Status.SKIPPED, note="needs a GPU"),
+        Check("parity", Status.FAILED, 1e-2, 1e-4, "std", "differs from conv1 on"),
+    )
+    print_reports([report], as_json=False, details=False)
+    said = capsys.readouterr().out
+    assert "52 tensors" not in said
+    assert "needs a GPU" in said and "differs from conv1 on" in said
