@@ -5,8 +5,10 @@ import re
 import shutil
 from dataclasses import replace
 
+import keras
 import numpy as np
 import pytest
+from keras import layers
 from tensorflow.core.framework import graph_pb2
 from tensorflow.core.protobuf import saved_model_pb2
 
@@ -17,6 +19,7 @@ from export.lanes import make
 from export.pipeline import Options
 from export.pour import mark, marked
 from export.process import run_script
+from export.skeleton import trace
 
 lane = pytest.mark.lane
 
@@ -52,6 +55,7 @@ def test_each_weight_stands_in_the_file_once(plain, skeleton):
 
 LOADER = """
 import json, sys
+import keras
 import numpy as np
 import tensorflow as tf
 from tensorflow.python.compiler.tensorrt import trt_convert
@@ -220,4 +224,16 @@ def test_a_network_beyond_a_protobuf_is_refused_before_any_work(skeleton, tmp_pa
     huge = replace(skeleton("plain"), weights=(replace(weight, shape=(1 << 30,)),))
     with pytest.raises(PourError, match=r"one protobuf, which ends at 2 GiB.*4\.0 GiB"):
         FORMATS["tftrt-fp16"].write(huge, tmp_path, tmp_path, Options())
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_convolutions_in_groups_are_refused_because_no_engine_builds(tmp_path):
+    image = keras.Input((8, 8, 4), name="image")
+    x = layers.Conv2D(8, 3, groups=2, name="grouped")(image)
+    x = layers.GlobalAveragePooling2D(name="pool")(x)
+    model = keras.Model(image, layers.Dense(5, name="logits")(x), name="groups")
+    with pytest.raises(
+        PourError, match="in groups, and groups has 1, first grouped/Conv2D; export"
+    ):
+        FORMATS["tftrt-fp16"].write(trace(model), tmp_path, tmp_path, Options())
     assert list(tmp_path.iterdir()) == []
