@@ -60,6 +60,10 @@ def run_graph(graph, inputs, run):
 
     As in a call of the model, `inputs` are turned into what it declares first.
     """
+    import keras
+
+    # In the structure of the declared ones, or Keras warns of every call.
+    inputs = keras.tree.pack_sequence_as(graph._inputs_struct, keras.tree.flatten(inputs))
     return graph._run_through_graph(graph._standardize_inputs(inputs), operation_fn=run)
 
 
