@@ -108,10 +108,11 @@ def forked(work) -> dict | None:
         os.close(reading)
         os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
         signal.alarm(SECONDS)
-        with os.fdopen(writing, "w") as pipe:
-            json.dump(work(), pipe)
-            pipe.flush()
-        os._exit(0)
+        try:
+            with os.fdopen(writing, "w") as pipe:
+                json.dump(work(), pipe)
+        finally:  # nothing of the parent, such as its temporary folder, is this process's to end
+            os._exit(0)
     os.close(writing)
     with os.fdopen(reading) as pipe:
         data = pipe.read()
