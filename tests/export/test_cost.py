@@ -9,6 +9,8 @@ import time
 import pytest
 
 from export.cost import Meter
+from export.errors import MissingLane
+from export.pipeline import make
 
 CHILD = "held = bytearray(300_000_000); held[::4096] = b'x' * len(held[::4096]); input()"
 
@@ -77,3 +79,16 @@ def test_sampling_ends_with_an_export_that_failed(before):
         export()
     gc.collect()
     assert until(lambda: samplers() == before)
+
+
+def test_making_a_lane_is_no_cost_of_an_artifact(toy, tmp_path, monkeypatch):
+    def make_slowly(*_):
+        time.sleep(0.3)
+        raise MissingLane("there is none")
+
+    monkeypatch.setattr("export.pipeline.make_lane", make_slowly)
+    meter = Meter()
+    with pytest.raises(MissingLane):
+        make(toy("plain"), ["tftrt-fp16"], tmp_path, meter=meter)
+    assert meter.read().wall_s - meter.read("tftrt-fp16").wall_s > 0.25
+    meter.close()
