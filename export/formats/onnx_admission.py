@@ -8,6 +8,7 @@ lie in another file, anywhere. As with TensorFlow, hashes that agree change noth
 from collections.abc import Iterator
 from pathlib import Path
 
+from export.errors import ArtifactError
 from export.formats.admission import refused
 
 OWN = ("", "ai.onnx")  # names of the domain of ONNX's own operators
@@ -24,6 +25,8 @@ def check_model(path: Path, model, data: str) -> None:
     if model.training_info:
         raise refused(path, "holds a second graph, for training")
     for graph in every_graph(model.graph):
+        if not all(isinstance(name, str) for name in _texts(graph)):
+            raise ArtifactError(f"{path} is damaged, a name in it is no text; export it again")
         for node in graph.node:
             if node.domain not in OWN:
                 raise refused(
@@ -43,6 +46,13 @@ def every_graph(graph) -> Iterator:
         for attribute in node.attribute:
             for below in (*attribute.graphs, *([attribute.g] if attribute.HasField("g") else ())):
                 yield from every_graph(below)
+
+
+def _texts(graph) -> Iterator:
+    """The names that facts are told by; protobuf gives bytes for those that are no UTF-8."""
+    for node in graph.node:
+        yield from (node.op_type, node.domain, node.name, *node.input, *node.output)
+    yield from (held.name for held in (*graph.initializer, *graph.input, *graph.output))
 
 
 def _tensors(graph) -> Iterator:
