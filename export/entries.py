@@ -14,10 +14,14 @@ RANDOM_WEIGHTS = "random weights: for trying only"
 
 
 def weights_entry(options, reference: Reference) -> dict:
-    """The `weights` entry: where they are from, and their hashes."""
-    entry = {"source": options.weights_source, "sha256": reference.sha256}
-    digest = options.weights_file_sha256
-    return {**entry, "file_sha256": digest} if digest else entry
+    """The `weights` entry: where they are from, their hashes, and what of the file was not read."""
+    entry = {
+        "source": options.weights_source,
+        "sha256": reference.sha256,
+        "file_sha256": options.weights_file_sha256,
+        "note": options.weights_note,
+    }
+    return {key: value for key, value in entry.items() if value}
 
 
 def artifact_entry(folder: Path, written: Written, checks: tuple[Check, ...]) -> dict:

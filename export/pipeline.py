@@ -23,6 +23,7 @@ from export.gate.examine import Wish, examine
 from export.html.page import write_page
 from export.lanes import make as make_lane
 from export.manifest import compare_files, hashes, tell_graph_changes
+from export.options import Options
 from export.place import FAILED, Place, check_goals, check_replaceable, check_space, staged
 from export.probes import inputs
 from export.process import give_memory_back
@@ -34,30 +35,7 @@ from export.results import Check, Report
 from export.tensorflow_settings import warnings_hidden
 
 
-@dataclass(frozen=True)
-class Options:
-    """What was asked for: the part of a report that is no measurement."""
-
-    weights_source: str = "given"  # "seeded:0", or a file
-    flavour: str = ""
-    batch_sizes: tuple[int, ...] = (1, 4, 8)  # that a server will use; TF-TRT keeps an engine each
-    seed: int = 0  # of the probe images
-    command: tuple[str, ...] = ()
-    wish: Wish = Wish()
-    labels: tuple[str, ...] = ()  # of the classes: adds the signature `classify` where it can be
-    recipe: object = None  # how `classify` makes images of pictures; see export/signatures
-    weights_file_sha256: str = ""  # of the file that the weights were read from
-
-    def __post_init__(self):
-        if self.labels and self.recipe is None:
-            raise ValueError("labels need a recipe for pictures beside them")
-        if not self.batch_sizes or min(self.batch_sizes) < 1:
-            raise ValueError(
-                f"batch sizes are whole numbers from 1 up. Received: {self.batch_sizes}"
-            )
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Made:
     """Artifacts written but not yet judged, each in its locked stage."""
 
@@ -123,18 +101,9 @@ def make(
 
     check_goals(Path(out), name, [format.name for format in wanted])
     for format in wanted:
-        if options.labels and not format.classifies:
-            progress(format.name, "has no signature classify, so labels add nothing to it")
-        if format.lane:
-            with meter.on("lane"):  # made once, so no cost of any artifact
-                make_lane(format.lane, progress)
+        _prepare(format, options, meter, progress)
     with ExitStack() as locks:
-        # Always in the same order, or two exports with several formats wait for each other.
-        stages = {
-            format.name: locks.enter_context(_stage(Path(out), name, format, progress))
-            for format in sorted(wanted, key=lambda format: format.name)
-        }
-        places = [stages[format.name] for format in wanted]
+        places = _stages(locks, Path(out), name, wanted, progress)
         progress(name, "tracing the network without its weights")
         skeleton = trace(model)
         check_space(Path(out), skeleton.weight_bytes, len(wanted))
@@ -150,7 +119,34 @@ def make(
             with meter.on(format.name):
                 written.append((format, place, _write(format, skeleton, place, options)))
         expected = expected or Expected.carried_by(model)
-        return Made(reference, expected, options, tuple(written), locks.pop_all(), meter, progress)
+        return Made(
+            reference=reference,
+            expected=expected,
+            options=options,
+            places=tuple(written),
+            locks=locks.pop_all(),
+            meter=meter,
+            progress=progress,
+        )
+
+
+def _prepare(format: Format, options: Options, meter: Meter, progress: Progress) -> None:
+    """Make the lane that a format needs, and say what of the options is nothing to it."""
+    if options.labels and not format.classifies:
+        progress(format.name, "has no signature classify, so labels add nothing to it")
+    if format.lane:
+        with meter.on("lane"):  # made once, so no cost of any artifact
+            make_lane(format.lane, progress)
+
+
+def _stages(locks: ExitStack, out: Path, name: str, wanted: list, progress: Progress) -> list:
+    """A locked stage for each of the formats, until `locks` closes."""
+    # Always in the same order, or two exports with several formats wait for each other.
+    stages = {
+        format.name: locks.enter_context(_stage(out, name, format, progress))
+        for format in sorted(wanted, key=lambda format: format.name)
+    }
+    return [stages[format.name] for format in wanted]
 
 
 def judge(made: Made) -> list[Report]:

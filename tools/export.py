@@ -187,21 +187,22 @@ def _make(args, net, formats, argv, given, show, meter):
     if prepared.note:
         show(net.name, f"weights {prepared.note}")
     wanted = Options(
-        prepared.source,
-        prepared.flavour,
-        args.batch_sizes,
-        args.seed,
-        ("python", "tools/export.py", *argv),
-        Wish(
+        weights_source=prepared.source,
+        weights_file_sha256=prepared.file_sha256,
+        weights_note=prepared.note,
+        flavour=prepared.flavour,
+        batch_sizes=args.batch_sizes,
+        seed=args.seed,
+        command=("python", "tools/export.py", *argv),
+        wish=Wish(
             self_test=args.self_test,
             strict=args.strict,
             layers=args.layers,
             shown=given["shown"],
             require=args.require,
         ),
-        given["labels"],
-        given["recipe"],
-        prepared.file_sha256,
+        labels=given["labels"],
+        recipe=given["recipe"],
     )
     return make(
         prepared.model,

@@ -2,7 +2,8 @@
 
 from types import SimpleNamespace
 
-from export.entries import RANDOM_WEIGHTS, warnings_of
+from export.entries import RANDOM_WEIGHTS, warnings_of, weights_entry
+from export.options import Options
 from export.results import Check, Status
 
 PASSED = Check("weights", Status.PASSED)
@@ -27,3 +28,18 @@ def test_weights_that_could_not_be_compared_are_a_warning():
     assert warnings_of("given", model(), [skipped]) == ("weights not compared: 3 of 4 found",)
     other = Check("engine", Status.SKIPPED, note="needs a GPU")
     assert warnings_of("given", model(), [PASSED, other]) == (), "the verdict says that one"
+
+
+def test_the_weights_entry_holds_what_is_known():
+    options = Options(
+        weights_source="a.pth", weights_file_sha256="12", weights_note="taken from 'a'"
+    )
+    entry = weights_entry(options, SimpleNamespace(sha256="ab"))
+    assert entry == {
+        "source": "a.pth",
+        "sha256": "ab",
+        "file_sha256": "12",
+        "note": "taken from 'a'",
+    }
+    unknown = weights_entry(Options(), SimpleNamespace(sha256="ab"))
+    assert unknown == {"source": "given", "sha256": "ab"}

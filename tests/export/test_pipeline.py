@@ -7,7 +7,6 @@ import shutil
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from unittest import mock
 
 import numpy as np
@@ -84,7 +83,13 @@ def status(report, name):
 def test_the_whole_way_with_its_child_processes(toy, out):
     """The one export and the one verification that nothing is taken out of."""
     said = []
-    options = Options("seeded:1", "paddle", (1, 2), 7, ("python", "tools/export.py"))
+    options = Options(
+        weights_source="seeded:1",
+        flavour="paddle",
+        batch_sizes=(1, 2),
+        seed=7,
+        command=("python", "tools/export.py"),
+    )
     reports = export_model(
         toy("plain"),
         ["savedmodel", "onnx", "onnx"],
@@ -148,8 +153,8 @@ def test_a_required_check_that_is_skipped_fails_the_export_and_the_verification(
     assert not report.passed
     assert status(report, "params") is Status.FAILED
     assert read_report(report.folder) == report
-    assert verify(report.folder, toy("plain")).passed
-    again = verify(report.folder, toy("plain"), wish=Wish(require=("params", "hashes", "engine")))
+    assert verify(toy("plain"), report.folder).passed
+    again = verify(toy("plain"), report.folder, wish=Wish(require=("params", "hashes", "engine")))
     failed = {check.name for check in again.checks if check.status is Status.FAILED}
     assert failed == {"params", "engine"}
 
@@ -165,7 +170,7 @@ def test_given_images_are_compared_as_well(here, toy, out):
 
 
 def test_the_report_tells_the_file_that_weights_were_read_from(here, toy, out):
-    options = Options("vgg13.pth", weights_file_sha256="12ab")
+    options = Options(weights_source="vgg13.pth", weights_file_sha256="12ab")
     (report,) = export_model(toy("plain"), ["onnx"], out, options=options)
     told = read_report(report.folder).weights
     assert (told["source"], told["file_sha256"]) == ("vgg13.pth", "12ab")
@@ -335,8 +340,10 @@ def test_formats_that_make_no_sense_are_refused(toy, out, formats, message):
 
 @pytest.mark.parametrize("name", ["", ".", "..", "a/b", "../up"])
 def test_a_name_that_leads_out_of_the_folder_is_refused(out, name):
+    model = mock.Mock()
+    model.name = name
     with pytest.raises(ValueError, match="a model's name becomes a folder's"):
-        export_model(SimpleNamespace(name=name), ["onnx"], out)
+        export_model(model, ["onnx"], out)
     assert not out.exists()
 
 

@@ -1,0 +1,29 @@
+"""What an export is asked for, beside the model and the formats."""
+
+from dataclasses import dataclass
+
+from export.gate.examine import Wish
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What was asked for: the part of a report that is no measurement."""
+
+    weights_source: str = "given"  # "seeded:0", or a file
+    flavour: str = ""
+    batch_sizes: tuple[int, ...] = (1, 4, 8)  # that a server will use; TF-TRT keeps an engine each
+    seed: int = 0  # of the probe images
+    command: tuple[str, ...] = ()
+    wish: Wish = Wish()
+    labels: tuple[str, ...] = ()  # of the classes: adds the signature `classify` where it can be
+    recipe: object = None  # how `classify` makes images of pictures; see export/signatures
+    weights_file_sha256: str = ""  # of the file that the weights were read from
+    weights_note: str = ""  # what of that file was left aside
+
+    def __post_init__(self):
+        if self.labels and self.recipe is None:
+            raise ValueError("labels need a recipe for pictures beside them")
+        if not self.batch_sizes or min(self.batch_sizes) < 1:
+            raise ValueError(
+                f"batch sizes are whole numbers from 1 up. Received: {self.batch_sizes}"
+            )
