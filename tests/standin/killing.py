@@ -1,18 +1,21 @@
 """Kill a piece of work just before each thing it does to files, and see what is left.
 
-    python killing.py MODULE:SCENARIO FOLDER [MOST]
+    python killing.py MODULE:SCENARIO FOLDER [MOMENTS]
 
 A scenario is an object with `reset`, `work`, `wrong` and `end_wrong`, each a function of a folder.
-The work runs in a fork, which kills itself (SIGKILL) before its nth event, for every n (or about
-MOST of them): opening for writing, renaming, removing, making, linking, changing modes, locking.
+The work runs in a fork, which kills itself (SIGKILL) before its nth event, for every n, or which is
+killed at as many random MOMENTS. Events are: opening for writing, renaming, removing, making,
+linking, changing modes, locking.
 Prints a line of JSON: how many events there are, how many kills, and what was wrong after which.
 """
 
 import importlib
 import json
 import os
+import random
 import signal
 import sys
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -95,14 +98,14 @@ def run(work, at: int) -> tuple[int, int]:
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), int(counted or 0)
 
 
-def study(scenario, folder: Path, most: int = NEVER) -> Study:
+def study(scenario, folder: Path) -> Study:
     """Kill the work of `scenario` before each of its events, and let it run to its end after."""
     found = Study()
     scenario.reset(folder)
     status, found.events = run(lambda: scenario.work(folder), NEVER)
     if status:
         found.wrong.append(f"without a kill it ends with {status}")
-    for at in range(1, found.events + 1, max(1, found.events // most)):
+    for at in range(1, found.events + 1):
         scenario.reset(folder)
         status, _ = run(lambda: scenario.work(folder), at)
         found.killed += status == -signal.SIGKILL
@@ -114,12 +117,39 @@ def study(scenario, folder: Path, most: int = NEVER) -> Study:
     return found
 
 
-def main(name: str, folder: str, most: str = str(NEVER)) -> None:
+def study_moments(scenario, folder: Path, count: int) -> Study:
+    """Kill the work of `scenario` at `count` random moments, each after the run before it."""
+    found, moments = Study(), random.Random(0)
+    scenario.reset(folder)
+    began = time.monotonic()
+    run(lambda: scenario.work(folder), NEVER)
+    takes = time.monotonic() - began
+    while found.killed < count:
+        child = os.fork()
+        if not child:
+            try:
+                scenario.work(folder)
+            finally:
+                os._exit(0)
+        time.sleep(moments.uniform(0, takes))
+        os.kill(child, signal.SIGKILL)
+        found.killed += os.WIFSIGNALED(os.waitpid(child, 0)[1])
+        found.wrong += [f"kill {found.killed}: {text}" for text in scenario.wrong(folder)]
+    run(lambda: scenario.work(folder), NEVER)
+    found.wrong += [f"at the end: {text}" for text in scenario.end_wrong(folder)]
+    return found
+
+
+def main(name: str, folder: str, moments: str = "0") -> None:
     module, _, scenario = name.partition(":")
     Path(folder).mkdir(parents=True, exist_ok=True)
     loaded = importlib.import_module(module)
-    sys.addaudithook(CLOCK)
-    found = study(getattr(loaded, scenario)(), Path(folder), int(most))
+    work = getattr(loaded, scenario)()
+    if int(moments):
+        found = study_moments(work, Path(folder), int(moments))
+    else:
+        sys.addaudithook(CLOCK)
+        found = study(work, Path(folder))
     print(json.dumps({"events": found.events, "killed": found.killed, "wrong": found.wrong}))
 
 
