@@ -228,8 +228,8 @@ def test_stdout_is_one_json_object_a_line(exported):
     assert [report["format"] for report in reports] == ["savedmodel", "onnx"]
     for report in reports:
         assert list(report) == [
-            "schema", "model", "format", "passed", "verdict", "warnings", "weights", "options",
-            "artifact", "checks", "cost", "environment", "command",
+            "schema", "model", "format", "passed", "verdict", "warnings", "created", "weights",
+            "options", "artifact", "checks", "cost", "environment", "command",
         ]  # fmt: skip
         folder = out / report["model"] / report["format"]
         assert report == json.loads((folder / "report.json").read_text())
