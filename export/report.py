@@ -47,6 +47,8 @@ KINDS = {  # of what is read from a report's entries
     "command": list,
 }
 OPTIONS = {"classes": int, "image": list, "flavour": str, "batch_sizes": list, "seed": int}
+CHECK = {"name": str, "status": str, "unit": str, "note": str, "details": dict}
+COST = {"wall_s": float, "cpu_s": float, "peak_rss_bytes": int}
 
 
 def now() -> str:
@@ -122,7 +124,8 @@ def read_report(folder: Path) -> Report:
     content = read_content(folder)
     try:
         options = {key: kind for key, kind in OPTIONS.items() if key in content["options"]}
-        _check_kinds(content, {**KINDS, "options": options})
+        _check_kinds(content, {**KINDS, "options": options, "cost": COST})
+        _check_entries(content)
         return replace(from_dict(content), folder=str(folder))
     except (ValueError, KeyError, TypeError) as error:
         why = shortened(error)
@@ -141,14 +144,49 @@ def _check_kinds(content: dict, kinds: dict) -> None:
     """Raise TypeError where an entry of `content` is of another kind than `kinds` says."""
     for key, kind in kinds.items():
         value = content[key]
-        if not isinstance(value, dict if isinstance(kind, dict) else kind):
+        fits = _is_number(value, kind) if kind in (int, float) else isinstance(value, _plain(kind))
+        if not fits:
             raise TypeError(f"{key} is {shortened(value)}")
         if kind is str and len(value) > LONGEST and key in ("model", "format"):
             raise TypeError(f"{key} is a text of {len(value)} characters")
         if isinstance(kind, dict):
             _check_kinds(value, kind)
-        if kind is list and key in OPTIONS and not all(isinstance(n, int) for n in value):
+        if kind is list and key in OPTIONS and not all(_is_number(n, int) for n in value):
             raise TypeError(f"{key} is {shortened(value)}")
+
+
+def _check_entries(content: dict) -> None:
+    """Raise TypeError where a check, a file or a warning is not what it is written as."""
+    for check in content["checks"]:
+        if not isinstance(check, dict):
+            raise TypeError(f"a check is {shortened(check)}")
+        _check_kinds(check, {key: kind for key, kind in CHECK.items() if key in check})
+        for key in ("measured", "allowed"):
+            if not (check.get(key) is None or _is_number(check[key], float)):
+                raise TypeError(f"{key} of a check is {shortened(check[key])}")
+    for key, texts in (
+        ("files", content["artifact"]["files"].values()),
+        ("warnings", content.get("warnings", [])),
+        ("command", content["command"]),
+    ):
+        if not (isinstance(texts, Iterable) and all(isinstance(text, str) for text in texts)):
+            raise TypeError(f"{key} is {shortened(texts)}")
+    if not isinstance(content.get("created", ""), str):
+        raise TypeError(f"created is {shortened(content['created'])}")
+
+
+def _plain(kind) -> type:
+    return dict if isinstance(kind, dict) else kind
+
+
+def _is_number(value, kind: type) -> bool:
+    """Tell a number that a float can hold; JSON's `true` is none."""
+    if isinstance(value, bool) or not isinstance(value, int | kind):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        return False
 
 
 def reports_below(folder: Path) -> list[Path]:

@@ -100,10 +100,6 @@ def _check(entry: dict) -> Check:
     )
 
 
-def _never(check: Check) -> str:
-    return printable(f"{check.name} was never checked: {check.note or 'the report has no reason'}")
-
-
 def _warnings(content: dict) -> tuple[str, ...]:
     """Return the report's warnings; random weights are one, also in reports of schema 1."""
     warnings = tuple(printable(str(warning)) for warning in content.get("warnings", ()))
@@ -122,7 +118,7 @@ def verify_file(path: Path, sha256: str) -> None:
     if found != sha256:
         raise ArtifactError(
             f"{path.name} is not what was verified (sha256 {found[:12]}, the report says "
-            f"{sha256[:12]}); export it again"
+            f"{printable(sha256[:12])}); export it again"
         )
 
 

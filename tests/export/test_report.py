@@ -36,6 +36,7 @@ REPORT = Report(
     command=("python", "tools/export.py"),
     folder="elsewhere",
 )
+CHECK = {"name": "x", "status": "passed"}
 FAILED = replace(REPORT, checks=(Check("parity", Status.FAILED, 1.0, 1e-4, "std"),))
 
 
@@ -113,6 +114,24 @@ def test_numbers_that_json_has_not_are_left_out(tmp_path, measured):
         json.dumps({**as_dict(REPORT), "options": {"classes": "ten"}}),
         json.dumps({**as_dict(REPORT), "options": {"image": [64, 64, "3"]}}),
         json.dumps({**as_dict(REPORT), "options": {"batch_sizes": 5}}),
+        json.dumps({**as_dict(REPORT), "options": {"image": [10**400, True, 3]}}),
+        json.dumps({**as_dict(REPORT), "artifact": {"bytes": True, "files": {}}}),
+        json.dumps({**as_dict(REPORT), "artifact": {"bytes": 10**400, "files": {}}}),
+        json.dumps({**as_dict(REPORT), "artifact": {"bytes": 3, "files": {"a": None}}}),
+        json.dumps({**as_dict(REPORT), "cost": {**as_dict(REPORT)["cost"], "wall_s": "1"}}),
+        json.dumps({**as_dict(REPORT), "cost": {**as_dict(REPORT)["cost"], "cpu_s": math.nan}}),
+        json.dumps({**as_dict(REPORT), "checks": ["parity"]}),
+        json.dumps({**as_dict(REPORT), "checks": [{"name": ["x"], "status": "passed"}]}),
+        json.dumps({**as_dict(REPORT), "checks": [{"name": "x", "status": "passed", "unit": 1}]}),
+        json.dumps({**as_dict(REPORT), "checks": [CHECK | {"measured": "0"}]}),
+        json.dumps({**as_dict(REPORT), "checks": [CHECK | {"measured": math.inf}]}),
+        json.dumps({**as_dict(REPORT), "checks": [CHECK | {"allowed": 10**400}]}),
+        json.dumps({**as_dict(REPORT), "checks": [CHECK | {"measured": True}]}),
+        json.dumps({**as_dict(REPORT), "checks": [CHECK | {"details": [1]}]}),
+        json.dumps({**as_dict(REPORT), "warnings": [1]}),
+        json.dumps({**as_dict(REPORT), "warnings": 5}),
+        json.dumps({**as_dict(REPORT), "command": [{}]}),
+        json.dumps({**as_dict(REPORT), "created": []}),
     ],
 )
 def test_what_is_no_report_is_an_artifact_error_in_one_line(tmp_path, content):
