@@ -9,7 +9,7 @@ or two on two cores and gives the same weights every time on the same machine. E
 `digits/`.
 """
 
-import argparse
+import os
 import shlex
 import subprocess
 import sys
@@ -17,7 +17,13 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path[0] = str(ROOT)  # works from a checkout that is not installed, from any folder
+if not __package__:  # works from a checkout that is not installed, from any folder
+    sys.path[0] = str(ROOT)
+
+from export.commandline.options import make_parser, named, positive
+from export.commandline.paths import need_writable
+from export.ending import ending
+from keras_nets.quiet import LEVEL, import_quietly
 
 NET, SIDE, CLASSES = "squeezenet1_1", 64, 10
 SEED, BATCH, RATE = 0, 32, 1e-3
@@ -25,29 +31,38 @@ HELD_OUT = 5  # every fifth digit of a class
 
 
 def main(argv=None) -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--out", type=Path, default=Path("digits"), metavar="DIR")
-    parser.add_argument("--epochs", type=int, default=12, metavar="N", help="(12)")
-    parser.add_argument(
-        "--format",
-        action="append",
-        metavar="NAME",
-        help="what to export to: may be given several times (all; without a TF-TRT lane, "
-        "--format savedmodel --format onnx)",
-    )
-    parser.add_argument("--train-only", action="store_true", help="export nothing")
-    args = parser.parse_args(argv)
+    args = _parser().parse_args(argv)
+    with ending(extra="examples"):
+        need_writable("--out", args.out)  # told before minutes of training
+        images, labels = load_digits()
+        weights = args.out / f"{NET}.weights.h5"
+        args.out.mkdir(parents=True, exist_ok=True)
+        start = time.monotonic()
+        accuracy = train(images, labels, args.epochs, weights)
+        took = time.monotonic() - start
+        print(f"{accuracy:.2%} of the held-out digits, in {took:.0f} s: {weights}")
+        write_held_out(images, labels, args.out / "held-out")
+        if args.train_only:
+            return 0
+        return export_and_evaluate(args.out, weights, args.format or ["all"])
 
-    images, labels = load_digits()
-    weights = args.out / f"{NET}.weights.h5"
-    args.out.mkdir(parents=True, exist_ok=True)
-    start = time.monotonic()
-    accuracy = train(images, labels, args.epochs, weights)
-    print(f"{accuracy:.2%} of the held-out digits, in {time.monotonic() - start:.0f} s: {weights}")
-    write_held_out(images, labels, args.out / "held-out")
-    return 0 if args.train_only else export_and_evaluate(args.out, weights, args.format or ["all"])
+
+def _parser():
+    parser = make_parser(__doc__)
+    add = parser.add_argument
+    add("--out", type=Path, default=Path("digits"), metavar="DIR", help="(digits)")
+    add("--epochs", type=positive, default=12, metavar="N", help="(12)")
+    add("--format", action="append", metavar="NAME", type=_format,
+        help="what to export to; may be repeated (all; without a TF-TRT lane, --format savedmodel "
+        "--format onnx)")  # fmt: skip
+    add("--train-only", action="store_true", help="export nothing")
+    return parser
+
+
+def _format(text: str) -> str:
+    from export.formats import FORMATS
+
+    return named((*FORMATS, "all"), "format")(text)
 
 
 def load_digits():
@@ -71,6 +86,9 @@ def is_held_out(labels):
 
 def train(images, labels, epochs: int, weights: Path) -> float:
     """Train on all but the held-out digits, write the weights, and return the accuracy on those."""
+    os.environ.setdefault(LEVEL, "3")  # what TensorFlow logs as errors here harms nothing
+    print("loading TensorFlow", flush=True)
+    import_quietly("keras")
     import keras
     import numpy as np
     import tensorflow as tf

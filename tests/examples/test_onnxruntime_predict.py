@@ -54,4 +54,12 @@ def test_a_picture_that_is_not_there_is_a_line(exported, tmp_path, capsys):
     with pytest.raises(SystemExit) as ended:
         onnxruntime_predict.main([exported, str(tmp_path / "none.png")])
     assert ended.value.code == 2
-    assert "none.png" in capsys.readouterr().err
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line == f"error: PICTURE {tmp_path / 'none.png'} is not there; name a picture"
+
+
+def test_it_explains_itself(capsys):
+    with pytest.raises(SystemExit) as ended:
+        onnxruntime_predict.main(["--help"])
+    assert ended.value.code == 0
+    assert "usage:" in capsys.readouterr().out

@@ -34,12 +34,29 @@ def test_held_out_digits_are_written_once_each(tmp_path):
     assert {path.parent.name for path in written} == set("0123456789")
 
 
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (["--format", "onx"], "did you mean onnx?"),
+        (["--epochs", "0"], "should be a whole number from 1 up"),
+        (["--out", __file__], "cannot be a folder"),
+    ],
+)
+def test_mistakes_are_told_before_it_trains(monkeypatch, capsys, wrong, message):
+    monkeypatch.setattr(train_digits, "load_digits", lambda: pytest.fail("it began"))
+    with pytest.raises(SystemExit) as ended:
+        train_digits.main(wrong)
+    assert ended.value.code == 2
+    assert message in capsys.readouterr().err
+
+
 @pytest.mark.slow
 def test_the_example_trains_exports_and_evaluates(tmp_path):
     script = ROOT / "examples" / "train_digits.py"
     command = [sys.executable, script, "--out", "d", "--format", "onnx", "--format", "savedmodel"]
     ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert ran.returncode == 0, ran.stderr[-2000:]
+    assert not re.search(r"^[IWE]\d{4} |absl::InitializeLog", ran.stderr, re.M)
     found = dict(re.findall(r"^squeezenet1_1/(\S+) +([\d.]+) % ± ", ran.stdout, re.M))
     assert set(found) == {"keras", "onnx", "savedmodel"}
     assert all(float(share) > 95 for share in found.values())
