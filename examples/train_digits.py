@@ -16,15 +16,15 @@ import sys
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
 if not __package__:  # works from a checkout that is not installed, from any folder
-    sys.path[0] = str(ROOT)
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from export.commandline.options import make_parser, named, positive
 from export.commandline.paths import need_writable
 from export.ending import ending
 from keras_nets.quiet import LEVEL, import_quietly
 
+ROOT = Path(__file__).resolve().parents[1]
 NET, SIDE, CLASSES = "squeezenet1_1", 64, 10
 SEED, BATCH, RATE = 0, 32, 1e-3
 HELD_OUT = 5  # every fifth digit of a class
