@@ -22,7 +22,7 @@ from pathlib import Path
 from export.errors import ArtifactError, ExportError, Shortage
 from export.files import sync_folder, sync_tree
 from export.locks import locked
-from export.report import NAME, read_content
+from export.report import NAME, read_content, unlisted
 from export.shortage import free, shortage, size
 
 GLOB = "*?["
@@ -146,8 +146,9 @@ def _make_stage(place: Place) -> None:
 def check_goals(out: Path, model: str, format_names) -> None:
     """Raise ExportError where something lies in an artifact's place that no export put there.
 
-    That is anything but an empty folder and one with a report.json of this toolkit, of any version;
-    links are followed. The place of an artifact that fails its checks is looked at, too.
+    That is anything but an empty folder and one with a report.json of this toolkit, of any version,
+    and nothing that the report does not list; links are followed. The place of an artifact that
+    fails its checks is looked at, too.
     """
     for name in format_names:
         goal = Path(out, model, name)
@@ -166,9 +167,16 @@ def check_replaceable(goal: Path) -> None:
             f"{goal} is a disk of its own, which cannot be replaced; mount it at a folder above, "
             "or choose another --out"
         )
-    if not _has_report(goal) and any(goal.iterdir()):
+    if not any(goal.iterdir()):
+        return
+    if not _has_report(goal):
         raise ExportError(
             f"{goal} holds {_named(goal)}, and no {NAME} of this toolkit, so no export made it; "
+            "move it away, or choose another --out"
+        )
+    if foreign := unlisted(goal):
+        raise ExportError(
+            f"{goal} holds {_few(foreign)}, which no export put there and a new one would delete; "
             "move it away, or choose another --out"
         )
 
@@ -190,9 +198,12 @@ def _has_report(folder: Path) -> bool:
     return True
 
 
-def _named(folder: Path, most: int = 3) -> str:
+def _named(folder: Path) -> str:
     """The first few of a folder's files, by name."""
-    names = sorted(path.name for path in folder.iterdir())
+    return _few(sorted(path.name for path in folder.iterdir()))
+
+
+def _few(names: list[str], most: int = 3) -> str:
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(names[:most]) + more
 

@@ -22,6 +22,7 @@ READS = (1, 2)  # schema 1 has neither `verdict`, `warnings` nor `created`
 NAME = "report.json"
 PAGE = "report.html"
 EMPTY = ("1/assets/",)  # TensorFlow makes it, and older versions of this toolkit left it
+NOTES_OF_OTHERS = (".DS_Store", "Thumbs.db", "desktop.ini")  # of file managers
 KINDS_OF_FILES = {stat.S_IFLNK: "link", stat.S_IFIFO: "pipe", stat.S_IFSOCK: "socket"}
 CHUNK = 1 << 20
 LARGEST = 32 << 20  # bytes of a report.json; ours have some tens of thousands
@@ -244,6 +245,20 @@ def artifact_entries(folder: Path) -> tuple[dict[str, int], dict[str, str]]:
             elif path not in (NAME, PAGE):
                 files[path] = found.st_size
     return files, strange
+
+
+def unlisted(folder: Path) -> list[str]:
+    """What lies in the folder of an artifact that its report does not list, in order.
+
+    Empty folders and the notes of file managers are left out. Raises ArtifactError where there is
+    no report to read.
+    """
+    artifact = read_content(folder).get("artifact")
+    listed = artifact.get("files") if isinstance(artifact, dict) else None
+    files, strange = artifact_entries(folder)
+    found = [*files, *(path for path in strange if not path.endswith("/"))]
+    known = {*NOTES_OF_OTHERS, *(listed if isinstance(listed, dict) else ())}
+    return sorted(path for path in found if path not in known and Path(path).name not in known)
 
 
 def artifact_files(folder: Path) -> dict[str, str]:

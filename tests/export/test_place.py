@@ -2,6 +2,7 @@
 
 import errno
 import itertools
+import json
 import os
 import random
 import signal
@@ -373,6 +374,28 @@ def test_a_folder_that_no_export_made_is_no_artifacts_place(out, name, report_js
     if report_json is not None:
         report(mine, report_json)
     with pytest.raises(ExportError, match=f"{name} holds .*thesis.txt.* move it away, or choose"):
+        check_goals(out, "toy", ["onnx"])
+
+
+@pytest.mark.parametrize("name", ["notes.txt", "1/notes.txt", "3/saved_model.pb"])
+def test_what_was_laid_into_an_artifacts_folder_is_not_deleted_with_it(out, name):
+    listed = {"artifact": {"files": {"1/saved_model.pb": "", "gone": ""}}, "schema": 2}
+    goal = report(out / "toy" / "onnx", json.dumps(listed))
+    for own in ("1/saved_model.pb", "report.html", ".DS_Store", "1/.DS_Store"):
+        (goal / own).parent.mkdir(exist_ok=True)
+        (goal / own).touch()
+    (goal / "empty").mkdir()
+    check_goals(out, "toy", ["onnx"])
+    (goal / name).parent.mkdir(exist_ok=True)
+    (goal / name).write_text("the user's")
+    with pytest.raises(ExportError, match=f"onnx holds {name}, which no export put there"):
+        check_goals(out, "toy", ["onnx"])
+
+
+def test_a_link_laid_into_an_artifacts_folder_is_not_deleted_with_it(out):
+    goal = report(out / "toy" / "onnx")
+    (goal / "link").symlink_to("/elsewhere")
+    with pytest.raises(ExportError, match="onnx holds link, which no export put there"):
         check_goals(out, "toy", ["onnx"])
 
 
