@@ -23,7 +23,7 @@ SUSPICIOUS = frozenset(
     for modules, names in (
         (("builtins", "__builtin__"),
          ("__import__", "apply", "breakpoint", "compile", "delattr", "eval", "exec", "execfile",
-          "getattr", "globals", "input", "locals", "open", "setattr", "vars")),
+          "globals", "input", "locals", "open", "setattr", "vars")),
         (("io", "_io"), ("open", "open_code", "FileIO")),
         (("pickle", "_pickle", "marshal"), ("load", "loads")),
     )
@@ -35,6 +35,8 @@ SUSPICIOUS_MODULES = frozenset(
      "socket", "subprocess", "sys", "webbrowser")
 )  # fmt: skip
 UNNAMED = "the result of another call"
+# Protocol 2 names a class in a class so, and every protocol a method of an object.
+ATTRIBUTE = ("builtins.getattr", "__builtin__.getattr")
 
 
 @dataclass(frozen=True)
@@ -152,11 +154,19 @@ class _Machine:
     def function(self, module, name) -> None:
         function = Function(module, name)
         if str(function) in SUSPICIOUS or module.partition(".")[0] in SUSPICIOUS_MODULES:
-            raise WeightsError(
-                f"its pickle asks for {str(function)[:200]!r}, which no weights need; nothing of"
-                " it was run, do not trust this file"
-            )
+            raise _suspicious(function)
         self.stack.append(function)
+
+    def attribute(self, function: Function, arguments: tuple) -> None:
+        """Name what a class or an object has; of anything else only an attack would ask it."""
+        owner, name = arguments if len(arguments) == 2 else (None, None)
+        plain = isinstance(name, str) and name.isidentifier() and not name.startswith("__")
+        if isinstance(owner, Function) and plain and len(owner.name) < LONGEST_NAME:
+            self.function(owner.module, f"{owner.name}.{name}")
+        elif isinstance(owner, Call) and plain:
+            self.function("", UNNAMED)
+        else:
+            raise _suspicious(function)
 
     def named_function(self) -> None:
         name, module = self.pop(), self.pop()
@@ -173,6 +183,8 @@ class _Machine:
             raise ValueError("a call of what is no function")
         if str(function) == "_codecs.encode":
             self.stack.append(_latin1(*arguments))
+        elif str(function) in ATTRIBUTE:
+            self.attribute(function, arguments)
         else:
             self.stack.append(Call(function, arguments))
 
@@ -211,6 +223,13 @@ class _Machine:
             raise ValueError("values for what is no list")
 
 
+def _suspicious(function: Function) -> WeightsError:
+    return WeightsError(
+        f"its pickle asks for {str(function)[:200]!r}, which no weights need; nothing of it was"
+        " run, do not trust this file"
+    )
+
+
 def check_key(key):
     """Return `key`; ValueError unless it is a name or a number.
 
@@ -242,6 +261,7 @@ STEPS = {
     b"K": lambda m: m.stack.append(m.number("B")),
     b"M": lambda m: m.stack.append(m.number("H")),
     b"\x8a": _Machine.long,
+    b"\x8b": lambda m: m.string("i", None),  # LONG4: whatever has such a number is no weight
     b"G": lambda m: m.stack.append(struct.unpack(">d", m.take(8))[0]),
     # Strings of Python 2 are Latin-1 here, as paddle and torch read them.
     b"U": lambda m: m.string("B", "latin-1"),
@@ -252,6 +272,9 @@ STEPS = {
     b"\x8c": lambda m: m.string("B", "utf-8"),
     b"X": lambda m: m.string("I", "utf-8"),
     b"\x8d": lambda m: m.string("Q", "utf-8"),
+    b"\x96": lambda m: m.string("Q", None),  # BYTEARRAY8
+    b"0": lambda m: m.stack.pop(),  # of a tuple that holds itself
+    b"1": lambda m: m.since_mark(),
     b")": lambda m: m.stack.append(()),
     b"t": lambda m: m.stack.append(tuple(m.since_mark())),
     b"\x85": lambda m: m.fold(1),

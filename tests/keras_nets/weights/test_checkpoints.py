@@ -51,6 +51,23 @@ class Opaque:
         return named(function), *rest
 
 
+class Config:
+    """A script's settings: pickled by way of `getattr`, for the class lies in a class."""
+
+    class Schedule:
+        steps = 3
+
+    def step(self):
+        """Do nothing; the bound method is pickled by way of `getattr`, too."""
+
+
+def held_by_itself() -> tuple:
+    """A tuple that holds itself, which a pickle takes back from its stack."""
+    inside = []
+    inside.append((inside,))
+    return inside[0]
+
+
 # For each, the prefix that it should be read under.
 CHECKPOINTS = {
     "a state dictionary": (lambda: state(), ""),
@@ -98,6 +115,20 @@ CHECKPOINTS = {
             "hook": Opaque("train.hook", (Opaque("train.inner", ()),), None, iter([1])),
         },
         "net::",
+    ),
+    "classes in classes, methods, and a tuple that holds itself": (
+        lambda: {
+            "state_dict": state(),
+            "schedule": Config.Schedule(),
+            "kind": Config.Schedule,
+            "step": Config().step,
+            "ring": held_by_itself(),
+        },
+        "state_dict::",
+    ),
+    "numbers of any length": (
+        lambda: {"state_dict": state(), "seeds": [10**700, -(2**70), bytearray(b"ab")]},
+        "state_dict::",
     ),
     "AveragedModel": (lambda: state("module.", n_averaged=COUNT), "module."),
     "timm's average alone": (

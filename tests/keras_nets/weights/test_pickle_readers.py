@@ -162,6 +162,13 @@ def test_what_is_beside_the_weights_is_made_by_nobody(tmp_path, protocol):
         (b"\x80\x02(cos\nsystem\no.", "'os.system'"),
         (b"\x80\x02(ios\nsystem\n.", "opcode b'i'"),
         (b"\x80\x02\x82\x01.", "opcode"),
+        (b"\x80\x020.", "damaged"),
+        (b"\x80\x021.", "damaged"),
+        (b"\x80\x02\x8b\xff\xff\xff\x7f.", "ends early"),
+        (b"\x80\x02\x8b\xff\xff\xff\xff.", "ends early"),
+        (b"\x80\x02cbuiltins\ngetattr\ncbuiltins\nobject\nU\x0c__subclass__\x86R.", "getattr"),
+        (b"\x80\x02cbuiltins\ngetattr\nca\nb\nU\x01.\x86R.", "getattr"),
+        (b"\x80\x02cbuiltins\ngetattr\nca\nb\n\x85R.", "getattr"),
         (b"\x80\x04\x8c\x02os\x8c\x06system\x93.", "'os.system'"),
     ],
 )  # fmt: skip
