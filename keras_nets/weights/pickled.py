@@ -272,7 +272,6 @@ STEPS = {
     b"\x8c": lambda m: m.string("B", "utf-8"),
     b"X": lambda m: m.string("I", "utf-8"),
     b"\x8d": lambda m: m.string("Q", "utf-8"),
-    b"\x96": lambda m: m.string("Q", None),  # BYTEARRAY8
     b"0": lambda m: m.stack.pop(),  # of a tuple that holds itself
     b"1": lambda m: m.since_mark(),
     b")": lambda m: m.stack.append(()),
