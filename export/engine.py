@@ -1,16 +1,38 @@
 """Ask the TensorRT engine itself, on a machine with a GPU."""
 
 import json
+import math
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from export.checks.base import Batches, EngineRun
 from export.errors import MissingLane
 from export.lanes import run_in_lane
 from export.process import ChildFailed
 
 NVIDIA = Path("/proc/driver/nvidia/version")  # there whenever the driver is
+
+
+@dataclass(frozen=True)
+class Batches:
+    """What the engine gave in batches of one size, and what TensorFlow had built by then."""
+
+    size: int
+    logits: np.ndarray  # (rows, classes); whole batches, of the probes again and again
+    engines: dict[str, list[int]]  # of each TRTEngineOp: the batch sizes of engines in the cache
+    seconds: float  # of the first call, which builds an engine where none fits
+    later: float = math.nan  # of the fastest of the calls after it
+
+
+@dataclass(frozen=True, kw_only=True)
+class EngineRun:
+    """What the engine itself did on a GPU, a batch size at a time."""
+
+    batches: tuple[Batches, ...] = ()  # in the order in which they ran
+    unable: str = ""  # why it could not be asked on this machine
+    failed: str = ""  # how it failed, where there was a GPU to run it
+    uncounted: str = ""  # why it is not known how many engines were built
 
 
 def run_engine(

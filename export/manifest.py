@@ -7,11 +7,10 @@ of the model, and the environment by versions. Other versions are told and fail 
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from export.checks.base import verdict
 from export.errors import ArtifactError
 from export.formats import find_format
 from export.report import artifact_entries, environment, file_sha256
-from export.results import Check, Report
+from export.results import Check, Report, verdict
 
 SPARE = 64 << 20  # bytes by which a file may exceed what the report says and still be read
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from export.arguments import in_order, need_model
-from export.checks import Expected, ask_nothing
+from export.checks import Case, Expected, ask_nothing
 from export.cost import Meter
 from export.entries import artifact_entry, options_entry, warnings_of, weights_entry
 from export.errors import ArtifactError, ExportError, MissingPackage
@@ -165,17 +165,14 @@ def judge(made: Made) -> list[Report]:
 
 def _judge(made: Made, format: Format, place: Place, said: Written) -> Report:
     reference, options = made.reference, made.options
-    checks = examine(
-        format,
-        place.stage,
-        place.scratch,
-        reference,
-        made.expected,
-        options.batch_sizes,
-        said.stock,
-        options.wish,
-        made.progress,
+    case = Case(
+        format=format,
+        reference=reference,
+        expected=made.expected,
+        batch_sizes=options.batch_sizes,
+        stock=said.stock,
     )
+    checks = examine(case, place.stage, place.scratch, options.wish, made.progress)
     checks = require(checks, options.wish.require)
     goal = _goal(place, checks)
     report = Report(
@@ -305,9 +302,15 @@ def judge_again(
 
 def _examine_again(looked: Looked, format: Format, expected, wish, progress) -> tuple[Check, ...]:
     sizes = tuple(looked.told.options.get("batch_sizes", Options.batch_sizes))
-    asked = (looked.reference, expected, sizes, looked.stock, wish, progress)
+    case = Case(
+        format=format,
+        reference=looked.reference,
+        expected=expected,
+        batch_sizes=sizes,
+        stock=looked.stock,
+    )
     with tempfile.TemporaryDirectory(prefix="keras-nets-") as scratch:
-        checks = examine(format, Path(looked.told.folder), Path(scratch), *asked)
+        checks = examine(case, Path(looked.told.folder), Path(scratch), wish, progress)
     return tell_graph_changes(looked.told, checks)
 
 

@@ -10,6 +10,7 @@ from export.errors import ExportError
 from export.fold import Norm, is_float, norms
 from export.formats.base import Found
 from export.keras_graph import functional, layer_names, run_graph
+from export.noise import Noise, NoiseError
 from export.pour import chunks, digest
 
 AT_ONCE = 2  # images a run: eager Keras keeps every activation until the end
@@ -35,29 +36,6 @@ class Half:
     subnormal: float
     zero: float
     values: int  # how many it has
-
-
-@dataclass(frozen=True)
-class LayerNoise:
-    """How far the output of one layer moves, in that output's standard deviations."""
-
-    name: str
-    fp32: float
-    fp16: float
-    int8: float
-
-
-@dataclass(frozen=True)
-class Noise:
-    """How far the logits move for no fault of anybody's, in their standard deviations.
-
-    `fp32` when sums are made in another order, the others when numbers are rounded.
-    """
-
-    fp32: float
-    fp16: float
-    int8: float
-    layers: tuple[LayerNoise, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -136,7 +114,7 @@ def _constants(graph):
 
 def _noise(skeleton, images, layers, folds) -> tuple[Noise | None, tuple[str, ...]]:
     """The noise of the network; or None, and a warning that bounds are fixed for want of it."""
-    from export.gate.noise import NoiseError, measure_noise
+    from export.networks.noise import measure_noise
 
     try:
         return measure_noise(skeleton, images, [layer.name for layer in layers], folds), ()

@@ -27,6 +27,17 @@ class Check:
     details: dict = field(default_factory=dict, hash=False)  # JSON: what is behind the number
 
 
+def verdict(name, passed, measured, allowed, unit="", note="", details=None) -> Check:
+    """A check that passed or failed."""
+    status = Status.PASSED if passed else Status.FAILED
+    return Check(name, status, measured, allowed, unit, note, details or {})
+
+
+def skipped(name: str, why: str) -> Check:
+    """A check that could not be made here, and why."""
+    return Check(name, Status.SKIPPED, note=why)
+
+
 @dataclass(frozen=True)
 class Cost:
     """What a piece of work took, over the whole process tree."""

@@ -220,7 +220,12 @@ def failures(look, reference):
     def judge(name: str, format_name: str, folder):
         seen = look(format_name, folder, reference(name).images)
         unknown = Expected(None, None, None, "a toy is in no catalog")
-        trial = Trial(find_format(format_name), reference(name), seen, unknown)
+        trial = Trial(
+            format=find_format(format_name),
+            reference=reference(name),
+            observation=seen,
+            expected=unknown,
+        )
         return {c.name: c for c in run_checks(trial) if c.status is Status.FAILED}
 
     return judge

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
-from export.checks.base import Batches, EngineRun, Expected, Trial, skipped
+from export.checks.base import Case, Expected, Trial
 from export.checks.contract import contract
 from export.checks.engine import engine
 from export.checks.fp16_range import fp16_range
@@ -12,7 +12,7 @@ from export.checks.params import params
 from export.checks.parity import parity
 from export.checks.weights import weights
 from export.formats import Format
-from export.results import NOT_ASKED, Check
+from export.results import NOT_ASKED, Check, skipped
 
 CHECKS = (params, weights, graph, contract, parity, engine, fp16_range)
 # What has no answer where looking at an artifact ended with an error, by the step at which it did:
@@ -53,4 +53,4 @@ def _concerning(format: Format) -> Iterator[tuple]:
             yield name, ask
 
 
-__all__ = ["CHECKS", "Batches", "EngineRun", "Expected", "Trial", "ask_nothing", "run_checks"]
+__all__ = ["CHECKS", "Case", "Expected", "Trial", "ask_nothing", "run_checks"]

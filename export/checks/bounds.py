@@ -10,7 +10,7 @@ would pass.
 import math
 from dataclasses import dataclass, field
 
-from export.reference import Noise
+from export.noise import Noise
 
 
 @dataclass(frozen=True)

@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from export.checks.base import Trial, verdict
+from export.checks.base import Trial
 from export.checks.bounds import REORDERED, bound
 from export.formats.base import Tensor
 from export.probes import BATCHES
-from export.results import Check
+from export.results import Check, verdict
 
 NOTHING_WRONG = {"worst": 0.0, "wrong": 0, "error": ""}
 SAME = 1e-4  # probability; the same network on the same pixels, in other batches

@@ -8,10 +8,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from export.checks.base import Batches, EngineRun, Trial, skipped, verdict
+from export.checks.base import Trial
 from export.checks.bounds import ROUNDED, Bound, bound
 from export.checks.parity import compare
-from export.results import Check, Status
+from export.engine import Batches, EngineRun
+from export.results import Check, Status, skipped, verdict
 from export.wording import counted, listed
 
 EVIDENCE = "engines that TensorFlow's cache held"

@@ -3,10 +3,11 @@
 import math
 from dataclasses import replace
 
-from export.checks.base import Trial, skipped, verdict
+from export.checks.base import Trial
 from export.checks.bounds import ROUNDED
-from export.reference import Half, Layer, Noise
-from export.results import Check
+from export.noise import Noise
+from export.reference import Half, Layer
+from export.results import Check, skipped, verdict
 from export.wording import counted
 
 LARGEST = 65504.0  # of float16

@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
-from export.checks.base import Trial, verdict
-from export.results import Check
+from export.checks.base import Trial
+from export.results import Check, verdict
 from export.wording import counted
 
 MOST_TRANSPOSES = 2  # one to enter NCHW, one to leave it before a flatten

@@ -1,7 +1,7 @@
 """Does the Keras model have exactly the counts of its catalog entry?"""
 
-from export.checks.base import Trial, skipped, verdict
-from export.results import Check
+from export.checks.base import Trial
+from export.results import Check, skipped, verdict
 
 
 def params(trial: Trial) -> Check:

@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from export.checks.base import Trial, verdict
+from export.checks.base import Trial
 from export.checks.bounds import REORDERED, Bound, bound
 from export.checks.distribution import distribution
-from export.results import Check
+from export.results import Check, verdict
 from export.wording import counted
 
 FLOOR = 1e-3  # standard deviation of logits below which any network looks like any other

@@ -3,8 +3,8 @@
 from collections import Counter
 from math import prod
 
-from export.checks.base import Trial, skipped, verdict
-from export.results import Check
+from export.checks.base import Trial
+from export.results import Check, skipped, verdict
 
 SHOWN = 3
 

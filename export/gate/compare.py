@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 
 from export.errors import ExportError
-from export.gate.layers import layer_tensors
-from export.gate.opening import open_network
+from export.networks.layers import layer_tensors
+from export.networks.opening import open_network
 
 AT_ONCE = 64_000_000  # bytes of outputs fetched in one run
 
@@ -55,7 +55,7 @@ def _of_skeleton(job: dict, network, image) -> dict[str, np.ndarray]:
     """What each layer gives where the graph is right, and the weights are the artifact's own."""
     import tensorflow as tf
 
-    from export.gate.tensorflow import TensorFlowNetwork
+    from export.networks.tensorflow import TensorFlowNetwork
     from export.skeleton import IMAGE, LOGITS, stand_in
 
     graph = tf.compat.v1.GraphDef.FromString(Path(job["skeleton"]).read_bytes())

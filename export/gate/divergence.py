@@ -8,7 +8,7 @@ import numpy as np
 
 from export.checks import Trial
 from export.checks.bounds import REORDERED, bound
-from export.gate.layers import layer_scopes
+from export.networks.layers import layer_scopes
 from export.process import run_module
 
 UNMEASURED = 1e-3  # standard deviations allowed of a layer whose noise is unknown

@@ -5,16 +5,13 @@ from pathlib import Path
 
 import numpy as np
 
-from export.checks import Expected, Trial, run_checks
-from export.checks.base import verdict
+from export.checks import Case, Trial, run_checks
 from export.engine import run_engine
-from export.formats import Format
 from export.gate import divergence, power
 from export.observe import observe
 from export.pictures import Shown, side_by_side
-from export.reference import Reference
 from export.required import known_checks
-from export.results import Check, Status
+from export.results import Check, Status, verdict
 
 
 @dataclass(frozen=True)
@@ -32,23 +29,19 @@ class Wish:
 
 
 def examine(
-    format: Format,
+    case: Case,
     folder: Path,
     scratch: Path,
-    reference: Reference,
-    expected: Expected,
-    batch_sizes: tuple[int, ...],
-    stock: str = "",
     wish: Wish | None = None,
     progress=lambda about, doing: None,
 ) -> tuple[Check, ...]:
     """Every check of the artifact in `folder`, made now; `scratch` is an empty folder."""
-    wish = wish or Wish()
+    wish, format, reference = wish or Wish(), case.format, case.reference
     observation = observe(format.name, folder, reference.images, scratch)
     engine = None
     if format.lane and not observation.error:  # else nothing of it is worth an engine
-        engine = run_engine(format, folder, reference.images, sorted(batch_sizes), scratch)
-    trial = Trial(format, reference, observation, expected, batch_sizes, engine, stock)
+        engine = run_engine(format, folder, reference.images, sorted(case.batch_sizes), scratch)
+    trial = Trial(**vars(case), observation=observation, engine=engine)
     checks = run_checks(trial)
     parity = _parity(checks)
     ran = not observation.error and bool(np.isfinite(reference.logits).all())

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from export.fold import Norm
-from export.gate.network import (
+from export.networks.base import (
     BYPASS,
     CEIL,
     CONV,

@@ -11,8 +11,8 @@ import numpy as np
 
 from export.fold import norms
 from export.gate.mutations import MUTATIONS, Subject
-from export.gate.network import around
-from export.gate.noise import skeleton_network
+from export.networks.base import around
+from export.networks.noise import skeleton_network
 from export.skeleton import trace
 
 IMAGES = 2

@@ -60,7 +60,9 @@ def _judge(format, skeleton, reference) -> dict:
         stage.mkdir(), scratch.mkdir()
         format.write(skeleton, stage, scratch, Options())
         seen = observe(format.name, stage, reference.images, scratch, run=in_this_process)
-        checks = run_checks(Trial(format, reference, seen, UNKNOWN))
+        checks = run_checks(
+            Trial(format=format, reference=reference, observation=seen, expected=UNKNOWN)
+        )
     finally:
         shutil.rmtree(folder)
     parity = next(check for check in checks if check.name == "parity")

@@ -78,7 +78,9 @@ def look(format: str, folder: Path, reference) -> dict:
     with tempfile.TemporaryDirectory() as scratch:
         seen = observe(format, folder, reference.images, Path(scratch), in_this_process)
     unknown = Expected(None, None, None, "a toy is in no catalog")
-    checks = run_checks(Trial(find_format(format), reference, seen, unknown))
+    checks = run_checks(
+        Trial(format=find_format(format), reference=reference, observation=seen, expected=unknown)
+    )
     parity = next(check for check in checks if check.name == "parity")
     return {
         "failed": [check.name for check in checks if check.status is Status.FAILED],

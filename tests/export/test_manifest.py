@@ -7,12 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from export.checks.base import verdict
 from export.formats import find_format
 from export.formats.structure import structure_of_onnx
 from export.manifest import compare_files, hashes, structure, tell_graph_changes
 from export.report import describe_artifact, environment
-from export.results import Cost, Report, Status
+from export.results import Cost, Report, Status, verdict
 
 
 @pytest.fixture

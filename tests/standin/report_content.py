@@ -5,7 +5,7 @@ Checks, the gate and the report make it themselves, so that no name in it can di
 
 import numpy as np
 
-from export.checks.base import Trial, skipped, verdict
+from export.checks.base import Trial
 from export.checks.bounds import REORDERED, bound
 from export.checks.distribution import distribution
 from export.checks.fp16_range import fp16_range
@@ -13,10 +13,11 @@ from export.formats import FORMATS
 from export.gate import divergence, power
 from export.gate.divergence import Divergence, LayerError
 from export.gate.power import Mutant, Power
+from export.noise import LayerNoise, Noise
 from export.pictures import Shown, side_by_side
-from export.reference import Half, Layer, LayerNoise, Noise, Reference, Totals
+from export.reference import Half, Layer, Reference, Totals
 from export.report import as_dict
-from export.results import Cost, Report
+from export.results import Cost, Report, skipped, verdict
 
 NOISE = Noise(1.25e-5, 2e-3, 3e-2)
 MUTANTS = (
@@ -111,4 +112,6 @@ def ranges(*largest: float, error: float = 2e-3):
         layers=tuple(Layer(name, value) for name, value in zip(names, largest, strict=True)),
         noise=Noise(NOISE.fp32, error, 15 * error, noise),
     )
-    return fp16_range(Trial(FORMATS["tftrt-fp16"], network, None, None))
+    return fp16_range(
+        Trial(format=FORMATS["tftrt-fp16"], reference=network, observation=None, expected=None)
+    )

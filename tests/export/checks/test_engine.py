@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from export.checks import Batches, EngineRun
 from export.checks.engine import engine
+from export.engine import Batches, EngineRun
 from export.results import Status
 
 NODE = "TRTEngineOp_000_000"

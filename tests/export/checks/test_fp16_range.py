@@ -6,7 +6,8 @@ import pytest
 from export.checks.bounds import ROUNDED
 from export.checks.fp16_range import LARGEST, fp16_range
 from export.fold import Norm
-from export.reference import Half, Layer, LayerNoise, Noise
+from export.noise import LayerNoise, Noise
+from export.reference import Half, Layer
 from export.results import Status
 
 NOISE = Noise(

@@ -10,7 +10,7 @@ from tensorflow.core.protobuf import saved_model_pb2
 from export.errors import ArtifactError
 from export.formats import FORMATS
 from export.formats.savedmodel_reading import read_served
-from export.gate.opening import open_network
+from export.networks.opening import open_network
 from export.probes import probes
 
 

@@ -3,7 +3,8 @@
 import pytest
 
 from export import observe
-from export.checks import Batches, EngineRun, Expected
+from export.checks import Case, Expected
+from export.engine import Batches, EngineRun
 from export.formats import FORMATS
 from export.gate import examine as gate
 from export.results import Status, Verdict, verdict_of
@@ -23,8 +24,13 @@ def examine(written, reference, tmp_path, monkeypatch):
             return engine(sizes)
 
         monkeypatch.setattr(gate, "run_engine", asked)
-        folder, format = written("plain", "tftrt-fp16"), FORMATS["tftrt-fp16"]
-        return gate.examine(format, folder, tmp_path, reference("plain"), UNKNOWN, (8, 1, 4))
+        case = Case(
+            format=FORMATS["tftrt-fp16"],
+            reference=reference("plain"),
+            expected=UNKNOWN,
+            batch_sizes=(8, 1, 4),
+        )
+        return gate.examine(case, written("plain", "tftrt-fp16"), tmp_path)
 
     return run
 

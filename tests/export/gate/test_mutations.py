@@ -5,7 +5,7 @@ import pytest
 
 from export.fold import norms
 from export.gate.mutations import MUTATIONS, OFF, Subject
-from export.gate.network import around
+from export.networks.base import around
 from export.probes import probes
 
 IMAGES = probes((32, 32, 3), seed=5, count=2)

@@ -7,11 +7,10 @@ import numpy as np
 import pytest
 
 from export.checks import CHECKS, run_checks
-from export.checks.base import verdict
 from export.gate import power
 from export.gate.examine import Wish, examine
 from export.gate.power import Mutant, Power, as_details, measure_power
-from export.results import Status
+from export.results import Status, verdict
 
 FORMATS = ["savedmodel", "onnx", pytest.param("tftrt-fp16", marks=pytest.mark.lane)]
 
@@ -86,18 +85,15 @@ def test_a_graph_that_is_not_the_artifact_proves_nothing(here, trial, written, t
 
 
 def examined(wish, reference, written, tmp_path, **changes):
-    from export.checks import Expected
+    from export.checks import Case, Expected
     from export.formats import find_format
 
-    return examine(
-        replace(find_format("onnx"), **changes),
-        written("plain", "onnx"),
-        tmp_path,
-        reference("plain"),
-        Expected(None, None, None, "a toy"),
-        (1, 4, 8),
-        wish=wish,
+    case = Case(
+        format=replace(find_format("onnx"), **changes),
+        reference=reference("plain"),
+        expected=Expected(None, None, None, "a toy"),
     )
+    return examine(case, written("plain", "onnx"), tmp_path, wish)
 
 
 @pytest.fixture
@@ -129,7 +125,7 @@ def test_strict_fails_below_full_power(looked_here, reference, written, tmp_path
 def test_a_mutant_that_does_not_run_proves_nothing(
     looked_here, reference, written, tmp_path, monkeypatch
 ):
-    from export.gate.onnx import OnnxNetwork
+    from export.networks.onnx import OnnxNetwork
 
     build = OnnxNetwork.build
 

@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 from keras import layers
 
-from export.checks import Expected
+from export.checks import Case, Expected
 from export.formats import find_format
 from export.gate.examine import Wish, examine
-from export.gate.network import CONV, RELU
-from export.gate.opening import open_network
+from export.networks.base import CONV, RELU
+from export.networks.opening import open_network
 from export.pipeline import Options
 from export.probes import probes
 from export.reference import observe_model
@@ -47,9 +47,8 @@ def write(model, format: str, folder):
 
 def judged(format: str, artifact, reference, folder, wish=Wish(strict=True, layers=True)):  # noqa: B008
     unknown = Expected(None, None, None, "it is in no catalog")
-    checks = examine(
-        find_format(format), artifact, folder / "scratch", reference, unknown, (1, 4, 8), wish=wish
-    )
+    case = Case(format=find_format(format), reference=reference, expected=unknown)
+    checks = examine(case, artifact, folder / "scratch", wish)
     return {check.name: check for check in checks}
 
 

@@ -12,11 +12,10 @@ import math
 import numpy as np
 import tensorflow as tf
 
-from export.errors import ExportError
-from export.gate.layers import layer_scopes, layer_tensors
-from export.gate.tensorflow import TensorFlowNetwork, add_constant, producer
+from export.networks.layers import layer_scopes, layer_tensors
+from export.networks.tensorflow import TensorFlowNetwork, add_constant, producer
+from export.noise import LayerNoise, Noise, NoiseError
 from export.probes import COUNT
-from export.reference import LayerNoise, Noise
 from export.skeleton import IMAGE, LOGITS, stand_in
 
 SHUFFLES = 2  # of which the larger difference counts
@@ -26,10 +25,6 @@ MOST = 2 * COUNT  # images: all probes, and as many of those that a user gives
 FUSED = ("BiasAdd", "Relu", "LeakyRelu", "Relu6")
 LOOKUPS = ("GatherV2", "ResourceGather")  # rows of a table, which nothing adds up
 KERNELS = ("Conv2D", "MatMul", "DepthwiseConv2dNative")
-
-
-class NoiseError(ExportError):
-    """TensorFlow does not run a network in which sums are shuffled or numbers are rounded."""
 
 
 def measure_noise(skeleton, images: np.ndarray, layers=(), norms=()) -> Noise:

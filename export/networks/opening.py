@@ -6,7 +6,7 @@ import numpy as np
 
 from export.errors import ArtifactError
 from export.formats.subgraph import called, producer
-from export.gate.network import Network
+from export.networks.base import Network
 from export.pour import marked
 
 LOGITS = "served_logits"
@@ -24,7 +24,7 @@ def open_network(format_name: str, folder: Path) -> Network:
 
 
 def _onnx(folder: Path) -> Network:
-    from export.gate.onnx import open_onnx
+    from export.networks.onnx import open_onnx
 
     return open_onnx(folder)
 
@@ -34,7 +34,7 @@ def _savedmodel(folder: Path) -> Network:
     import tensorflow as tf
 
     from export.formats.savedmodel_reading import SIGNATURE, checkpoint, read_served
-    from export.gate.tensorflow import TensorFlowNetwork
+    from export.networks.tensorflow import TensorFlowNetwork
 
     served = read_served(folder)
     reader, signature = checkpoint(served), served.meta_graph.signature_def[SIGNATURE]
@@ -90,7 +90,7 @@ def _tftrt(folder: Path) -> Network:
     from export.formats.native_segment import without_engines
     from export.formats.savedmodel_reading import SIGNATURE
     from export.formats.tftrt_reading import read_tftrt
-    from export.gate.tensorflow import TensorFlowNetwork
+    from export.networks.tensorflow import TensorFlowNetwork
 
     meta_graph, drained = read_tftrt(folder)
     engines = [n.name for n in meta_graph.graph_def.node if n.op == "TRTEngineOp"]

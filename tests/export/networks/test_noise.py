@@ -15,10 +15,11 @@ from keras import layers
 
 from export.checks.bounds import REORDERED, ROUNDED, bound
 from export.fold import norms
-from export.gate import noise as noise_module
-from export.gate.noise import NoiseError, measure_noise
+from export.networks import noise as noise_module
+from export.networks.noise import measure_noise
+from export.noise import Noise, NoiseError
 from export.probes import probes
-from export.reference import Noise, observe_model
+from export.reference import observe_model
 from export.skeleton import trace
 
 ROOT = Path(__file__).parents[3]
@@ -48,8 +49,9 @@ MEASURE = """
 import json, sys
 sys.path[:0] = sys.argv[1:3]
 from conftest import skeleton
-from export.gate import noise as noise_module
-from export.gate.noise import NoiseError, measure_noise
+from export.networks import noise as noise_module
+from export.networks.noise import measure_noise
+from export.noise import NoiseError
 from export.probes import probes
 traced = skeleton("plain")
 noise = measure_noise(traced, probes(traced.image))

@@ -2,7 +2,7 @@
 
 from types import SimpleNamespace
 
-from export.gate.layers import layer_scopes, layer_tensors
+from export.networks.layers import layer_scopes, layer_tensors
 
 TENSORS = [
     "TRTEngineOp_000_000/conv1_pad/Pad:0",

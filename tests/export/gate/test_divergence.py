@@ -6,14 +6,14 @@ import shutil
 import numpy as np
 import pytest
 
-from export.checks import Expected, Trial
+from export.checks import Case, Expected, Trial
 from export.formats import find_format
 from export.gate import compare, divergence
 from export.gate.compare import difference
 from export.gate.divergence import as_details, find_divergence
 from export.gate.examine import examine
-from export.gate.layers import layer_tensors
-from export.gate.opening import open_network
+from export.networks.layers import layer_tensors
+from export.networks.opening import open_network
 from export.results import Status
 
 FORMATS = ["savedmodel", "onnx", pytest.param("tftrt-fp16", marks=pytest.mark.lane)]
@@ -33,7 +33,9 @@ def here(monkeypatch):
 
 def trial(reference, name: str, format: str) -> Trial:
     unknown = Expected(None, None, None, "a toy is in no catalog")
-    return Trial(find_format(format), reference(name), None, unknown)
+    return Trial(
+        format=find_format(format), reference=reference(name), observation=None, expected=unknown
+    )
 
 
 @pytest.mark.parametrize("format", FORMATS)
@@ -94,10 +96,9 @@ def test_a_layer_that_differs_for_one_probe_alone_is_found(
     """A clip, where only one of the eight probes has an activation beyond it."""
     folder = shutil.copytree(written("plain", "onnx"), tmp_path / "clipped")
     clipped, probe = clip(folder, "conv3", reference("plain").images)
-    checks = examine(
-        find_format("onnx"), folder, tmp_path, reference("plain"),
-        Expected(None, None, None, "a toy is in no catalog"), (1, 4, 8),
-    )  # fmt: skip
+    unknown = Expected(None, None, None, "a toy is in no catalog")
+    case = Case(format=find_format("onnx"), reference=reference("plain"), expected=unknown)
+    checks = examine(case, folder, tmp_path)
     (parity,) = (check for check in checks if check.name == "parity")
     assert parity.status is Status.FAILED
     assert f"diverges for probe {probe} at conv3, tensor {clipped}, off by " in parity.note
@@ -195,7 +196,9 @@ def test_layers_of_any_name_are_exported_and_compared(here, look, tmp_path, form
     find_format(format).write(traced, tmp_path / "artifact", tmp_path, Options())
     unknown = Expected(None, None, None, "a toy is in no catalog")
     observation = look(format, tmp_path / "artifact", seen.images)
-    judged = Trial(find_format(format), seen, observation, unknown)
+    judged = Trial(
+        format=find_format(format), reference=seen, observation=observation, expected=unknown
+    )
     assert [c for c in run_checks(judged) if c.status is Status.FAILED] == []
     found = find_divergence(judged, tmp_path / "artifact", tmp_path)
     assert found.first is None, str(found)
@@ -234,7 +237,9 @@ def test_layers_are_compared_on_any_probe_whatever_axes_a_format_gives_their_wei
     find_format(format).write(traced, tmp_path / "artifact", tmp_path, Options())
     observation = look(format, tmp_path / "artifact", seen.images)
     unknown = Expected(None, None, None, "a toy is in no catalog")
-    judged = Trial(find_format(format), seen, observation, unknown)
+    judged = Trial(
+        format=find_format(format), reference=seen, observation=observation, expected=unknown
+    )
     found = find_divergence(judged, tmp_path / "artifact", tmp_path, probe=3)
     assert not found.error and found.first is None, str(found)
     assert str(found) == f"all {len(found.layers)} layers agree for probe 3"

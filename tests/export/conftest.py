@@ -14,7 +14,7 @@ FORMATS = [
 @pytest.fixture(scope="session")
 def network(written):
     """A function (toy, format) -> the artifact as a network that can be changed."""
-    from export.gate.opening import open_network
+    from export.networks.opening import open_network
 
     @functools.cache
     def opened(name: str, format_name: str):
@@ -32,7 +32,13 @@ def trial(look, reference):
     def put(name: str, format_name: str, folder, **changes):
         seen = look(format_name, folder, reference(name).images)
         unknown = Expected(None, None, None, "a toy is in no catalog")
-        return Trial(find_format(format_name), reference(name), seen, unknown, **changes)
+        return Trial(
+            format=find_format(format_name),
+            reference=reference(name),
+            observation=seen,
+            expected=unknown,
+            **changes,
+        )
 
     return put
 

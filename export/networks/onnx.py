@@ -10,7 +10,7 @@ import onnxruntime
 
 from export.formats.base import Predict
 from export.formats.onnx_reading import read_onnx, values_of
-from export.gate.network import (
+from export.networks.base import (
     BYPASS,
     CEIL,
     CONV,

@@ -9,7 +9,7 @@ import tensorflow as tf
 from tensorflow.python.eager import context
 
 from export.formats.base import Predict
-from export.gate.network import (
+from export.networks.base import (
     BYPASS,
     CEIL,
     CONV,

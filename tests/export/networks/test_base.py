@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from export.formats import find_format
-from export.gate.network import (
+from export.networks.base import (
     BYPASS,
     CEIL,
     CONV,
@@ -101,7 +101,7 @@ def pooled(rounding: str):
 
 @pytest.mark.parametrize("format", ["savedmodel", "onnx"])
 def test_rounding_up_is_what_keras_computes_then(tmp_path, format):
-    from export.gate.opening import open_network
+    from export.networks.opening import open_network
     from export.pipeline import Options
     from export.skeleton import trace
     from keras_nets.weights.seeded import seed_weights
@@ -138,7 +138,7 @@ def test_tensors_are_fetched(network, format):
 
 def test_an_artifact_that_is_none_is_an_error(tmp_path):
     from export.errors import ArtifactError
-    from export.gate.opening import OPENERS, open_network
+    from export.networks.opening import OPENERS, open_network
 
     for format in OPENERS:
         with pytest.raises(ArtifactError, match="does not open"):
@@ -147,6 +147,6 @@ def test_an_artifact_that_is_none_is_an_error(tmp_path):
 
 def test_every_format_can_be_opened():
     from export.formats import FORMATS
-    from export.gate.opening import OPENERS
+    from export.networks.opening import OPENERS
 
     assert list(OPENERS) and set(OPENERS) == set(FORMATS)

@@ -1,0 +1,32 @@
+"""How far a network's logits move for no fault of anybody's, as export/networks/noise.py finds."""
+
+from dataclasses import dataclass
+
+from export.errors import ExportError
+
+
+class NoiseError(ExportError):
+    """TensorFlow does not run a network in which sums are shuffled or numbers are rounded."""
+
+
+@dataclass(frozen=True)
+class LayerNoise:
+    """How far the output of one layer moves, in that output's standard deviations."""
+
+    name: str
+    fp32: float
+    fp16: float
+    int8: float
+
+
+@dataclass(frozen=True)
+class Noise:
+    """How far the logits move for no fault of anybody's, in their standard deviations.
+
+    `fp32` when sums are made in another order, the others when numbers are rounded.
+    """
+
+    fp32: float
+    fp16: float
+    int8: float
+    layers: tuple[LayerNoise, ...] = ()
