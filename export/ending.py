@@ -8,7 +8,8 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from export.errors import ExportError
+from export.errors import ExportError, Shortage
+from export.serving.printable import printable
 from export.shortage import shortage
 
 IMPOSSIBLE, INTERRUPTED, UNREAD = 2, 130, 141  # a shell's numbers for Ctrl-C and a closed pipe
@@ -42,14 +43,15 @@ def ending(
     reads what is printed. With `verbose` errors keep their trace. `extra` names the part of
     setup.cfg that a command line needs over the package itself.
     """
+    _have_streams()
     with _last_words(), _signals() as came:
         try:
             yield
-            sys.stdout.flush()
+            _flush()
         except KeyboardInterrupt as error:
             _end(getattr(error, "status", INTERRUPTED), interrupted)
         except BrokenPipeError:  # the reader of a pipe left, as `head` does, and nobody minds
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            _forget_output()
             sys.exit(UNREAD)
         except Exception as error:
             if came:  # a terminal that went away fails whoever writes to it on the way out
@@ -58,6 +60,49 @@ def ending(
             if verbose or (short is None and not isinstance(error, USUAL)):
                 raise
             _end(IMPOSSIBLE, f"error: {_line(short or error, extra)}")
+
+
+def _have_streams() -> None:
+    """Have standard streams that take any text, also where the caller closed them.
+
+    Python has None for a closed one, prints errors to standard output where standard error is
+    closed, and the next file that is opened gets its number, so that libraries write into that.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            _open_null(number)
+            setattr(sys, name, open(os.devnull, "r+", encoding="utf-8"))  # noqa: SIM115, PTH123
+    # Work is done by the time its result is printed: a name that ASCII lacks is no failure.
+    if getattr(sys.stdout, "errors", "") == "strict" and hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
+def _open_null(number: int) -> None:
+    """Open the null device under `number` unless something has that."""
+    try:
+        os.fstat(number)
+    except OSError:
+        handle = os.open(os.devnull, os.O_RDWR)
+        if handle != number:
+            os.dup2(handle, number)
+            os.close(handle)
+
+
+def _flush() -> None:
+    """Write what was printed; raise Shortage where it has no room."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        _forget_output()
+        why = error.strerror.lower()
+        raise Shortage(f"cannot write to standard output: {why}") from error
+
+
+def _forget_output() -> None:
+    """Have what is still to be printed go nowhere, or Python would try once more as it ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @contextmanager
@@ -73,6 +118,7 @@ def _last_words() -> Iterator[None]:
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             start_new_session=True,
+            cwd="/",  # ours may be gone, which a shell complains of
         )
     except OSError:  # no shell, or no room for one: the system's own words have to do
         yield
@@ -116,13 +162,24 @@ def _line(error: Exception, extra: str) -> str:
         return f"{error.name} is not installed; in the toolkit's folder run pip install -e '{here}'"
     if isinstance(error, OSError) and error.strerror:
         reason = f"{error.strerror[0].lower()}{error.strerror[1:]}"
-        return f"{os.fsdecode(error.filename)}: {reason}" if error.filename else reason
+        if error.filename:
+            return f"{os.fsdecode(error.filename)}: {reason}"
+        return reason if _has_folder() else "this folder was deleted; change into another one"
     return f"{error}"
+
+
+def _has_folder() -> bool:
+    """Tell whether the current folder is still there."""
+    try:
+        os.getcwd()  # noqa: PTH109
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def _end(status: int, line: str):
     try:
-        print(line, file=sys.stderr, flush=True)
+        print(printable(" ".join(line.splitlines()), None), file=sys.stderr, flush=True)
     except OSError:  # the terminal is gone, and nobody is left to tell
         os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
     sys.exit(status)

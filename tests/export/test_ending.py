@@ -39,6 +39,64 @@ def test_what_users_can_cause_is_one_line_and_status_2(capsys, error, line):
 
 
 @pytest.mark.parametrize(
+    ("name", "told"),
+    [("a\nb", "a b"), ("a\r\nb", "a b"), ("\x1b[31m", "\\x1b[31m"), ("\udcff", "\\u{dcff}")],
+)
+def test_a_name_with_control_characters_is_told_in_one_line(capsys, name, told):
+    with pytest.raises(SystemExit), ending():
+        raise ValueError(f"{name} is not there")
+    assert capsys.readouterr().err == f"error: {told} is not there\n"
+
+
+def end(shell: str, work: str, **environment):
+    """Run `work` within `ending` in a Python that `shell` starts as `$RUN`."""
+    code = f"from export.ending import ending\nwith ending():\n    {work}"
+    return subprocess.run(
+        ["/bin/sh", "-c", shell],
+        env={**os.environ, "PYTHON": sys.executable, "CODE": code, "PYTHONPATH": f"{ROOT}"}
+        | environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&-", ">&- 2>&- <&-"])
+def test_closed_streams_are_no_failure_and_lend_their_numbers_to_no_file(tmp_path, closed):
+    work = (
+        f"file = open({str(tmp_path / 'file')!r}, 'w'); print('printed'); "
+        "assert file.fileno() > 2; file.write('mine'); file.close()"
+    )
+    done = end(f'"$PYTHON" -c "$CODE" {closed}', work)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_errors_never_go_to_standard_output():
+    done = end('"$PYTHON" -c "$CODE" 2>&-', "raise ValueError('x')")
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", "")
+
+
+def test_a_result_that_the_locale_cannot_spell_is_printed_with_escapes():
+    done = end('"$PYTHON" -c "$CODE"', "print('\u00e9')", PYTHONIOENCODING="ascii:strict")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "\\xe9\n", "")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_result_that_has_no_room_says_so():
+    done = end('"$PYTHON" -c "$CODE" > /dev/full', "print('done')", PYTHONUNBUFFERED="")
+    line = "error: cannot write to standard output: no space left on device\n"
+    assert (done.returncode, done.stderr) == (2, line)
+
+
+def test_a_folder_that_was_deleted_under_the_command_is_told(tmp_path):
+    shell = f'mkdir {tmp_path}/x; cd {tmp_path}/x; rmdir {tmp_path}/x; "$PYTHON" -c "$CODE"'
+    done = end(shell, "import os; os.getcwd()")
+    line = "error: this folder was deleted; change into another one\n"
+    assert (done.returncode, done.stderr) == (2, line)
+
+
+@pytest.mark.parametrize(
     "error",
     [
         MemoryError(),
