@@ -101,9 +101,7 @@ def read_content(folder: Path) -> dict:
     try:
         content = json.loads(read_bounded(path, LARGEST))
     except (FileNotFoundError, NotADirectoryError) as error:
-        raise ArtifactError(
-            f"{folder} has no {NAME}; name a folder that tools/export.py wrote"
-        ) from error
+        raise ArtifactError(_without_report(Path(folder))) from error
     except OSError as error:
         raise ArtifactError(f"{path} cannot be read: {error.strerror}") from error
     except RecursionError as error:
@@ -118,6 +116,17 @@ def read_content(folder: Path) -> dict:
             f"{' and '.join(map(str, READS))}; export it again"
         )
     return content
+
+
+def _without_report(folder: Path) -> str:
+    """What is wrong with `folder`, which has no report, and one below it that has."""
+    if not folder.exists():
+        return f"{folder} is not there; name a folder that tools/export.py wrote"
+    if not folder.is_dir():
+        return f"{folder} is a file; name a folder that tools/export.py wrote"
+    found = (path for depth in ("*", "*/*") for path in folder.glob(f"{depth}/{NAME}"))
+    such_as = next((f", such as {path.parent}" for path in found), "")
+    return f"{folder} has no {NAME}; name a folder that tools/export.py wrote{such_as}"
 
 
 def read_report(folder: Path) -> Report:

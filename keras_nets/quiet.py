@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from importlib import import_module
 
 LEVEL = "TF_CPP_MIN_LOG_LEVEL"
+DRIVERS = ("/proc/driver/nvidia/version", "/dev/dxg")  # NVIDIA's in Linux, and in Windows' Linux
 OF_TENSORFLOW = re.compile(
     rb"[IWEF]\d{4} |\d{4}-\d\d-\d\d |WARNING: All log messages before absl|To enable the following"
 )
@@ -24,7 +25,19 @@ def import_quietly(module: str):
     if "tensorflow" in sys.modules or os.environ[LEVEL] in ("0", "1"):
         return import_module(module)
     with _without_log():
-        return import_module(module)
+        found = import_module(module)
+        _look_for_gpus()
+    return found
+
+
+def _look_for_gpus() -> None:
+    """Where there is no driver, have TensorFlow look for a GPU now, while its log is not seen.
+
+    It does so before its first operation anyway, and logs an error of CUDA if it finds none.
+    """
+    tensorflow = sys.modules.get("tensorflow")
+    if tensorflow and not any(map(os.path.exists, DRIVERS)):
+        tensorflow.config.list_physical_devices("GPU")
 
 
 @contextmanager

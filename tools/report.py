@@ -59,7 +59,9 @@ def _join(folders: list[Path], out: Path, pages: bool):
         write_page(entry.told, entry.folder, entry.folder)
     write_whole(out, overview.render(found, out.parent))
     passed = sum(entry.facts.passed for entry in found.entries)
-    print(f"{out}: {counted(len(found.entries), 'artifact')}, {passed} verified")
+    unrun = sum(entry.facts.verdict == overview.EXCEPT for entry in found.entries)
+    but = f", {unrun} except the engine" if unrun else ""
+    print(f"{out}: {counted(len(found.entries), 'artifact')}, {passed} verified{but}")
     return found.unread
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from export.signatures.labels import read_lines
+from export.wording import counted
 
 LARGEST_LIST = 256 << 20  # bytes; ImageNet's 1.28 million training pictures take 51 MB
 
@@ -112,7 +113,8 @@ def _folder_labels(folder: Path, names: Sequence[str], classes: int) -> dict[str
         )
     if len(folders) != classes:
         raise ValueError(
-            f"{str(folder)!r} has {len(folders)} folders with pictures and the network {classes} "
-            "classes, so their order says nothing; give --labels FILE with lines 'folder index'"
+            f"{str(folder)!r} has {counted(len(folders), 'folder')} with pictures and the network "
+            f"{classes} classes, so their order says nothing; give --labels FILE with lines "
+            "'folder index'"
         )
     return {name: index for index, name in enumerate(folders)}

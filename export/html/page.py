@@ -97,7 +97,7 @@ def environment():
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters |= {"number": number, "size": size, "duration": duration}
+    made.filters |= {"number": number, "unit_of": unit_of, "size": size, "duration": duration}
     made.filters |= {"heading": heading, "cell": cell, "guess": guess, "zip": zip_longest}
     made.globals["not_finite"] = NOT_FINITE
     made.globals["style"] = (TEMPLATES / "style.css").read_text(encoding="utf-8")

@@ -20,8 +20,8 @@ def check_name(name: str) -> str:
     """
     if not isinstance(name, str) or not _MODEL.fullmatch(name) or len(name) > LONGEST_MODEL:
         raise ValueError(
-            f"a model's name is letters, digits, '_', '-' and '.', not first, and {LONGEST_MODEL} "
-            f"at most. Received: {name!r:.160}"
+            f"a model's name has at most {LONGEST_MODEL} letters, digits, '_', '-' and '.', and "
+            f"begins with a letter or a digit. Received: {name!r:.160}"
         )
     return name
 

@@ -415,7 +415,7 @@ def test_an_artifact_is_not_that_of_another_model(good, toy):
     [
         (lambda folder: (folder / "report.json").unlink(), "has no report.json"),
         (lambda folder: (folder / "report.json").write_text("{"), "is not a report"),
-        (shutil.rmtree, "has no report.json"),
+        (shutil.rmtree, "is not there; name a folder"),
     ],
 )
 def test_a_folder_without_a_readable_report_cannot_be_verified(good, toy, spoil, message):

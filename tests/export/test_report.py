@@ -16,6 +16,7 @@ from export.report import (
     describe_artifact,
     environment,
     from_dict,
+    read_content,
     read_report,
     write_report,
 )
@@ -141,6 +142,27 @@ def test_what_is_no_report_is_an_artifact_error_in_one_line(tmp_path, content):
     assert "\n" not in str(told.value)
 
 
+@pytest.mark.parametrize(
+    ("named", "message"),
+    [
+        ("none", "none is not there; name a folder that tools/export.py wrote"),
+        ("exports/vgg13/onnx/report.json", "report.json is a file; name a folder that"),
+        (
+            "exports",
+            "exports has no report.json; name .*, such as .*exports/vgg13/onnx",
+        ),
+        (".", "has no report.json; name a folder that tools/export.py wrote$"),
+        ("exports/vgg13", "name a folder that .*, such as .*exports/vgg13/onnx"),
+    ],
+)
+def test_a_folder_without_a_report_says_what_it_is_and_which_one_has(tmp_path, named, message):
+    folder = tmp_path / "exports" / "vgg13" / "onnx"
+    folder.mkdir(parents=True)
+    write_report(REPORT, folder)
+    with pytest.raises(ArtifactError, match=message):
+        read_content(tmp_path / named)
+
+
 def test_bytes_that_are_no_text_are_an_artifact_error(tmp_path):
     (tmp_path / "report.json").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(ArtifactError, match="is not a report"):
@@ -150,14 +172,6 @@ def test_bytes_that_are_no_text_are_an_artifact_error(tmp_path):
 def test_a_report_of_another_schema_says_which(tmp_path):
     (tmp_path / "report.json").write_text('{"schema": 3}')
     with pytest.raises(ArtifactError, match="is of schema 3, and this toolkit reads 1 and 2"):
-        read_report(tmp_path)
-
-
-def test_a_folder_without_a_report_says_what_to_name(tmp_path):
-    with pytest.raises(ArtifactError, match="has no report.json; name a folder that tools/export"):
-        read_report(tmp_path / "nowhere")
-    (tmp_path / "report.json").mkdir()
-    with pytest.raises(ArtifactError, match="cannot be read: Is a directory"):
         read_report(tmp_path)
 
 
@@ -216,3 +230,9 @@ def test_the_environment_names_what_had_a_hand_in_it():
     found = environment()
     assert found.keys() >= {"python", "platform", "keras", "numpy", "onnx", "onnxruntime"}
     assert from_dict({**as_dict(REPORT), "environment": found}).environment == found
+
+
+def test_a_folder_in_the_report_s_place_is_told(tmp_path):
+    (tmp_path / "report.json").mkdir()
+    with pytest.raises(ArtifactError, match="cannot be read: Is a directory"):
+        read_report(tmp_path)

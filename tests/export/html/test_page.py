@@ -54,6 +54,12 @@ class Outline(HTMLParser):
         return [attrs for found, attrs in self.elements if found == tag]
 
 
+def test_what_is_allowed_once_is_in_the_singular():
+    told = content()
+    told["checks"][0] |= {"measured": 1, "allowed": 1, "unit": "engines"}
+    assert "1 engine<" in render(told)
+
+
 @pytest.fixture(scope="module")
 def page():
     return render(content())
