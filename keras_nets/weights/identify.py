@@ -10,7 +10,7 @@ from keras_nets.errors import WeightsError
 from keras_nets.weights.names import BY_ORDER, OURS, head, tensor_names
 from keras_nets.weights.prefix import below, find_prefixes, rank
 from keras_nets.weights.readers import open_weights
-from keras_nets.weights.tensor import BLOCK, WeightsFile, refusing
+from keras_nets.weights.tensor import BLOCK, ITEM_BYTES, Tensor, WeightsFile, refusing
 
 MAX_CLASSES = 100_000  # bounds what a file can make a new model take; ImageNet-21k has 21,841
 MOST_TENSORS = 5_000  # of a file that is worth a look for another network; DarkNet-53 has 262
@@ -129,7 +129,18 @@ def _extra(file: WeightsFile, fit: _Fit) -> list[str]:
     """The tensors under the prefix of `fit` that are none of the network's."""
     wanted = set(fit.names.values())
     names = (fit.prefix + rest for rest in below(file.tensors, fit.prefix))
-    return [name for name in names if name not in wanted and not name.endswith(COUNTERS)]
+    return [
+        name
+        for name in names
+        if name not in wanted and not name.endswith(COUNTERS) and _may_be_weight(file.tensors[name])
+    ]
+
+
+def _may_be_weight(tensor: Tensor) -> bool:
+    """Whether a layer could have this; an epoch, an accuracy or a script's arguments it cannot."""
+    if tensor.problem and not tensor.dtype:  # it could not even be described
+        return True
+    return tensor.shape != () and tensor.dtype in ITEM_BYTES
 
 
 def _aside(net: Net, file: WeightsFile, fit: _Fit, fits: list[_Fit]) -> str:

@@ -32,6 +32,8 @@ class Archive:
                     " unpack it and zip it anew"
                 )
             _check_sizes(info)
+            if info.filename in self._members:  # readers differ in which of them they take
+                raise WeightsError(f"it is a zip with two members {info.filename[:200]!r}")
             self._members[info.filename] = info
         if sum(info.compress_size for info in self._members.values()) > size:
             raise WeightsError("it is a zip whose members overlap; it is damaged or a bomb")

@@ -66,7 +66,8 @@ def _tensor(archive: Archive, member: str, name: str) -> Tensor:
     """The array of one member, from its header."""
     shape, fortran, dtype, start = _header(archive, member)
     if dtype.hasobject:
-        raise WeightsError(f"array {name[:200]!r} holds Python objects, which no weights need")
+        why = f"array {name[:200]!r} holds Python objects, which no weights need"
+        return Tensor(name, shape, str(dtype)[:20], lambda: None, problem=why)
     length = math.prod(shape) * dtype.itemsize
     if archive.size(member) != start + length:
         raise WeightsError(

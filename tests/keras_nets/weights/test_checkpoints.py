@@ -5,6 +5,7 @@ import collections
 import pickle
 import struct
 import time
+import zipfile
 from collections import OrderedDict
 from pathlib import Path
 
@@ -126,6 +127,10 @@ CHECKPOINTS = {
         },
         "state_dict::",
     ),
+    "numbers among the weights": (
+        lambda: {**state(), "best_acc1": Saved(np.float32(70.1)), "seen": Saved(np.arange(3))},
+        "",
+    ),
     "numbers of any length": (
         lambda: {"state_dict": state(), "seeds": [10**700, -(2**70)]},
         "state_dict::",
@@ -216,6 +221,24 @@ def test_what_was_taken_and_what_was_not_is_said(tmp_path):
     path = save(tmp_path / "c.pth", state("model.", head=Saved(np.ones(3)), b=COUNT))
     assert identify_weights(NET, path).note == "taken from 'model.'; not read: 'head' and 1 more"
     assert identify_weights(NET, save(tmp_path / "c.pth", state())).note == ""
+
+
+@pytest.mark.parametrize(
+    "more", [np.array(3), np.array("a note"), np.array({"lr": 0.1}, object), np.arange(5), True]
+)
+def test_what_no_layer_could_have_may_lie_among_the_arrays_of_an_npz(tmp_path, more):
+    np.savez(tmp_path / "w.npz", **WEIGHTS, more=more)
+    holds_the_weights(tmp_path / "w.npz", "torchvision", "", WEIGHTS)
+
+
+def test_a_zip_with_a_member_twice_is_refused_by_its_name(tmp_path):
+    np.savez(tmp_path / "w.npz", **WEIGHTS)
+    with zipfile.ZipFile(tmp_path / "w.npz", "a") as archive:
+        name = archive.namelist()[0]
+        with pytest.warns(UserWarning, match="Duplicate name"):
+            archive.writestr(name, archive.read(name))
+    with pytest.raises(WeightsError, match=f"two members '{name}'"):
+        identify_weights(NET, tmp_path / "w.npz")
 
 
 def test_a_file_with_the_network_twice_is_refused_with_both_places(tmp_path):
