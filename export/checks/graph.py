@@ -42,13 +42,22 @@ def _engines(trial: Trial, facts: dict, wrong: list[str]) -> Check:
         wrong.append(f"{counted(engines, 'engine')} instead of one for the whole network")
     if engines and facts["precision"] != [precision]:
         wrong.append(f"engines of {', '.join(facts['precision'])} instead of {precision}")
+    taken = [-1, *trial.reference.image]
+    if engines == 1 and facts["takes"] != [[taken]]:
+        wrong.append(
+            f"the engine takes inputs of shapes {facts['takes'][0]} instead of {taken}, and runs "
+            "others in FP32 without a word"
+        )
     if facts["static"]:
         wrong.append("an engine built for one GPU")
     if engines and facts["cached_engines"] < len(trial.batch_sizes):
         room = counted(facts["cached_engines"], "engine")
         wrong.append(f"room for {room} and {counted(len(trial.batch_sizes), 'batch size')}")
-    note = f"outside the engine: {outside}"
-    return verdict("graph", not wrong, engines, 1, "engines", "; ".join([*wrong, note]))
+    if facts["outside"]:
+        first = facts["outside_first"]
+        wrong.append(f"outside the engine, where no TensorRT runs: {outside}, first {first!r}")
+    note = "; ".join(wrong) or f"outside the engine: {outside}"
+    return verdict("graph", not wrong, engines, 1, "engines", note)
 
 
 def _onnx(trial: Trial, facts: dict, wrong: list[str]) -> Check:

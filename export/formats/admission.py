@@ -8,10 +8,11 @@ breaks one is refused by an ArtifactError that names the operation and its node;
 import re
 from collections import Counter
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 
 from export.errors import ArtifactError
-from export.formats.operations import COMPUTE, ENGINE
+from export.formats.operations import COMPUTE, ENGINE, ENGINE_ATTRIBUTES
 from export.formats.subgraph import called, every_node
 
 SERVE = "serve"  # the tag under which servers look for the graph
@@ -99,10 +100,27 @@ def _check_node(path: Path, node, function: str, functions) -> None:
             )
     if node.op == ENGINE:
         _check_engine(path, node, what)
+    elif strange := sorted(set(node.attr) - _attributes(node.op)):
+        known = [name for name in strange if not name.startswith("_")]  # those are notes
+        if known:
+            raise refused(path, f"holds {what} with an attribute {known[0][:80]!r} unknown to it")
+
+
+@cache
+def _attributes(operation: str) -> set[str]:
+    """Names of the attributes that TensorFlow knows for an operation."""
+    from tensorflow.python.framework import op_def_registry
+
+    return {attribute.name for attribute in op_def_registry.get(operation).attr}
 
 
 def _check_engine(path: Path, node, what: str) -> None:
     """Refuse what TensorRT would run without anybody having read it: a finished engine."""
+    kinds = {name: value.WhichOneof("value") for name, value in node.attr.items()}
+    for name in sorted({*kinds, *ENGINE_ATTRIBUTES}):
+        noted = name.startswith("_") and name not in ENGINE_ATTRIBUTES
+        if not noted and kinds.get(name) != ENGINE_ATTRIBUTES.get(name):
+            raise refused(path, f"holds {what} whose attribute {name[:80]!r} is not an engine's")
     for name in ("serialized_segment", "calibration_data", "segment_funcdef_name"):
         if name in node.attr and node.attr[name].s:
             raise refused(path, f"holds {what} whose {name} nothing here can read")

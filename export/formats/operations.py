@@ -84,3 +84,27 @@ SAVE = _names(
     " ShardedFilename StaticRegexFullMatch StringJoin"
 )
 ENGINE = "TRTEngineOp"
+# What each attribute of an engine holds. TensorFlow here does not know the operation, and takes a
+# default, such as an engine that was built already, where one is missing.
+ENGINE_ATTRIBUTES = {
+    "InT": "list",
+    "OutT": "list",
+    "_allow_build_at_runtime": "b",
+    "_use_implicit_batch": "b",
+    "cached_engine_batches": "list",
+    "calibration_data": "s",
+    "fixed_input_size": "b",
+    "input_shapes": "list",
+    "max_batch_size": "i",
+    "max_cached_engines_count": "i",
+    "output_shapes": "list",
+    "precision_mode": "s",
+    "profile_strategy": "s",
+    "segment_func": "func",
+    "segment_funcdef_name": "s",
+    "serialized_segment": "s",
+    "static_engine": "b",
+    "use_calibration": "b",
+    "use_explicit_precision": "b",
+    "workspace_size_bytes": "i",
+}

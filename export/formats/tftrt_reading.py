@@ -17,7 +17,13 @@ from export.formats.admission import check_bare, check_graph, check_signatures, 
 from export.formats.base import Found, Opened
 from export.formats.operations import ENGINE
 from export.formats.savedmodel_reading import CLASSIFY, SIGNATURE, declared, structure
-from export.formats.subgraph import every_node, functions_behind, nodes_behind, served_part
+from export.formats.subgraph import (
+    every_node,
+    functions_behind,
+    nodes_behind,
+    producer,
+    served_part,
+)
 from export.lazy import need
 from export.pour import Drained, digest, drain, marked
 from export.wire import CONTENT
@@ -81,7 +87,8 @@ def open_tftrt(folder: Path) -> Opened:
 
 def _facts(meta_graph) -> dict:
     network = served_part(meta_graph, [SIGNATURE])
-    outside = Counter(node.op for node in network.node if node.op not in AROUND)
+    fixed = _fixed(network)
+    outside = [n for n in network.node if n.op not in AROUND and n.name not in fixed]
     engines = [node for node in network.node if node.op == ENGINE]
     inside = functions_behind(network, {node.name for node in engines})
     ops = Counter(node.op for node, function in every_node(network) if function in inside)
@@ -90,10 +97,27 @@ def _facts(meta_graph) -> dict:
         "precision": sorted({node.attr["precision_mode"].s.decode() for node in engines}),
         "cached_engines": min((e.attr["max_cached_engines_count"].i for e in engines), default=0),
         "static": any(node.attr["static_engine"].b for node in engines),
-        "outside": dict(outside),
+        "takes": [_shapes(node.attr["input_shapes"].list.shape) for node in engines],
+        "outside": dict(Counter(node.op for node in outside)),
+        "outside_first": outside[0].name if outside else "",
         "ops": dict(ops),
         "structure": structure(meta_graph),
     }
+
+
+def _fixed(network) -> set[str]:
+    """Names of the nodes outside engines that are constants, or reshape constants."""
+    fixed = {node.name for node in network.node if node.op == "Const"}
+    todo = [node for node in network.node if node.op in ("Identity", "Reshape")]
+    while found := [node for node in todo if fixed.issuperset(map(producer, node.input))]:
+        fixed |= {node.name for node in found}
+        todo = [node for node in todo if node.name not in fixed]
+    return fixed
+
+
+def _shapes(shapes) -> list[list[int]]:
+    """Shapes as lists of sizes, -1 for any; an empty one for a shape of unknown rank."""
+    return [[dim.size for dim in shape.dim] for shape in shapes]
 
 
 def _network(meta_graph) -> Iterator:

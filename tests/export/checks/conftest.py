@@ -22,6 +22,8 @@ GRAPHS = {
         "cached_engines": 3,
         "static": False,
         "outside": {},
+        "outside_first": "",
+        "takes": [[[-1, 4, 4, 3]]],
         "ops": {"Conv2D": 2},
     },
 }

@@ -142,6 +142,38 @@ def test_what_a_server_might_take_instead_is_refused(edited, format, change, why
     assert why in told or (change is a_start and "when a server starts" in told)
 
 
+ATTRIBUTES = {
+    "static_engine": lambda node: node.attr["static_engyne"].CopyFrom(
+        node.attr.pop("static_engine")
+    ),
+    "cached_engine_batches": lambda node: node.attr["cached_engine_batches"].Clear(),
+    "_allow_build_at_runtime": lambda node: node.attr.pop("_allow_build_at_runtime"),
+    "workspace_size_bytes": lambda node: setattr(node.attr["workspace_size_bytes"], "s", b"1"),
+}
+
+
+@pytest.mark.lane
+@pytest.mark.parametrize("name", ATTRIBUTES)
+def test_an_engine_that_lacks_an_attribute_would_take_a_default_and_is_refused(edited, name):
+    def change(model):
+        nodes = model.meta_graphs[0].graph_def.node
+        ATTRIBUTES[name](next(node for node in nodes if node.op == "TRTEngineOp"))
+
+    why = refusal("tftrt-fp16", edited("tftrt-fp16", change))
+    assert f"whose attribute {name!r} is not an engine's" in why
+
+
+@pytest.mark.parametrize("format", GRAPHS)
+def test_an_attribute_that_its_operation_does_not_know_is_refused(edited, format):
+    def change(model):
+        graph = model.meta_graphs[0].graph_def
+        nodes = [*graph.node, *(n for f in graph.library.function for n in f.node_def)]
+        conv = next(node for node in nodes if node.op == "Conv2D")
+        conv.attr["paddyng"].CopyFrom(conv.attr.pop("padding"))
+
+    assert "with an attribute 'paddyng' unknown to it" in refusal(format, edited(format, change))
+
+
 @pytest.mark.lane
 @pytest.mark.parametrize("key", ["serialized_segment", "calibration_data", "segment_funcdef_name"])
 def test_an_engine_that_nobody_can_read_is_refused(edited, key):

@@ -96,6 +96,19 @@ def test_the_native_segment_runs_at_any_batch(plain, toy):
         np.testing.assert_allclose(opened.predict(images), wanted, atol=1e-5)
 
 
+def first_size(node, size: int) -> None:
+    node.attr["input_shapes"].list.shape[0].dim[0].size = size
+
+
+def pass_on(node) -> None:
+    """Make of an engine an Identity of its input."""
+    name, source = node.name, node.input[0]
+    node.Clear()
+    node.name, node.op = name, "Identity"
+    node.input.append(source)
+    node.attr["T"].type = 1
+
+
 @lane
 @pytest.mark.parametrize(
     ("change", "check"),
@@ -104,9 +117,11 @@ def test_the_native_segment_runs_at_any_batch(plain, toy):
         (lambda node: node.attr["static_engine"].__setattr__("b", True), "graph"),
         (lambda node: node.attr["max_cached_engines_count"].__setattr__("i", 1), "graph"),
         (lambda node: node.attr["segment_func"].func.__setattr__("name", "gone"), "contract"),
-        (lambda node: node.__setattr__("op", "Identity"), "graph"),
+        (lambda node: first_size(node, -4097), "graph"),
+        (lambda node: pass_on(node), "graph"),
+        (lambda node: node.__setattr__("op", "Identity"), "contract"),
     ],
-    ids=["precision", "static", "few engines", "no segment", "no engine"],
+    ids=["precision", "static", "few engines", "no segment", "shapes", "no engine", "no operation"],
 )
 def test_an_engine_that_was_tampered_with_fails(plain, failures, tmp_path, change, check):
     folder = shutil.copytree(plain, tmp_path / "tampered")
