@@ -87,13 +87,25 @@ def print_summary(reports: list[Report], *, costs: bool = True) -> None:
             *(texts if costs else texts[:1]),
         )
     console = Console(highlight=False)
-    console.print(table, width=None if console.is_terminal else WIDE)
+    if console.is_terminal and Console(width=WIDE).measure(table).minimum > console.width:
+        _print_rows(console, table)
+    else:
+        console.print(table, width=None if console.is_terminal else WIDE)
     console.print("[dim]parity: worst error, in standard deviations of the logits[/]")
     reasons = ((report.verdict, _reason(report)) for report in reports)
     for verdict, reason in dict.fromkeys(reasons):
         if reason:
             width = len(verdict.value) + 2
             print_hanging(console, VERDICTS[verdict], f"[dim]{escape(reason)}[/]", width)
+
+
+def _print_rows(console, table) -> None:
+    """Print a table as a line for each cell, where a terminal is too narrow for its words."""
+    headings = [column.header for column in table.columns]
+    for cells in zip(*(column.cells for column in table.columns), strict=True):
+        console.print(f"[bold]{cells[0]}  {cells[1]}[/]", soft_wrap=True)
+        for heading, cell in zip(headings[2:], cells[2:], strict=True):
+            print_hanging(console, f"  {heading}", cell, INDENT)
 
 
 def _reason(report: Report) -> str:

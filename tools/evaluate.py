@@ -15,6 +15,7 @@ if not __package__:  # as a script sys.path[0] is tools/, where export.py would 
 
 import json
 import os
+import shutil
 from collections import Counter
 from functools import partial
 
@@ -92,7 +93,8 @@ def _run(args) -> int:
         )
     document = summary(examples, outcomes)
     _list_broken(document["images"]["broken"])
-    print(json.dumps(document, indent=2) if args.json else as_table(document))
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    print(json.dumps(document, indent=2) if args.json else as_table(document, width))
     failed = any(network["error"] for network in document["networks"])
     if not failed:
         forget(subjects, examples, state)
@@ -124,6 +126,8 @@ def _subjects(exported: list, args) -> list:
     for one in exported:
         if not one.passed:
             print(f"{one.folder} failed its verification", file=sys.stderr)
+        if one.weights.startswith("seeded:"):
+            print(f"note: {one.folder} has random weights: for trying only", file=sys.stderr)
         origins.setdefault(one.origin, []).append(one)
     if (args.weights or args.model) and len(origins) > 1:
         named = "--weights" if args.weights else "--model"

@@ -60,7 +60,9 @@ def _verify(args) -> int:
     if args.model:
         need_file("--model", args.model, "a .keras file")
         if args.model.suffix != ".keras":
-            raise ValueError(f"--model {args.model} is no .keras file; save the model as one")
+            raise ValueError(
+                f"--model {args.model} is no .keras file; save the model with model.save('x.keras')"
+            )
     if args.images:
         need_folder("--images", args.images, "a folder of pictures")
     artifacts, unable = _artifacts(args)  # read before TensorFlow loads

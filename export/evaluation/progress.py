@@ -3,6 +3,8 @@
 import sys
 import time
 
+WIDE = 60  # columns from which on there is room for the time that remains
+
 
 def progress():
     """A bar where standard error is a terminal, plain lines where it is a file or a pipe."""
@@ -22,13 +24,11 @@ class Bar:
             TimeRemainingColumn,
         )
 
-        self._bars = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(elapsed_when_finished=True),
-            console=Console(stderr=True),
-        )
+        console = Console(stderr=True)
+        columns = [TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()]
+        if console.width >= WIDE:
+            columns.append(TimeRemainingColumn(elapsed_when_finished=True))
+        self._bars = Progress(*columns, console=console)
         self._bars.start()
         return self
 

@@ -1,5 +1,6 @@
 """What an evaluation found, as one document and as a table for people."""
 
+import textwrap
 from collections.abc import Sequence
 from dataclasses import asdict
 
@@ -8,6 +9,8 @@ import numpy as np
 from export.evaluation.examples import Examples
 from export.evaluation.run import Outcome
 from export.evaluation.scores import score
+
+TO_PUBLISHED = "to published"
 
 
 def summary(examples: Examples, outcomes: Sequence[Outcome]) -> dict:
@@ -68,12 +71,15 @@ def _network(outcome: Outcome, labels: np.ndarray, reference: Outcome | None) ->
     return found
 
 
-def as_table(document: dict) -> str:
-    """The document as text: what was looked at, and a line for each network."""
+def as_table(document: dict, width: int | None = None) -> str:
+    """The document as text: what was looked at, and a line for each network.
+
+    Where a terminal of `width` columns is too narrow for that, a line for each figure.
+    """
     networks = document["networks"]
     rows = [["network", "top-1", "top-5", "agreement", "pictures/s"]]
     if any("published" in network for network in networks):
-        rows[0].insert(3, "to the page's")
+        rows[0].insert(3, TO_PUBLISHED)
     for network in networks:
         if network["error"]:
             rows.append([network["name"], f"not run: {network['error']}"])
@@ -86,10 +92,30 @@ def as_table(document: dict) -> str:
             "-" if network["agreement"] is None else _percent(network["agreement"]),
             "-" if rate is None else f"{rate:.1f}",
         ]
-        if "to the page's" in rows[0]:
+        if TO_PUBLISHED in rows[0]:
             row.insert(3, _difference(network.get("to_published")))
         rows.append(row)
-    return "\n".join([_heading(document), "", *_aligned(rows), *_notes(networks)])
+    table = _aligned(rows)
+    if width and len(table[0]) > width:
+        table = [line for row in rows[1:] for line in _listed(rows[0], row)]
+    lines = [_heading(document), "", *table, *_notes(networks)]
+    return "\n".join(line for long in lines for line in _broken(long, width))
+
+
+def _listed(header: list[str], row: list[str]) -> list[str]:
+    """The row of a network as a line for its name and one for each figure."""
+    if len(row) < len(header):
+        return [f"{row[0]}: {row[1]}"]
+    figures = zip(header[1:], row[1:], strict=True)
+    return [row[0], *(f"  {name:<{len(TO_PUBLISHED)}}  {figure}" for name, figure in figures)]
+
+
+def _broken(line: str, width: int | None) -> list[str]:
+    """`line` broken between words, so that a terminal of `width` columns breaks none of them."""
+    if not width or len(line) <= width:
+        return [line]
+    whole = {"break_long_words": False, "break_on_hyphens": False}
+    return textwrap.wrap(line, width, subsequent_indent="  ", **whole)
 
 
 def _percent(fraction: float) -> str:

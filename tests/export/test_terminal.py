@@ -215,7 +215,7 @@ def test_a_table_of_many_says_its_unit_and_each_reason_once(capsys):
     assert "NOT verified  toy savedmodel: parity: top-1 equal on 1 of 8" in said
 
 
-def seen_on_a_terminal_of(width: int, report: Report) -> list[str]:
+def seen_on_a_terminal_of(width: int, report: Report, show=None) -> list[str]:
     """The lines that a terminal of `width` columns is given, without colours."""
     from io import StringIO
 
@@ -225,11 +225,11 @@ def seen_on_a_terminal_of(width: int, report: Report) -> list[str]:
     file, original = StringIO(), rich_console.Console
 
     def console(**options):
-        return original(file=file, force_terminal=True, width=width, **options)
+        return original(**{"file": file, "force_terminal": True, "width": width} | options)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(rich_console, "Console", console)
-        print_reports([report], as_json=False)
+        show([report]) if show else print_reports([report], as_json=False)
     return [Text.from_ansi(line).plain.rstrip() for line in file.getvalue().splitlines()]
 
 
@@ -245,6 +245,16 @@ def test_lines_are_broken_between_words_and_go_on_below_themselves(width):
     begun = next(number for number, line in enumerate(lines) if "top-1" in line)
     assert lines[begun].startswith(" " * 14 + "top-1")
     assert lines[begun + 1].startswith(" " * 14)
+
+
+@pytest.mark.parametrize("width", [80, 40])
+def test_a_table_of_many_breaks_no_word(width):
+    checks = Check("parity", Status.PASSED, 1e-6, 1e-4, "std"), Check("engine", Status.SKIPPED)
+    report = report_of(*checks, format="tftrt-fp16", model="squeezenet1_1")
+    lines = seen_on_a_terminal_of(width, report, print_summary)
+    assert all(len(line) <= width for line in lines)
+    words = " ".join(lines).split()
+    assert {"squeezenet1_1", "tftrt-fp16", "verified", "1.0e-06", "parity"} <= set(words)
 
 
 def test_details_of_a_check_that_passed_are_folded_and_those_of_others_are_not(capsys):

@@ -103,7 +103,7 @@ def test_the_table_reads_as_a_person_would_write_it():
     assert text.splitlines() == [
         "4 pictures of 2 classes below digits; 1 broken; 7 without a label",
         "",
-        "network                    top-1     top-5  to the page's  agreement  pictures/s",
+        "network                    top-1     top-5   to published  agreement  pictures/s",
         "net/keras       100.00 % ± 28.08  100.00 %  +40.00 +10.00          -         2.0",
         "net/onnx         50.00 % ± 35.00   75.00 %              -    33.33 %           -",
         "net/tftrt-fp16  not run: no lane here",
@@ -111,3 +111,7 @@ def test_the_table_reads_as_a_person_would_write_it():
         "net/onnx: ran ONNX Runtime on the CPU",
         "net/onnx: logits with a NaN for 1 of the pictures",
     ]
+    narrow = as_table(summary(EXAMPLES, [keras, onnx, failed]), 40).splitlines()
+    assert all(len(line) <= 40 for line in narrow)
+    assert narrow[3:5] == ["net/keras", "  top-1         100.00 % ± 28.08"]
+    assert " ".join(text.split()[:13]) == " ".join(" ".join(narrow).split()[:13])
