@@ -19,10 +19,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from export.errors import ArtifactError, ExportError, Shortage
+from export.errors import ExportError, Shortage
 from export.files import sync_folder, sync_tree
 from export.locks import locked
-from export.report import NAME, read_content, unlisted
+from export.report import NAME, holds_report, unlisted
 from export.shortage import free, shortage, size
 
 GLOB = "*?["
@@ -169,7 +169,7 @@ def check_replaceable(goal: Path) -> None:
         )
     if not any(goal.iterdir()):
         return
-    if not _has_report(goal):
+    if not holds_report(goal):
         raise ExportError(
             f"{goal} holds {_named(goal)}, and no {NAME} of this toolkit, so no export made it; "
             "move it away, or choose another --out"
@@ -188,14 +188,6 @@ def _refuse_what_is_no_folder(path: Path) -> None:
     raise ExportError(
         f"{path} is {what}, and a folder belongs there; move it away, or choose another --out"
     )
-
-
-def _has_report(folder: Path) -> bool:
-    try:
-        read_content(folder)
-    except ArtifactError:
-        return False
-    return True
 
 
 def _named(folder: Path) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, replace
 from datetime import datetime, timezone
 from importlib import metadata
+from itertools import chain, islice
 from pathlib import Path
 
 from export.errors import ArtifactError
@@ -26,6 +27,7 @@ NOTES_OF_OTHERS = (".DS_Store", "Thumbs.db", "desktop.ini")  # of file managers
 KINDS_OF_FILES = {stat.S_IFLNK: "link", stat.S_IFIFO: "pipe", stat.S_IFSOCK: "socket"}
 CHUNK = 1 << 20
 LARGEST = 32 << 20  # bytes of a report.json; ours have some tens of thousands
+LOOKED = 500  # folders looked at for one to suggest; below one of pictures there may be a million
 LONGEST = 200  # characters of a name of a model or a format
 PACKAGES = (
     "keras-nets",
@@ -124,9 +126,29 @@ def _without_report(folder: Path) -> str:
         return f"{folder} is not there; name a folder that tools/export.py wrote"
     if not folder.is_dir():
         return f"{folder} is a file; name a folder that tools/export.py wrote"
-    found = (path for depth in ("*", "*/*") for path in folder.glob(f"{depth}/{NAME}"))
-    such_as = next((f", such as {path.parent}" for path in found), "")
+    near = _report_near(folder)
+    such_as = f", such as {near}" if near else ""
     return f"{folder} has no {NAME}; name a folder that tools/export.py wrote{such_as}"
+
+
+def _report_near(folder: Path) -> Path | None:
+    """A folder one or two below `folder` that has a report, if one is among the first `LOOKED`."""
+    below = islice(chain(folder.glob("*"), folder.glob("*/*")), LOOKED)
+    try:
+        return next((path for path in below if (path / NAME).is_file()), None)
+    except OSError:  # it may not be read, or changes meanwhile; the hint is worth no error
+        return None
+
+
+def holds_report(folder: Path) -> bool:
+    """Tell whether `folder` has a report.json that this toolkit reads; it looks at nothing else."""
+    if not os.path.lexists(folder / NAME):
+        return False
+    try:
+        read_content(folder)
+    except ArtifactError:
+        return False
+    return True
 
 
 def read_report(folder: Path) -> Report:

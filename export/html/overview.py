@@ -13,7 +13,7 @@ from export.html.facts import EXCEPT, FAILED, PASSED, Facts, facts
 from export.html.page import POLICY, TEMPLATES, environment, verdict
 from export.html.panels import panels
 from export.html.values import sequence
-from export.report import NAME, PAGE, read_content, reports_below
+from export.report import NAME, PAGE, holds_report, read_content, reports_below
 
 WORDS = {PASSED: "verified", EXCEPT: "verified except engine", FAILED: "NOT verified"}
 
@@ -88,6 +88,8 @@ def is_within_an_artifact(path: Path) -> bool:
 
 
 def _holds_report(folder: Path) -> bool:
+    if not holds_report(folder):
+        return False
     try:
         _read(folder)
     except (ArtifactError, ValueError):

@@ -12,7 +12,7 @@ from export.errors import ArtifactError, ExportError
 from export.files import write_whole
 from export.locks import locked
 from export.report import NAME as REPORT
-from export.report import file_sha256, read_content
+from export.report import file_sha256, holds_report
 from export.serving import compose, configs, kubernetes, modelserver, repository, triton
 from export.serving.artifact import Artifact, read_artifact, verify_files
 from export.serving.ledger import (
@@ -170,25 +170,17 @@ def _name(name: str | None, artifact: Artifact) -> str:
 def _refuse_exports(source: Path, to: Path) -> None:
     """Raise ExportError where `to` is a place of exports, whose reports would then be untrue."""
     real = to.resolve()
-    if any(_holds_report(folder) for folder in (real, *real.parents)):
+    if any(holds_report(folder) for folder in (real, *real.parents)):
         raise ExportError(
             f"{to} lies in an artifact's own folder, and verifying that would then fail; "
             "name a folder beside the exports with --to"
         )
     below = [*real.glob(f"*/{REPORT}"), *real.glob(f"*/*/{REPORT}")] if real.is_dir() else []
-    if source.resolve().is_relative_to(real) or any(_holds_report(path.parent) for path in below):
+    if source.resolve().is_relative_to(real) or any(holds_report(path.parent) for path in below):
         raise ExportError(
             f"{to} holds exports, and a serving folder holds only what it serves; "
             "name a folder beside them with --to"
         )
-
-
-def _holds_report(folder: Path) -> bool:
-    try:
-        read_content(folder)
-    except ArtifactError:
-        return False
-    return True
 
 
 def _recover(to: Path) -> Ledger | None:

@@ -20,7 +20,8 @@ def model_config(model: Model) -> str:
     backends = {BACKENDS.get(name) or BACKENDS.get(name.split("-")[0]) for name in formats}
     if len(backends) != 1 or None in backends:
         raise ExportError(
-            f"Triton runs one backend a model, and {model.name} has {', '.join(sorted(formats))}; "
+            f"Triton runs one backend a model, and {model.name} has "
+            f"{', '.join(sorted(formats)):.200}; "
             "give the second one another --name"
         )
     backend, file = backends.pop()

@@ -5,6 +5,7 @@ import json
 import math
 import os
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -16,6 +17,7 @@ from export.report import (
     describe_artifact,
     environment,
     from_dict,
+    holds_report,
     read_content,
     read_report,
     write_report,
@@ -173,6 +175,40 @@ def test_a_report_of_another_schema_says_which(tmp_path):
     (tmp_path / "report.json").write_text('{"schema": 3}')
     with pytest.raises(ArtifactError, match="is of schema 3, and this toolkit reads 1 and 2"):
         read_report(tmp_path)
+
+
+def test_whether_a_report_is_there_is_asked_of_nothing_below(tmp_path, monkeypatch):
+    def glob(*_):
+        raise AssertionError("it looked further")
+
+    monkeypatch.setattr(Path, "glob", glob)
+    assert not holds_report(tmp_path)
+    assert not holds_report(tmp_path / "nowhere")
+    write_report(REPORT, tmp_path)
+    assert holds_report(tmp_path)
+    (tmp_path / "report.json").write_text("{}")
+    assert not holds_report(tmp_path)
+
+
+def test_a_folder_that_changes_meanwhile_is_still_told_to_have_no_report(tmp_path, monkeypatch):
+    def glob(*_):
+        raise FileNotFoundError(2, "No such file", "gone")
+        yield
+
+    monkeypatch.setattr(Path, "glob", glob)
+    with pytest.raises(ArtifactError, match="has no report.json; name a folder that tools/export"):
+        read_report(tmp_path)
+
+
+def test_no_more_than_some_folders_are_looked_at_for_one_to_suggest(tmp_path, monkeypatch):
+    monkeypatch.setattr(report, "LOOKED", 5)
+    for number in range(10):
+        (tmp_path / f"{number}").mkdir()
+    looked = []
+    monkeypatch.setattr(Path, "is_file", lambda path: looked.append(path))
+    with pytest.raises(ArtifactError, match="has no report.json"):
+        read_report(tmp_path)
+    assert len(looked) == 5
 
 
 def test_a_report_of_schema_1_is_still_read(tmp_path):
