@@ -48,6 +48,9 @@ def _engines(trial: Trial, facts: dict, wrong: list[str]) -> Check:
             f"the engine takes inputs of shapes {facts['takes'][0]} instead of {taken}, and runs "
             "others in FP32 without a word"
         )
+    given = [-1, trial.reference.classes]
+    if engines == 1 and facts["gives"] != [[given]]:
+        wrong.append(f"the engine gives shapes {facts['gives'][0]} instead of {given}")
     if facts["static"]:
         wrong.append("an engine built for one GPU")
     if engines and facts["cached_engines"] < len(trial.batch_sizes):

@@ -98,6 +98,7 @@ def _facts(meta_graph) -> dict:
         "cached_engines": min((e.attr["max_cached_engines_count"].i for e in engines), default=0),
         "static": any(node.attr["static_engine"].b for node in engines),
         "takes": [_shapes(node.attr["input_shapes"].list.shape) for node in engines],
+        "gives": [_shapes(node.attr["output_shapes"].list.shape) for node in engines],
         "outside": dict(Counter(node.op for node in outside)),
         "outside_first": outside[0].name if outside else "",
         "ops": dict(ops),

@@ -24,6 +24,7 @@ GRAPHS = {
         "outside": {},
         "outside_first": "",
         "takes": [[[-1, 4, 4, 3]]],
+        "gives": [[[-1, 5]]],
         "ops": {"Conv2D": 2},
     },
 }

@@ -25,6 +25,7 @@ LIARS = [
     ("tftrt-fp16", {"static": True}, "built for one GPU"),
     ("tftrt-fp16", {"cached_engines": 2}, "room for 2 engines and 3 batch sizes"),
     ("tftrt-fp16", {"takes": [[[-4097, 4, 4, 3]]]}, "shapes [[-4097, 4, 4, 3]] instead of [-1, 4"),
+    ("tftrt-fp16", {"gives": [[[-1, 4]]]}, "gives shapes [[-1, 4]] instead of [-1, 5]"),
     ("tftrt-fp16", {"takes": [[[-1, 4, 4, 1]]]}, "and runs others in FP32 without a word"),
     ("tftrt-fp16", {"takes": [[[]]]}, "takes inputs of shapes [[]] instead of"),
     (
