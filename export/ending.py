@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import textwrap
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -177,9 +178,20 @@ def _has_folder() -> bool:
     return True
 
 
+def _fitting(line: str) -> str:
+    """`line` as it is; on a terminal, which would break it inside words, broken between them."""
+    if not sys.stderr.isatty():
+        return line
+    columns = os.get_terminal_size(sys.stderr.fileno()).columns
+    if not 0 < columns < len(line):
+        return line
+    whole = {"break_long_words": False, "break_on_hyphens": False}
+    return textwrap.fill(line, columns, subsequent_indent="  ", **whole)
+
+
 def _end(status: int, line: str):
     try:
-        print(printable(" ".join(line.splitlines()), None), file=sys.stderr, flush=True)
+        print(_fitting(printable(" ".join(line.splitlines()), None)), file=sys.stderr, flush=True)
     except OSError:  # the terminal is gone, and nobody is left to tell
         os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
     sys.exit(status)

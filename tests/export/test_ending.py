@@ -257,3 +257,15 @@ def test_a_reader_that_left_is_told_nothing(buffering):
     assert child.stderr.read() == b""
     assert child.wait() == 141
     child.stderr.close()
+
+
+def test_a_narrow_terminal_breaks_an_error_between_words(capsys, monkeypatch):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    monkeypatch.setattr(sys.stderr, "fileno", lambda: 2)
+    monkeypatch.setattr(os, "get_terminal_size", lambda _: os.terminal_size((40, 50)))
+    why = "exports/squeezenet1_1/onnx has no report.json; name a folder that tools/export.py wrote"
+    with pytest.raises(SystemExit), ending():
+        raise ValueError(why)
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) > 1 and all(len(line) <= 40 for line in lines)
+    assert " ".join(line.strip() for line in lines) == f"error: {why}"
