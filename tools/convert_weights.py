@@ -66,8 +66,7 @@ def _convert(args) -> int:
     identity = identify_weights(net, file, digest=True)
 
     # Keras only loads for a file that is worth it.
-    from keras_nets.weights.load import load_weights, plan_weights
-    from keras_nets.weights.save import save_weights
+    from keras_nets.weights import load_weights, plan_weights, save_weights
 
     out = args.out or Path(f"{net.name}-{identity.flavour}{ENDINGS[args.to]}")
     placements = plan_weights(net, file, classes=args.classes)

@@ -98,6 +98,14 @@ def test_what_cannot_be_done_exits_2_and_writes_nothing(
     assert not list(tmp_path.iterdir())
 
 
+def test_what_tensorflow_logs_as_it_loads_is_not_seen(tmp_path, source):
+    out = tmp_path / "w.npz"
+    command = [sys.executable, str(TOOL), str(source), "--model", "squeezenet1_1"]
+    done = subprocess.run([*command, "--to", "npz", "--out", out], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert out.exists()
+
+
 def test_help_comes_from_anywhere_and_loads_nothing_heavy():
     command = [sys.executable, "-X", "importtime", str(TOOL), "--help"]
     done = subprocess.run(command, capture_output=True, text=True, cwd="/", check=True)
