@@ -123,8 +123,9 @@ def _formats() -> list[str]:
 
 def _decode(image: Image.Image) -> np.ndarray:
     # In place, and converted only where need be: each copy of a large picture takes as much again.
+    pgm = image.format == "PPM" and image.mode == "I"  # Pillow brings its 16 bits to 0..65535
     ImageOps.exif_transpose(image, in_place=True)
-    if image.mode.startswith("I;16"):  # convert() would clip at 255
+    if pgm or image.mode.startswith("I;16"):  # convert() would clip at 255
         grey = (np.asarray(image) >> 8).astype(np.uint8)
         return np.stack([grey] * 3, axis=-1)
     if image.mode in ("I", "F"):

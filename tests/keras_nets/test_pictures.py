@@ -123,3 +123,11 @@ def test_an_image_of_the_caller_is_left_as_it_was():
     assert load_image(turned).shape == (30, 20, 3)
     assert turned.size == (30, 20) and turned.getexif()[0x0112] == 6
     assert np.array_equal(load_image(turned), load_image(turned))
+
+
+def test_a_grey_pgm_of_16_bits_keeps_the_upper_8_as_a_png_does():
+    deep = np.arange(0, 65536, 16, dtype=np.uint16).reshape(64, 64)
+    pgm = b"P5 64 64 65535\n" + deep.astype(">u2").tobytes()
+    png = encoded(Image.fromarray(deep), "PNG")
+    assert np.array_equal(load_image(pgm)[..., 0], (deep >> 8).astype(np.uint8))
+    assert np.array_equal(load_image(pgm), load_image(png))
