@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 from export.html.words import tick
 
+SHORT = 5  # times its lower end that an axis may reach to be one of few numbers
+
 
 @dataclass(frozen=True)
 class Plot:
@@ -26,13 +28,29 @@ def decades(values: list[float]) -> tuple[float, float]:
     return 10 ** (math.floor(low - 0.05) - 0.02), 10 ** (math.ceil(high + 0.05) + 0.02)
 
 
+def _single_digits(low: float, high: float) -> list[float]:
+    """The numbers of one significant digit from `low` to `high`."""
+    tens = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    found = (digit * 10.0**ten for ten in tens for digit in range(1, 10))
+    return [number for number in found if low <= number <= high]
+
+
 def log_axis(axis, label: str) -> None:
     """Name a logarithmic axis whose limits are set, and put ticks that suit its length."""
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
+    from matplotlib.ticker import (
+        FixedLocator,
+        FuncFormatter,
+        LogLocator,
+        NullFormatter,
+        NullLocator,
+    )
 
     low, high = axis.get_view_interval()
     between = (1, 2, 5) if high / low < 300 else (1,)
-    axis.set_major_locator(LogLocator(10, subs=between, numticks=7))
+    if high / low < SHORT:  # LogLocator would put ticks that one digit does not tell apart
+        axis.set_major_locator(FixedLocator(_single_digits(low, high)))
+    else:
+        axis.set_major_locator(LogLocator(10, subs=between, numticks=7))
     axis.set_major_formatter(FuncFormatter(tick))
     axis.set_minor_locator(NullLocator())
     axis.set_minor_formatter(NullFormatter())
