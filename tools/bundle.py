@@ -87,9 +87,14 @@ def _add(args) -> int:
     if args.json:
         print(json.dumps(vars(added), default=str))
     else:
+        from export.wording import counted
+
+        warm = (
+            f", {counted(added.warmup_records, 'warm-up record')}" if added.warmup_records else ""
+        )
         print(
             f"{added.folder}: {added.model} version {added.version} for {added.server}, "
-            f"{added.verdict} ({added.how}, {added.warmup_records} warm-up records)"
+            f"{added.verdict} ({added.how}{warm})"
         )
     return 0
 
