@@ -53,7 +53,7 @@ def _join(folders: list[Path], out: Path, pages: bool):
         )
     found = overview.collect(folders)
     if not found.entries:
-        bad = "".join(f"; {path} is {why}" for path, why in found.unread[:1])
+        bad = "".join(f"; {path}: {why}" for path, why in found.unread[:1])
         raise ArtifactError(f"no report.json under {', '.join(map(str, folders))}{bad}")
     for entry in found.entries if pages else ():
         write_page(entry.told, entry.folder, entry.folder)

@@ -50,9 +50,10 @@ def collect(folders: list[Path]) -> Found:
     """Every report.json under `folders`, hidden folders left out, in the order of their names."""
     entries, unread, seen = [], [], set()
     for path in (below / NAME for folder in folders for below in reports_below(Path(folder))):
-        if path.resolve() in seen:
+        real = os.path.realpath(path)  # of links in a ring, too, which Path.resolve refuses
+        if real in seen:
             continue
-        seen.add(path.resolve())
+        seen.add(real)
         try:
             content = _read(path.parent)
             entries.append(Entry(facts(content), content, path.parent))
@@ -70,7 +71,7 @@ def _tell_apart(entries: list[Entry]) -> list[Entry]:
     """
     if not entries:
         return entries
-    folders = [entry.folder.resolve() for entry in entries]
+    folders = [os.path.realpath(entry.folder) for entry in entries]
     base = os.path.commonpath(folders)
     alike = Counter((entry.facts.model, entry.label) for entry in entries)
     return [
@@ -83,7 +84,7 @@ def _tell_apart(entries: list[Entry]) -> list[Entry]:
 
 def is_within_an_artifact(path: Path) -> bool:
     """Whether a file at `path` would lie in an artifact's folder, at any depth."""
-    place = path.parent.resolve()
+    place = Path(os.path.realpath(path.parent))
     return any(_holds_report(folder) for folder in (place, *place.parents))
 
 
@@ -144,7 +145,7 @@ def _sha256(script: str) -> str:
 
 def _link(folder: Path, base: Path) -> str:
     """From the page to an artifact's own page, or to its folder where it has none."""
-    way = Path(os.path.relpath(folder.resolve(), base.resolve())).as_posix()
+    way = Path(os.path.relpath(os.path.realpath(folder), os.path.realpath(base))).as_posix()
     page = f"/{PAGE}" if (folder / PAGE).exists() else "/"
     return f"./{quote(way)}{page}"
 

@@ -5,6 +5,7 @@ a person's edits is lost. The ledger knows of a version before it is there, so a
 in between leaves nothing that the next one does not take away.
 """
 
+import os
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
@@ -169,14 +170,16 @@ def _name(name: str | None, artifact: Artifact) -> str:
 
 def _refuse_exports(source: Path, to: Path) -> None:
     """Raise ExportError where `to` is a place of exports, whose reports would then be untrue."""
-    real = to.resolve()
+    real = Path(os.path.realpath(to))
     if any(holds_report(folder) for folder in (real, *real.parents)):
         raise ExportError(
             f"{to} lies in an artifact's own folder, and verifying that would then fail; "
             "name a folder beside the exports with --to"
         )
     below = [*real.glob(f"*/{REPORT}"), *real.glob(f"*/*/{REPORT}")] if real.is_dir() else []
-    if source.resolve().is_relative_to(real) or any(holds_report(path.parent) for path in below):
+    if Path(os.path.realpath(source)).is_relative_to(real) or any(
+        holds_report(path.parent) for path in below
+    ):
         raise ExportError(
             f"{to} holds exports, and a serving folder holds only what it serves; "
             "name a folder beside them with --to"

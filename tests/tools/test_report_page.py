@@ -53,6 +53,18 @@ def test_foreign_files_are_told_of_and_do_no_harm(exports):
     )
 
 
+def test_a_report_that_is_a_link_to_itself_is_left_out_in_a_line(exports):
+    ring = exports / "ring" / "report.json"
+    ring.parent.mkdir()
+    ring.symlink_to("report.json")
+    done = run(exports)
+    assert done.returncode == 0
+    assert "Too many levels of symbolic links" in done.stderr and done.stderr.count("\n") == 1
+    done = run(ring.parent, "--out", exports / "page.html")
+    assert done.returncode == 2
+    assert f"{ring}: cannot be read" in done.stderr and done.stderr.count("\n") == 1
+
+
 def test_nothing_is_written_into_an_artifact(exports):
     artifact = exports / "vgg13" / "onnx"
     (artifact / "1").mkdir()
