@@ -16,8 +16,10 @@ INTERVAL = 0.05  # seconds between samples of memory
 class Meter:
     """Sample the memory of the process tree in the background until `close`, or until it is let go.
 
-    Resident memory is added up over the processes, so pages that they share count in each. Work
-    for one thing of several, such as a format, is done in `on` it, and is then no cost of others.
+    Resident memory is added up over the processes, so pages that they share count in each. Time
+    counts from when the meter is made: a process may be older than its work, as a notebook is, or a
+    shell that ran something else before. Work for one thing of several, such as a format, is done
+    in `on` it, and is then no cost of others.
     """
 
     def __init__(self):
@@ -29,7 +31,7 @@ class Meter:
         self._peaks = Counter()  # bytes
         self._seconds = defaultdict(lambda: (0.0, 0.0))  # of the clock and of processors
         self._stop = threading.Event()
-        self._started = self._process.create_time()  # imports before now are part of the cost
+        self._started = time.monotonic(), _processor_time()
         # An export that fails never comes to `close`, so the thread must not keep this alive.
         watched = weakref.ref(self)
         self._thread = threading.Thread(target=_watch, args=(watched, self._stop), daemon=True)
@@ -49,7 +51,7 @@ class Meter:
             self._seconds[name] = before[0] + now[0] - wall, before[1] + now[1] - cpu
 
     def read(self, name: str = "") -> Cost:
-        """The cost since the process began; of `name`, without that of work for others."""
+        """The cost since the meter was made; of `name`, without that of work for others."""
         self._sample()
         others = [spent for key, spent in self._seconds.items() if name and key != name]
         wall, cpu = (now - sum(spent) for now, *spent in zip(self._now(), *others, strict=True))
@@ -57,9 +59,8 @@ class Meter:
         return Cost(round(wall, 2), round(cpu, 2), max(peaks))
 
     def _now(self) -> tuple[float, float]:
-        times = os.times()
-        cpu = times.user + times.system + times.children_user + times.children_system
-        return time.time() - self._started, cpu
+        wall, cpu = self._started
+        return time.monotonic() - wall, _processor_time() - cpu
 
     def close(self) -> None:
         self._stop.set()
@@ -76,6 +77,12 @@ class Meter:
         except self._gone:
             return
         self._peaks[self._on] = max(self._peaks[self._on], total)
+
+
+def _processor_time() -> float:
+    """Seconds of processors that this process took, and its children that have ended."""
+    times = os.times()
+    return times.user + times.system + times.children_user + times.children_system
 
 
 def _watch(watched: weakref.ref, stop: threading.Event) -> None:

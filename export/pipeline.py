@@ -239,12 +239,13 @@ def look(
     *,
     images: np.ndarray | None = None,
     progress: Progress = silent,
+    meter: Meter | None = None,
 ) -> Looked:
     """The part of `verify` that needs the model, for callers who let go of it then."""
     from export.reference import observe_model
     from export.skeleton import trace
 
-    meter, told = Meter(), read_report(Path(folder))
+    meter, told = meter or Meter(), read_report(Path(folder))
     progress(told.format, "computing reference logits")
     skeleton = trace(model)
     compared = inputs(skeleton.image, told.options.get("seed", 0), images, skeleton.takes)

@@ -113,16 +113,17 @@ def _check_size(args, net, flavours: tuple[str, ...]) -> None:
 def _export(args, net, formats: list[str], argv: list[str]) -> int:
     """Export one network in this process."""
     from export.commandline.next_steps import print_next_steps
+    from export.cost import Meter
     from export.display import display
     from export.terminal import print_reports, print_warnings
 
     with display(args.verbose) as show:
+        meter = Meter()
         given = _read_inputs(args, net, show)  # what is wrong with them is told at once
         show(net.name, "loading TensorFlow")
-        from export.cost import Meter
         from export.pipeline import judge
 
-        made = _make(args, net, formats, argv, given, show, Meter())
+        made = _make(args, net, formats, argv, given, show, meter)
         reports = judge(made)
     print_reports(reports, args.json, details=args.verbose or args.layers)
     if not args.json:

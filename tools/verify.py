@@ -113,12 +113,15 @@ def _alone(args, folder: Path, error: Exception) -> str:
 
 
 def _verify_one(args, folder: Path, report, origin, show):
+    from export.cost import Meter
+
+    meter = Meter()
     if "tensorflow" not in sys.modules:
         show(report.model, "loading TensorFlow")
     from export.gate.examine import Wish
     from export.pipeline import judge_again
 
-    looked, expected = _look(args, folder, report, origin, show)
+    looked, expected = _look(args, folder, report, origin, show, meter)
     return judge_again(
         looked,
         expected=expected,
@@ -133,7 +136,7 @@ def _verify_one(args, folder: Path, report, origin, show):
     )
 
 
-def _look(args, folder: Path, report, origin, show):
+def _look(args, folder: Path, report, origin, show, meter):
     """Build the model and take its word. It is gone when this returns, and its memory with it."""
     from export.checks import Expected
     from export.pipeline import look
@@ -143,7 +146,7 @@ def _look(args, folder: Path, report, origin, show):
     if args.model:
         show(report.model, f"reading {args.model}")
         model = load_saved(args.model)
-        return look(folder, model, progress=show), Expected.carried_by(model)
+        return look(folder, model, progress=show, meter=meter), Expected.carried_by(model)
     net, weights, seed, built = origin
     show(report.model, f"reading {weights}" if weights else "seeding weights")
     prepared = prepare(net, weights, seed=seed, **built)
@@ -152,7 +155,7 @@ def _look(args, folder: Path, report, origin, show):
     if args.images:
         recipe = recipe_for_image(net, prepared.flavour, built["image"])
         images = preprocess_sample(args.images, recipe)
-    return look(folder, prepared.model, images=images, progress=show), expected
+    return look(folder, prepared.model, images=images, progress=show, meter=meter), expected
 
 
 def _origin(args, folder: Path, report) -> tuple | None:

@@ -45,6 +45,18 @@ def test_the_memory_of_child_processes_counts():
     assert cost.wall_s > 0 and cost.cpu_s > 0
 
 
+def test_what_the_process_did_before_is_no_cost():
+    """A notebook runs for hours, and a shell that hands its process over ran something else."""
+    code = (
+        "import time; sum(range(10_000_000)); time.sleep(1)\n"
+        "from export.cost import Meter\n"
+        "meter = Meter(); cost = meter.read(); meter.close(); print(cost.wall_s, cost.cpu_s)"
+    )
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    wall, cpu = map(float, said.stdout.split())
+    assert wall < 0.5 and cpu < 0.2
+
+
 def test_work_for_one_format_is_no_cost_of_another():
     meter = Meter()
     with meter.on("onnx"):
