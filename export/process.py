@@ -146,10 +146,12 @@ def _failure(name: str, status: int, log: Path) -> ExportError:
             f"{name} was killed, by somebody or by the system for want of memory; if nobody did, "
             "close other programs, or choose a smaller network"
         )
-    short = shortage_of_child(end, status == -signal.SIGABRT, log.parent)
+    short = shortage_of_child(end, log.parent)
     if short:
         return Shortage(f"{name} failed: {short}")
     how = f"died of signal {-status}" if status < 0 else "failed"
+    if status == -signal.SIGABRT:
+        how += ", as libraries do that find a fault, or no memory"
     return ChildFailed(f"{name} {how}{_last_line(end)}")
 
 

@@ -56,13 +56,13 @@ def shortage(
     return None
 
 
-def shortage_of_child(log: str, aborted: bool, folder: Path) -> str:
+def shortage_of_child(log: str, folder: Path) -> str:
     """The same of a child, by the end of its `log`; "" where it wanted for neither."""
     if NO_DISK.search(log) or free(folder) < LITTLE:
         return disk_line([folder])
     if TOO_LARGE.search(log):
         return _file_line()
-    return memory_line() if aborted or NO_MEMORY.search(log) else ""
+    return memory_line() if NO_MEMORY.search(log) else ""
 
 
 def disk_line(folders: Iterable[Path], wanted: int = 0) -> str:

@@ -2,6 +2,7 @@
 
 import functools
 import os
+import signal
 
 import hypothesis
 import pytest
@@ -12,6 +13,15 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 # The same examples on every machine, however slow, and no folder of them left behind.
 hypothesis.settings.register_profile("same", derandomize=True, deadline=None, database=None)
 hypothesis.settings.load_profile("same")
+
+# A run that was started in the background, or by nohup, ignores these, and so would its children.
+for number, usual in (
+    (signal.SIGINT, signal.default_int_handler),
+    (signal.SIGHUP, signal.SIG_DFL),
+    (signal.SIGTERM, signal.SIG_DFL),
+):
+    if signal.getsignal(number) is signal.SIG_IGN:
+        signal.signal(number, usual)
 
 CLASSES = 5
 

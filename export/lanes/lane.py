@@ -319,7 +319,7 @@ def _read(output: TextIO) -> str:
 
 
 def _failure(lane: Lane, log: str) -> MissingLane:
-    short = shortage_of_child(log, aborted=False, folder=lane.folder)
+    short = shortage_of_child(log, lane.folder)
     said = [line.strip() for line in log.splitlines() if line.strip()]
     errors = [line for line in said if line.startswith("ERROR")] or said or ["it said nothing"]
     why = f"{short} ({ELSEWHERE})," if short else f"{errors[-1]}; check the network"

@@ -198,6 +198,9 @@ def test_given_images_of_another_size_are_refused_and_nothing_is_left(here, toy,
 
 def test_a_new_artifact_replaces_the_old_one(good, toy, out):
     (good / "left.txt").write_text("of an older kind of artifact")
+    content = json.loads((good / "report.json").read_text())
+    content["artifact"]["files"]["left.txt"] = "0" * 64
+    (good / "report.json").write_text(json.dumps(content))
     (report,) = export_model(toy("plain"), ["onnx"], out, options=Options(seed=3))
     assert read_report(good).options["seed"] == 3
     assert "left.txt" not in contents(good)

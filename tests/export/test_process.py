@@ -94,6 +94,16 @@ def test_a_crash_is_told_by_its_signal(script, scratch):
         run_script(PYTHON, script("os.kill(os.getpid(), 11)"), {}, scratch)
 
 
+def test_an_abort_without_a_word_of_memory_is_not_said_to_be_for_want_of_it(script, scratch):
+    body = "print('Check failed: a == b', file=sys.stderr, flush=True); os.abort()"
+    with pytest.raises(ChildFailed) as told:
+        run_script(PYTHON, script(body), {}, scratch)
+    assert str(told.value) == (
+        "child died of signal 6, as libraries do that find a fault, or no memory: "
+        "Check failed: a == b"
+    )
+
+
 CPP = """
 print("terminate called after throwing an instance of 'std::bad_alloc'", file=sys.stderr)
 print("  what():  std::bad_alloc", file=sys.stderr, flush=True)
@@ -105,7 +115,6 @@ os.abort()
     "body",
     [
         CPP,
-        "os.abort()",
         "raise MemoryError",
         "raise RuntimeError('std::bad_alloc')",
         "raise RuntimeError('OOM when allocating tensor with shape[9]')",

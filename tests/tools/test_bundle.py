@@ -167,7 +167,7 @@ def test_bad_options_are_refused_in_one_line(tmp_path, deploy, capsys, options, 
 
 def test_a_folder_that_is_none_is_refused_in_one_line(tmp_path, deploy, capsys):
     assert run(tmp_path / "nowhere", "--to", deploy) == 2
-    assert "report.json" in refused(capsys)
+    assert "nowhere is not there; name a folder that tools/export.py wrote" in refused(capsys)
     assert run("--check", tmp_path / "nowhere") == 2
     assert "no serving folder" in refused(capsys)
     assert run("--to", tmp_path / "mistyped", "--promote", "toy") == 2
