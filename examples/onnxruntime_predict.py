@@ -14,7 +14,7 @@ if not __package__:  # works from a checkout that is not installed, from any fol
 from export.commandline.options import make_parser
 from export.commandline.paths import need_file
 from export.ending import ending
-from export.report import read_report
+from export.report.file import read_report
 from keras_nets import NETS
 
 

@@ -1,6 +1,7 @@
 """Export Keras networks to artifacts that servers run, and prove that each is its network.
 
-    from export import export_model, verify
+    from export import export_model
+    from export import verify
 
 Importing this package imports nothing heavy.
 """

@@ -15,21 +15,21 @@ import numpy as np
 from export.arguments import in_order, need_model
 from export.checks import Case, Expected, ask_nothing
 from export.cost import Meter
-from export.entries import artifact_entry, options_entry, warnings_of, weights_entry
 from export.errors import ArtifactError, ExportError, MissingPackage
 from export.formats import Format, find_format
 from export.formats.base import Written
 from export.gate.examine import Wish, examine
 from export.html.page import write_page
 from export.lanes import make as make_lane
-from export.manifest import compare_files, hashes, tell_graph_changes
+from export.observe.model import Reference
+from export.observe.probes import inputs
 from export.options import Options
 from export.place import FAILED, Place, check_goals, check_replaceable, check_space, staged
-from export.probes import inputs
 from export.process import give_memory_back
 from export.progress import DONE, Progress, silent
-from export.reference import Reference
-from export.report import as_dict, environment, failures, now, read_report, write_report
+from export.report.entries import artifact_entry, options_entry, warnings_of, weights_entry
+from export.report.file import as_dict, environment, failures, now, read_report, write_report
+from export.report.manifest import compare_files, hashes, tell_graph_changes
 from export.required import require
 from export.results import Check, Report
 from export.tensorflow_settings import warnings_hidden
@@ -96,8 +96,8 @@ def make(
     name = model.name
     if not name or name in (".", "..") or "/" in name:
         raise ValueError(f"a model's name becomes a folder's, and {name!r} cannot be one")
-    from export.reference import observe_model
-    from export.skeleton import trace
+    from export.observe.model import observe_model
+    from export.skeleton.tracing import trace
 
     check_goals(Path(out), name, [format.name for format in wanted])
     for format in wanted:
@@ -242,8 +242,8 @@ def look(
     meter: Meter | None = None,
 ) -> Looked:
     """The part of `verify` that needs the model, for callers who let go of it then."""
-    from export.reference import observe_model
-    from export.skeleton import trace
+    from export.observe.model import observe_model
+    from export.skeleton.tracing import trace
 
     meter, told = meter or Meter(), read_report(Path(folder))
     progress(told.format, "computing reference logits")

@@ -22,7 +22,7 @@ from pathlib import Path
 from export.errors import ExportError, Shortage
 from export.files import sync_folder, sync_tree
 from export.locks import locked
-from export.report import NAME, holds_report, unlisted
+from export.report.file import NAME, holds_report, unlisted
 from export.shortage import free, shortage, size
 
 GLOB = "*?["

@@ -145,7 +145,7 @@ def toy(name: str):
 @functools.cache
 def skeleton(name: str):
     """The same, traced without its weights."""
-    from export.skeleton import trace
+    from export.skeleton.tracing import trace
 
     return trace(toy(name))
 
@@ -197,7 +197,7 @@ def export_toy(tmp_path_factory):
 @pytest.fixture(scope="session")
 def look(tmp_path_factory):
     """A function (format, folder, images) -> Observation, made without a child process."""
-    from export.observe import in_this_process, observe
+    from export.observe.artifact import in_this_process, observe
 
     def observe_here(format_name: str, folder, images):
         scratch = tmp_path_factory.mktemp("look")
@@ -209,8 +209,8 @@ def look(tmp_path_factory):
 @pytest.fixture(scope="session")
 def reference():
     """A function from the name of a toy to its Reference on the probes."""
-    from export.probes import probes
-    from export.reference import observe_model
+    from export.observe.model import observe_model
+    from export.observe.probes import probes
 
     @functools.cache
     def observe(name: str):

@@ -71,10 +71,13 @@ def is_in(module: str, *rooms: str) -> bool:
         ("export/formats/", ("export.checks", "export.gate", "export.pipeline", "export.serving")),
         ("export/checks/", ("export.pipeline", "export.serving", "export.html")),
         ("export/gate/", ("export.pipeline", "export.serving", "export.html", "export.study")),
-        ("export/networks/", ("export.checks", "export.gate", "export.observe", "export.pipeline")),
-        ("export/reference.py", ("export.checks", "export.gate", "export.observe")),
-        ("export/engine.py", ("export.checks", "export.gate", "export.pipeline")),
-        ("export/manifest.py", ("export.checks", "export.gate", "export.pipeline")),
+        (
+            "export/networks/",
+            ("export.checks", "export.gate", "export.observe.artifact", "export.pipeline"),
+        ),
+        ("export/observe/model.py", ("export.checks", "export.gate", "export.observe.artifact")),
+        ("export/observe/engine.py", ("export.checks", "export.gate", "export.pipeline")),
+        ("export/report/manifest.py", ("export.checks", "export.gate", "export.pipeline")),
         ("export/lanes/tftrt_", ("export", "keras_nets")),
         ("export/errors.py", ("export",)),
         ("export/lazy.py", ("export.formats", "export.checks", "export.lanes", "export.pipeline")),
@@ -148,7 +151,14 @@ def test_tools_import_nothing_heavy_at_the_top():
 
 @pytest.mark.parametrize(
     "module",
-    ["export", "export.formats", "export.checks", "export.errors", "export.lanes", "export.report"],
+    [
+        "export",
+        "export.formats",
+        "export.checks",
+        "export.errors",
+        "export.lanes",
+        "export.report.file",
+    ],
 )
 def test_what_lists_formats_and_checks_loads_no_framework(module):
     code = f"import {module}, sys; print(*sys.modules)"

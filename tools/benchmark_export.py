@@ -156,7 +156,7 @@ def run_stock(format_name: str, model_name: str) -> int:
         else:
             from export.formats import find_format
             from export.pipeline import Options
-            from export.skeleton import trace
+            from export.skeleton.tracing import trace
 
             place, scratch = Path(out, "artifact"), Path(out, "scratch")
             (place / "1").mkdir(parents=True)

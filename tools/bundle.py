@@ -59,7 +59,7 @@ def _parser():
 
 
 def _add(args) -> int:
-    from export.report import read_content
+    from export.report.file import read_content
 
     read_content(args.artifact)  # what can be told at once is told before numpy loads
     need_writable("--to", args.to)

@@ -65,7 +65,7 @@ def _parser():
 
 
 def _run(args) -> int:
-    from export.serving.address import Which, parse_address
+    from export.serving.client.address import Which, parse_address
 
     headers = _headers(args.header)
     parse_address(args.url, headers)  # and not the client yet, which loads numpy and gRPC
@@ -78,7 +78,7 @@ def _run(args) -> int:
     recipe_of = _recipe(args)
 
     from export.serving.client import Backoff, ServingClient
-    from export.serving.load import run_all
+    from export.serving.client.load_test import run_all
 
     with ServingClient(
         args.url,
@@ -120,7 +120,7 @@ def _check_all(paths: list[Path]):
 
     They are told apart by their headers and ends, so that no server is asked for what cannot be.
     """
-    from export.serving.load import Answer
+    from export.serving.client.load_test import Answer
 
     good, broken = [], []
     for path in paths:
@@ -194,7 +194,7 @@ def _recipe(args):
 def _described(folder: Path) -> tuple[str, str]:
     """Return the network and the flavour that the report of an export names."""
     from export.errors import ArtifactError
-    from export.report import read_content
+    from export.report.file import read_content
 
     content = read_content(folder)
     model, options = content.get("model"), content.get("options")
@@ -281,7 +281,7 @@ def _decodable(path: Path) -> bytes:
 
 def _report(answers, broken, seconds: float, as_json: bool) -> int:
     """Print what came of all; what was `broken` was told before a server was asked."""
-    from export.serving.load import percentiles
+    from export.serving.client.load_test import percentiles
 
     good = [answer for answer in answers if answer.error is None]
     times = percentiles(answer.seconds for answer in good)

@@ -26,8 +26,8 @@ def main(argv=None) -> int:
     args = parser.parse_args(argv)
 
     with ending(interrupted="interrupted; a lane that was being made is gone"):
-        from export.display import display
-        from export.doctor import examine, print_findings
+        from export.commandline.display import display
+        from export.commandline.doctor import examine, print_findings
         from export.lanes import LANES, make
 
         if args.make_lanes:

@@ -226,7 +226,7 @@ def load_keras(exported, weights: Path | None, saved: Path | None = None):
         )
 
     from export.evaluation.predictor import Running  # TensorFlow loads below this line
-    from export.reference import canonical_sha256
+    from export.observe.model import canonical_sha256
 
     model = _build(exported, None if seeded else source, saved)
     if canonical_sha256(model) != exported.weights_sha256:

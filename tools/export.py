@@ -112,10 +112,10 @@ def _check_size(args, net, flavours: tuple[str, ...]) -> None:
 
 def _export(args, net, formats: list[str], argv: list[str]) -> int:
     """Export one network in this process."""
+    from export.commandline.display import display
     from export.commandline.next_steps import print_next_steps
+    from export.commandline.terminal import print_reports, print_warnings
     from export.cost import Meter
-    from export.display import display
-    from export.terminal import print_reports, print_warnings
 
     with display(args.verbose) as show:
         meter = Meter()
@@ -220,9 +220,9 @@ def _make(args, net, formats, argv, given, show, meter):
 def _export_each(args, models: list[str], argv: list[str]) -> int:
     """Export several networks, each in a process of its own, which ends with its memory."""
     from export.commandline.next_steps import print_next_steps
+    from export.commandline.terminal import print_reports, print_summary, print_warnings
     from export.process import output_of
-    from export.report import from_dict
-    from export.terminal import print_reports, print_summary, print_warnings
+    from export.report.file import from_dict
 
     command = [sys.executable, str(Path(__file__).resolve()), *options.without_models(argv)]
     statuses, reports = [], []

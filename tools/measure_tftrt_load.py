@@ -35,7 +35,7 @@ def main(argv=None) -> int:
 
 
 def _measure(folder: Path) -> None:
-    from export.report import read_report
+    from export.report.file import read_report
 
     report = read_report(folder)
     if not report.format.startswith("tftrt"):

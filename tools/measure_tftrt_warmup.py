@@ -34,8 +34,8 @@ def main(argv=None) -> int:
 
 
 def _measure(folder: Path, sizes: tuple[int, ...] | None) -> None:
-    from export.probes import probes
-    from export.report import read_report
+    from export.observe.probes import probes
+    from export.report.file import read_report
 
     report = read_report(folder)
     ascending = sizes or tuple(sorted(report.options["batch_sizes"]))
@@ -52,9 +52,9 @@ def _measure(folder: Path, sizes: tuple[int, ...] | None) -> None:
 
 def _run(folder: Path, report, images, sizes: tuple[int, ...]):
     """Run `sizes` in this order in a fresh process; raise ExportError where one does not run."""
-    from export.engine import run_engine
     from export.errors import ArtifactError, ExportError
     from export.formats import find_format
+    from export.observe.engine import run_engine
 
     format = find_format(report.format)
     if not format.lane:

@@ -51,8 +51,8 @@ def _parser():
 
 def _verify(args) -> int:
     from export.backend import require_tensorflow
-    from export.display import display
-    from export.terminal import print_reports, print_summary, print_warnings
+    from export.commandline.display import display
+    from export.commandline.terminal import print_reports, print_summary, print_warnings
 
     require_tensorflow()
     if args.weights:
@@ -91,7 +91,7 @@ def _artifacts(args) -> tuple[list[tuple], list[str]]:
 
     Those are an error where only one artifact was named.
     """
-    from export.report import read_report, reports_below
+    from export.report.file import read_report, reports_below
 
     found, unable = [], []
     for named in args.artifacts:

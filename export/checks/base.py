@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
-from export.engine import EngineRun
 from export.formats.base import Format
-from export.observe import Observation
-from export.reference import Reference
+from export.observe.artifact import Observation
+from export.observe.engine import EngineRun
+from export.observe.model import Reference
 
 
 @dataclass(frozen=True)

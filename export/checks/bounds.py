@@ -10,7 +10,7 @@ would pass.
 import math
 from dataclasses import dataclass, field
 
-from export.noise import Noise
+from export.observe.noise import Noise
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ import numpy as np
 from export.checks.base import Trial
 from export.checks.bounds import REORDERED, bound
 from export.formats.base import Tensor
-from export.probes import BATCHES
+from export.observe.probes import BATCHES
 from export.results import Check, verdict
 
 NOTHING_WRONG = {"worst": 0.0, "wrong": 0, "error": ""}

@@ -11,7 +11,7 @@ import numpy as np
 from export.checks.base import Trial
 from export.checks.bounds import ROUNDED, Bound, bound
 from export.checks.parity import compare
-from export.engine import Batches, EngineRun
+from export.observe.engine import Batches, EngineRun
 from export.results import Check, Status, skipped, verdict
 from export.wording import counted, listed
 

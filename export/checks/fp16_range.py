@@ -5,8 +5,8 @@ from dataclasses import replace
 
 from export.checks.base import Trial
 from export.checks.bounds import ROUNDED
-from export.noise import Noise
-from export.reference import Half, Layer
+from export.observe.model import Half, Layer
+from export.observe.noise import Noise
 from export.results import Check, skipped, verdict
 from export.wording import counted
 

@@ -5,7 +5,7 @@ import shlex
 from pathlib import Path
 
 from export.commandline.hanging import print_hanging
-from export.report import PAGE
+from export.report.file import PAGE
 from export.results import Report
 
 INDENT = 9  # columns that the names of the steps take

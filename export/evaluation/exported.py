@@ -7,7 +7,7 @@ from pathlib import Path
 from export.errors import ArtifactError
 from export.formats import find_format
 from export.formats.base import Opened
-from export.report import NAME, read_report
+from export.report.file import NAME, read_report
 
 
 @dataclass(frozen=True)

@@ -56,7 +56,7 @@ def _of_skeleton(job: dict, network, image) -> dict[str, np.ndarray]:
     import tensorflow as tf
 
     from export.networks.tensorflow import TensorFlowNetwork
-    from export.skeleton import IMAGE, LOGITS, stand_in
+    from export.skeleton.tracing import IMAGE, LOGITS, stand_in
 
     graph = tf.compat.v1.GraphDef.FromString(Path(job["skeleton"]).read_bytes())
     names = {stand_in(index): name for index, name in enumerate(job["held"])}

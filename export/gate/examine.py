@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 
 from export.checks import Case, Trial, run_checks
-from export.engine import run_engine
 from export.gate import divergence, power
-from export.observe import observe
+from export.observe.artifact import observe
+from export.observe.engine import run_engine
 from export.pictures import Shown, side_by_side
 from export.required import known_checks
 from export.results import Check, Status, verdict

@@ -14,11 +14,11 @@ from pathlib import Path
 import numpy as np
 
 from export.errors import ExportError
-from export.fold import Norm
 from export.gate.mutations import MUTATIONS, Mutation, Subject
 from export.networks.base import around
 from export.networks.opening import open_network
-from export.pour import digest
+from export.skeleton.fold import Norm
+from export.skeleton.pour import digest
 
 FEW = 2  # images that a mutant is run on, unless its error is small
 

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from export.fold import Norm
 from export.networks.base import (
     BYPASS,
     CEIL,
@@ -29,6 +28,7 @@ from export.networks.base import (
     Network,
     Part,
 )
+from export.skeleton.fold import Norm
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet's pictures
 EPSILONS = (1e-5, 1e-3)  # the other frameworks' default, and Keras'

@@ -10,10 +10,10 @@ from urllib.parse import quote
 
 from export.errors import ArtifactError
 from export.html.facts import EXCEPT, FAILED, PASSED, Facts, facts
+from export.html.figures.of_many import panels
 from export.html.page import POLICY, TEMPLATES, environment, verdict
-from export.html.panels import panels
 from export.html.values import sequence
-from export.report import NAME, PAGE, holds_report, read_content, reports_below
+from export.report.file import NAME, PAGE, holds_report, read_content, reports_below
 
 WORDS = {PASSED: "verified", EXCEPT: "verified except engine", FAILED: "NOT verified"}
 

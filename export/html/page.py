@@ -9,11 +9,11 @@ from pathlib import Path
 
 from export.files import write_whole
 from export.html.facts import EXCEPT, FAILED, PASSED, SKIPPED, Facts, Row, facts
-from export.html.plots import plots
+from export.html.figures.of_one import plots
 from export.html.quantities import cell, columns, heading
 from export.html.words import NOT_FINITE, duration, guess, number, size, times
 from export.lazy import need
-from export.report import PAGE
+from export.report.file import PAGE
 from export.wording import unit_of
 
 TEMPLATES = Path(__file__).parent / "templates"

@@ -6,8 +6,8 @@ Operations keep the scope that they were traced in, a layer's name, through ever
 import re
 from collections.abc import Iterable
 
-from export.fold import Norm
-from export.keras_graph import scope
+from export.skeleton.fold import Norm
+from export.skeleton.keras_graph import scope
 
 # What converters and loaders put before a name.
 PREFIX = re.compile(

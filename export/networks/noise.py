@@ -14,9 +14,9 @@ import tensorflow as tf
 
 from export.networks.layers import layer_scopes, layer_tensors
 from export.networks.tensorflow import TensorFlowNetwork, add_constant, producer
-from export.noise import LayerNoise, Noise, NoiseError
-from export.probes import COUNT
-from export.skeleton import IMAGE, LOGITS, stand_in
+from export.observe.noise import LayerNoise, Noise, NoiseError
+from export.observe.probes import COUNT
+from export.skeleton.tracing import IMAGE, LOGITS, stand_in
 
 SHUFFLES = 2  # of which the larger difference counts
 AT_ONCE = 2  # images a run, because every layer's output is kept

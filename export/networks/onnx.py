@@ -9,7 +9,7 @@ import onnx
 import onnxruntime
 
 from export.formats.base import Predict
-from export.formats.onnx_reading import read_onnx, values_of
+from export.formats.onnx.reading import read_onnx, values_of
 from export.networks.base import (
     BYPASS,
     CEIL,
@@ -26,7 +26,7 @@ from export.networks.base import (
     Edit,
     Part,
 )
-from export.pour import marked
+from export.skeleton.pour import marked
 
 KINDS = {
     "Conv": CONV,

@@ -7,7 +7,7 @@ import numpy as np
 from export.errors import ArtifactError
 from export.formats.subgraph import called, producer
 from export.networks.base import Network
-from export.pour import marked
+from export.skeleton.pour import marked
 
 LOGITS = "served_logits"
 
@@ -33,7 +33,7 @@ def _savedmodel(folder: Path) -> Network:
     """The graph that a server runs, its variables read from the checkpoint as a server does."""
     import tensorflow as tf
 
-    from export.formats.savedmodel_reading import SIGNATURE, checkpoint, read_served
+    from export.formats.savedmodel.reading import SIGNATURE, checkpoint, read_served
     from export.networks.tensorflow import TensorFlowNetwork
 
     served = read_served(folder)
@@ -87,9 +87,9 @@ def _inlined(part, signature):
 def _tftrt(folder: Path) -> Network:
     import tensorflow as tf
 
-    from export.formats.native_segment import without_engines
-    from export.formats.savedmodel_reading import SIGNATURE
-    from export.formats.tftrt_reading import read_tftrt
+    from export.formats.savedmodel.reading import SIGNATURE
+    from export.formats.tftrt.native_segment import without_engines
+    from export.formats.tftrt.reading import read_tftrt
     from export.networks.tensorflow import TensorFlowNetwork
 
     meta_graph, drained = read_tftrt(folder)

@@ -8,10 +8,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from export.entries import RANDOM_WEIGHTS
 from export.errors import ArtifactError
-from export.report import NAME as REPORT
-from export.report import file_sha256, read_content
+from export.report.entries import RANDOM_WEIGHTS
+from export.report.file import NAME as REPORT
+from export.report.file import file_sha256, read_content
 from export.results import Check, Status, Verdict, verdict_of
 from export.serving.names import check_path
 from export.serving.printable import printable

@@ -12,9 +12,9 @@ from pathlib import Path, PurePosixPath
 from export.errors import ArtifactError, ExportError
 from export.files import write_whole
 from export.locks import locked
-from export.report import NAME as REPORT
-from export.report import file_sha256, holds_report
-from export.serving import compose, configs, kubernetes, modelserver, repository, triton
+from export.report.file import NAME as REPORT
+from export.report.file import file_sha256, holds_report
+from export.serving import repository
 from export.serving.artifact import Artifact, read_artifact, verify_files
 from export.serving.ledger import (
     FILE,
@@ -29,6 +29,7 @@ from export.serving.ledger import (
     write_ledger,
 )
 from export.serving.names import check_name, check_root, suggest
+from export.serving.servers import compose, configs, kubernetes, modelserver, triton
 from export.serving.version import fill, served_files
 
 LOCK = ".lock"

@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 
 from export.errors import ExportError
 from export.files import sync_folder, sync_tree
-from export.report import file_sha256
+from export.report.file import file_sha256
 
 STAGING = ".staging"
 LAST = (1 << 63) - 1  # TF Serving reads a version into a signed 64-bit integer

@@ -8,9 +8,9 @@ import mmap
 from dataclasses import dataclass
 from pathlib import Path
 
-from export import wire
 from export.errors import ArtifactError
 from export.serving.protos import messages
+from export.skeleton import wire
 
 PREDICT = "tensorflow/serving/predict"
 

@@ -5,11 +5,12 @@ from pathlib import Path
 
 from export.errors import ArtifactError, ExportError
 from export.files import write_whole
-from export.report import file_sha256
-from export.serving import configs, repository, warmup
+from export.report.file import file_sha256
+from export.serving import repository, warmup
 from export.serving.artifact import Artifact, verify_file
 from export.serving.ledger import TF_SERVING, TRITON, Version
 from export.serving.savedmodel import read_signatures
+from export.serving.servers import configs
 
 OWN = (warmup.FILE.as_posix(), configs.PER_VERSION)  # made here, below the version
 

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from export.fold import norms
 from export.gate.mutations import MUTATIONS, Subject
 from export.networks.base import around
 from export.networks.noise import skeleton_network
-from export.skeleton import trace
+from export.skeleton.fold import norms
+from export.skeleton.tracing import trace
 
 IMAGES = 2
 

@@ -9,12 +9,12 @@ from pathlib import Path
 
 from export.checks import Expected, Trial, run_checks
 from export.formats import find_format
-from export.observe import in_this_process, observe
+from export.observe.artifact import in_this_process, observe
+from export.observe.model import observe_model
+from export.observe.probes import probes
 from export.pipeline import Options
-from export.probes import probes
-from export.reference import observe_model
 from export.results import Status
-from export.skeleton import trace
+from export.skeleton.tracing import trace
 
 UNKNOWN = Expected(None, None, None, "not asked in this study")
 

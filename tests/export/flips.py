@@ -28,7 +28,7 @@ LOADED = (  # once for all forks
     "tensorflow.core.protobuf.saved_model_pb2",
     "tensorflow.python.saved_model.load",
     "export.checks",
-    "export.formats.native_segment",
+    "export.formats.tftrt.native_segment",
 )
 SECONDS = 90  # for one artifact to be looked at
 SEEN, SAME, HARMLESS, NOISE = "seen", "the same network", "the same logits", "within the noise"
@@ -72,7 +72,7 @@ def look(format: str, folder: Path, reference) -> dict:
     """What the checks say, and what is there."""
     from export.checks import Expected, Trial, run_checks
     from export.formats import find_format
-    from export.observe import in_this_process, observe
+    from export.observe.artifact import in_this_process, observe
     from export.results import Status
 
     with tempfile.TemporaryDirectory() as scratch:

@@ -32,10 +32,10 @@ def small():
 )
 def test_what_no_check_sees_is_harmless(small, tmp_path, format):
     from export.formats import find_format
+    from export.observe.model import observe_model
+    from export.observe.probes import probes
     from export.pipeline import Options
-    from export.probes import probes
-    from export.reference import observe_model
-    from export.skeleton import trace
+    from export.skeleton.tracing import trace
 
     traced = trace(small)
     folder, spare = tmp_path / "artifact", tmp_path / "spare"

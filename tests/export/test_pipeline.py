@@ -12,13 +12,14 @@ from unittest import mock
 import numpy as np
 import pytest
 
-from export import export_model, observe, verify
+from export import export_model, verify
 from export.errors import ArtifactError, ExportError, MissingLane
 from export.formats import FORMATS
 from export.gate.examine import Wish
+from export.observe import artifact as observe
 from export.pictures import Shown
 from export.pipeline import Options
-from export.report import as_dict, read_report
+from export.report.file import as_dict, read_report
 from export.results import Status
 
 lane = pytest.mark.lane
@@ -47,7 +48,7 @@ def out(tmp_path):
 @pytest.fixture
 def fixed(monkeypatch):
     """Bounds are the formats' own, for the network's noise is not measured."""
-    monkeypatch.setattr("export.reference._noise", lambda *_: (None, ()))
+    monkeypatch.setattr("export.observe.model._noise", lambda *_: (None, ()))
     return monkeypatch
 
 
@@ -134,7 +135,7 @@ def test_the_whole_way_to_tftrt_gives_the_same_bytes_every_time(toy, out, writte
 
 
 def test_random_weights_and_the_models_own_warnings_reach_the_report(here, toy, out, monkeypatch):
-    from export import reference
+    from export.observe import model as reference
 
     own = reference.observe_model
     monkeypatch.setattr(
@@ -241,9 +242,9 @@ def test_one_format_that_fails_does_not_keep_another_from_its_place(here, toy, o
     [
         ("export.formats.onnx.Onnx.write", OSError(errno.ENOSPC, "No space left on device")),
         ("export.formats.onnx.Onnx.write", KeyboardInterrupt()),
-        ("export.skeleton.trace", MemoryError()),
-        ("export.reference.observe_model", RuntimeError("a bug")),
-        ("export.observe.run_module", ExportError("observe was killed")),
+        ("export.skeleton.tracing.trace", MemoryError()),
+        ("export.observe.model.observe_model", RuntimeError("a bug")),
+        ("export.observe.artifact.run_module", ExportError("observe was killed")),
         ("export.pipeline.write_report", OSError(errno.ENOSPC, "No space left on device")),
         ("export.place.Place.publish", OSError(errno.EIO, "Input/output error")),
     ],
@@ -294,7 +295,7 @@ def test_an_out_that_is_a_file_is_an_export_error(toy, tmp_path):
 def test_a_folder_of_the_users_is_told_before_any_work(toy, out, monkeypatch, name):
     work = mock.Mock(side_effect=AssertionError("work began"))
     monkeypatch.setattr("export.pipeline.make_lane", work)
-    monkeypatch.setattr("export.skeleton.trace", work)
+    monkeypatch.setattr("export.skeleton.tracing.trace", work)
     mine = out / "plain" / name / "thesis.txt"
     mine.parent.mkdir(parents=True)
     mine.write_text("two years of work")

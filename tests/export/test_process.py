@@ -166,7 +166,7 @@ def test_the_user_s_python_variables_are_not_for_a_lane(script, scratch, monkeyp
 def test_one_of_our_modules_runs_from_any_folder(scratch, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ChildFailed, match=r"^observe failed: KeyError: '\w+'$"):
-        run_module("export.observe", {}, scratch)
+        run_module("export.observe.artifact", {}, scratch)
 
 
 def wait_for(path: Path) -> int:

@@ -13,10 +13,10 @@ from export.formats import FORMATS
 from export.gate import divergence, power
 from export.gate.divergence import Divergence, LayerError
 from export.gate.power import Mutant, Power
-from export.noise import LayerNoise, Noise
+from export.observe.model import Half, Layer, Reference, Totals
+from export.observe.noise import LayerNoise, Noise
 from export.pictures import Shown, side_by_side
-from export.reference import Half, Layer, Reference, Totals
-from export.report import as_dict
+from export.report.file import as_dict
 from export.results import Cost, Report, skipped, verdict
 
 NOISE = Noise(1.25e-5, 2e-3, 3e-2)

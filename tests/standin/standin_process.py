@@ -13,8 +13,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from export.serving import modelserver
 from export.serving.ledger import read_ledger
+from export.serving.servers import modelserver
 
 HERE = Path(__file__).resolve().parent
 START_S = 60

@@ -31,7 +31,7 @@ def test_it_tells_machine_packages_and_lanes_as_json(capsys, tmp_path):
 
 def test_a_lane_that_is_impossible_is_shown_with_what_to_do(capsys, monkeypatch):
     state = State(LANES["tf217"], "impossible", "it needs Linux x86-64", "export on such a machine")
-    monkeypatch.setattr("export.doctor.find_lane", lambda name: state)
+    monkeypatch.setattr("export.commandline.doctor.find_lane", lambda name: state)
     assert doctor.main([]) == 0
     told = capsys.readouterr().out
     assert "impossible" in told
@@ -58,7 +58,7 @@ def test_a_folder_with_brackets_is_shown_as_it_is(capsys, monkeypatch):
 
 
 def test_a_package_that_is_missing_is_shown_as_missing(capsys, monkeypatch):
-    monkeypatch.setattr("export.doctor.PACKAGES", ("onnx", "no-such-package"))
+    monkeypatch.setattr("export.commandline.doctor.PACKAGES", ("onnx", "no-such-package"))
     assert findings(capsys)["packages"]["no-such-package"] is None
     assert doctor.main([]) == 0
     assert "missing" in capsys.readouterr().out

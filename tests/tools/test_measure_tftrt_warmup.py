@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from report_content import content
 
-from export import engine
+from export.observe import engine
 from export.process import run_script
 from tools import measure_tftrt_warmup
 

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
-from export.serving.configs import PER_VERSION
 from export.serving.protos import configs
 from export.serving.rules.base import Finding, Folder
+from export.serving.servers.configs import PER_VERSION
 
 FILE = "batching_parameters.txt"
 

@@ -3,11 +3,11 @@
 from collections import Counter
 from collections.abc import Iterator
 
-from export.serving import modelserver
 from export.serving.ledger import FOLDERS, TF_SERVING
 from export.serving.names import check_name
 from export.serving.protos import configs
 from export.serving.rules.base import Finding, Folder
+from export.serving.servers import modelserver
 
 FILE = "models.config"
 LABELS_FLAG = "allow_version_labels_for_unavailable_models"

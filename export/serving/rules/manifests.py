@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 
 from export.errors import ArtifactError
-from export.report import file_sha256
-from export.serving import modelserver, savedmodel
-from export.serving.kubernetes import CONFIGS
-from export.serving.pods import GPU
+from export.report.file import file_sha256
+from export.serving import savedmodel
 from export.serving.rules.base import SERVER, Finding, Folder, dig
+from export.serving.servers import modelserver
+from export.serving.servers.kubernetes import CONFIGS
+from export.serving.servers.pods import GPU
 
 
 def images(folder: Folder) -> Iterator[Finding]:

@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from export.errors import ArtifactError
-from export.serving import kserve, savedmodel
-from export.serving.modelserver import ENGINE_OR_NOTHING, TFTRT_OPS
+from export.serving import savedmodel
 from export.serving.rules.base import Finding, Folder, dig
+from export.serving.servers import kserve
+from export.serving.servers.modelserver import ENGINE_OR_NOTHING, TFTRT_OPS
 
 SHARED = {"ReadWriteMany", "ReadOnlyMany"}
 KUSTOMIZE = "kustomize.config.k8s.io"

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from export.errors import ArtifactError
-from export.report import file_sha256
+from export.report.file import file_sha256
 from export.serving import repository, savedmodel
 from export.serving.ledger import FOLDERS, TF_SERVING
 from export.serving.rules.base import Finding, Folder

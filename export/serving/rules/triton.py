@@ -6,7 +6,7 @@ from export.files import read_bounded
 from export.serving import repository
 from export.serving.ledger import FOLDERS, TRITON
 from export.serving.rules.base import LARGEST, UNREADABLE, Finding, Folder
-from export.serving.triton import FILE, parse_config
+from export.serving.servers.triton import FILE, parse_config
 
 
 def models(folder: Folder) -> Iterator[Finding]:

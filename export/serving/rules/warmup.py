@@ -8,12 +8,12 @@ from google.protobuf import text_format
 from google.protobuf.message import DecodeError
 
 from export.files import read_bounded
-from export.serving.configs import PER_VERSION
 from export.serving.ledger import FOLDERS, TF_SERVING
 from export.serving.protos import configs, messages
 from export.serving.repository import is_version
 from export.serving.rules.base import LARGEST, UNREADABLE, Finding, Folder
 from export.serving.savedmodel import Signature, Tensor
+from export.serving.servers.configs import PER_VERSION
 from export.serving.tfrecord import RecordError
 from export.serving.warmup import FILE, LIMIT, read_warmup
 

@@ -9,9 +9,9 @@ import pytest
 from export.checks import Expected, Trial
 from export.formats import FORMATS
 from export.formats.base import Found, Tensor
-from export.observe import Observation
-from export.pour import digest
-from export.reference import Half, Layer, Reference, Totals
+from export.observe.artifact import Observation
+from export.observe.model import Half, Layer, Reference, Totals
+from export.skeleton.pour import digest
 
 GRAPHS = {
     "savedmodel": {"ops": {"Conv2D": 2, "MatMul": 1}},

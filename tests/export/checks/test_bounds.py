@@ -5,7 +5,7 @@ import math
 import pytest
 
 from export.checks.bounds import REORDERED, ROUNDED, bound
-from export.noise import Noise
+from export.observe.noise import Noise
 
 
 def noise(fp32=1e-5, fp16=1e-2):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from export.checks.engine import engine
-from export.engine import Batches, EngineRun
+from export.observe.engine import Batches, EngineRun
 from export.results import Status
 
 NODE = "TRTEngineOp_000_000"

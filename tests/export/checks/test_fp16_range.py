@@ -5,10 +5,10 @@ import pytest
 
 from export.checks.bounds import ROUNDED
 from export.checks.fp16_range import LARGEST, fp16_range
-from export.fold import Norm
-from export.noise import LayerNoise, Noise
-from export.reference import Half, Layer
+from export.observe.model import Half, Layer
+from export.observe.noise import LayerNoise, Noise
 from export.results import Status
+from export.skeleton.fold import Norm
 
 NOISE = Noise(
     1e-5, 1e-2, 0.1, (LayerNoise("conv", 5e-6, 4e-3, 0.02), LayerNoise("logits", 1e-5, 1e-2, 0.1))

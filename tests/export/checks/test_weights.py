@@ -7,8 +7,8 @@ import pytest
 
 from export.checks.weights import weights
 from export.formats.base import Found
-from export.pour import digest
 from export.results import Status
+from export.skeleton.pour import digest
 
 STRANGER = Found("stranger", (4, 4), digest(np.ones((4, 4))))
 

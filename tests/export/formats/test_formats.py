@@ -10,7 +10,7 @@ import pytest
 from export.errors import ArtifactError
 from export.formats import ALL, FORMATS, find_format
 from export.pipeline import Options
-from export.skeleton import trace
+from export.skeleton.tracing import trace
 from keras_nets.weights.seeded import seed_weights
 
 TOYS = ("plain", "odd", "shared", "nested", "subclassed")
@@ -60,7 +60,7 @@ def test_an_artifact_of_other_weights_fails_weights_and_parity(
 def _poured_again(folder, tmp_path):
     """A copy in which every large weight is negated."""
     from export.formats.tftrt import MODEL, SCHEMA
-    from export.wire import rewrite, write
+    from export.skeleton.wire import rewrite, write
 
     other = shutil.copytree(folder, tmp_path / "made")
 

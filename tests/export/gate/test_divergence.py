@@ -21,7 +21,7 @@ FORMATS = ["savedmodel", "onnx", pytest.param("tftrt-fp16", marks=pytest.mark.la
 
 @pytest.fixture
 def looked(monkeypatch):
-    from export import observe
+    from export.observe import artifact as observe
 
     monkeypatch.setattr(observe, "run_module", lambda _module, job, _folder: observe.main(job))
 
@@ -53,7 +53,7 @@ def tampered(request, toy, tmp_path_factory):
     import keras
 
     from export.pipeline import Options
-    from export.skeleton import trace
+    from export.skeleton.tracing import trace
 
     def write(layer: str):
         model = keras.models.clone_model(toy("plain"))
@@ -183,10 +183,10 @@ def ensemble():
 @pytest.mark.parametrize("format", FORMATS)
 def test_layers_of_any_name_are_exported_and_compared(here, look, tmp_path, format):
     from export.checks import run_checks
+    from export.observe.model import observe_model
+    from export.observe.probes import probes
     from export.pipeline import Options
-    from export.probes import probes
-    from export.reference import observe_model
-    from export.skeleton import trace
+    from export.skeleton.tracing import trace
     from keras_nets.weights.seeded import seed_weights
 
     model = seed_weights(ensemble(), 2)
@@ -217,10 +217,10 @@ def test_layers_are_compared_on_any_probe_whatever_axes_a_format_gives_their_wei
 ):
     from keras import Input, Model, layers
 
+    from export.observe.model import observe_model
+    from export.observe.probes import probes
     from export.pipeline import Options
-    from export.probes import probes
-    from export.reference import observe_model
-    from export.skeleton import trace
+    from export.skeleton.tracing import trace
     from keras_nets.weights.seeded import seed_weights
 
     x = image = Input((16, 16, 3), name="image")

@@ -2,11 +2,11 @@
 
 import pytest
 
-from export import observe
 from export.checks import Case, Expected
-from export.engine import Batches, EngineRun
 from export.formats import FORMATS
 from export.gate import examine as gate
+from export.observe import artifact as observe
+from export.observe.engine import Batches, EngineRun
 from export.results import Status, Verdict, verdict_of
 
 pytestmark = pytest.mark.lane

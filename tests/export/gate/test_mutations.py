@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from export.fold import norms
 from export.gate.mutations import MUTATIONS, OFF, Subject
 from export.networks.base import around
-from export.probes import probes
+from export.observe.probes import probes
+from export.skeleton.fold import norms
 
 IMAGES = probes((32, 32, 3), seed=5, count=2)
 NAMES = [mutation.name for mutation in MUTATIONS]

@@ -98,7 +98,7 @@ def examined(wish, reference, written, tmp_path, **changes):
 
 @pytest.fixture
 def looked_here(here, monkeypatch):
-    from export import observe
+    from export.observe import artifact as observe
 
     monkeypatch.setattr(observe, "run_module", lambda _module, job, _folder: observe.main(job))
 

@@ -10,17 +10,17 @@ from export.formats import find_format
 from export.gate.examine import Wish, examine
 from export.networks.base import CONV, RELU
 from export.networks.opening import open_network
+from export.observe.model import observe_model
+from export.observe.probes import probes
 from export.pipeline import Options
-from export.probes import probes
-from export.reference import observe_model
 from export.results import Status
-from export.skeleton import trace
+from export.skeleton.tracing import trace
 from keras_nets.weights.seeded import seed_weights
 
 
 @pytest.fixture(autouse=True)
 def all_here(here, monkeypatch):
-    from export import observe
+    from export.observe import artifact as observe
 
     monkeypatch.setattr(observe, "run_module", lambda _module, job, _folder: observe.main(job))
 

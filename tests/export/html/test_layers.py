@@ -7,8 +7,8 @@ from dataclasses import asdict
 import pytest
 from report_content import content, ranges
 
-from export.html.dots import layers
 from export.html.facts import facts
+from export.html.figures.rows import layers
 from export.html.page import render
 from export.html.quantities import FIGURES, QUANTITIES
 

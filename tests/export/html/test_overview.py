@@ -7,7 +7,7 @@ import pytest
 from report_content import content
 
 from export.html import overview
-from export.report import PAGE
+from export.report.file import PAGE
 
 
 def put(folder, told, page=True):

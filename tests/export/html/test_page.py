@@ -13,7 +13,7 @@ from report_content import content, plain
 from export import pipeline
 from export.errors import ArtifactError, MissingPackage
 from export.html.page import TOOLKIT, render, write_page
-from export.report import NAME, artifact_files, from_dict, read_report
+from export.report.file import NAME, artifact_files, from_dict, read_report
 
 VOID = {"meta", "link", "br", "img", "input", "hr"}
 EVIL = "<script>alert(1)</script>"

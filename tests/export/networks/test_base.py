@@ -19,7 +19,7 @@ from export.networks.base import (
     Change,
     Edit,
 )
-from export.probes import probes
+from export.observe.probes import probes
 
 FORMATS = ["savedmodel", "onnx", pytest.param("tftrt-fp16", marks=pytest.mark.lane)]
 IMAGES = probes((32, 32, 3), seed=4, count=2)
@@ -103,7 +103,7 @@ def pooled(rounding: str):
 def test_rounding_up_is_what_keras_computes_then(tmp_path, format):
     from export.networks.opening import open_network
     from export.pipeline import Options
-    from export.skeleton import trace
+    from export.skeleton.tracing import trace
     from keras_nets.weights.seeded import seed_weights
 
     down, up = seed_weights(pooled("down")), seed_weights(pooled("up"))

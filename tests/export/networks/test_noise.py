@@ -14,13 +14,13 @@ import tensorflow as tf
 from keras import layers
 
 from export.checks.bounds import REORDERED, ROUNDED, bound
-from export.fold import norms
 from export.networks import noise as noise_module
 from export.networks.noise import measure_noise
-from export.noise import Noise, NoiseError
-from export.probes import probes
-from export.reference import observe_model
-from export.skeleton import trace
+from export.observe.model import observe_model
+from export.observe.noise import Noise, NoiseError
+from export.observe.probes import probes
+from export.skeleton.fold import norms
+from export.skeleton.tracing import trace
 
 ROOT = Path(__file__).parents[3]
 
@@ -51,8 +51,8 @@ sys.path[:0] = sys.argv[1:3]
 from conftest import skeleton
 from export.networks import noise as noise_module
 from export.networks.noise import measure_noise
-from export.noise import NoiseError
-from export.probes import probes
+from export.observe.noise import NoiseError
+from export.observe.probes import probes
 traced = skeleton("plain")
 noise = measure_noise(traced, probes(traced.image))
 print(json.dumps([noise.fp32, noise.fp16, noise.int8]))

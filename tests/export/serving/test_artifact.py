@@ -7,8 +7,8 @@ import os
 import pytest
 from toy_artifact import make_onnx, make_tftrt, write_report
 
-from export.entries import RANDOM_WEIGHTS
 from export.errors import ArtifactError, ExportError
+from export.report.entries import RANDOM_WEIGHTS
 from export.serving.artifact import read_artifact
 from export.serving.bundle import add
 from export.serving.ledger import read_ledger

@@ -23,7 +23,7 @@ from export.serving.bundle import add, promote
 from export.serving.ledger import read_ledger
 from export.serving.lint import lint
 from export.serving.protos import configs, messages
-from export.serving.triton import parse_config
+from export.serving.servers.triton import parse_config
 
 ROOT = Path(__file__).resolve().parents[3]
 

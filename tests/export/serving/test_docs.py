@@ -83,6 +83,6 @@ def test_the_extra_that_the_page_installs_exists():
 
 
 def test_the_images_on_the_page_are_those_of_the_code():
-    from export.serving.modelserver import IMAGE, TFTRT_IMAGE
+    from export.serving.servers.modelserver import IMAGE, TFTRT_IMAGE
 
     assert set(re.findall(r"`(tensorflow/serving:[^`]+)`", TEXT)) == {IMAGE, TFTRT_IMAGE}

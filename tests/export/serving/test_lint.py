@@ -8,10 +8,10 @@ from google.protobuf import text_format
 from toy_artifact import make_onnx, make_tftrt, make_toy
 
 from export.errors import ExportError
-from export.serving import modelserver
 from export.serving.bundle import add
 from export.serving.lint import RULES, lint
 from export.serving.protos import messages
+from export.serving.servers import modelserver
 from export.serving.tfrecord import read_records, write_records
 
 VERSION = "models/toy/1"

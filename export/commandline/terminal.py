@@ -1,0 +1,187 @@
+"""Reports as people see them on standard output: tables, and lines of JSON."""
+
+import json
+import re
+from collections.abc import Callable, Iterator
+
+from export.commandline.hanging import print_hanging
+from export.report.file import as_dict
+from export.results import Check, Report, Status, Verdict
+from export.wording import unit_of
+
+AROUND = 3  # layers shown on either side of the first that differs
+WIDE = 200  # columns of a table that no terminal bounds
+INDENT = 14  # columns that the names of checks take
+STD, SPELT = re.compile(r"\bstd\b"), "standard deviations of the logits (std)"
+MARKS = {Status.PASSED: "[green]passed[/]", Status.FAILED: "[red]FAILED[/]"}
+NOT_ASKED = Check("parity", Status.SKIPPED)
+VERDICTS = {
+    Verdict.VERIFIED: "[bold green]verified[/]",
+    Verdict.EXCEPT_ENGINE: "[bold yellow]verified except engine[/]",
+    Verdict.NOT_VERIFIED: "[bold red]NOT verified[/]",
+}
+
+
+def print_reports(reports: list[Report], as_json: bool, *, details: bool = True) -> None:
+    """Print reports to stdout: a table for people, or a line of JSON for each artifact.
+
+    Without `details` a check that passed is one line.
+    """
+    if as_json:
+        for report in reports:
+            print(json.dumps(as_dict(report)), flush=True)
+        return
+    from rich.console import Console
+    from rich.markup import escape
+
+    console, spell = Console(highlight=False), _speller()
+    for report in reports:
+        console.print(f"[bold]{escape(report.model)}  {report.format}[/]", soft_wrap=True)
+        for check in report.checks:
+            for left, right in _lines(check, details or check.status is not Status.PASSED):
+                print_hanging(console, left, spell(right), INDENT)
+        _print_verdict(console, report)
+
+
+def _print_verdict(console, report: Report) -> None:
+    """Print the verdict and what the artifact is: below each other on a terminal, else one line."""
+    if console.is_terminal:
+        console.print(VERDICTS[report.verdict])
+        print_hanging(console, "", _closing(report), 2)
+    else:
+        width = max(len(report.verdict.value) + 2, INDENT)
+        print_hanging(console, VERDICTS[report.verdict], _closing(report), width)
+
+
+def print_warnings(reports: list[Report]) -> None:
+    """Print what no check fails for and a user should know: the last words of a command line."""
+    from rich.console import Console
+    from rich.markup import escape
+
+    console = Console(highlight=False)
+    for warning in dict.fromkeys(text for report in reports for text in report.warnings):
+        print_hanging(console, "[yellow]note[/]", f"[yellow]{escape(warning)}[/]", 9)
+
+
+def print_summary(reports: list[Report], *, costs: bool = True) -> None:
+    """Print one line for each of many reports to stdout, with what each artifact cost if asked."""
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    for heading in ("network", "format", "verdict", "parity"):
+        table.add_column(heading, overflow="fold")
+    for heading in ("MB", "s", "GB") if costs else ("MB",):
+        table.add_column(heading, no_wrap=True, justify="right")
+    for report in reports:
+        parity = next((check for check in report.checks if check.name == "parity"), NOT_ASKED)
+        cost = report.cost
+        numbers = [report.artifact["bytes"] / 1e6, cost.wall_s, cost.peak_rss_bytes / 1e9]
+        texts = [f"{value:.{places}f}" for value, places in zip(numbers, (1, 0, 2), strict=True)]
+        table.add_row(
+            escape(report.model),
+            report.format,
+            VERDICTS[report.verdict],
+            f"{_number(parity.measured) or '-'} of {_number(parity.allowed) or '-'}",
+            *(texts if costs else texts[:1]),
+        )
+    console = Console(highlight=False)
+    if console.is_terminal and Console(width=WIDE).measure(table).minimum > console.width:
+        _print_rows(console, table)
+    else:
+        console.print(table, width=None if console.is_terminal else WIDE)
+    console.print("[dim]parity: worst error, in standard deviations of the logits[/]")
+    reasons = ((report.verdict, _reason(report)) for report in reports)
+    for verdict, reason in dict.fromkeys(reasons):
+        if reason:
+            width = len(verdict.value) + 2
+            print_hanging(console, VERDICTS[verdict], f"[dim]{escape(reason)}[/]", width)
+
+
+def _print_rows(console, table) -> None:
+    """Print a table as a line for each cell, where a terminal is too narrow for its words."""
+    headings = [column.header for column in table.columns]
+    for cells in zip(*(column.cells for column in table.columns), strict=True):
+        console.print(f"[bold]{cells[0]}  {cells[1]}[/]", soft_wrap=True)
+        for heading, cell in zip(headings[2:], cells[2:], strict=True):
+            print_hanging(console, f"  {heading}", cell, INDENT)
+
+
+def _reason(report: Report) -> str:
+    """What keeps an artifact from being verified, for a line below a table of many."""
+    if report.verdict is Verdict.VERIFIED:
+        return ""
+    if report.verdict is Verdict.EXCEPT_ENGINE:
+        return next(check.note for check in report.checks if check.name == "engine")
+    failed = (check for check in report.checks if check.status is Status.FAILED)
+    whys = "; ".join(f"{check.name}: {check.note}".rstrip(": ") for check in failed)
+    return f"{report.model} {report.format}: {whys}"
+
+
+def _lines(check: Check, details: bool) -> Iterator[tuple[str, str]]:
+    """A check as a line, and with `details` its note and its layers as others."""
+    from rich.markup import escape
+
+    status = MARKS.get(check.status, "[yellow]skipped[/]")
+    numbers = f"  {_numbers(check)}".rstrip()
+    power = check.details.get("power", {})
+    if power.get("of"):
+        numbers += f", power {power['caught']}/{power['of']}"
+    yield f"  {check.name}", f"{status}{numbers}"
+    if check.note and details:
+        yield "", f"[dim]{escape(check.note)}[/]"
+    for layer in _compared(check) if details else ():
+        error, allowed = _number(layer["error"]), _number(layer["allowed"])
+        yield "", f"[dim]{error or '-':>8} of {allowed}  {escape(layer['name'])}[/]"
+
+
+def _numbers(check: Check) -> str:
+    """What was measured and what is allowed; only the former where none is allowed."""
+    measured, allowed = check.measured, check.allowed
+    if measured is None or measured == allowed == 0:
+        return ""
+    if not allowed:
+        return f"{_number(measured)} {unit_of(measured, check.unit)}"
+    return f"{_number(measured)} of {_number(allowed)} {unit_of(allowed, check.unit)}"
+
+
+def _speller() -> Callable[[str], str]:
+    """A function that says what `std` stands for where it first meets it."""
+    met = []
+
+    def spell(text: str) -> str:
+        if met or not STD.search(text):
+            return text
+        met.append(text)
+        return STD.sub(SPELT, text, count=1)
+
+    return spell
+
+
+def _compared(check: Check) -> list[dict]:
+    """The layers that were compared; where one differs, those around the first that does."""
+    layers = [layer for layer in check.details.get("layers", ()) if "tensor" in layer]
+    at = check.details.get("diverges", {}).get("fine_before")
+    return layers if at is None else layers[max(at - AROUND, 0) : at + AROUND + 1]
+
+
+def _number(value: float | None) -> str:
+    if value is None:
+        return ""
+    if float(value).is_integer() and abs(value) < 1e12:
+        return f"{int(value):,}"
+    return f"{value:.1e}" if abs(value) < 0.01 else f"{value:,.3g}"
+
+
+def _closing(report: Report) -> str:
+    from rich.markup import escape
+
+    cost, reason = report.cost, ""
+    if report.verdict is Verdict.EXCEPT_ENGINE:
+        reason = f"[yellow]{escape(_reason(report))}[/]  "
+    return (
+        f"{reason}{escape(report.folder)}  {report.artifact['bytes'] / 1e6:.1f} MB  "
+        f"weights {escape(report.weights['source'])}  "
+        f"{cost.wall_s:.1f} s  {cost.peak_rss_bytes / 1e9:.2f} GB at most"
+    )

@@ -1,0 +1,152 @@
+"""Open an ONNX file: what it declares, what it holds, and how to run it."""
+
+from collections import Counter
+from collections.abc import Iterator
+from itertools import chain
+from pathlib import Path
+
+import numpy as np
+
+from export.errors import ArtifactError
+from export.formats.base import Found, Opened, Tensor
+from export.formats.onnx.admission import OWN, check_model, every_graph
+from export.formats.structure import structure_of_onnx
+from export.lazy import need
+from export.skeleton.pour import digest, drain, marked
+from export.skeleton.wire import CONTENT
+
+# ModelProto.graph, then GraphProto.initializer, then TensorProto.raw_data.
+SCHEMA = {7: {5: {9: CONTENT}}}
+MODEL, DATA = "model.onnx", "model.onnx.data"
+
+
+def read_onnx(folder: Path) -> tuple:
+    """The ModelProto of the artifact in `folder`, marks in the place of weights, and these.
+
+    Runs nothing. Raises ArtifactError where there is no such artifact, or where it holds what a
+    network does not need.
+    """
+    onnx, path = need("onnx", to="reading ONNX"), folder / MODEL
+    if not path.is_file():
+        raise ArtifactError(f"{folder} has no {MODEL}; export it again")
+    drained = drain(path, SCHEMA)
+    try:
+        model = onnx.ModelProto.FromString(drained.skeleton)
+    except Exception as error:  # protobuf's DecodeError moved between releases
+        raise ArtifactError(f"{path} is damaged, no ONNX model; export it again") from error
+    if not model.graph.node:
+        raise ArtifactError(f"{path} is damaged, it holds no graph; export it again")
+    check_model(path, model, DATA)
+    return model, drained
+
+
+def open_onnx(folder: Path) -> Opened:
+    """Open the artifact in `folder`; see `Opened`."""
+    model, drained = read_onnx(folder)
+    onnx, runtime = need("onnx", to="reading ONNX"), need("onnxruntime", to="running ONNX")
+    path = drained.path
+    session = None
+
+    def predict(images: np.ndarray) -> np.ndarray:
+        nonlocal session
+        if session is None:
+            options = runtime.SessionOptions()
+            options.log_severity_level = 3
+            session = runtime.InferenceSession(
+                str(path), options, providers=["CPUExecutionProvider"]
+            )
+        (logits,) = session.run(["logits"], {"image": images})
+        return logits
+
+    return Opened(
+        inputs=tuple(map(_tensor, model.graph.input)),
+        outputs=tuple(map(_tensor, model.graph.output)),
+        weights=lambda: _weights(model.graph, drained),
+        predict=predict,
+        graph=_facts(onnx, model, path),
+        ran="ONNX Runtime on the CPU",
+    )
+
+
+def _tensor(value) -> Tensor:
+    kind = value.type.tensor_type
+    shape = tuple(
+        dim.dim_param or dim.dim_value if dim.WhichOneof("value") else None
+        for dim in kind.shape.dim
+    )
+    return Tensor(value.name, {1: "float32", 10: "float16"}.get(kind.elem_type, "other"), shape)
+
+
+def _facts(onnx, model, path: Path) -> dict:
+    ops = Counter(node.op_type for node in model.graph.node)
+    try:
+        onnx.checker.check_model(str(path))
+        checker = ""
+    except Exception as error:  # the checker raises several kinds
+        checker = str(error).splitlines()[0]
+    own = (entry.version for entry in model.opset_import if entry.domain in OWN)
+    opset = max(own, default=0)
+    structure = structure_of_onnx(model.graph)
+    return {"ops": dict(ops), "opset": opset, "checker": checker, "structure": structure}
+
+
+def _weights(graph, drained) -> Iterator[Found]:
+    """Every float tensor that `graph` holds, read as the operation that takes it reads it.
+
+    Constants count too: a converter that keeps a weight as one may have left another, unread, in
+    its place.
+    """
+    readers = {}
+    for node in _nodes(graph):
+        attributes = {a.name: a.i for a in node.attribute}
+        for at, name in enumerate(node.input):
+            readers[name] = (node.op_type, at, attributes)
+    for tensor in (*graph.initializer, *_constants(graph)):
+        if tensor.data_type != 1:
+            continue
+        values = values_of(tensor, drained)
+        op, at, attributes = readers.get(tensor.name, ("", 0, {}))
+        if op == "Resize":  # its region and scales are options
+            continue
+        if op in ("Conv", "ConvTranspose") and at == 1:
+            values = values.transpose(*range(2, values.ndim), 1, 0)
+        elif op == "Gemm" and at == 1 and attributes.get("transB"):
+            values = values.T
+        yield Found(tensor.name, values.shape, digest(values))
+
+
+def _nodes(graph) -> Iterator:
+    """Every node, those in the bodies of loops and branches too."""
+    return chain.from_iterable(part.node for part in every_graph(graph))
+
+
+def _constants(graph) -> Iterator:
+    """What nodes hold by themselves, under the names that others read it by."""
+    for node in _nodes(graph):
+        for attribute in node.attribute:
+            if attribute.HasField("t"):
+                held = type(attribute.t)()
+                held.CopyFrom(attribute.t)
+                held.name = node.output[0]
+                yield held
+
+
+def values_of(tensor, drained) -> np.ndarray:
+    """The values of a float tensor of the graph in `drained`, wherever they lie."""
+    from onnx import numpy_helper
+
+    k = marked(tensor.raw_data)
+    if tensor.external_data:
+        values = _external(drained.path.parent, tensor)
+    else:
+        values = numpy_helper.to_array(tensor) if k is None else drained.read(k)
+    return values.reshape(tuple(tensor.dims))
+
+
+def _external(folder: Path, tensor) -> np.ndarray:
+    """The values of a tensor that lie beside the graph, where `check_model` has seen them."""
+    place = {entry.key: entry.value for entry in tensor.external_data}
+    offset, size, data = int(place["offset"]), int(place["length"]), folder / DATA
+    if not data.is_file() or data.stat().st_size < offset + size:
+        raise ArtifactError(f"{data} is gone or cut short; export it again")
+    return np.fromfile(data, "<f4", size // 4, offset=offset)

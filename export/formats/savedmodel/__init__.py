@@ -1,0 +1,64 @@
+"""SavedModel: what TensorFlow Serving loads, each weight in it once.
+
+Keras' own exporter stores every weight twice and calls its output `output_0`; a plain module with
+an explicit signature does neither.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from export.errors import ExportError
+from export.formats.base import Opened, Written
+from export.formats.layout import VERSION
+from export.formats.savedmodel.reading import CLASSIFY, SIGNATURE, open_savedmodel
+from export.formats.savedmodel.tidy import tidy
+from export.lazy import need
+from export.signatures.description import write_description
+
+
+@dataclass(frozen=True)
+class SavedModel:
+    name: str = "savedmodel"
+    title: str = "TensorFlow Serving, TensorFlow, Triton"
+    precision: str = "fp32"
+    tolerance: float = 1e-4
+    lane: str | None = None
+    classifies: bool = True
+
+    def write(self, skeleton, folder: Path, scratch: Path, options) -> Written:
+        tf = need("tensorflow", to="writing a SavedModel")
+        from export.skeleton.tracing import run_skeleton
+
+        module = tf.Module()
+        module.weights = {
+            weight.name: tf.Variable(weight.read(), trainable=False, name="w")
+            for weight in skeleton.weights
+        }
+        spec = tf.TensorSpec((None, *skeleton.image), tf.float32, name="image")
+
+        @tf.function(input_signature=[spec], autograph=False)
+        def serve(image):
+            weights = map(tf.convert_to_tensor, module.weights.values())
+            return run_skeleton(skeleton, image, weights)
+
+        module.serve = serve
+        signatures = {SIGNATURE: serve}
+        if options.labels:
+            from export.signatures.classify import classify
+
+            module.classify = classify(
+                lambda image: serve(image)["logits"], options.recipe, options.labels
+            )
+            signatures[CLASSIFY] = module.classify
+        try:
+            tf.saved_model.save(module, folder / VERSION, signatures=signatures)
+        except tf.errors.OpError as error:  # a full disk, for one, has many names in TensorFlow
+            why = error.message.rpartition("; ")[2].partition(" [Op")[0]
+            raise ExportError(f"{folder} could not be written: {why}") from error
+        tidy(folder / VERSION)
+        if options.labels:
+            write_description(folder / VERSION, options.recipe, options.labels)
+        return Written()
+
+    def open(self, folder: Path) -> Opened:
+        return open_savedmodel(folder)

@@ -1,0 +1,188 @@
+"""TF-TRT: a SavedModel whose network is one TensorRT engine, built on the GPU that serves it.
+
+TensorFlow 2.17's pass runs in a lane of its own, on a skeleton whose weights are constants of one
+repeated value each; the weights are poured into what it returns. The SavedModel is the graph itself
+(placeholder, engine, identity) with a signature, so that each constant stands in the file once.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from export.errors import PourError
+from export.formats import layout
+from export.formats.base import Opened, Written
+from export.formats.savedmodel.reading import CLASSIFY, SIGNATURE
+from export.formats.stock import pour_or_stock
+from export.formats.tftrt.reading import SCHEMA, open_tftrt
+from export.signatures.description import write_description
+from export.skeleton.pour import Placement, Step, mark, pour
+
+MODEL = Path(layout.VERSION, layout.MODEL)
+STOCK_FACTOR = 26  # VGG-13 (532 MB) took the official converter 14 GB
+LARGEST = 2**31 - 1  # bytes of a protobuf
+
+
+@dataclass(frozen=True)
+class TfTrt:
+    name: str
+    precision: str
+    tolerance: float  # of the native segment, which is FP32 on a CPU
+    engine_tolerance: float  # of the engine itself, on a GPU
+    title: str
+    lane: str | None = "tf217"
+    classifies: bool = True
+
+    def write(self, skeleton, folder: Path, scratch: Path, options) -> Written:
+        if skeleton.weight_bytes + (1 << 20) > LARGEST:
+            raise PourError(
+                f"{self.name} keeps its weights in one protobuf, which ends at 2 GiB, and those of "
+                f"{skeleton.name} are {skeleton.weight_bytes / 2**30:.1f} GiB; choose another"
+            )
+        _refuse_groups(skeleton)
+        (folder / MODEL).parent.mkdir()
+        if options.labels:
+            write_description((folder / MODEL).parent, options.recipe, options.labels)
+        return pour_or_stock(
+            lambda: self._pour(skeleton, folder / MODEL, scratch, options),
+            lambda: self.write_stock(skeleton, folder, scratch, options),
+            weight_bytes=skeleton.weight_bytes,
+            factor=STOCK_FACTOR,
+        )
+
+    def _pour(self, skeleton, path: Path, scratch: Path, options) -> None:
+        from export.skeleton.tracing import with_constants
+
+        graph = with_constants(skeleton, lambda index, _: _value(index))
+        converted = self.convert(graph, scratch, options)
+        placements = _placements(converted, skeleton.weights)
+        model = _saved_model(converted, skeleton, options)
+        data = model.SerializeToString(deterministic=True)
+        pour(data, SCHEMA, skeleton.weights, placements, path)
+
+    def write_stock(self, skeleton, folder: Path, scratch: Path, options) -> None:
+        """Send the graph with all its weights through the pass; takes 26 times their bytes."""
+        from export.skeleton.tracing import with_constants
+
+        graph = with_constants(skeleton, lambda _, weight: weight.read())
+        model = _saved_model(self.convert(graph, scratch, options), skeleton, options)
+        (folder / MODEL).write_bytes(model.SerializeToString(deterministic=True))
+
+    def open(self, folder: Path) -> Opened:
+        return open_tftrt(folder)
+
+    def convert(self, graph, scratch: Path, options):
+        """Send `graph` through the lane and return the converted GraphDef."""
+        from export.lanes import run_in_lane
+
+        job, result = scratch / "skeleton.pb", scratch / "converted.pb"
+        job.write_bytes(graph.SerializeToString())
+        run_in_lane(
+            self.lane,
+            "tftrt_pass.py",
+            {
+                "graph": str(job),
+                "converted": str(result),
+                "outputs": ["image:0", "logits:0"],
+                "precision": self.precision.upper(),
+                "minimum_segment_size": 3,
+                "maximum_cached_engines": len(options.batch_sizes),
+            },
+            scratch,
+        )
+        return type(graph).FromString(result.read_bytes())
+
+
+def _refuse_groups(skeleton) -> None:
+    """TF-TRT 2.17 takes grouped convolutions in, and then no engine builds: it assumes one group.
+
+    See ConvertConv2DHelper in TensorFlow's convert_nodes.cc.
+    """
+    from export.skeleton.tracing import grouped_convolutions
+
+    grouped = grouped_convolutions(skeleton)
+    if grouped:
+        raise PourError(
+            f"TF-TRT builds no engine of convolutions in groups, and {skeleton.name} has "
+            f"{len(grouped)}, first {grouped[0]}; export to onnx, which TensorRT reads"
+        )
+
+
+def _value(index: int) -> float:
+    """The value that stands in for weight number `index`: unique, and exact in float32."""
+    return 1.0 + (index + 1) / 65536.0
+
+
+def _placements(graph, weights) -> list[Placement]:
+    """Find the stand-ins in a converted graph by their values, and mark their contents."""
+    indices = {_value(index): index for index in range(len(weights))}
+    placements = []
+    for node in _nodes(graph):
+        if node.op != "Const" or node.attr["dtype"].type != 1:
+            continue
+        tensor = node.attr["value"].tensor
+        shape = tuple(dim.size for dim in tensor.tensor_shape.dim)
+        value = _repeated(tensor)
+        if value not in indices:
+            continue
+        index = indices[value]
+        own = weights[index].shape
+        # A repeated value does not show a transpose, so only axes of length 1 may have moved.
+        if _squeezed(shape) != _squeezed(own):
+            raise PourError(
+                f"the converter gave {weights[index].name} of shape {own} a place of shape {shape}"
+            )
+        steps = () if shape == own else (Step("reshape", shape),)
+        placements.append(Placement(index, node.name, shape, steps))
+        tensor.ClearField("float_val")
+        tensor.tensor_content = mark(index)
+    return placements
+
+
+def _nodes(graph):
+    """Every node of the network: those that decode pictures and name classes are left out."""
+    yield from (node for node in graph.node if not node.name.startswith(f"{CLASSIFY}/"))
+    for function in graph.library.function:
+        if not function.signature.name.startswith(f"{CLASSIFY}_"):
+            yield from function.node_def
+
+
+def _repeated(tensor) -> float | None:
+    """The one value that a tensor repeats, if it does."""
+    if len(tensor.float_val) == 1:
+        return tensor.float_val[0]
+    values = np.frombuffer(tensor.tensor_content, "<f4")
+    return float(values[0]) if values.size and (values == values[0]).all() else None
+
+
+def _squeezed(shape):
+    return tuple(size for size in shape if size != 1)
+
+
+def _saved_model(graph, skeleton, options):
+    """Wrap a converted GraphDef in a SavedModel with the signature of the contract."""
+    from tensorflow.core.protobuf import saved_model_pb2
+
+    model = saved_model_pb2.SavedModel(saved_model_schema_version=1)
+    meta_graph = model.meta_graphs.add()
+    meta_graph.meta_info_def.tags.append("serve")
+    meta_graph.meta_info_def.tensorflow_version = "2.17.1"
+    for op in sorted({node.op for node in _nodes(graph)}):
+        meta_graph.meta_info_def.stripped_op_list.op.add(name=op)
+    meta_graph.graph_def.CopyFrom(graph)
+    signature = meta_graph.signature_def[SIGNATURE]
+    signature.method_name = "tensorflow/serving/predict"
+    for entries, name, shape in (
+        (signature.inputs, "image", (-1, *skeleton.image)),
+        (signature.outputs, "logits", (-1, skeleton.classes)),
+    ):
+        entries[name].name = f"{name}:0"
+        entries[name].dtype = 1  # DT_FLOAT
+        for size in shape:
+            entries[name].tensor_shape.dim.add(size=size)
+    if options.labels:
+        from export.signatures.attach import attach_classify
+
+        attach_classify(meta_graph, options.recipe, options.labels)
+    return model

@@ -1,0 +1,121 @@
+"""The figures of many reports: size against error, then time and memory."""
+
+from dataclasses import dataclass
+from itertools import cycle
+
+from export.html.facts import Facts
+from export.html.figures.axes import Plot, log_axis, within
+from export.html.figures.svg import BUG, GRID, INK, MEASURED, MUTED, NOISE, OTHER, THIRD, drawing
+from export.html.words import brief, duration, number, size
+
+LOOKS = tuple(zip("osD^vP", (MEASURED, BUG, OTHER, THIRD, NOISE, INK), strict=True))
+MOST_LABELS = 16  # models that are named within the figure
+HEIGHT = 9.5  # points that a label takes
+
+
+def panels(known: list[Facts], links: list[str]) -> list[Plot]:
+    """Every figure that there are numbers for; a point leads to its report."""
+    looks = dict(zip(dict.fromkeys(fact.format for fact in known), cycle(LOOKS), strict=False))
+    found = [
+        _scatter(
+            known, links, looks, "Size against error",
+            ("artifact, MB", lambda fact: (fact.bytes or 0) / 1e6, size_of),
+            ("worst logit error, std", _error, error_of),
+        ),
+        _scatter(
+            known, links, looks, "Time against memory",
+            ("time of the run, s", lambda fact: fact.wall_s or 0, time_of),
+            ("peak memory, GB", lambda fact: (fact.peak_rss_bytes or 0) / 1e9, memory_of),
+        ),
+    ]  # fmt: skip
+    return [plot for plot in found if plot]
+
+
+def size_of(fact: Facts) -> str:
+    return size(fact.bytes)
+
+
+def time_of(fact: Facts) -> str:
+    return duration(fact.wall_s)
+
+
+def memory_of(fact: Facts) -> str:
+    return size(fact.peak_rss_bytes)
+
+
+def error_of(fact: Facts) -> str:
+    return number(fact.parity.measured, fact.parity.unit) if fact.parity else number(None)
+
+
+def _error(fact: Facts) -> float:
+    return (fact.parity.measured or 0) if fact.parity else 0
+
+
+@dataclass(frozen=True)
+class _Point:
+    fact: Facts
+    link: str
+    x: float
+    y: float
+
+
+def _scatter(known, links, looks, heading, across, upward) -> Plot | None:
+    """A point for each report that has both numbers; formats differ in shape and colour."""
+    (x_label, x_of, x_words), (y_label, y_of, y_words) = across, upward
+    points = [
+        _Point(fact, link, within(max(x_of(fact), 0)), within(max(y_of(fact), 0)))
+        for fact, link in zip(known, links, strict=True)
+    ]
+    points = [point for point in points if point.x > 0 < point.y]
+    if not points:
+        return None
+    with drawing(heading, 3.1) as sheet:
+        axes = sheet.axes
+        axes.set_xscale("log")
+        axes.set_yscale("log")
+        for name, (marker, colour) in looks.items():
+            for place, point in enumerate(p for p in points if p.fact.format == name):
+                fact = point.fact
+                (dot,) = axes.plot(
+                    [point.x], [point.y], marker, color=colour, ms=5.5, mew=1.2,
+                    mfc=colour if fact.passed else "none", label=None if place else brief(name),
+                )  # fmt: skip
+                dot.set_url(point.link)
+                failed = "" if fact.passed else ", NOT verified"
+                sheet.note(dot, f"{fact.model} {name}: {x_words(fact)}, {y_words(fact)}{failed}")
+        axes.grid(linewidth=0.6, color=GRID)
+        axes.margins(0.14, 0.16)
+        log_axis(axes.xaxis, f"{x_label} (logarithmic)")
+        log_axis(axes.yaxis, f"{y_label} (logarithmic)")
+        sheet.legend(len(looks))
+        _name_models(sheet, points)
+        svg = sheet.save(f"{heading.lower()} of {len(points)} artifacts; the table has the numbers")
+    caption = "A point is an artifact and leads to its report; hollow ones are not verified."
+    if left_out := len(known) - len(points):
+        caption += f" {left_out} without such numbers, or with an error of 0, are left out."
+    return Plot(heading, svg, caption)
+
+
+def _name_models(sheet, points: list[_Point]) -> None:
+    """Write each model's name above its highest point, and higher where another name stands."""
+    top: dict[str, _Point] = {}
+    for point in sorted(points, key=lambda point: point.y):
+        top[point.fact.model] = point
+    if len(top) > MOST_LABELS:
+        return
+    taken: list[tuple[float, float, float]] = []  # left, right and bottom of names
+    places = sheet.positions([(point.x, point.y) for point in top.values()])
+    for (x, y), (model, point) in sorted(zip(places, top.items(), strict=True), key=_height):
+        half, bottom = 2.2 * len(brief(model)), y + 5
+        for left, right, other in sorted(taken, key=lambda name: name[2]):
+            if left < x + half and x - half < right and abs(bottom - other) < HEIGHT:
+                bottom = other + HEIGHT
+        taken.append((x - half, x + half, bottom))
+        sheet.axes.annotate(
+            brief(model), (point.x, point.y), xytext=(0, bottom - y), textcoords="offset points",
+            ha="center", va="bottom", fontsize=7, color=MUTED,
+        )  # fmt: skip
+
+
+def _height(placed) -> float:
+    return placed[0][1]

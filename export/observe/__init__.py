@@ -1,0 +1,1 @@
+"""What the Keras model says, and what an artifact says: facts, and no verdicts."""

@@ -1,0 +1,58 @@
+"""The entries of a report: what was asked for, what was written, and what a user should know."""
+
+from collections.abc import Iterable
+from dataclasses import asdict
+from pathlib import Path
+
+from export.formats.base import Written
+from export.observe.model import Reference
+from export.report.file import describe_artifact
+from export.report.manifest import structure
+from export.results import NOT_ASKED, Check, Status
+
+RANDOM_WEIGHTS = "random weights: for trying only"
+
+
+def weights_entry(options, reference: Reference) -> dict:
+    """The `weights` entry: where they are from, their hashes, and what of the file was not read."""
+    entry = {
+        "source": options.weights_source,
+        "sha256": reference.sha256,
+        "file_sha256": options.weights_file_sha256,
+        "note": options.weights_note,
+    }
+    return {key: value for key, value in entry.items() if value}
+
+
+def artifact_entry(folder: Path, written: Written, checks: tuple[Check, ...]) -> dict:
+    """The `artifact` entry: its files, and how it was converted."""
+    facts = {**asdict(written), "graph_sha256": structure(checks)}
+    return describe_artifact(folder) | {key: value for key, value in facts.items() if value}
+
+
+def options_entry(options, reference: Reference) -> dict:
+    """The `options` entry: what was asked for."""
+    return {
+        "classes": reference.classes,
+        "image": list(reference.image),
+        "flavour": options.flavour,
+        "batch_sizes": list(options.batch_sizes),
+        "seed": options.seed,
+    }
+
+
+def warnings_of(source: str, reference: Reference, checks: Iterable[Check]) -> tuple[str, ...]:
+    """What no check fails for, and a user should know all the same.
+
+    `source` is where the weights are from, as in the `weights` entry.
+    """
+    found = [RANDOM_WEIGHTS] if source.startswith("seeded:") else []
+    found += reference.warnings
+    found += [
+        f"weights not compared: {check.note}"
+        for check in checks
+        if check.name == "weights"
+        and check.status is Status.SKIPPED
+        and check.details.get("reason") != NOT_ASKED
+    ]
+    return tuple(dict.fromkeys(found))

@@ -1,0 +1,1 @@
+"""What a server is given to serve: its settings, and manifests that run it."""

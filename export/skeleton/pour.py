@@ -1,0 +1,202 @@
+"""Pour weights into a finished file, each exactly once, and drain them from it again.
+
+A converter that has worked on a skeleton leaves, for every weight, one tensor that waits for its
+values. `mark` puts a mark in such a tensor's content, `pour` streams the values to where the marks
+are, and `drain` finds the values in a file on disk and puts marks in their place.
+"""
+
+import hashlib
+import math
+import mmap
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from export.errors import ArtifactError, PourError
+from export.skeleton.fold import Weight
+from export.skeleton.wire import Schema, Stream, WireError, rewrite, total, write
+
+MARK = b"\0stand-in:"
+CHUNK = 1 << 24  # bytes written at a time
+SMALLEST_DRAINED = 1024  # bytes; shorter contents stay in the skeleton
+
+
+@dataclass(frozen=True)
+class Step:
+    """One operation on a weight's values: `transpose` to axes, or `reshape` to a shape."""
+
+    kind: str
+    numbers: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where weight number `index` went: the tensor's name and shape, and how it got that shape."""
+
+    index: int
+    tensor: str
+    shape: tuple[int, ...]
+    steps: tuple[Step, ...] = ()
+
+
+def mark(index: int) -> bytes:
+    """The content of a tensor that waits for the values of weight number `index`."""
+    return MARK + str(index).encode()
+
+
+def marked(content: bytes) -> int | None:
+    """The number in a content made by `mark`; None for any other."""
+    return int(bytes(content[len(MARK) :])) if content[: len(MARK)] == MARK else None
+
+
+def follow(steps: Iterable[Step], values: np.ndarray) -> np.ndarray:
+    """Apply a recipe to values; only a reshape after a transpose copies them."""
+    for step in steps:
+        if step.kind == "transpose":
+            values = values.transpose(step.numbers)
+        else:
+            values = values.reshape(step.numbers)
+    return values
+
+
+def check_placements(weights: tuple[Weight, ...], placements: Iterable[Placement]) -> None:
+    """Raise PourError unless every weight has one place, of the shape that its recipe gives."""
+    placements = list(placements)
+    times = Counter(placement.index for placement in placements)
+    missing = [weight.name for i, weight in enumerate(weights) if times[i] == 0]
+    doubled = [weight.name for i, weight in enumerate(weights) if times[i] > 1]
+    if missing:
+        raise PourError(f"the converter lost {_names(missing)}")
+    if doubled:
+        raise PourError(f"the converter doubled {_names(doubled)}")
+    for placement in placements:
+        weight = weights[placement.index]
+        empty = np.broadcast_to(np.float32(0), weight.shape)
+        try:
+            shape = follow(placement.steps, empty).shape
+        except ValueError:
+            shape = None
+        if shape != placement.shape:
+            raise PourError(
+                f"the converter gave {weight.name} of shape {weight.shape} a place of shape "
+                f"{placement.shape}, which its recipe does not lead to"
+            )
+
+
+def pour(
+    skeleton: bytes,
+    schema: Schema,
+    weights: tuple[Weight, ...],
+    placements: Iterable[Placement],
+    path: Path,
+) -> None:
+    """Write `skeleton` to `path` with the weights' values where `mark` left its marks."""
+    placements = list(placements)
+    check_placements(weights, placements)
+    places = {placement.index: placement for placement in placements}
+    poured = Counter()
+
+    def values(_, content):
+        index = marked(content)
+        if index is None:
+            return None
+        if index not in places:
+            raise PourError(f"a place waits for weight number {index}, and there is no such weight")
+        poured[index] += 1
+        return _values(weights[index], places[index])
+
+    pieces = rewrite(memoryview(skeleton), schema, values)
+    if poured != Counter(range(len(weights))):
+        raise PourError(f"{sum(poured.values())} places were found for {len(weights)} weights")
+    with path.open("wb") as file:
+        write(pieces, file)
+
+
+def chunks(values: np.ndarray):
+    """Yield the bytes of `values`, little-endian float32 in C order, a chunk at a time."""
+    flat = np.ascontiguousarray(values, "<f4").reshape(-1)
+    for start in range(0, flat.size, CHUNK // 4):
+        yield memoryview(flat[start : start + CHUNK // 4]).cast("B")
+
+
+def digest(values: np.ndarray) -> str:
+    """sha256 of the bytes of `values`, little-endian float32 in C order."""
+    sha = hashlib.sha256()
+    for chunk in chunks(values):
+        sha.update(chunk)
+    return sha.hexdigest()
+
+
+@dataclass(frozen=True)
+class Drained:
+    """A file on disk without its large contents; `read(k)` gives what is behind mark `k`."""
+
+    path: Path
+    skeleton: bytes
+    spans: tuple[tuple[int, int], ...]  # offset and size in bytes
+
+    def read(self, k: int) -> np.ndarray:
+        """float32 values, one axis; read, not mapped, so that memory is what is asked for."""
+        offset, size = self.spans[k]
+        return np.fromfile(self.path, "<f4", size // 4, offset=offset)
+
+    def content(self, k: int) -> bytes:
+        """The same as they are, for what is not of float32."""
+        offset, size = self.spans[k]
+        return np.fromfile(self.path, np.uint8, size, offset=offset).tobytes()
+
+
+def drain(path: Path, schema: Schema) -> Drained:
+    """Find the large contents of the file at `path`; only their surroundings are kept in memory.
+
+    Raises ArtifactError where the file is no protobuf of that schema.
+    """
+    spans: list[tuple[int, int]] = []
+
+    def note(offset, content):
+        if len(content) < SMALLEST_DRAINED:
+            if content[: len(MARK)] == MARK:  # it would be read as the weight behind that mark
+                raise WireError(f"a stand-in at byte {offset} was never filled")
+            return None
+        spans.append((offset, len(content)))
+        return mark(len(spans) - 1)
+
+    with path.open("rb") as file:
+        if not path.stat().st_size:
+            raise ArtifactError(f"{path} is empty; export it again")
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
+            skeleton, damage = _drained(mapped, schema, note)
+    if damage:
+        raise ArtifactError(f"{path} is damaged: {damage}; export it again")
+    return Drained(path, skeleton, tuple(spans))
+
+
+def _drained(mapped, schema: Schema, note) -> tuple[bytes, str]:
+    """The skeleton, or what is wrong. No view of `mapped` may outlive this, or it cannot be closed,
+    and the traceback of an error would keep some.
+    """
+    with memoryview(mapped) as view:
+        try:
+            return b"".join(bytes(piece) for piece in rewrite(view, schema, note)), ""
+        except WireError as error:
+            return b"", str(error)
+
+
+def _values(weight: Weight, placement: Placement) -> Stream:
+    return Stream(
+        4 * math.prod(weight.shape), lambda: chunks(follow(placement.steps, weight.read()))
+    )
+
+
+def _names(names: list[str]) -> str:
+    shown = ", ".join(names[:3])
+    return shown if len(names) <= 3 else f"{shown} and {len(names) - 3} more"
+
+
+__all__ = [
+    "Drained", "Placement", "Step", "check_placements", "chunks", "digest", "drain", "follow",
+    "mark", "marked", "pour", "total",
+]  # fmt: skip

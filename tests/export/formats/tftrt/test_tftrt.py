@@ -1,0 +1,254 @@
+"""TF-TRT artifacts: one engine, every weight once, readable by TensorFlow 2.17."""
+
+import json
+import re
+import shutil
+from dataclasses import replace
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+from tensorflow.core.framework import graph_pb2
+from tensorflow.core.protobuf import saved_model_pb2
+
+from export.errors import PourError
+from export.formats import FORMATS
+from export.formats.tftrt import MODEL, TfTrt, _placements, _value
+from export.lanes import make
+from export.pipeline import Options
+from export.process import run_script
+from export.skeleton.pour import mark, marked
+from export.skeleton.tracing import trace
+
+lane = pytest.mark.lane
+
+
+@pytest.fixture(scope="module")
+def plain(written):
+    return written("plain", "tftrt-fp16")
+
+
+@pytest.fixture(scope="module")
+def graph(plain):
+    model = saved_model_pb2.SavedModel.FromString((plain / MODEL).read_bytes())
+    return model.meta_graphs[0].graph_def
+
+
+@lane
+def test_the_whole_network_is_one_dynamic_engine(graph):
+    assert sorted(node.op for node in graph.node) == ["Identity", "Placeholder", "TRTEngineOp"]
+    (engine,) = (node for node in graph.node if node.op == "TRTEngineOp")
+    assert engine.attr["precision_mode"].s == b"FP16"
+    assert engine.attr["static_engine"].b is False
+    assert engine.attr["serialized_segment"].s == b""
+    assert engine.attr["max_cached_engines_count"].i == 3
+
+
+@lane
+def test_each_weight_stands_in_the_file_once(plain, skeleton):
+    content = (plain / MODEL).read_bytes()
+    assert len(content) < skeleton("plain").weight_bytes + 25_000
+    for weight in skeleton("plain").weights:
+        assert content.count(weight.read().tobytes()) == 1, weight.name
+
+
+LOADER = """
+import json, sys
+import keras
+import numpy as np
+import tensorflow as tf
+from tensorflow.python.compiler.tensorrt import trt_convert
+job = json.load(open(sys.argv[1]))
+loaded = tf.saved_model.load(job["model"])
+signature = loaded.signatures["serving_default"]
+told = {
+    "version": tf.__version__,
+    "signatures": list(loaded.signatures),
+    "inputs": {k: v.shape.as_list() for k, v in signature.structured_input_signature[1].items()},
+    "outputs": list(signature.structured_outputs),
+    "ops": sorted({node.op for node in signature.graph.as_graph_def().node}),
+}
+json.dump(told, open(job["told"], "w"))
+"""
+
+
+@lane
+def test_the_loader_of_tensorflow_2_17_takes_it(plain, tmp_path):
+    script = tmp_path / "loader.py"
+    script.write_text(LOADER)
+    job = {"model": str(plain / "1"), "told": str(tmp_path / "told.json")}
+    run_script(make("tf217").python, script, job, tmp_path)
+    told = json.loads((tmp_path / "told.json").read_text())
+    assert told["version"] == "2.17.1"
+    assert told["signatures"] == ["serving_default"]
+    assert told["inputs"] == {"image": [None, 32, 32, 3]}
+    assert told["outputs"] == ["logits"]
+    assert "TRTEngineOp" in told["ops"]
+
+
+@lane
+def test_the_native_segment_runs_at_any_batch(plain, toy):
+    opened = FORMATS["tftrt-fp16"].open(plain)
+    for batch in (1, 2, 7):
+        images = np.random.default_rng(batch).standard_normal((batch, 32, 32, 3), np.float32)
+        wanted = np.asarray(toy("plain")(images, training=False))
+        np.testing.assert_allclose(opened.predict(images), wanted, atol=1e-5)
+
+
+def first_size(node, size: int) -> None:
+    node.attr["input_shapes"].list.shape[0].dim[0].size = size
+
+
+def pass_on(node) -> None:
+    """Make of an engine an Identity of its input."""
+    name, source = node.name, node.input[0]
+    node.Clear()
+    node.name, node.op = name, "Identity"
+    node.input.append(source)
+    node.attr["T"].type = 1
+
+
+@lane
+@pytest.mark.parametrize(
+    ("change", "check"),
+    [
+        (lambda node: node.attr["precision_mode"].__setattr__("s", b"FP32"), "graph"),
+        (lambda node: node.attr["static_engine"].__setattr__("b", True), "graph"),
+        (lambda node: node.attr["max_cached_engines_count"].__setattr__("i", 1), "graph"),
+        (lambda node: node.attr["segment_func"].func.__setattr__("name", "gone"), "contract"),
+        (lambda node: first_size(node, -4097), "graph"),
+        (lambda node: pass_on(node), "graph"),
+        (lambda node: node.__setattr__("op", "Identity"), "contract"),
+    ],
+    ids=["precision", "static", "few engines", "no segment", "shapes", "no engine", "no operation"],
+)
+def test_an_engine_that_was_tampered_with_fails(plain, failures, tmp_path, change, check):
+    folder = shutil.copytree(plain, tmp_path / "tampered")
+    model = saved_model_pb2.SavedModel.FromString((folder / MODEL).read_bytes())
+    for node in model.meta_graphs[0].graph_def.node:
+        if node.op == "TRTEngineOp":
+            change(node)
+    (folder / MODEL).write_bytes(model.SerializeToString())
+    assert check in failures("plain", "tftrt-fp16", folder)
+
+
+def constants(*tensors):
+    """A GraphDef of constants, each given as (name, shape, value repeated or array)."""
+    graph = graph_pb2.GraphDef()
+    for name, shape, values in tensors:
+        node = graph.node.add(name=name, op="Const")
+        node.attr["dtype"].type = 1
+        tensor = node.attr["value"].tensor
+        tensor.dtype = 1
+        for size in shape:
+            tensor.tensor_shape.dim.add(size=size)
+        if isinstance(values, float):
+            tensor.float_val.append(values)
+        else:
+            tensor.tensor_content = np.asarray(values, "<f4").tobytes()
+    return graph
+
+
+@pytest.fixture
+def weights(skeleton):
+    return skeleton("plain").weights[:3]  # conv1/kernel (3, 3, 3, 8), conv1/bias, conv2/kernel
+
+
+def placed(graph, weights):
+    return [(p.index, p.shape) for p in _placements(graph, weights)]
+
+
+def test_stand_ins_are_found_by_their_values_in_either_encoding(weights):
+    graph = constants(("k", (3, 3, 3, 8), np.full((3, 3, 3, 8), _value(0))), ("b", (8,), _value(1)))
+    assert placed(graph, weights) == [(0, (3, 3, 3, 8)), (1, (8,))]
+    contents = [node.attr["value"].tensor.tensor_content for node in graph.node]
+    assert contents == [mark(0), mark(1)]
+    assert [marked(content) for content in contents] == [0, 1]
+
+
+def test_constants_that_are_no_stand_ins_are_left_alone(weights):
+    mixed = np.full(8, _value(1), np.float32)
+    mixed[3] += 1e-3
+    graph = constants(("a", (8,), mixed), ("b", (8,), 1.0), ("c", (8,), 0.1), ("d", (0,), []))
+    before = graph.SerializeToString()
+    assert placed(graph, weights) == []
+    assert graph.SerializeToString() == before
+
+
+@pytest.mark.parametrize("shape", [(8, 3, 3, 3), (3, 3, 24), (216,), ()])
+def test_a_place_of_another_shape_is_an_error_that_names_the_weight(weights, shape):
+    with pytest.raises(PourError, match=re.escape("gave conv1/kernel of shape (3, 3, 3, 8) a")):
+        _placements(constants(("k", shape, _value(0))), weights)
+
+
+@pytest.mark.parametrize("shape", [(8,), (1, 8), (1, 1, 1, 8), (8, 1)])
+def test_axes_of_length_one_may_have_moved(weights, shape):
+    assert placed(constants(("b", shape, _value(1))), weights) == [(1, shape)]
+
+
+def test_values_of_stand_ins_are_unique_and_exact_in_float32():
+    values = [_value(index) for index in range(5000)]
+    assert len(set(values)) == len({np.float32(value).item() for value in values}) == 5000
+    assert all(np.float32(value).item() == value for value in values)
+
+
+def converted(change):
+    """A TfTrt whose lane only passes the graph through `change`."""
+
+    class Passing(TfTrt):
+        def convert(self, graph, scratch, options):
+            change(graph)
+            return graph
+
+    return Passing("tftrt-fp16", "fp16", 1e-4, 5e-2, "a test")
+
+
+def constant_of(graph, index):
+    return next(
+        node for node in graph.node
+        if node.op == "Const" and list(node.attr["value"].tensor.float_val) == [_value(index)]
+    )  # fmt: skip
+
+
+def lose(graph):
+    constant_of(graph, 1).attr["value"].tensor.float_val[0] = 0.5
+
+
+def double(graph):
+    graph.node.add().CopyFrom(constant_of(graph, 1))
+    graph.node[-1].name = "again"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"), [(lose, "lost conv1/bias"), (double, "doubled conv1/bias")]
+)
+def test_a_stand_in_that_the_pass_loses_or_doubles_is_named(
+    skeleton, tmp_path, change, message, monkeypatch
+):
+    from export.formats import stock
+
+    monkeypatch.setattr(stock, "IMPORTS", 1 << 60)  # no memory for the converter's own way
+    with pytest.raises(PourError, match=message):
+        converted(change).write(skeleton("plain"), tmp_path, tmp_path, Options())
+    assert not (tmp_path / MODEL).exists()
+
+
+def test_a_network_beyond_a_protobuf_is_refused_before_any_work(skeleton, tmp_path):
+    weight = skeleton("plain").weights[0]
+    huge = replace(skeleton("plain"), weights=(replace(weight, shape=(1 << 30,)),))
+    with pytest.raises(PourError, match=r"one protobuf, which ends at 2 GiB.*4\.0 GiB"):
+        FORMATS["tftrt-fp16"].write(huge, tmp_path, tmp_path, Options())
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_convolutions_in_groups_are_refused_because_no_engine_builds(tmp_path):
+    image = keras.Input((8, 8, 4), name="image")
+    x = layers.Conv2D(8, 3, groups=2, name="grouped")(image)
+    x = layers.GlobalAveragePooling2D(name="pool")(x)
+    model = keras.Model(image, layers.Dense(5, name="logits")(x), name="groups")
+    with pytest.raises(
+        PourError, match="in groups, and groups has 1, first grouped/Conv2D; export"
+    ):
+        FORMATS["tftrt-fp16"].write(trace(model), tmp_path, tmp_path, Options())
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,174 @@
+"""What the Keras model itself says."""
+
+import math
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+from export.observe.model import canonical_sha256, observe_model
+from export.observe.probes import in_batches, inputs, probes
+from export.skeleton.pour import digest
+from export.skeleton.tracing import trace
+from keras_nets.weights.seeded import seed_weights
+
+
+@pytest.fixture(scope="module")
+def reference(toy, skeleton):
+    return observe_model(toy("plain"), skeleton("plain"), probes((32, 32, 3)))
+
+
+def test_logits_are_those_of_keras_and_spread(toy, reference):
+    wanted = np.asarray(toy("plain")(reference.images, training=False))
+    np.testing.assert_allclose(reference.logits, wanted, atol=1e-5)
+    assert 0.1 < reference.logits.std() < 10
+    assert reference.logits.std(axis=0).mean() > 0.1 * reference.logits.std(), "differ by image"
+
+
+def test_weights_are_told_by_the_hash_of_their_folded_values(skeleton, reference):
+    for found, weight in zip(reference.weights, skeleton("plain").weights, strict=True):
+        assert (found.name, found.shape) == (weight.name, weight.shape)
+        assert found.sha256 == digest(weight.read())
+    assert len({found.sha256 for found in reference.weights}) == len(reference.weights)
+
+
+def test_parameters_are_counted_as_keras_counts_them(toy, reference):
+    model = toy("plain")
+    sizes = {v.path: v.value.shape.num_elements() for v in model.trainable_variables}
+    assert reference.totals.trainable == sum(sizes.values())
+    assert reference.totals.total == model.count_params()
+    biases = sum(size for path, size in sizes.items() if path.endswith("/bias"))
+    assert reference.totals.page == reference.totals.trainable - biases
+
+
+def test_the_largest_activation_of_every_layer_is_taken_over_all_images(toy, reference):
+    model = toy("plain")
+    inner = keras.Model(model.inputs, model.get_layer("conv2").output)
+    wanted = np.abs(np.asarray(inner(reference.images))).max()
+    largest = {layer.name: layer.largest for layer in reference.layers}
+    assert largest["conv2"] == pytest.approx(wanted, rel=1e-5)
+    assert set(largest) >= {"conv1", "norm1", "add", "logits"}
+
+
+def dense_model(kernel, bias=0.0):
+    inputs = keras.Input((4, 4, 3), name="image")
+    model = keras.Model(
+        inputs, layers.Dense(5, name="logits")(layers.Flatten(name="flatten")(inputs)), name="dense"
+    )
+    model.get_layer("logits").set_weights([np.full((48, 5), kernel), np.full(5, bias)])
+    return model
+
+
+def observed(model):
+    return observe_model(model, trace(model), probes((4, 4, 3)))
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize("broken", [math.nan, math.inf])
+def test_what_is_not_a_number_counts_as_infinite(broken):
+    seen = observed(dense_model(broken))
+    assert {layer.name: layer.largest for layer in seen.layers}["logits"] == math.inf
+    assert seen.halves[0].largest == math.inf
+
+
+def test_weights_that_float16_rounds_are_counted():
+    tiny, small, normal = 2.0**-26, 2.0**-20, 2.0**-10
+    model = dense_model(0.0)
+    kernel = np.zeros((48, 5), np.float32)
+    kernel[0], kernel[1], kernel[2] = tiny, small, normal
+    model.get_layer("logits").set_weights([kernel, np.full(5, 7e4)])
+    halves = {half.name: half for half in observed(model).halves}
+    assert halves["logits/kernel"].zero == pytest.approx(1 / 48)
+    assert halves["logits/kernel"].subnormal == pytest.approx(2 / 48)
+    assert halves["logits/bias"].largest == pytest.approx(7e4)
+
+
+def test_the_canonical_hash_tells_values_names_and_order():
+    first = canonical_sha256(seed_weights(dense_model(0), 1))
+    assert first == canonical_sha256(seed_weights(dense_model(0), 1))
+    assert first != canonical_sha256(seed_weights(dense_model(0), 2))
+
+
+def test_probes_are_seeded_and_differ_from_each_other():
+    images = probes((16, 24, 3), seed=4)
+    assert images.shape == (8, 16, 24, 3)
+    assert images.dtype == np.float32
+    np.testing.assert_array_equal(images, probes((16, 24, 3), seed=4))
+    assert not np.array_equal(images, probes((16, 24, 3), seed=5))
+    assert len({image.tobytes() for image in images}) == 8
+    assert 0.3 < images.std() < 3
+
+
+def test_given_images_come_after_the_probes():
+    given = probes((4, 6, 3), seed=9, count=3)
+    both = inputs((4, 6, 3), 1, given)
+    np.testing.assert_array_equal(both, np.concatenate([probes((4, 6, 3), 1), given]))
+    np.testing.assert_array_equal(inputs((4, 6, 3), 1, None), probes((4, 6, 3), 1))
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        np.zeros((2, 6, 4, 3), np.float32),
+        np.zeros((4, 6, 3), np.float32),
+        np.zeros((0, 4, 6, 3), np.float32),
+        np.zeros((2, 4, 6, 3), np.uint8),
+        np.full((2, 4, 6, 3), np.nan, np.float32),
+    ],
+    ids=["turned", "no batch", "none", "bytes", "NaN"],
+)
+def test_images_that_do_not_fit_are_refused(given):
+    with pytest.raises(ValueError, match=r"finite float32 \(n, 4, 6, 3\)\. Received: "):
+        inputs((4, 6, 3), 0, given)
+
+
+@pytest.mark.parametrize("count", [1, 2, 4, 8, 9])
+def test_probes_are_run_in_small_and_odd_batches(count):
+    sizes, images = [], probes((4, 4, 3), count=count)
+
+    def predict(batch):
+        sizes.append(len(batch))
+        return batch.reshape(len(batch), -1)
+
+    np.testing.assert_array_equal(in_batches(images, predict), images.reshape(count, -1))
+    assert sizes[:2] == [1, 3][: len(sizes)] or count == 2
+    assert sum(sizes) == count
+
+
+class Flip(layers.Layer):
+    """Trains unless it is told not to, as Keras' own augmentations do."""
+
+    def call(self, image, training=True):
+        return -image if training else image
+
+
+def test_the_model_is_observed_at_inference():
+    inputs = keras.Input((4, 4, 3), name="image")
+    x = layers.Dropout(0.5, name="drop")(Flip(name="flip")(inputs), training=True)
+    x = layers.Dense(5, name="logits")(layers.Flatten(name="flatten")(x))
+    model = seed_weights(keras.Model(inputs, x, name="augmented"))
+    seen = observed(model)
+    np.testing.assert_allclose(seen.logits, model(seen.images, training=False), atol=1e-6)
+
+
+def test_the_layers_of_a_sequential_model_are_seen():
+    model = keras.Sequential(
+        [
+            keras.Input((4, 4, 3)),
+            keras.Sequential([layers.Conv2D(4, 3, name="conv"), layers.ReLU(name="relu")]),
+            layers.Flatten(name="flatten"),
+            layers.Dense(5, name="logits"),
+        ]
+    )
+    seen = observed(seed_weights(model))
+    assert [layer.name for layer in seen.layers] == ["conv", "relu", "flatten", "logits"]
+
+
+def test_constants_of_the_model_are_told_from_its_weights():
+    inputs = keras.Input((4, 4, 3), name="image")
+    x = layers.Rescaling([1.0, 2.0, 4.0], name="rescale")(inputs)
+    x = layers.Dense(5, name="logits")(layers.Flatten(name="flatten")(x))
+    seen = observed(seed_weights(keras.Model(inputs, x, name="rescaled")))
+    assert digest(np.float32([1, 2, 4])) in seen.constants
+    assert not seen.constants & {weight.sha256 for weight in seen.weights}
