@@ -4,13 +4,28 @@ import os
 import threading
 import time
 import weakref
-from collections import Counter, defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from export.results import Cost
 
 INTERVAL = 0.05  # seconds between samples of memory
+
+
+@dataclass
+class Span:
+    """A stretch of time, booked to one name or, with "", to all."""
+
+    name: str
+    began: tuple[float, float]
+    ended: tuple[float, float] | None = None
+    peak: int = 0  # bytes
+
+    def took(self) -> tuple[float, float]:
+        """Seconds of the clock, and of processors, until it ended or until now."""
+        wall, cpu = self.ended or _now()
+        return wall - self.began[0], cpu - self.began[1]
 
 
 class Meter:
@@ -18,8 +33,8 @@ class Meter:
 
     Resident memory is added up over the processes, so pages that they share count in each. Time
     counts from when the meter is made: a process may be older than its work, as a notebook is, or a
-    shell that ran something else before. Work for one thing of several, such as a format, is done
-    in `on` it, and is then no cost of others.
+    shell that ran something else before. `with meter.on("onnx")` books the time and memory of the
+    block to that format only.
     """
 
     def __init__(self):
@@ -27,11 +42,8 @@ class Meter:
 
         self._process = psutil.Process()
         self._gone = psutil.Error
-        self._on = ""  # what work is for; empty: for all
-        self._peaks = Counter()  # bytes
-        self._seconds = defaultdict(lambda: (0.0, 0.0))  # of the clock and of processors
+        self._spans = [Span("", _now())]  # one after the other; the last is open
         self._stop = threading.Event()
-        self._started = time.monotonic(), _processor_time()
         # An export that fails never comes to `close`, so the thread must not keep this alive.
         watched = weakref.ref(self)
         self._thread = threading.Thread(target=_watch, args=(watched, self._stop), daemon=True)
@@ -39,35 +51,32 @@ class Meter:
 
     @contextmanager
     def on(self, name: str) -> Iterator[None]:
-        """Work for `name` alone."""
-        wall, cpu = self._now()
-        self._on = name
+        """Book the time and memory of the block to `name` only."""
+        self._begin(name)
         try:
             yield
         finally:
             self._sample()
-            self._on = ""
-            before, now = self._seconds[name], self._now()
-            self._seconds[name] = before[0] + now[0] - wall, before[1] + now[1] - cpu
+            self._begin("")
 
     def read(self, name: str = "") -> Cost:
-        """The cost since the meter was made; of `name`, without that of work for others."""
+        """Cost since the meter was made, less what was booked to names other than `name`."""
         self._sample()
-        others = [spent for key, spent in self._seconds.items() if name and key != name]
-        wall, cpu = (now - sum(spent) for now, *spent in zip(self._now(), *others, strict=True))
-        peaks = [self._peaks[""], self._peaks[name]] if name else self._peaks.values()
-        return Cost(round(wall, 2), round(cpu, 2), max(peaks))
-
-    def _now(self) -> tuple[float, float]:
-        wall, cpu = self._started
-        return time.monotonic() - wall, _processor_time() - cpu
+        spans = [span for span in self._spans if not name or span.name in ("", name)]
+        walls, cpus = zip(*(span.took() for span in spans), strict=True)
+        return Cost(round(sum(walls), 2), round(sum(cpus), 2), max(span.peak for span in spans))
 
     def close(self) -> None:
         self._stop.set()
         self._thread.join()
 
+    def _begin(self, name: str) -> None:
+        span = Span(name, _now())
+        self._spans[-1].ended = span.began
+        self._spans.append(span)
+
     def _sample(self) -> None:
-        total = 0
+        span, total = self._spans[-1], 0
         try:
             for process in (self._process, *self._process.children(recursive=True)):
                 try:
@@ -76,13 +85,14 @@ class Meter:
                     continue  # it ended between being listed and being asked
         except self._gone:
             return
-        self._peaks[self._on] = max(self._peaks[self._on], total)
+        span.peak = max(span.peak, total)
 
 
-def _processor_time() -> float:
-    """Seconds of processors that this process took, and its children that have ended."""
+def _now() -> tuple[float, float]:
+    """Seconds of the clock, and of processors that this process took and its ended children."""
     times = os.times()
-    return times.user + times.system + times.children_user + times.children_system
+    spent = times.user + times.system + times.children_user + times.children_system
+    return time.monotonic(), spent
 
 
 def _watch(watched: weakref.ref, stop: threading.Event) -> None:

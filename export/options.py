@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from export.gate.examine import Wish
+from export.results import BATCH_SIZES
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -11,7 +12,9 @@ class Options:
 
     weights_source: str = "given"  # "seeded:0", or a file
     flavour: str = ""
-    batch_sizes: tuple[int, ...] = (1, 4, 8)  # that a server will use; TF-TRT keeps an engine each
+    batch_sizes: tuple[int, ...] = (
+        BATCH_SIZES  # that a server will use; TF-TRT keeps an engine each
+    )
     seed: int = 0  # of the probe images
     command: tuple[str, ...] = ()
     wish: Wish = Wish()

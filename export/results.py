@@ -1,7 +1,7 @@
 """What the steps of an export hand to each other."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from enum import Enum
 
 
@@ -11,6 +11,7 @@ class Status(str, Enum):
     SKIPPED = "skipped"  # and the note says why
 
 
+BATCH_SIZES = (1, 4, 8)  # that a server will use, where nobody says
 NOT_ASKED = "not-asked"  # the reason of a check that another's failure left without a question
 
 
@@ -20,6 +21,7 @@ class Check:
 
     name: str
     status: Status
+    _: KW_ONLY
     measured: float | None = None
     allowed: float | None = None
     unit: str = ""
@@ -30,12 +32,25 @@ class Check:
 def verdict(name, passed, measured, allowed, unit="", note="", details=None) -> Check:
     """A check that passed or failed."""
     status = Status.PASSED if passed else Status.FAILED
-    return Check(name, status, measured, allowed, unit, note, details or {})
+    return Check(
+        name,
+        status,
+        measured=measured,
+        allowed=allowed,
+        unit=unit,
+        note=note,
+        details=details or {},
+    )
 
 
 def skipped(name: str, why: str) -> Check:
     """A check that could not be made here, and why."""
     return Check(name, Status.SKIPPED, note=why)
+
+
+def find(checks: Iterable[Check], name: str) -> Check | None:
+    """The check called `name`, or None where it was not made."""
+    return next((check for check in checks if check.name == name), None)
 
 
 @dataclass(frozen=True)
@@ -91,3 +106,7 @@ class Report:
     @property
     def verdict(self) -> Verdict:
         return verdict_of(self.checks)
+
+    def check(self, name: str) -> Check | None:
+        """The check called `name`, or None where it was not made."""
+        return find(self.checks, name)

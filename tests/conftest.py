@@ -229,7 +229,7 @@ def failures(look, reference):
 
     def judge(name: str, format_name: str, folder):
         seen = look(format_name, folder, reference(name).images)
-        unknown = Expected(None, None, None, "a toy is in no catalog")
+        unknown = Expected.unknown("a toy is in no catalog")
         trial = Trial(
             format=find_format(format_name),
             reference=reference(name),

@@ -21,6 +21,7 @@ from export.commandline import options
 from export.commandline.paths import need_file, need_folder, need_writable
 from export.ending import ending
 from export.names import choose
+from export.results import BATCH_SIZES
 from keras_nets.catalog import NETS, find_net
 
 FORMATS = ("savedmodel", "onnx", "tftrt-fp32", "tftrt-fp16")  # a test compares them with ours
@@ -58,7 +59,7 @@ def _parser():
         help="what the weights have if absent, 1000 if seeded")  # fmt: skip
     options.add_images(parser)
     add("--labels", type=Path, metavar="FILE", help="a class a line: adds the signature classify")
-    add("--batch-sizes", type=options.numbers, default=(1, 4, 8), metavar="N,N",
+    add("--batch-sizes", type=options.numbers, default=BATCH_SIZES, metavar="N,N",
         help="that the server will use: TF-TRT keeps an engine for each (1,4,8)")  # fmt: skip
     add("--self-test", action="store_true",
         help="plant 13 known bugs, one at a time, and count how many the checks catch")  # fmt: skip

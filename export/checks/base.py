@@ -6,6 +6,7 @@ from export.formats.base import Format
 from export.observe.artifact import Observation
 from export.observe.engine import EngineRun
 from export.observe.model import Reference
+from export.results import BATCH_SIZES
 
 
 @dataclass(frozen=True)
@@ -18,10 +19,15 @@ class Expected:
     source: str
 
     @classmethod
+    def unknown(cls, why: str) -> "Expected":
+        """No counts, and `why` there are none."""
+        return cls(None, None, None, why)
+
+    @classmethod
     def of(cls, counts, source: str) -> "Expected":
         """From an object with those three attributes, or None where the catalog has no counts."""
         if counts is None:
-            return cls(None, None, None, "the catalog has no counts for an image of such channels")
+            return cls.unknown("the catalog has no counts for an image of such channels")
         return cls(counts.trainable, counts.total, counts.page, source)
 
     @classmethod
@@ -32,10 +38,11 @@ class Expected:
         """
         carried = getattr(model, "expected_counts", None)
         if carried is None:
-            return cls(None, None, None, "the catalog has no counts for this model")
+            return cls.unknown("the catalog has no counts for this model")
         if not carried.holds_for(model):
-            why = "the model was changed after it was built, so counts of the catalog do not hold"
-            return cls(None, None, None, why)
+            return cls.unknown(
+                "the model was changed after it was built, so counts of the catalog do not hold"
+            )
         return cls.of(carried.counts, carried.source)
 
 
@@ -46,7 +53,7 @@ class Case:
     format: Format
     reference: Reference
     expected: Expected
-    batch_sizes: tuple[int, ...] = (1, 4, 8)
+    batch_sizes: tuple[int, ...] = BATCH_SIZES
     stock: str = ""  # why the converter's own way was taken, where it was
 
 

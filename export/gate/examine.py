@@ -11,11 +11,11 @@ from export.observe.artifact import observe
 from export.observe.engine import run_engine
 from export.pictures import Shown, side_by_side
 from export.required import known_checks
-from export.results import Check, Status, verdict
+from export.results import Check, Status, find, verdict
 
 
-@dataclass(frozen=True)
-class Wish:
+@dataclass(frozen=True, kw_only=True)
+class GateOptions:
     """What is asked of the gate beyond its checks."""
 
     self_test: bool = False  # mutate the artifact, and see who notices
@@ -28,38 +28,41 @@ class Wish:
         object.__setattr__(self, "require", known_checks(self.require))
 
 
+Wish = GateOptions  # the public name of old
+
+
 def examine(
     case: Case,
     folder: Path,
     scratch: Path,
-    wish: Wish | None = None,
+    asked: GateOptions | None = None,
     progress=lambda about, doing: None,
 ) -> tuple[Check, ...]:
     """Every check of the artifact in `folder`, made now; `scratch` is an empty folder."""
-    wish, format, reference = wish or Wish(), case.format, case.reference
+    asked, format, reference = asked or GateOptions(), case.format, case.reference
     observation = observe(format.name, folder, reference.images, scratch)
     engine = None
     if format.lane and not observation.error:  # else nothing of it is worth an engine
         engine = run_engine(format, folder, reference.images, sorted(case.batch_sizes), scratch)
     trial = Trial(**vars(case), observation=observation, engine=engine)
     checks = run_checks(trial)
-    parity = _parity(checks)
+    parity = find(checks, "parity")
     ran = not observation.error and bool(np.isfinite(reference.logits).all())
     failed = parity.status is Status.FAILED
-    if ran and (wish.layers or failed):
+    if ran and (asked.layers or failed):
         progress(format.name, "comparing layer by layer")
         probe = _worst_probe(trial) if failed else 0
         found = divergence.find_divergence(trial, folder, scratch, probe)
-        told = divergence.as_details(found)
-        checks = _with(checks, replace(parity, note=f"{parity.note}; {found}"), told)
-    if ran and wish.shown and observation.logits.shape == reference.logits.shape:
+        changed = replace(parity, note=f"{parity.note}; {found}")
+        checks = _with(checks, changed, divergence.as_details(found))
+    if ran and asked.shown and observation.logits.shape == reference.logits.shape:
         compared = (reference.images, reference.logits, observation.logits)
-        pictures = side_by_side(*compared, wish.shown)
-        checks = _with(checks, _parity(checks), {"pictures": pictures})
-    if not observation.error and (wish.self_test or wish.strict):
+        pictures = side_by_side(*compared, asked.shown)
+        checks = _with(checks, find(checks, "parity"), {"pictures": pictures})
+    if not observation.error and (asked.self_test or asked.strict):
         progress(format.name, "testing the gate on mutants")
         found = power.measure_power(trial, checks, folder, scratch, parity.allowed)
-        checks = _with_power(checks, found, wish.strict)
+        checks = _with_power(checks, found, asked.strict)
     return checks
 
 
@@ -71,10 +74,6 @@ def _worst_probe(trial: Trial) -> int:
     return int(np.nan_to_num(np.abs(got - wanted).max(axis=1), nan=np.inf).argmax())
 
 
-def _parity(checks: tuple[Check, ...]) -> Check:
-    return next(check for check in checks if check.name == "parity")
-
-
 def _with(checks: tuple[Check, ...], changed: Check, details: dict) -> tuple[Check, ...]:
     """The checks, one of them changed and with further details."""
     changed = replace(changed, details={**changed.details, **details})
@@ -83,17 +82,17 @@ def _with(checks: tuple[Check, ...], changed: Check, details: dict) -> tuple[Che
 
 def _with_power(checks: tuple[Check, ...], found: power.Power, strict: bool) -> tuple[Check, ...]:
     """Put the power beside parity's verdict and, where it is demanded, as a check of its own."""
-    parity = _parity(checks)
-    told = _told(found)
-    note = "; ".join(filter(None, [parity.note, told]))
+    parity = find(checks, "parity")
+    limits = _limits(found)
+    note = "; ".join(filter(None, [parity.note, limits]))
     checks = _with(checks, replace(parity, note=note), power.as_details(found))
     if not strict:
         return checks
-    note = told or "each bug that changes the outputs fails a check"
+    note = limits or "each bug that changes the outputs fails a check"
     return (*checks, verdict("power", found.full, found.caught, found.of, "bugs caught", note))
 
 
-def _told(found: power.Power) -> str:
+def _limits(found: power.Power) -> str:
     """What keeps a self-test from being a proof; empty where nothing does."""
     if found.error:
         return f"no self-test: {found.error}"

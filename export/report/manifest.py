@@ -10,15 +10,15 @@ from pathlib import Path
 from export.errors import ArtifactError
 from export.formats import find_format
 from export.report.file import artifact_entries, environment, file_sha256
-from export.results import Check, Report, verdict
+from export.results import Check, Report, find, verdict
 
 SPARE = 64 << 20  # bytes by which a file may exceed what the report says and still be read
 
 
 def structure(checks: tuple[Check, ...]) -> str:
     """The hash of the graph's structure, as the check `graph` found it; empty where it did not."""
-    found = (check.details.get("structure", "") for check in checks if check.name == "graph")
-    return next(found, "")
+    graph = find(checks, "graph")
+    return graph.details.get("structure", "") if graph else ""
 
 
 @dataclass(frozen=True)
@@ -118,8 +118,9 @@ def tell_graph_changes(told: Report, checks: tuple[Check, ...]) -> tuple[Check, 
 
 def _operations(checks: tuple[Check, ...]) -> dict[str, int]:
     """How often each operation is in the graph; nothing where it is not known."""
-    found = next((check.details.get("ops") for check in checks if check.name == "graph"), None)
-    return found if isinstance(found, dict) else {}
+    graph = find(checks, "graph")
+    counts = graph.details.get("ops") if graph else None
+    return counts if isinstance(counts, dict) else {}
 
 
 def _versions(then: dict, now: dict) -> dict[str, list[str]]:

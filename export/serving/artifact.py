@@ -12,11 +12,10 @@ from export.errors import ArtifactError
 from export.report.entries import RANDOM_WEIGHTS
 from export.report.file import NAME as REPORT
 from export.report.file import file_sha256, read_content
-from export.results import Check, Status, Verdict, verdict_of
+from export.results import BATCH_SIZES, Check, Status, Verdict, verdict_of
 from export.serving.names import check_path
 from export.serving.printable import printable
 
-BATCH_SIZES = (1, 4, 8)  # of a report that states none
 LARGEST_REQUEST = (1 << 31) - 1  # bytes; protobuf's messages end there
 _FORMAT = re.compile(r"[a-z][a-z0-9-]{0,63}")
 

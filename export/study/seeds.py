@@ -16,7 +16,7 @@ from export.pipeline import Options
 from export.results import Status
 from export.skeleton.tracing import trace
 
-UNKNOWN = Expected(None, None, None, "not asked in this study")
+UNKNOWN = Expected.unknown("not asked in this study")
 
 
 def judge_seeds(

@@ -31,7 +31,7 @@ def trial(look, reference):
 
     def put(name: str, format_name: str, folder, **changes):
         seen = look(format_name, folder, reference(name).images)
-        unknown = Expected(None, None, None, "a toy is in no catalog")
+        unknown = Expected.unknown("a toy is in no catalog")
         return Trial(
             format=find_format(format_name),
             reference=reference(name),

@@ -77,7 +77,7 @@ def look(format: str, folder: Path, reference) -> dict:
 
     with tempfile.TemporaryDirectory() as scratch:
         seen = observe(format, folder, reference.images, Path(scratch), in_this_process)
-    unknown = Expected(None, None, None, "a toy is in no catalog")
+    unknown = Expected.unknown("a toy is in no catalog")
     checks = run_checks(
         Trial(format=find_format(format), reference=reference, observation=seen, expected=unknown)
     )

@@ -32,7 +32,7 @@ def test_any_count_that_differs_fails_and_is_told(honest, totals, note):
 
 
 def test_a_model_of_no_catalog_is_skipped_with_the_reason(honest):
-    check = params(honest(expected=Expected(None, None, None, "the catalog has no such model")))
+    check = params(honest(expected=Expected.unknown("the catalog has no such model")))
     assert (check.status, check.note) == (Status.SKIPPED, "the catalog has no such model")
 
 

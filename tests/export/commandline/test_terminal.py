@@ -127,11 +127,29 @@ def told_of(check, capsys) -> str:
 
 
 def test_no_differences_of_none_allowed_are_not_counted_out(capsys):
-    said = told_of(Check("weights", Status.PASSED, 0, 0, "tensors", "52 tensors"), capsys)
+    said = told_of(
+        Check("weights", Status.PASSED, measured=0, allowed=0, unit="tensors", note="52 tensors"),
+        capsys,
+    )
     assert "weights     passed\n              52 tensors\n" in said
-    said = told_of(Check("weights", Status.FAILED, 2, 0, "tensors", "not the model's"), capsys)
+    said = told_of(
+        Check(
+            "weights", Status.FAILED, measured=2, allowed=0, unit="tensors", note="not the model's"
+        ),
+        capsys,
+    )
     assert "weights     FAILED  2 tensors\n" in said
-    said = told_of(Check("contract", Status.FAILED, 1, 0, "differences", "image is int8"), capsys)
+    said = told_of(
+        Check(
+            "contract",
+            Status.FAILED,
+            measured=1,
+            allowed=0,
+            unit="differences",
+            note="image is int8",
+        ),
+        capsys,
+    )
     assert "contract    FAILED  1 difference\n" in said
 
 
@@ -143,14 +161,17 @@ def test_where_a_layer_differs_those_around_it_are_shown(capsys, fine, shown):
         {"name": f"layer{n}", "tensor": "t", "error": 1e-6, "allowed": 1e-5} for n in range(20)
     ]
     details = {"layers": layers} | ({} if fine is None else {"diverges": {"fine_before": fine}})
-    said = told_of(Check("parity", Status.FAILED, 1e-2, 1e-5, "std", "", details), capsys)
+    said = told_of(
+        Check("parity", Status.FAILED, measured=1e-2, allowed=1e-5, unit="std", details=details),
+        capsys,
+    )
     assert [f"layer{n}" for n in shown] == [w for w in said.split() if w.startswith("layer")]
 
 
 def test_names_and_folders_with_brackets_are_shown_as_they_are(capsys):
     report = report_of(
-        Check("graph", Status.PASSED, 7, None, "transposes"),
-        Check("parity", Status.PASSED, 1e-6, 1e-4, "std"),
+        Check("graph", Status.PASSED, measured=7, unit="transposes"),
+        Check("parity", Status.PASSED, measured=1e-6, allowed=1e-4, unit="std"),
         model="toy[/b]",
         weights={"source": "weights[/i].npz", "sha256": "0" * 64},
         folder="exports[/b]/toy",
@@ -163,13 +184,23 @@ def test_names_and_folders_with_brackets_are_shown_as_they_are(capsys):
 
 
 def test_units_are_spelt_out_where_they_are_first_met(capsys):
-    parity = Check("parity", Status.PASSED, 1e-6, 1e-4, "std", "leads by 1.0e-02 std")
-    engine = Check("engine", Status.PASSED, 1e-3, 1e-2, "std")
+    parity = Check(
+        "parity",
+        Status.PASSED,
+        measured=1e-6,
+        allowed=1e-4,
+        unit="std",
+        note="leads by 1.0e-02 std",
+    )
+    engine = Check("engine", Status.PASSED, measured=1e-3, allowed=1e-2, unit="std")
     print_reports([report_of(parity, engine), report_of(parity)], as_json=False)
     said = capsys.readouterr().out
     assert said.count("standard deviations of the logits") == 1
     assert said.index("standard deviations") < said.index("leads by 1.0e-02 std")
-    print_reports([report_of(Check("graph", Status.PASSED, 1, 1, "engines"))], as_json=False)
+    print_reports(
+        [report_of(Check("graph", Status.PASSED, measured=1, allowed=1, unit="engines"))],
+        as_json=False,
+    )
     said = capsys.readouterr().out
     assert "graph       passed  1 of 1 engine\n" in said
     assert "standard deviations" not in said
@@ -180,7 +211,7 @@ def test_an_engine_that_was_not_run_is_named_beside_the_verdict_with_the_reason(
     print_reports([report_of(engine, format="tftrt-fp16")], as_json=False)
     last = capsys.readouterr().out.splitlines()[-1]
     assert last.startswith("verified except engine  needs a GPU; find one  exports/toy")
-    passed = Check("engine", Status.PASSED, 1e-3, 1e-2, "std")
+    passed = Check("engine", Status.PASSED, measured=1e-3, allowed=1e-2, unit="std")
     print_reports([report_of(passed, format="tftrt-fp16")], as_json=False)
     last = capsys.readouterr().out.splitlines()[-1]
     assert last.startswith("verified  ")
@@ -198,9 +229,16 @@ def test_warnings_are_the_last_words_and_in_amber(monkeypatch, capsys):
 
 
 def test_a_table_of_many_says_its_unit_and_each_reason_once(capsys):
-    parity = Check("parity", Status.PASSED, 1e-6, 1e-4, "std")
+    parity = Check("parity", Status.PASSED, measured=1e-6, allowed=1e-4, unit="std")
     engine = Check("engine", Status.SKIPPED, note="needs a GPU; find one")
-    wrong = Check("parity", Status.FAILED, 2.0, 1e-4, "std", "top-1 equal on 1 of 8")
+    wrong = Check(
+        "parity",
+        Status.FAILED,
+        measured=2.0,
+        allowed=1e-4,
+        unit="std",
+        note="top-1 equal on 1 of 8",
+    )
     print_summary(
         [
             report_of(parity),
@@ -237,7 +275,10 @@ def seen_on_a_terminal_of(width: int, report: Report, show=None) -> list[str]:
 def test_lines_are_broken_between_words_and_go_on_below_themselves(width):
     note = "top-1 equal on 8 of 8, classes that lead by enough; 8 times the noise is allowed here"
     lines = seen_on_a_terminal_of(
-        width, report_of(Check("parity", Status.PASSED, 1e-6, 1e-4, "std", note))
+        width,
+        report_of(
+            Check("parity", Status.PASSED, measured=1e-6, allowed=1e-4, unit="std", note=note)
+        ),
     )
     assert all(len(line) <= width for line in lines)
     shown = " ".join(line.strip() for line in lines)
@@ -249,7 +290,10 @@ def test_lines_are_broken_between_words_and_go_on_below_themselves(width):
 
 @pytest.mark.parametrize("width", [80, 40])
 def test_a_table_of_many_breaks_no_word(width):
-    checks = Check("parity", Status.PASSED, 1e-6, 1e-4, "std"), Check("engine", Status.SKIPPED)
+    checks = (
+        Check("parity", Status.PASSED, measured=1e-6, allowed=1e-4, unit="std"),
+        Check("engine", Status.SKIPPED),
+    )
     report = report_of(*checks, format="tftrt-fp16", model="squeezenet1_1")
     lines = seen_on_a_terminal_of(width, report, print_summary)
     assert all(len(line) <= width for line in lines)
@@ -259,9 +303,16 @@ def test_a_table_of_many_breaks_no_word(width):
 
 def test_details_of_a_check_that_passed_are_folded_and_those_of_others_are_not(capsys):
     report = report_of(
-        Check("weights", Status.PASSED, 0, 0, "tensors", "52 tensors"),
+        Check("weights", Status.PASSED, measured=0, allowed=0, unit="tensors", note="52 tensors"),
         Check("engine", Status.SKIPPED, note="needs a GPU"),
-        Check("parity", Status.FAILED, 1e-2, 1e-4, "std", "differs from conv1 on"),
+        Check(
+            "parity",
+            Status.FAILED,
+            measured=1e-2,
+            allowed=1e-4,
+            unit="std",
+            note="differs from conv1 on",
+        ),
     )
     print_reports([report], as_json=False, details=False)
     said = capsys.readouterr().out

@@ -32,7 +32,7 @@ def here(monkeypatch):
 
 
 def trial(reference, name: str, format: str) -> Trial:
-    unknown = Expected(None, None, None, "a toy is in no catalog")
+    unknown = Expected.unknown("a toy is in no catalog")
     return Trial(
         format=find_format(format), reference=reference(name), observation=None, expected=unknown
     )
@@ -96,7 +96,7 @@ def test_a_layer_that_differs_for_one_probe_alone_is_found(
     """A clip, where only one of the eight probes has an activation beyond it."""
     folder = shutil.copytree(written("plain", "onnx"), tmp_path / "clipped")
     clipped, probe = clip(folder, "conv3", reference("plain").images)
-    unknown = Expected(None, None, None, "a toy is in no catalog")
+    unknown = Expected.unknown("a toy is in no catalog")
     case = Case(format=find_format("onnx"), reference=reference("plain"), expected=unknown)
     checks = examine(case, folder, tmp_path)
     (parity,) = (check for check in checks if check.name == "parity")
@@ -194,7 +194,7 @@ def test_layers_of_any_name_are_exported_and_compared(here, look, tmp_path, form
     seen = observe_model(model, traced, probes(traced.image))
     (tmp_path / "artifact").mkdir()
     find_format(format).write(traced, tmp_path / "artifact", tmp_path, Options())
-    unknown = Expected(None, None, None, "a toy is in no catalog")
+    unknown = Expected.unknown("a toy is in no catalog")
     observation = look(format, tmp_path / "artifact", seen.images)
     judged = Trial(
         format=find_format(format), reference=seen, observation=observation, expected=unknown
@@ -236,7 +236,7 @@ def test_layers_are_compared_on_any_probe_whatever_axes_a_format_gives_their_wei
     (tmp_path / "artifact").mkdir()
     find_format(format).write(traced, tmp_path / "artifact", tmp_path, Options())
     observation = look(format, tmp_path / "artifact", seen.images)
-    unknown = Expected(None, None, None, "a toy is in no catalog")
+    unknown = Expected.unknown("a toy is in no catalog")
     judged = Trial(
         format=find_format(format), reference=seen, observation=observation, expected=unknown
     )

@@ -10,7 +10,7 @@ from export.observe.engine import Batches, EngineRun
 from export.results import Status, Verdict, verdict_of
 
 pytestmark = pytest.mark.lane
-UNKNOWN = Expected(None, None, None, "a toy is in no catalog")
+UNKNOWN = Expected.unknown("a toy is in no catalog")
 
 
 @pytest.fixture

@@ -91,7 +91,7 @@ def examined(wish, reference, written, tmp_path, **changes):
     case = Case(
         format=replace(find_format("onnx"), **changes),
         reference=reference("plain"),
-        expected=Expected(None, None, None, "a toy"),
+        expected=Expected.unknown("a toy"),
     )
     return examine(case, written("plain", "onnx"), tmp_path, wish)
 

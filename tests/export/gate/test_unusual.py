@@ -46,7 +46,7 @@ def write(model, format: str, folder):
 
 
 def judged(format: str, artifact, reference, folder, wish=Wish(strict=True, layers=True)):  # noqa: B008
-    unknown = Expected(None, None, None, "it is in no catalog")
+    unknown = Expected.unknown("it is in no catalog")
     case = Case(format=find_format(format), reference=reference, expected=unknown)
     checks = examine(case, artifact, folder / "scratch", wish)
     return {check.name: check for check in checks}

@@ -28,7 +28,7 @@ REPORT = Report(
     model="toy",
     format="onnx",
     checks=(
-        Check("weights", Status.PASSED, 0, 0, "tensors", "3 tensors"),
+        Check("weights", Status.PASSED, measured=0, allowed=0, unit="tensors", note="3 tensors"),
         Check("engine", Status.SKIPPED, note="needs a GPU"),
     ),
     weights={"source": "seeded:0", "sha256": "ab" * 32},
@@ -40,7 +40,9 @@ REPORT = Report(
     folder="elsewhere",
 )
 CHECK = {"name": "x", "status": "passed"}
-FAILED = replace(REPORT, checks=(Check("parity", Status.FAILED, 1.0, 1e-4, "std"),))
+FAILED = replace(
+    REPORT, checks=(Check("parity", Status.FAILED, measured=1.0, allowed=1e-4, unit="std"),)
+)
 
 
 def strictly(text: str) -> dict:
