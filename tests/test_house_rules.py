@@ -225,6 +225,23 @@ DANGEROUS = {
 }  # fmt: skip
 
 
+KERAS_PRIVATE = {
+    "_call_has_training_arg", "_flatten_layers", "_functional", "_inbound_nodes", "_inputs_struct",
+    "_keras_history", "_nodes_by_depth", "_run_through_graph", "_standardize_inputs",
+}  # fmt: skip
+
+
+def test_only_one_file_of_export_knows_private_names_of_keras():
+    wrong = [
+        f"{name}:{node.lineno}: reads {node.attr}"
+        for name, path in PRODUCT.items()
+        if name.startswith(("export/", "tools/")) and name != "export/skeleton/keras_graph.py"
+        for node in ast.walk(parse(path))
+        if isinstance(node, ast.Attribute) and node.attr in KERAS_PRIVATE
+    ]
+    assert wrong == []
+
+
 def test_nothing_runs_code_that_it_read():
     wrong = []
     for name, path in PRODUCT.items():

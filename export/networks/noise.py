@@ -13,9 +13,10 @@ import numpy as np
 import tensorflow as tf
 
 from export.networks.layers import layer_scopes, layer_tensors
-from export.networks.tensorflow import TensorFlowNetwork, add_constant, producer
+from export.networks.tensorflow import TensorFlowNetwork, producer
 from export.observe.noise import LayerNoise, Noise, NoiseError
 from export.observe.probes import COUNT
+from export.skeleton.graph import add_constant, copied
 from export.skeleton.tracing import IMAGE, LOGITS, stand_in
 
 SHUFFLES = 2  # of which the larger difference counts
@@ -87,17 +88,13 @@ def skeleton_network(skeleton) -> TensorFlowNetwork:
         shared = isinstance(own, tf.Variable)
         values[stand_in(index)] = tf.convert_to_tensor(own if shared else weight.read())
         names[stand_in(index)] = weight.name
-    graph = _copied(skeleton.graph)
+    graph = copied(skeleton.graph)
     return TensorFlowNetwork(graph, f"{IMAGE}:0", f"{LOGITS}:0", values, names)
-
-
-def _copied(graph):
-    return type(graph).FromString(graph.SerializeToString())
 
 
 def _with_spans(network, tensors: list[str], images):
     """The tensors' values, and the extremes of what goes into each convolution and dense layer."""
-    graph = _copied(network.graph)
+    graph = copied(network.graph)
     kernels = [node for node in network.graph.node if node.op in KERNELS]
     extremes = []
     for node in kernels:
@@ -118,7 +115,7 @@ FLOAT, HALF, INT = (kind.as_datatype_enum for kind in (tf.float32, tf.float16, t
 
 def _shuffled(network, seed: int):
     """The graph with the channels that each kernel adds up in another order."""
-    graph = _copied(network.graph)
+    graph = copied(network.graph)
     random = np.random.RandomState(seed)
     for node in list(graph.node):
         if node.op not in ("Conv2D", "MatMul") or producer(node.input[1]) not in network.names:
@@ -145,7 +142,7 @@ def _shuffled(network, seed: int):
 
 def _halved(network):
     """The graph with weights and activations rounded to float16."""
-    graph = _copied(network.graph)
+    graph = copied(network.graph)
     takers = {}
     for node in graph.node:
         for source in node.input:
@@ -201,7 +198,7 @@ def _beyond(network) -> bool:
 
 def _quantised(network, spans: dict[str, list[float]]):
     """The graph with kernels, and what they are applied to, rounded to 8 bits."""
-    graph = _copied(network.graph)
+    graph = copied(network.graph)
     for node in list(graph.node):
         if node.op not in KERNELS:
             continue

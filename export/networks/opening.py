@@ -7,6 +7,8 @@ import numpy as np
 from export.errors import ArtifactError
 from export.formats.subgraph import called, producer
 from export.networks.base import Network
+from export.signatures import SIGNATURE
+from export.skeleton.graph import copied, make_placeholder, optimised
 from export.skeleton.pour import marked
 
 LOGITS = "served_logits"
@@ -33,7 +35,7 @@ def _savedmodel(folder: Path) -> Network:
     """The graph that a server runs, its variables read from the checkpoint as a server does."""
     import tensorflow as tf
 
-    from export.formats.savedmodel.reading import SIGNATURE, checkpoint, read_served
+    from export.formats.savedmodel.reading import checkpoint, read_served
     from export.networks.tensorflow import TensorFlowNetwork
 
     served = read_served(folder)
@@ -48,8 +50,8 @@ def _savedmodel(folder: Path) -> Network:
                 handle = nodes[handle.input[0]]
             value = tf.constant(reader.get_tensor(served.keys[handle.name]))
             values[node.name], names[node.name] = value, served.name(handle.name)
-            _make_placeholder(node, value.dtype, value.shape)
-    _make_placeholder(
+            make_placeholder(node, value.dtype, value.shape)
+    make_placeholder(
         nodes[producer(image.name)], tf.as_dtype(image.dtype), tf.TensorShape(image.tensor_shape)
     )
     return TensorFlowNetwork(graph, image.name, f"{LOGITS}:0", values, names)
@@ -58,36 +60,24 @@ def _savedmodel(folder: Path) -> Network:
 def _inlined(part, signature):
     """The graph behind a signature, without functions; its logits are called LOGITS."""
     import tensorflow as tf
-    from tensorflow.core.protobuf import meta_graph_pb2
-    from tensorflow.python.grappler import tf_optimizer
 
-    graph = type(part).FromString(part.SerializeToString())
+    graph = copied(part)
     for node in graph.node:
         if node.op == "VarHandleOp":  # a call is put in line where it takes handles as arguments
-            _make_placeholder(node, tf.resource, tf.TensorShape([]))
+            make_placeholder(node, tf.resource, tf.TensorShape([]))
     last = graph.node.add(op="Identity", name=LOGITS)  # a call whose result is asked for stays one
     logits = signature.outputs["logits"].name
     # Nor is one put in line whose effects, such as reading variables, nobody waits for.
     calls = [f"^{node.name}" for node in graph.node if any(called(node))]
     last.input.extend([logits.removesuffix(":0"), *calls])
     last.attr["T"].type = signature.outputs["logits"].dtype
-    config = tf.compat.v1.ConfigProto()
-    rewrite = config.graph_options.rewrite_options
-    rewrite.optimizers.extend(["function", "pruning"])
-    rewrite.min_graph_nodes = -1  # small graphs too
-    with tf.Graph().as_default() as imported:
-        tf.import_graph_def(graph, name="")
-    meta_graph = tf.compat.v1.train.export_meta_graph(graph_def=graph, graph=imported)
-    fetches = meta_graph_pb2.CollectionDef()
-    fetches.node_list.value.extend([signature.inputs["image"].name, f"{LOGITS}:0"])
-    meta_graph.collection_def["train_op"].CopyFrom(fetches)
-    return tf_optimizer.OptimizeGraph(config, meta_graph)
+    kept = [signature.inputs["image"].name, f"{LOGITS}:0"]
+    return optimised(graph, ["function", "pruning"], kept)
 
 
 def _tftrt(folder: Path) -> Network:
     import tensorflow as tf
 
-    from export.formats.savedmodel.reading import SIGNATURE
     from export.formats.tftrt.native_segment import without_engines
     from export.formats.tftrt.reading import read_tftrt
     from export.networks.tensorflow import TensorFlowNetwork
@@ -107,18 +97,10 @@ def _tftrt(folder: Path) -> Network:
         values[node.name] = tf.constant(np.reshape(read, shape))
         prefix = next((f"{e}/" for e in engines if node.name.startswith(f"{e}/")), "")
         names[node.name] = node.name.removeprefix(prefix)
-        _make_placeholder(node, tf.float32, tf.TensorShape(shape))
+        make_placeholder(node, tf.float32, tf.TensorShape(shape))
     signature = meta_graph.signature_def[SIGNATURE]
     image, logits = signature.inputs["image"].name, signature.outputs["logits"].name
     return TensorFlowNetwork(graph, image, logits, values, names)
-
-
-def _make_placeholder(node, dtype, shape) -> None:
-    name = node.name
-    node.Clear()
-    node.op, node.name = "Placeholder", name
-    node.attr["dtype"].type = dtype.as_datatype_enum
-    node.attr["shape"].shape.CopyFrom(shape.as_proto())
 
 
 OPENERS = {"onnx": _onnx, "savedmodel": _savedmodel, "tftrt-fp32": _tftrt, "tftrt-fp16": _tftrt}

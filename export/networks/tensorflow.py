@@ -26,6 +26,7 @@ from export.networks.base import (
     Part,
     in_order,
 )
+from export.skeleton.graph import add_constant, copied
 
 KINDS = {
     "Conv2D": CONV,
@@ -108,7 +109,7 @@ class TensorFlowNetwork:
     def changed(self, edit: Edit):
         if not edit.changes:
             return self.graph
-        graph = type(self.graph).FromString(self.graph.SerializeToString())
+        graph = copied(self.graph)
         nodes = {node.name: node for node in graph.node}
         for change in edit.changes:
             CHANGES[change.verb](self, graph, nodes[change.node])
@@ -250,11 +251,3 @@ def _shift(network, graph, node) -> None:
 
 
 CHANGES = {BYPASS: _bypass, ZERO: _zero, HALVE: _halve, CEIL: _ceil, SHIFT: _shift}
-
-
-def add_constant(graph, name: str, value) -> None:
-    """Put a constant called `name` into `graph`."""
-    node = graph.node.add(op="Const", name=name)
-    tensor = tf.make_tensor_proto(value)
-    node.attr["dtype"].type = tensor.dtype
-    node.attr["value"].tensor.CopyFrom(tensor)

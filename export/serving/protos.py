@@ -36,6 +36,7 @@ def messages() -> SimpleNamespace:
         GetModelMetadataResponse="tensorflow_serving.apis.get_model_metadata_pb2",
         SignatureDefMap="tensorflow_serving.apis.get_model_metadata_pb2",
         ModelServerConfig="tensorflow_serving.config.model_server_config_pb2",
+        SavedModel="tensorflow.core.protobuf.saved_model_pb2",
         MetaGraphDef="tensorflow.core.protobuf.meta_graph_pb2",
         TensorProto="tensorflow.core.framework.tensor_pb2",
         DataType="tensorflow.core.framework.types_pb2",

@@ -14,10 +14,9 @@ from export.skeleton import wire
 
 PREDICT = "tensorflow/serving/predict"
 
-# Field numbers of saved_model.proto, meta_graph.proto, graph.proto, function.proto, node_def.proto.
-_SIGNATURES = {2: {5: wire.CONTENT}}
-_NODE = {2: wire.CONTENT}
-_OPS = {2: {2: {1: _NODE, 2: {1: {3: _NODE}}}}}
+GRAPH = "meta_graphs.graph_def"
+SIGNATURES = ("meta_graphs.signature_def",)
+OPS = (f"{GRAPH}.node.op", f"{GRAPH}.library.function.node_def.op")
 
 
 @dataclass(frozen=True)
@@ -43,7 +42,7 @@ def read_signatures(path: Path) -> dict[str, Signature]:
     """
     entry_type = _map_entry()
     found = {}
-    for content in _collect(path, _SIGNATURES):
+    for content in _collect(path, SIGNATURES):
         try:
             entry = entry_type.FromString(bytes(content))
         except Exception as cause:  # protobuf's DecodeError has no stable home
@@ -60,11 +59,12 @@ def read_ops(path: Path) -> frozenset[str]:
 
     Raises ArtifactError where the file is none.
     """
-    return frozenset(bytes(op).decode("utf-8", "replace") for op in _collect(path, _OPS))
+    return frozenset(bytes(op).decode("utf-8", "replace") for op in _collect(path, OPS))
 
 
-def _collect(path: Path, schema: wire.Schema) -> list[memoryview]:
-    found = []
+def _collect(path: Path, fields: tuple[str, ...]) -> list[memoryview]:
+    """Return the contents of `fields`, each a path as in `wire.schema`, of a saved_model.pb."""
+    found, schema = [], wire.schema(messages().SavedModel, *fields)
 
     def keep(_offset, content):
         found.append(content)

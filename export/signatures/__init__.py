@@ -1,1 +1,4 @@
-"""Signatures besides `serving_default`, joined to a network's graph when it is exported."""
+"""Signatures of an artifact: what clients can call, and what each is called."""
+
+SIGNATURE = "serving_default"  # an image in, logits out
+CLASSIFY = "classify"  # encoded pictures in, names and probabilities out

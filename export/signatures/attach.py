@@ -5,14 +5,15 @@ The placeholder `image` becomes one with a default, which is what the decoder ma
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import tensorflow as tf
 
+from export.signatures import CLASSIFY, SIGNATURE
 from export.signatures.classify import decode_images, top_labels
+from export.skeleton.graph import all_nodes
 
-SIGNATURE, DEFAULT = "classify", "serving_default"
-PREFIX = "classify/"
+PREFIX = f"{CLASSIFY}/"
 CPU = "/device:CPU:0"  # decoders have no other kernel, and what is left is not worth a transfer
 
 
@@ -22,7 +23,7 @@ def attach_classify(meta_graph, recipe, labels: Sequence[str]) -> None:
     Raises ValueError where its input is no placeholder, its crop is not the recipe's, or labels do
     not name each class.
     """
-    graph, signature = meta_graph.graph_def, meta_graph.signature_def[DEFAULT]
+    graph, signature = meta_graph.graph_def, meta_graph.signature_def[SIGNATURE]
     image, logits = signature.inputs["image"], signature.outputs["logits"]
     shape = [dim.size for dim in image.tensor_shape.dim]
     if shape[1:3] != [recipe.crop, recipe.crop]:
@@ -35,7 +36,7 @@ def attach_classify(meta_graph, recipe, labels: Sequence[str]) -> None:
     _default(graph, image.name, pixels)
     _, named = _splice(graph, labeller, f"{PREFIX}label/", logits.name)
 
-    made = meta_graph.signature_def[SIGNATURE]
+    made = meta_graph.signature_def[CLASSIFY]
     made.method_name = signature.method_name
     _declare(made.inputs["encoded"], encoded, decoder.inputs[0])
     outputs = zip(sorted(labeller.structured_outputs), named, labeller.outputs, strict=True)
@@ -44,7 +45,7 @@ def attach_classify(meta_graph, recipe, labels: Sequence[str]) -> None:
     listed = meta_graph.meta_info_def.stripped_op_list
     if listed.op:
         known = {op.name for op in listed.op}
-        for op in sorted({node.op for node in _nodes(graph)} - known):
+        for op in sorted({node.op for node in all_nodes(graph)} - known):
             listed.op.add(name=op)
 
 
@@ -66,7 +67,7 @@ def _splice(graph, traced, prefix: str, source: str | None) -> tuple[str, list[s
         function.signature.name: f"{prefix.replace('/', '_')}{index}"
         for index, function in enumerate(library)
     }
-    for node in _nodes(part):
+    for node in all_nodes(part):
         node.device = CPU
         _rename_functions(node, functions)
     for function in library:
@@ -99,12 +100,6 @@ def _default(graph, image: str, pixels: str) -> None:
         raise ValueError(f"the input {name!r} is a {node.op}, not a placeholder")
     node.op = "PlaceholderWithDefault"
     node.input.append(pixels.removesuffix(":0"))
-
-
-def _nodes(graph) -> Iterator:
-    yield from graph.node
-    for function in graph.library.function:
-        yield from function.node_def
 
 
 def _rename_functions(node, functions: dict[str, str]) -> None:

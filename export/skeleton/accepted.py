@@ -1,6 +1,6 @@
 """Which models can be exported; every other is refused before any work, in one line."""
 
-from export.skeleton.keras_graph import functional
+from export.skeleton.keras_graph import all_layers, functional
 
 
 def accept(model) -> tuple[tuple[int, int, int], int]:
@@ -46,7 +46,7 @@ def _refuse_type(declared: str, image: tuple) -> None:
 
 
 def _refuse_half(model) -> None:
-    for layer in model._flatten_layers():
+    for layer in all_layers(model):
         if layer.compute_dtype in ("float16", "bfloat16") and functional(layer) is None:
             raise ValueError(
                 f"{layer.name} computes in {layer.compute_dtype}, and artifacts are made of "

@@ -14,7 +14,16 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from export.skeleton.keras_graph import functional, graphs, kind, layer_names, nodes, source, unique
+from export.skeleton.keras_graph import (
+    functional,
+    graphs,
+    input_rank,
+    kind,
+    layer_names,
+    nodes,
+    source,
+    unique,
+)
 
 KERNEL_LAYERS = ("Conv1D", "Conv2D", "Conv3D", "DepthwiseConv2D", "Dense")
 
@@ -216,8 +225,7 @@ def _folded_pair(layer, norm):
 
 def _scale_and_shift(norm):
     channels, path = norm.moving_mean.shape[0], norm.path
-    rank = len(norm._inbound_nodes[0].input_tensors[0].shape)
-    images = rank == 4 and norm.axis in (-1, 3)
+    images = input_rank(norm) == 4 and norm.axis in (-1, 3)
     shape = (1, 1, channels, 1) if images else (channels,)
 
     def scale():

@@ -16,7 +16,14 @@ import keras
 import tensorflow as tf
 
 from export.skeleton.fold import Folded, is_float, is_plain
-from export.skeleton.keras_graph import functional, kind, layer_names, run_graph, scope
+from export.skeleton.keras_graph import (
+    functional,
+    kind,
+    layer_names,
+    run_graph,
+    scope,
+    takes_training,
+)
 
 
 @dataclass(frozen=True)
@@ -86,7 +93,7 @@ def _as_keras_wrote_it(layer, weights):
 
     def call(*args, **options):
         options.pop("training", None)
-        if layer._call_has_training_arg:
+        if takes_training(layer):
             options["training"] = False
         return layer.stateless_call(trainable, rest, *args, **options)[0]
 

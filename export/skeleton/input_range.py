@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from export.skeleton.keras_graph import functional, kind, nodes, operations
+from export.skeleton.keras_graph import all_layers, functional, kind, nodes, operations
 
 AFFINE = ("Rescaling", "Normalization")
 ARITHMETIC = ("Add", "Divide", "Multiply", "Subtract", "TrueDivide")  # of keras.ops
@@ -58,9 +58,7 @@ def input_range(model, image: tuple[int, int, int]) -> InputRange:
         undone.append(operation)
         factors = [factors[0] * factor, factors[1] * factor + offset]
     elsewhere = tuple(
-        layer.name
-        for layer in model._flatten_layers()
-        if kind(layer) in AFFINE and layer not in undone
+        layer.name for layer in all_layers(model) if kind(layer) in AFFINE and layer not in undone
     )
     usable = np.isfinite(factors).all() and np.abs(factors[0]).min() > 0
     factor, offset = factors if undone and usable else (1.0, 0.0)

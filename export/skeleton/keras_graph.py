@@ -20,9 +20,9 @@ def kind(operation) -> str:
 
 
 def functional(operation):
-    """The functional model that `operation` is, or that a Sequential runs; None for any other.
+    """Return the functional model behind `operation`, or None.
 
-    A class of the user's that calls its layers in a way of its own is none.
+    A Sequential runs one. A user's subclass with its own `call` has none.
     """
     call = getattr(type(operation), "call", None)
     if not getattr(call, "__module__", "").startswith("keras."):
@@ -43,6 +43,21 @@ def graphs(model) -> Iterator[tuple[str, object]]:
             seen.add(graph)
             yield path, graph
             waiting += [(_join(path, one.name), functional(one)) for one in operations(graph)]
+
+
+def all_layers(model) -> list:
+    """Return `model`, the layers in it, and the layers in those."""
+    return list(model._flatten_layers())
+
+
+def input_rank(layer) -> int:
+    """Return the number of axes of the first tensor that `layer` is first called with."""
+    return len(layer._inbound_nodes[0].input_tensors[0].shape)
+
+
+def takes_training(layer) -> bool:
+    """Return whether the `call` of `layer` has an argument `training`."""
+    return layer._call_has_training_arg
 
 
 def nodes(graph) -> list:

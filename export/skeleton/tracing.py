@@ -11,14 +11,14 @@ from functools import cache
 
 import numpy as np
 import tensorflow as tf
-from tensorflow.core.protobuf import meta_graph_pb2
-from tensorflow.python.grappler import tf_optimizer
 
 from export.errors import ExportError
 from export.skeleton.accepted import accept
 from export.skeleton.fold import Weight, fold
 from export.skeleton.forward import forward
+from export.skeleton.graph import add_constant, all_nodes, copied, make_constant, optimised
 from export.skeleton.input_range import InputRange, input_range
+from export.skeleton.keras_graph import all_layers
 
 IMAGE, LOGITS = "image", "logits"
 
@@ -50,7 +50,7 @@ def trace(model) -> Skeleton:
     Raises ValueError where the model is not one float32 image in, one row of logits out.
     """
     image, classes = accept(model)
-    if not all(layer.built for layer in model._flatten_layers()):
+    if not all(layer.built for layer in all_layers(model)):
         model(np.zeros((1, *image), np.float32), training=False)  # some wait for their first call
     folded = fold(model)
     names = list(folded.weights)
@@ -119,10 +119,7 @@ def _keep_captured(graph, captures) -> None:
                 f"{reader.partition('/')[0]} reads a variable that is not among its weights; keep "
                 "it in a layer of a class, made by add_weight"
             )
-        node.op = "Const"
-        node.attr.clear()
-        node.attr["dtype"].type = outer.dtype.as_datatype_enum
-        node.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(outer.numpy()))
+        make_constant(node, outer.numpy())
 
 
 def _without_compilation(graph) -> None:
@@ -134,7 +131,7 @@ def _without_compilation(graph) -> None:
 
 def _keep_loops(graph) -> None:
     """Have loops and branches stay calls of functions; a SavedModel's functions hold no others."""
-    for node in (*graph.node, *(n for f in graph.library.function for n in f.node_def)):
+    for node in all_nodes(graph):
         node.attr.pop("_lower_using_switch_merge", None)
 
 
@@ -146,10 +143,8 @@ def _plain(graph):
         made.CopyFrom(node)
         if node.op == "Erfc":
             made.name, made.op = f"{node.name}/erf", "Erf"
-            one = plain.node.add(name=f"{node.name}/one", op="Const")
-            one.attr["dtype"].CopyFrom(node.attr["T"])
-            one.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(1.0, node.attr["T"].type))
-            rest = plain.node.add(name=node.name, op="Sub", input=[one.name, made.name])
+            one = add_constant(plain, f"{node.name}/one", 1.0, node.attr["T"].type)
+            rest = plain.node.add(name=node.name, op="Sub", input=[one, made.name])
             rest.attr["T"].CopyFrom(node.attr["T"])
     return plain
 
@@ -157,8 +152,8 @@ def _plain(graph):
 def _with_own_functions(graph):
     """Name functions by what is in them.
 
-    TensorFlow keeps others, as they were traced, by the names that these had; simplified since,
-    they are no longer the same, and it refuses to have both.
+    Grappler changed these functions, but TensorFlow still has the originals registered under the
+    same names, and refuses duplicates.
     """
     functions = {function.signature.name: function for function in graph.library.function}
 
@@ -211,18 +206,8 @@ def run_skeleton(skeleton: Skeleton, image, weights) -> dict:
 
 def _simplify(graph_def, kept: list[str]):
     """Inline functions and fold what is constant; weights are placeholders, so none is folded."""
-    config = tf.compat.v1.ConfigProto()
-    rewrite = config.graph_options.rewrite_options
-    rewrite.optimizers.extend(["function", "constfold", "dependency", "pruning"])
-    rewrite.min_graph_nodes = -1  # small graphs too
-    graph = tf.Graph()
-    with graph.as_default():
-        tf.import_graph_def(graph_def, name="")
-    meta_graph = tf.compat.v1.train.export_meta_graph(graph_def=graph_def, graph=graph)
-    fetches = meta_graph_pb2.CollectionDef()
-    fetches.node_list.value.extend(f"{name}:0" for name in kept)
-    meta_graph.collection_def["train_op"].CopyFrom(fetches)
-    return tf_optimizer.OptimizeGraph(config, meta_graph)
+    passes = ["function", "constfold", "dependency", "pruning"]
+    return optimised(graph_def, passes, [f"{name}:0" for name in kept])
 
 
 def with_constants(skeleton: Skeleton, values) -> object:
@@ -231,7 +216,7 @@ def with_constants(skeleton: Skeleton, values) -> object:
     `values` gives a float, which is repeated and costs four bytes, or an array of the weight's
     shape.
     """
-    graph = type(skeleton.graph).FromString(skeleton.graph.SerializeToString())
+    graph = copied(skeleton.graph)
     number = {stand_in(index): index for index in range(len(skeleton.weights))}
     for node in graph.node:
         if node.name not in number:

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 LENGTH_DELIMITED = 2  # wire type of bytes, strings and messages
 
-# A schema maps a field number to the schema of its message, or to CONTENT for the bytes to rewrite.
-CONTENT = None
+# Maps a field number to the schema of its message, or to CONTENT for the bytes to rewrite.
 Schema = dict
+CONTENT = None
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,23 @@ class Stream:
 
 class WireError(ValueError):
     """Bytes that are no protobuf of the expected kind."""
+
+
+def schema(message, *paths: str) -> Schema:
+    """Return the schema of the contents at `paths` below a protobuf class `message`.
+
+    A path names fields: `schema(ModelProto, "graph.initializer.raw_data")`. An entry of a map has
+    the fields `key` and `value`. Raises KeyError for a name that is no field.
+    """
+    found: Schema = {}
+    for path in paths:
+        below, kind = found, message.DESCRIPTOR
+        *above, last = path.split(".")
+        for name in above:
+            field = kind.fields_by_name[name]
+            below, kind = below.setdefault(field.number, {}), field.message_type
+        below[kind.fields_by_name[last].number] = CONTENT
+    return found
 
 
 def rewrite(message: memoryview, schema: Schema, replace: Callable) -> list:

@@ -13,7 +13,7 @@ import numpy as np
 
 from export.errors import PourError
 from export.formats.base import Opened, Written
-from export.formats.onnx.reading import DATA, MODEL, SCHEMA, open_onnx
+from export.formats.onnx.reading import DATA, MODEL, open_onnx, weights_schema
 from export.formats.stock import pour_or_stock
 from export.lazy import need
 from export.skeleton.pour import Placement, Step, chunks, follow, mark, marked, pour
@@ -48,7 +48,7 @@ class Onnx:
     def _pour(self, skeleton, path: Path) -> None:
         model, placements = self.convert(skeleton)
         data = model.SerializeToString(deterministic=True)
-        pour(data, SCHEMA, skeleton.weights, placements, path)
+        pour(data, weights_schema(), skeleton.weights, placements, path)
 
     def _write_stock(self, skeleton, path: Path) -> None:
         from export.skeleton.tracing import with_constants

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from functools import cache
 from itertools import chain
 from pathlib import Path
 
@@ -13,11 +14,16 @@ from export.formats.onnx.admission import OWN, check_model, every_graph
 from export.formats.structure import structure_of_onnx
 from export.lazy import need
 from export.skeleton.pour import digest, drain, marked
-from export.skeleton.wire import CONTENT
+from export.skeleton.wire import Schema, schema
 
-# ModelProto.graph, then GraphProto.initializer, then TensorProto.raw_data.
-SCHEMA = {7: {5: {9: CONTENT}}}
 MODEL, DATA = "model.onnx", "model.onnx.data"
+
+
+@cache
+def weights_schema() -> Schema:
+    """Where a model.onnx keeps the values of initializers."""
+    onnx = need("onnx", to="reading ONNX")
+    return schema(onnx.ModelProto, "graph.initializer.raw_data")
 
 
 def read_onnx(folder: Path) -> tuple:
@@ -29,7 +35,7 @@ def read_onnx(folder: Path) -> tuple:
     onnx, path = need("onnx", to="reading ONNX"), folder / MODEL
     if not path.is_file():
         raise ArtifactError(f"{folder} has no {MODEL}; export it again")
-    drained = drain(path, SCHEMA)
+    drained = drain(path, weights_schema())
     try:
         model = onnx.ModelProto.FromString(drained.skeleton)
     except Exception as error:  # protobuf's DecodeError moved between releases

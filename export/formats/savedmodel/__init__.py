@@ -10,9 +10,10 @@ from pathlib import Path
 from export.errors import ExportError
 from export.formats.base import Opened, Written
 from export.formats.layout import VERSION
-from export.formats.savedmodel.reading import CLASSIFY, SIGNATURE, open_savedmodel
+from export.formats.savedmodel.reading import open_savedmodel
 from export.formats.savedmodel.tidy import tidy
 from export.lazy import need
+from export.signatures import CLASSIFY, SIGNATURE
 from export.signatures.description import write_description
 
 

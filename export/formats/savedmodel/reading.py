@@ -25,9 +25,10 @@ from export.formats.savedmodel.variables import restored, saver_functions
 from export.formats.structure import structure_of_tensorflow
 from export.formats.subgraph import every_node, nodes_behind, served_part
 from export.lazy import need
+from export.signatures import CLASSIFY, SIGNATURE
 from export.skeleton.pour import digest
 
-SIGNATURE, CLASSIFY, INIT = "serving_default", "classify", "__saved_model_init_op"
+INIT = "__saved_model_init_op"
 MAIN_OP = "saved_model_main_op"  # the collection that names the same operation as INIT
 FILES = (layout.MODEL, *layout.VARIABLES, layout.CLASSIFY_FILE)
 ATTRIBUTE = "/.ATTRIBUTES/VARIABLE_VALUE"

@@ -6,6 +6,8 @@ names that only its own tracing uses: in a small network a tenth of what the wei
 
 from pathlib import Path
 
+from export.skeleton.graph import all_nodes, copied
+
 NODE_ATTRIBUTES = ("_output_shapes", "_has_manual_control_dependencies", "debug_name")
 FUNCTION_ATTRIBUTES = ("_input_shapes",)
 RESOURCE = 20  # DataType.DT_RESOURCE
@@ -20,7 +22,7 @@ def tidy(folder: Path) -> None:
     (meta_graph,) = model.meta_graphs
     meta_graph.meta_info_def.ClearField("stripped_op_list")
     library = meta_graph.graph_def.library
-    for node in (*meta_graph.graph_def.node, *(n for f in library.function for n in f.node_def)):
+    for node in all_nodes(meta_graph.graph_def):
         node.ClearField("experimental_debug_info")
         for name in NODE_ATTRIBUTES:
             node.attr.pop(name, None)
@@ -78,10 +80,10 @@ def _rename(meta_graph) -> None:
     functions = sorted(library.function, key=lambda function: new[function.signature.name])
     for function in functions:
         function.signature.name = new[function.signature.name]
-    copies = [type(function).FromString(function.SerializeToString()) for function in functions]
+    copies = [copied(function) for function in functions]
     del library.function[:]
     library.function.extend(copies)
-    for node in (*meta_graph.graph_def.node, *(n for f in library.function for n in f.node_def)):
+    for node in all_nodes(meta_graph.graph_def):
         for value in node.attr.values():
             for called in (value.func, *value.list.func) if _calls(value) else ():
                 called.name = new.get(called.name, called.name)

@@ -13,9 +13,9 @@ import numpy as np
 from export.errors import PourError
 from export.formats import layout
 from export.formats.base import Opened, Written
-from export.formats.savedmodel.reading import CLASSIFY, SIGNATURE
 from export.formats.stock import pour_or_stock
-from export.formats.tftrt.reading import SCHEMA, open_tftrt
+from export.formats.tftrt.reading import open_tftrt, weights_schema
+from export.signatures import CLASSIFY, SIGNATURE
 from export.signatures.description import write_description
 from export.skeleton.pour import Placement, Step, mark, pour
 
@@ -59,7 +59,7 @@ class TfTrt:
         placements = _placements(converted, skeleton.weights)
         model = _saved_model(converted, skeleton, options)
         data = model.SerializeToString(deterministic=True)
-        pour(data, SCHEMA, skeleton.weights, placements, path)
+        pour(data, weights_schema(), skeleton.weights, placements, path)
 
     def write_stock(self, skeleton, folder: Path, scratch: Path, options) -> None:
         """Send the graph with all its weights through the pass; takes 26 times their bytes."""

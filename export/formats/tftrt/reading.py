@@ -16,7 +16,7 @@ from export.formats import layout
 from export.formats.admission import check_bare, check_graph, check_signatures, one_meta_graph
 from export.formats.base import Found, Opened
 from export.formats.operations import ENGINE
-from export.formats.savedmodel.reading import CLASSIFY, SIGNATURE, declared, structure
+from export.formats.savedmodel.reading import declared, structure
 from export.formats.subgraph import (
     every_node,
     functions_behind,
@@ -25,15 +25,22 @@ from export.formats.subgraph import (
     served_part,
 )
 from export.lazy import need
+from export.signatures import CLASSIFY, SIGNATURE
 from export.skeleton.pour import Drained, digest, drain, marked
-from export.skeleton.wire import CONTENT
+from export.skeleton.wire import Schema, schema
 
-# NodeDef.attr, its entry's AttrValue, its TensorProto, that one's tensor_content.
-NODE = {5: {2: {8: {4: CONTENT}}}}
-# SavedModel.meta_graphs, .graph_def, then .node, and .library.function.node_def.
-SCHEMA = {2: {2: {1: NODE, 2: {1: {3: NODE}}}}}
 FILES = (layout.MODEL, layout.CLASSIFY_FILE)
 AROUND = (ENGINE, "Placeholder", "PlaceholderWithDefault", "Identity")
+
+
+@cache
+def weights_schema() -> Schema:
+    """Where a saved_model.pb keeps the values of constants."""
+    from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
+
+    graph, content = "meta_graphs.graph_def", "attr.value.tensor.tensor_content"
+    nodes = (f"{graph}.node", f"{graph}.library.function.node_def")
+    return schema(SavedModel, *(f"{node}.{content}" for node in nodes))
 
 
 def read_tftrt(folder: Path) -> tuple[object, Drained]:
@@ -46,7 +53,7 @@ def read_tftrt(folder: Path) -> tuple[object, Drained]:
     need("tensorflow", to="reading a SavedModel")
     from tensorflow.core.protobuf import saved_model_pb2
 
-    drained = drain(path, SCHEMA)
+    drained = drain(path, weights_schema())
     try:
         model = saved_model_pb2.SavedModel.FromString(drained.skeleton)
     except Exception as error:  # protobuf's DecodeError moved between releases

@@ -59,7 +59,7 @@ def test_an_artifact_of_other_weights_fails_weights_and_parity(
 
 def _poured_again(folder, tmp_path):
     """A copy in which every large weight is negated."""
-    from export.formats.tftrt import MODEL, SCHEMA
+    from export.formats.tftrt import MODEL, weights_schema
     from export.skeleton.wire import rewrite, write
 
     other = shutil.copytree(folder, tmp_path / "made")
@@ -68,7 +68,7 @@ def _poured_again(folder, tmp_path):
         return (-np.frombuffer(content, "<f4")).tobytes() if len(content) > 1000 else None
 
     with (other / MODEL).open("wb") as file:
-        write(rewrite(memoryview((folder / MODEL).read_bytes()), SCHEMA, negated), file)
+        write(rewrite(memoryview((folder / MODEL).read_bytes()), weights_schema(), negated), file)
     return other
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from export.skeleton.wire import CONTENT, Stream, WireError, rewrite, total, write
+from export.skeleton.wire import CONTENT, Stream, WireError, rewrite, schema, total, write
 
 RAW_DATA = {9: CONTENT}  # TensorProto.raw_data
 MODEL = {7: {5: RAW_DATA}}  # ModelProto.graph, GraphProto.initializer
@@ -35,6 +35,18 @@ def model_of(contents, name="toy") -> onnx.ModelProto:
     node.attribute.add(name="alpha", f=0.1, type=1, ints=[1, -1, 300])
     node.attribute.add(name="t").t.double_data.extend([0.5, -2.0])
     return model
+
+
+def test_a_schema_is_spelled_by_the_names_of_fields():
+    paths = ("graph.initializer.raw_data", "graph.node.name", "graph.node.attribute.t.raw_data")
+    assert schema(onnx.ModelProto, *paths) == {
+        7: {5: {9: CONTENT}, 1: {3: CONTENT, 5: {5: {9: CONTENT}}}}
+    }
+
+
+def test_a_schema_refuses_a_name_that_is_no_field():
+    with pytest.raises(KeyError, match="weights"):
+        schema(onnx.ModelProto, "graph.weights.raw_data")
 
 
 @given(contents, st.text(max_size=200))

@@ -1,0 +1,63 @@
+"""Chores on a TensorFlow GraphDef: nodes, copies, constants, and the passes of Grappler."""
+
+from collections.abc import Iterable, Iterator
+
+
+def all_nodes(graph) -> Iterator:
+    """Yield every node of a GraphDef, and then those of the functions in its library."""
+    yield from graph.node
+    for function in graph.library.function:
+        yield from function.node_def
+
+
+def copied(message):
+    """Return a copy of a protobuf message that can be changed without changing the message."""
+    return type(message).FromString(message.SerializeToString())
+
+
+def make_placeholder(node, dtype, shape) -> None:
+    """Turn `node` into a placeholder of a `tf.DType` and a `tf.TensorShape`; it keeps its name."""
+    name = node.name
+    node.Clear()
+    node.op, node.name = "Placeholder", name
+    node.attr["dtype"].type = dtype.as_datatype_enum
+    node.attr["shape"].shape.CopyFrom(shape.as_proto())
+
+
+def make_constant(node, value, dtype=None) -> None:
+    """Turn `node` into a constant with `value`, an array or a number; it keeps its name."""
+    import tensorflow as tf
+
+    name, tensor = node.name, tf.make_tensor_proto(value, dtype)
+    node.Clear()
+    node.op, node.name = "Const", name
+    node.attr["dtype"].type = tensor.dtype
+    node.attr["value"].tensor.CopyFrom(tensor)
+
+
+def add_constant(graph, name: str, value, dtype=None) -> str:
+    """Add a constant called `name` to `graph`, and return that name."""
+    make_constant(graph.node.add(name=name), value, dtype)
+    return name
+
+
+def optimised(graph, passes: Iterable[str], kept: Iterable[str]):
+    """Return `graph` after Grappler's `passes`, such as "constfold".
+
+    The tensors in `kept`, such as "logits:0", are still there; nodes that none needs may be gone.
+    """
+    import tensorflow as tf
+    from tensorflow.core.protobuf import meta_graph_pb2
+    from tensorflow.python.grappler import tf_optimizer
+
+    config = tf.compat.v1.ConfigProto()
+    options = config.graph_options.rewrite_options
+    options.optimizers.extend(passes)
+    options.min_graph_nodes = -1  # small graphs too
+    with tf.Graph().as_default() as imported:
+        tf.import_graph_def(graph, name="")
+    meta_graph = tf.compat.v1.train.export_meta_graph(graph_def=graph, graph=imported)
+    fetches = meta_graph_pb2.CollectionDef()
+    fetches.node_list.value.extend(kept)
+    meta_graph.collection_def["train_op"].CopyFrom(fetches)
+    return tf_optimizer.OptimizeGraph(config, meta_graph)
