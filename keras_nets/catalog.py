@@ -4,19 +4,16 @@ Counts are exact and tested against the graphs. `Page` is what PaddleClas prints
 ("Other networks", model code at d178931); its parameter column counts convolution and dense
 weights plus batch-norm gamma and beta, truncated, and its FLOPs are close to
 2 x convolution MACs + dense MACs.
+
+A flavour is the source of a network's details: `paddle` is PaddleClas d178931, `torchvision` is
+torchvision 0.28, and `darknet` is darknet53.cfg of pjreddie/darknet.
 """
 
 import difflib
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from keras_nets.quiet import import_quietly
-
-SOURCES = {
-    "paddle": "PaddleClas d178931",
-    "torchvision": "torchvision 0.28",
-    "darknet": "darknet53.cfg of pjreddie/darknet",
-}
 
 
 @dataclass(frozen=True)
@@ -86,7 +83,7 @@ class Flatten:
     grid: Callable[[int], int]  # side of the image -> side of the grid
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Net:
     """A network: the builder called `name` in the module `keras_nets.<family>`.
 
@@ -105,8 +102,9 @@ class Net:
     seed_gain: float = 1.0  # of seeded classifier kernels: gives logits a spread of about 1
     flatten: Flatten | None = None
     image: tuple[int, int, int] = (224, 224, 3)  # height, width, channels
-    # Pixels a side, by flavour, below which a layer would be empty.
-    smallest: dict[str, int] = field(kw_only=True)
+    # Of each stage the channels, and how many convolutions (VGG) or residual blocks (DarkNet).
+    stages: tuple[tuple[int, int], ...] = ()
+    smallest: dict[str, int]  # pixels a side, by flavour, below which a layer would be empty
 
     @property
     def flavours(self) -> tuple[str, ...]:
@@ -157,27 +155,35 @@ def _alexnet_grid(side: int) -> int:
 _ALEXNET = Counts(61_090_496, 10_344)
 _ALEXNET_MACS = Macs(655_566_528, 58_621_952)
 _VGG_PAPER = "Simonyan and Zisserman 2015, arXiv:1409.1556"
+_VGG_WIDTHS = (64, 128, 256, 512, 512)
 _VGG_FLATTEN = Flatten(512, 4096, lambda side: side // 32)
 _DARKNET = Counts(41_573_216, 1_000, 35_712, 35_712)
 _DARKNET_MACS = Macs(9_284_091_904, 1_024_000)
 
 
 def _vgg(
-    name: str, weights: int, conv_biases: int, conv_macs: int, seed_gain: float, page: Page
+    name: str,
+    depths: tuple[int, ...],
+    weights: int,
+    conv_macs: int,
+    seed_gain: float,
+    page: Page,
 ) -> Net:
-    macs = Macs(conv_macs, 123_633_664)
+    macs, stages = Macs(conv_macs, 123_633_664), tuple(zip(_VGG_WIDTHS, depths, strict=True))
+    conv_biases = sum(width * depth for width, depth in stages)
     return Net(
-        name,
-        name.upper(),
-        "vgg",
-        _VGG_PAPER,
-        {
+        name=name,
+        title=name.upper(),
+        family="vgg",
+        paper=_VGG_PAPER,
+        counts={
             "paddle": Counts(weights, 9_192),
             "torchvision": Counts(weights, 9_192 + conv_biases),
         },
-        {"paddle": macs, "torchvision": macs},
-        page,
+        macs={"paddle": macs, "torchvision": macs},
+        page=page,
         features=4096,
+        stages=stages,
         seed_gain=seed_gain,
         flatten=_VGG_FLATTEN,
         smallest={"paddle": 32, "torchvision": 32},
@@ -186,56 +192,85 @@ def _vgg(
 
 ALL = (
     Net(
-        "alexnet",
-        "AlexNet",
-        "alexnet",
-        "Krizhevsky 2014, arXiv:1404.5997",
-        {"paddle": _ALEXNET, "torchvision": _ALEXNET},
-        {"paddle": _ALEXNET_MACS, "torchvision": _ALEXNET_MACS},
-        Page(0.567, 0.792, 1.370, 61.090),
+        name="alexnet",
+        title="AlexNet",
+        family="alexnet",
+        paper="Krizhevsky 2014, arXiv:1404.5997",
+        counts={"paddle": _ALEXNET, "torchvision": _ALEXNET},
+        macs={"paddle": _ALEXNET_MACS, "torchvision": _ALEXNET_MACS},
+        page=Page(0.567, 0.792, 1.370, 61.090),
         features=4096,
         seed_gain=1.4,
         flatten=Flatten(256, 4096, _alexnet_grid),
         smallest={"paddle": 63, "torchvision": 63},
     ),
     Net(
-        "squeezenet1_0",
-        "SqueezeNet1_0",
-        "squeezenet",
-        "Iandola et al. 2016, arXiv:1602.07360",
-        {"paddle": Counts(1_244_448, 3_976), "torchvision": Counts(1_244_448, 3_976)},
-        {"paddle": Macs(777_221_152, 0), "torchvision": Macs(818_924_576, 0)},
-        Page(0.596, 0.817, 1.550, 1.240),
+        name="squeezenet1_0",
+        title="SqueezeNet1_0",
+        family="squeezenet",
+        paper="Iandola et al. 2016, arXiv:1602.07360",
+        counts={"paddle": Counts(1_244_448, 3_976), "torchvision": Counts(1_244_448, 3_976)},
+        macs={"paddle": Macs(777_221_152, 0), "torchvision": Macs(818_924_576, 0)},
+        page=Page(0.596, 0.817, 1.550, 1.240),
         features=512,
         seed_gain=16.0,
         smallest={"paddle": 35, "torchvision": 21},
     ),
     Net(
-        "squeezenet1_1",
-        "SqueezeNet1_1",
-        "squeezenet",
-        "Iandola et al. 2016, arXiv:1602.07360",
-        {"paddle": Counts(1_231_552, 3_944), "torchvision": Counts(1_231_552, 3_944)},
-        {"paddle": Macs(349_537_280, 0), "torchvision": Macs(349_151_936, 0)},
-        Page(0.601, 0.819, 0.690, 1.230),
+        name="squeezenet1_1",
+        title="SqueezeNet1_1",
+        family="squeezenet",
+        paper="Iandola et al. 2016, arXiv:1602.07360",
+        counts={"paddle": Counts(1_231_552, 3_944), "torchvision": Counts(1_231_552, 3_944)},
+        macs={"paddle": Macs(349_537_280, 0), "torchvision": Macs(349_151_936, 0)},
+        page=Page(0.601, 0.819, 0.690, 1.230),
         features=512,
         seed_gain=22.0,
         smallest={"paddle": 29, "torchvision": 17},
     ),
-    _vgg("vgg11", 132_851_392, 2_752, 7_485_456_384, 1.8, Page(0.693, 0.891, 15.090, 132.850)),
-    _vgg("vgg13", 133_035_712, 2_944, 11_184_832_512, 2.6, Page(0.700, 0.894, 22.480, 133.030)),
-    _vgg("vgg16", 138_344_128, 4_224, 15_346_630_656, 4.5, Page(0.720, 0.907, 30.810, 138.340)),
-    _vgg("vgg19", 143_652_544, 5_504, 19_508_428_800, 6.5, Page(0.726, 0.909, 39.130, 143.650)),
+    _vgg(
+        "vgg11",
+        (1, 1, 2, 2, 2),
+        132_851_392,
+        7_485_456_384,
+        1.8,
+        Page(0.693, 0.891, 15.090, 132.850),
+    ),
+    _vgg(
+        "vgg13",
+        (2, 2, 2, 2, 2),
+        133_035_712,
+        11_184_832_512,
+        2.6,
+        Page(0.700, 0.894, 22.480, 133.030),
+    ),
+    _vgg(
+        "vgg16",
+        (2, 2, 3, 3, 3),
+        138_344_128,
+        15_346_630_656,
+        4.5,
+        Page(0.720, 0.907, 30.810, 138.340),
+    ),
+    _vgg(
+        "vgg19",
+        (2, 2, 4, 4, 4),
+        143_652_544,
+        19_508_428_800,
+        6.5,
+        Page(0.726, 0.909, 39.130, 143.650),
+    ),
     Net(
-        "darknet53",
-        "DarkNet53",
-        "darknet",
-        "Redmon and Farhadi 2018, arXiv:1804.02767",
-        {"paddle": _DARKNET, "darknet": _DARKNET},
-        {"paddle": _DARKNET_MACS, "darknet": _DARKNET_MACS},
-        Page(0.780, 0.941, 18.580, 41.600),
+        name="darknet53",
+        title="DarkNet53",
+        family="darknet",
+        paper="Redmon and Farhadi 2018, arXiv:1804.02767",
+        counts={"paddle": _DARKNET, "darknet": _DARKNET},
+        macs={"paddle": _DARKNET_MACS, "darknet": _DARKNET_MACS},
+        page=Page(0.780, 0.941, 18.580, 41.600),
         features=1024,
         seed_gain=0.6,
+        stages=((64, 1), (128, 2), (256, 8), (512, 8), (1024, 4)),
         image=(256, 256, 3),
         smallest={"paddle": 1, "darknet": 1},  # padding keeps every grid
     ),

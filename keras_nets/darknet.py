@@ -10,8 +10,6 @@ from keras_nets.blocks import Image, check_flavour, image_input
 from keras_nets.catalog import NETS
 from keras_nets.settings import own_settings
 
-STAGES = ((64, 1), (128, 2), (256, 8), (512, 8), (1024, 4))  # width, residual blocks
-
 
 @own_settings()
 def darknet53(
@@ -26,7 +24,7 @@ def darknet53(
 
     x = inputs = image_input("darknet53", image, smallest=NETS["darknet53"].smallest[flavour])
     x = _conv(x, 32, 3, leak=leak, name="conv1")
-    for stage, (width, blocks) in enumerate(STAGES, start=1):
+    for stage, (width, blocks) in enumerate(NETS["darknet53"].stages, start=1):
         x = _conv(x, width, 3, strides=2, leak=leak, name=f"stage{stage}_down")
         for block in range(1, blocks + 1):
             x = _residual(x, width, leak=leak, name=f"stage{stage}_{block}")

@@ -30,7 +30,6 @@ Sources: PaddleClas d178931 `ppcls/data/preprocess/ops/operators.py`, OpenCV 4.1
 vectorised loop those shifts are), torchvision 0.28, pjreddie/darknet `validate_classifier_single`.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -108,12 +107,6 @@ def preprocess(source, recipe: Recipe) -> np.ndarray:
     pixels = crop_image(load_image(source), recipe)
     values = pixels * np.float32(1 / 255)
     return (values - np.float32(recipe.mean)) / np.float32(recipe.std)
-
-
-def preprocess_folder(folder: Path | str, recipe: Recipe) -> Iterator[tuple[Path, np.ndarray]]:
-    """Yield each picture below `folder`, in the order of `list_images`, with its input."""
-    for path in list_images(folder):
-        yield path, preprocess(path, recipe)
 
 
 def preprocess_sample(folder: Path | str, recipe: Recipe, most: int = SAMPLE) -> np.ndarray:

@@ -12,6 +12,7 @@ from keras_nets.catalog import NETS
 from keras_nets.settings import own_settings
 
 POOL = "pool"
+PADDED = ("squeezenet1_1",)  # in paddle, before the first convolution
 V1_0 = ((16, 64), (16, 64), (32, 128), POOL, (32, 128), (48, 192), (48, 192), (64, 256), POOL,
         (64, 256))  # fmt: skip
 V1_1 = ((16, 64), (16, 64), POOL, (32, 128), (32, 128), POOL, (48, 192), (48, 192), (64, 256),
@@ -20,7 +21,7 @@ V1_1 = ((16, 64), (16, 64), POOL, (32, 128), (32, 128), POOL, (48, 192), (48, 19
 
 def squeezenet1_0(**options) -> keras.Model:
     """Build version 1.0: a 7x7 first convolution; options as for `squeezenet1_1`."""
-    return _squeezenet("squeezenet1_0", 96, 7, False, V1_0, **options)
+    return _squeezenet("squeezenet1_0", 96, 7, V1_0, **options)
 
 
 def squeezenet1_1(**options) -> keras.Model:
@@ -29,7 +30,7 @@ def squeezenet1_1(**options) -> keras.Model:
     Options: `classes` (1000), `image` (height, width, channels), `flavour`. `torchvision` rounds
     pooled sizes up and does not pad the first convolution; `paddle` rounds down and pads by 1.
     """
-    return _squeezenet("squeezenet1_1", 64, 3, True, V1_1, **options)
+    return _squeezenet("squeezenet1_1", 64, 3, V1_1, **options)
 
 
 @own_settings()
@@ -37,7 +38,6 @@ def _squeezenet(
     name: str,
     width: int,
     kernel: int,
-    pads: bool,
     plan: tuple,
     *,
     image: Image = (224, 224, 3),
@@ -49,7 +49,7 @@ def _squeezenet(
     pool = _pool_rounding_up if flavour == "torchvision" else _pool
 
     x = inputs = image_input(name, image, smallest=NETS[name].smallest[flavour])
-    if pads and flavour == "paddle":
+    if name in PADDED and flavour == "paddle":
         x = layers.ZeroPadding2D(1, name="conv1_pad")(x)
     x = layers.Conv2D(width, kernel, strides=2, activation="relu", name="conv1")(x)
     x = pool(x, "pool1")

@@ -10,22 +10,20 @@ from keras_nets.blocks import Image, check_flavour, image_input
 from keras_nets.catalog import NETS
 from keras_nets.settings import own_settings
 
-WIDTHS = (64, 128, 256, 512, 512)
-
 
 def vgg11(**options) -> keras.Model:
     """Build column A, eleven weight layers; options as for `vgg19`."""
-    return _vgg("vgg11", (1, 1, 2, 2, 2), **options)
+    return _vgg("vgg11", **options)
 
 
 def vgg13(**options) -> keras.Model:
     """Build column B, thirteen weight layers; options as for `vgg19`."""
-    return _vgg("vgg13", (2, 2, 2, 2, 2), **options)
+    return _vgg("vgg13", **options)
 
 
 def vgg16(**options) -> keras.Model:
     """Build column D, sixteen weight layers; options as for `vgg19`."""
-    return _vgg("vgg16", (2, 2, 3, 3, 3), **options)
+    return _vgg("vgg16", **options)
 
 
 def vgg19(**options) -> keras.Model:
@@ -34,13 +32,12 @@ def vgg19(**options) -> keras.Model:
     Options: `classes` (1000), `image` (height, width, channels), `flavour`. The convolutions have
     biases in `torchvision` and none in `paddle`.
     """
-    return _vgg("vgg19", (2, 2, 4, 4, 4), **options)
+    return _vgg("vgg19", **options)
 
 
 @own_settings()
 def _vgg(
     name: str,
-    depths: tuple[int, ...],
     *,
     image: Image = (224, 224, 3),
     classes: int = 1000,
@@ -51,7 +48,7 @@ def _vgg(
     conv = dict(kernel_size=3, padding="same", activation="relu", use_bias=flavour == "torchvision")
 
     x = inputs = image_input(name, image, smallest=NETS[name].smallest[flavour])
-    for stage, (depth, width) in enumerate(zip(depths, WIDTHS, strict=True), start=1):
+    for stage, (width, depth) in enumerate(NETS[name].stages, start=1):
         for index in range(1, depth + 1):
             x = layers.Conv2D(width, **conv, name=f"conv{stage}_{index}")(x)
         x = layers.MaxPooling2D(2, name=f"pool{stage}")(x)

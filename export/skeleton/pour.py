@@ -17,7 +17,7 @@ import numpy as np
 
 from export.errors import ArtifactError, PourError
 from export.skeleton.fold import Weight
-from export.skeleton.wire import Schema, Stream, WireError, rewrite, total, write
+from export.skeleton.wire import Schema, Stream, WireError, rewrite, write
 
 MARK = b"\0stand-in:"
 CHUNK = 1 << 24  # bytes written at a time
@@ -194,9 +194,3 @@ def _values(weight: Weight, placement: Placement) -> Stream:
 def _names(names: list[str]) -> str:
     shown = ", ".join(names[:3])
     return shown if len(names) <= 3 else f"{shown} and {len(names) - 3} more"
-
-
-__all__ = [
-    "Drained", "Placement", "Step", "check_placements", "chunks", "digest", "drain", "follow",
-    "mark", "marked", "pour", "total",
-]  # fmt: skip

@@ -2,20 +2,14 @@
 
 torchvision's file names hold the first digits of their sha256. PaddleClas and darknet publish
 none, so the sha256 of the first download is kept beside the file, and what differs from it later is
-an error. urllib is enough here: one GET with a range, and no dependency.
+an error.
 """
 
 import math
 import os
 import re
-import socket
-import ssl
-import time
-import urllib.error
-import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from http.client import HTTPException
 from pathlib import Path
 
 from filelock import FileLock
@@ -25,14 +19,8 @@ from keras_nets.catalog import Net, find_net
 from keras_nets.errors import WeightsError
 from keras_nets.weights.identify import recognise, sha256_of
 from keras_nets.weights.readers import open_weights
+from keras_nets.weights.transfer import Progress, TransferError, transfer
 from keras_nets.weights.whole import move
-
-
-class _Interrupted(Exception):
-    """A transfer broke off in a way that another try may mend."""
-
-
-Progress = Callable[[int, int | None], None]  # bytes so far, bytes in all where known
 
 BASE_URLS = {
     "paddle": "https://paddle-imagenet-models-name.bj.bcebos.com/dygraph/",
@@ -62,13 +50,7 @@ FILES = {
     },
     "darknet": {"darknet53": "darknet53.weights"},
 }
-STALL = 30.0  # seconds without a byte, after which a connection is given up
-PAUSES = (1.0, 2.0, 4.0, 8.0)  # seconds before each further try
-CHUNK = 1 << 20  # bytes
-LARGEST = 4 << 30  # bytes; the largest file has 0.9 GB
 LOCK_PATIENCE = 3600.0  # seconds for another process to finish the same download
-BROKEN = (HTTPException, ConnectionError, TimeoutError, ssl.SSLError, _Interrupted)
-TRANSIENT = (408, 425, 429, 500, 502, 503, 504)  # HTTP statuses worth another try
 
 
 @dataclass(frozen=True)
@@ -203,7 +185,13 @@ def _keep_digest(wanted: _Published, digest: str) -> None:
 def _fetch(wanted: _Published, progress: Progress) -> None:
     """Download, check, and move into place."""
     partial = wanted.beside(".partial")
-    _transfer_patiently(wanted, partial, progress)
+    try:
+        transfer(wanted.url, partial, progress)
+    except TransferError as error:
+        raise WeightsError(
+            f"{wanted.url} cannot be fetched ({error}); fetch it elsewhere and put it at"
+            f" {wanted.path}"
+        ) from error
     found = sha256_of(partial)
     kept = _kept_digest(wanted)
     try:
@@ -226,78 +214,3 @@ def _fetch(wanted: _Published, progress: Progress) -> None:
     _keep_digest(wanted, found)
     move(partial, wanted.path)
     _clear(wanted)
-
-
-def _transfer_patiently(wanted: _Published, partial: Path, progress: Progress) -> None:
-    """Transfer until all is there, with a few tries that each go on from the last."""
-    for pause in (*PAUSES, None):
-        try:
-            return _transfer(wanted, partial, progress)
-        except urllib.error.HTTPError as error:
-            with error:
-                reason, hopeless = f"HTTP status {error.code}", error.code not in TRANSIENT
-        except urllib.error.URLError as error:
-            # Without a network, or with nothing there, waiting does not help.
-            hopeless = isinstance(error.reason, (socket.gaierror, ConnectionRefusedError))
-            reason = getattr(error.reason, "strerror", None) or str(error.reason)
-        except BROKEN as error:
-            reason, hopeless = str(error) or type(error).__name__, False
-        if hopeless or pause is None:
-            break
-        time.sleep(pause)
-    raise WeightsError(
-        f"{wanted.url} cannot be fetched ({' '.join(reason.split())}); fetch it elsewhere and put"
-        f" it at {wanted.path}"
-    )
-
-
-def _transfer(wanted: _Published, partial: Path, progress: Progress) -> None:
-    """Make one request and append what it gives to `partial`; raise where it ends early."""
-    tag = wanted.beside(".partial.tag")
-    held = partial.stat().st_size if partial.exists() and tag.exists() else 0
-    request = urllib.request.Request(wanted.url, headers={"User-Agent": "keras-nets"})
-    if held:
-        # If the file has changed since, the server gives all of the new one instead.
-        request.add_header("Range", f"bytes={held}-")
-        request.add_header("If-Range", tag.read_text())
-    try:
-        answer = urllib.request.urlopen(request, timeout=STALL)
-    except urllib.error.HTTPError as error:
-        if error.code == 416 and held:  # more is held than there is
-            tag.unlink()
-            raise _Interrupted("the server's file is shorter than what was fetched") from error
-        raise
-    with answer:
-        start = held if answer.status == 206 else 0
-        total = _total(answer, start)
-        _remember(tag, answer)
-        with partial.open("ab" if start else "wb") as out:
-            done = start
-            progress(done, total)
-            while data := answer.read1(CHUNK):
-                out.write(data)
-                done += len(data)
-                if done > LARGEST:
-                    raise WeightsError(f"{wanted.url} gives more than {LARGEST:_} bytes")
-                progress(done, total)
-    if total is not None and done != total:
-        raise _Interrupted(f"the connection ended after {done:_} of {total:_} bytes")
-
-
-def _total(answer, start: int) -> int | None:
-    """Bytes of the whole file, where the answer tells; _Interrupted where its range is wrong."""
-    length = answer.headers.get("Content-Length", "")
-    total = start + int(length) if length.isdigit() else None
-    if start and not answer.headers.get("Content-Range", "").startswith(f"bytes {start}-"):
-        raise _Interrupted("the server gave another range than asked for")
-    return total
-
-
-def _remember(tag: Path, answer) -> None:
-    """Keep what identifies the server's file; without it a later try starts afresh."""
-    strong = answer.headers.get("ETag", "")
-    mark = strong if strong.startswith('"') else answer.headers.get("Last-Modified")
-    if mark:
-        tag.write_text(mark)
-    else:
-        tag.unlink(missing_ok=True)

@@ -1,7 +1,7 @@
 """What each framework calls the tensors of each network: data, and the loops that spell it out.
 
 A weight of ours is "layer/variable": `conv1_1/kernel`, `stage1_down_bn/moving_mean`.
-Sources: PaddleClas d178931, torchvision 0.28, darknet53.cfg (see catalog.SOURCES).
+Sources: those of the flavours, see catalog.py.
 """
 
 from collections import Counter
@@ -12,13 +12,6 @@ from keras_nets.catalog import Net
 # which count the layers of each class: `conv2d`, `conv2d_1`.
 OURS = "ours"
 BY_ORDER = "by order"
-VGG_DEPTHS = {
-    "vgg11": (1, 1, 2, 2, 2),
-    "vgg13": (2, 2, 2, 2, 2),
-    "vgg16": (2, 2, 3, 3, 3),
-    "vgg19": (2, 2, 4, 4, 4),
-}
-DARKNET_STAGES = ((64, 1), (128, 2), (256, 8), (512, 8), (1024, 4))  # width, residual blocks
 # Where the fire modules 2 to 9 stand in torchvision's `features`.
 FIRES = {
     "squeezenet1_0": (3, 4, 5, 7, 8, 9, 10, 12),
@@ -114,7 +107,7 @@ def _squeezenet(net: Net, flavour: str) -> dict:
 
 def _vgg(net: Net, flavour: str) -> dict:
     layers, place = {}, 0
-    for stage, depth in enumerate(VGG_DEPTHS[net.name], start=1):
+    for stage, (_, depth) in enumerate(net.stages, start=1):
         for index in range(1, depth + 1):
             if flavour == "paddle":
                 found = (*BARE_CONV, f"conv_block_{stage}.conv{index}")
@@ -134,7 +127,7 @@ def _vgg(net: Net, flavour: str) -> dict:
 
 def _darknet(net: Net, flavour: str) -> dict:
     layers = {}
-    for layer, name in _darknet_convs():
+    for layer, name in _darknet_convs(net):
         if flavour == "paddle":
             layers[layer] = (*BARE_CONV, f"{name}._conv")
             layers[f"{layer}_bn"] = (*NORM, f"{name}._bn")
@@ -145,10 +138,10 @@ def _darknet(net: Net, flavour: str) -> dict:
     return layers
 
 
-def _darknet_convs():
+def _darknet_convs(net: Net):
     """(our layer, paddle's) for the 52 convolutions, in the order of the graph."""
     yield "conv1", "_conv1"
-    for stage, (_, blocks) in enumerate(DARKNET_STAGES):
+    for stage, (_, blocks) in enumerate(net.stages):
         yield f"stage{stage + 1}_down", f"_downsample_{stage - 1}" if stage else "_conv2"
         for block in range(1, blocks + 1):
             for conv in (1, 2):

@@ -9,6 +9,7 @@ strings stay in the file, as `Span`s.
 
 import struct
 from dataclasses import dataclass, field
+from pickletools import opcodes
 from typing import BinaryIO
 
 from keras_nets.errors import WeightsError
@@ -16,6 +17,7 @@ from keras_nets.errors import WeightsError
 MAX_STEPS = 200_000  # a network needs some 20,000; bounds time, and memory beside the file's own
 LONGEST_NAME = 1024  # bytes; longer strings are values, and stay in the file
 MARK = object()
+NAMES = {opcode.code.encode("latin-1"): opcode.name for opcode in opcodes}
 # Naming these tells of an attack, or of no weights at all. They would be as harmless here as any
 # other name; who was sent such a file should know.
 SUSPICIOUS = frozenset(
@@ -89,9 +91,10 @@ def read_pickle(file: BinaryIO, size: int, references: list | None = None):
     machine = _Machine(file, size, [] if references is None else references)
     for _ in range(MAX_STEPS):
         code = machine.take(1)
-        if code == b".":
+        name = NAMES.get(code)
+        if name == "STOP":
             return machine.pop()
-        step = STEPS.get(code)
+        step = STEPS.get(name)
         if step is None:
             raise WeightsError(f"its pickle uses opcode {code!r}, which no weights need")
         step(machine)
@@ -250,54 +253,54 @@ def _latin1(text, encoding):
     return text.encode("latin-1")
 
 
-STEPS = {
-    b"\x80": lambda m: m.take(1),  # PROTO
-    b"\x95": lambda m: m.take(8),  # FRAME: a hint for unpicklers that read ahead
-    b"(": lambda m: m.stack.append(MARK),
-    b"N": lambda m: m.stack.append(None),
-    b"\x88": lambda m: m.stack.append(True),
-    b"\x89": lambda m: m.stack.append(False),
-    b"J": lambda m: m.stack.append(m.number("i")),
-    b"K": lambda m: m.stack.append(m.number("B")),
-    b"M": lambda m: m.stack.append(m.number("H")),
-    b"\x8a": _Machine.long,
-    b"\x8b": lambda m: m.string("i", None),  # LONG4: whatever has such a number is no weight
-    b"G": lambda m: m.stack.append(struct.unpack(">d", m.take(8))[0]),
+STEPS = {  # by the opcode's name
+    "PROTO": lambda m: m.take(1),
+    "FRAME": lambda m: m.take(8),  # a hint for unpicklers that read ahead
+    "MARK": lambda m: m.stack.append(MARK),
+    "NONE": lambda m: m.stack.append(None),
+    "NEWTRUE": lambda m: m.stack.append(True),
+    "NEWFALSE": lambda m: m.stack.append(False),
+    "BININT": lambda m: m.stack.append(m.number("i")),
+    "BININT1": lambda m: m.stack.append(m.number("B")),
+    "BININT2": lambda m: m.stack.append(m.number("H")),
+    "LONG1": _Machine.long,
+    "LONG4": lambda m: m.string("i", None),  # whatever has such a number is no weight
+    "BINFLOAT": lambda m: m.stack.append(struct.unpack(">d", m.take(8))[0]),
     # Strings of Python 2 are Latin-1 here, as paddle and torch read them.
-    b"U": lambda m: m.string("B", "latin-1"),
-    b"T": lambda m: m.string("i", "latin-1"),
-    b"C": lambda m: m.string("B", None),
-    b"B": lambda m: m.string("I", None),
-    b"\x8e": lambda m: m.string("Q", None),
-    b"\x8c": lambda m: m.string("B", "utf-8"),
-    b"X": lambda m: m.string("I", "utf-8"),
-    b"\x8d": lambda m: m.string("Q", "utf-8"),
-    b"0": lambda m: m.stack.pop(),  # of a tuple that holds itself
-    b"1": lambda m: m.since_mark(),
-    b")": lambda m: m.stack.append(()),
-    b"t": lambda m: m.stack.append(tuple(m.since_mark())),
-    b"\x85": lambda m: m.fold(1),
-    b"\x86": lambda m: m.fold(2),
-    b"\x87": lambda m: m.fold(3),
-    b"]": lambda m: m.stack.append([]),
-    b"\x8f": lambda m: m.stack.append([]),  # EMPTY_SET: its values are not even hashed
-    b"\x90": lambda m: m.extend(m.since_mark()),
-    b"\x91": lambda m: m.stack.append(m.since_mark()),  # FROZENSET
-    b"a": lambda m: m.extend([m.pop()]),
-    b"e": lambda m: m.extend(m.since_mark()),
-    b"}": lambda m: m.stack.append({}),
-    b"s": lambda m: m.set_items([m.pop(), m.pop()][::-1]),
-    b"u": lambda m: m.set_items(m.since_mark()),
-    b"c": lambda m: m.function(m.line(), m.line()),
-    b"\x93": _Machine.named_function,
-    b"R": _Machine.call,
-    b"\x81": _Machine.call,  # NEWOBJ
-    b"\x92": _Machine.call_by_keyword,  # NEWOBJ_EX
-    b"b": _Machine.build,
-    b"q": lambda m: m.put(m.number("B")),
-    b"r": lambda m: m.put(m.number("I")),
-    b"\x94": lambda m: m.put(len(m.memo)),
-    b"h": lambda m: m.stack.append(m.memo[m.number("B")]),
-    b"j": lambda m: m.stack.append(m.memo[m.number("I")]),
-    b"Q": _Machine.refer,
+    "SHORT_BINSTRING": lambda m: m.string("B", "latin-1"),
+    "BINSTRING": lambda m: m.string("i", "latin-1"),
+    "SHORT_BINBYTES": lambda m: m.string("B", None),
+    "BINBYTES": lambda m: m.string("I", None),
+    "BINBYTES8": lambda m: m.string("Q", None),
+    "SHORT_BINUNICODE": lambda m: m.string("B", "utf-8"),
+    "BINUNICODE": lambda m: m.string("I", "utf-8"),
+    "BINUNICODE8": lambda m: m.string("Q", "utf-8"),
+    "POP": lambda m: m.stack.pop(),  # of a tuple that holds itself
+    "POP_MARK": lambda m: m.since_mark(),
+    "EMPTY_TUPLE": lambda m: m.stack.append(()),
+    "TUPLE": lambda m: m.stack.append(tuple(m.since_mark())),
+    "TUPLE1": lambda m: m.fold(1),
+    "TUPLE2": lambda m: m.fold(2),
+    "TUPLE3": lambda m: m.fold(3),
+    "EMPTY_LIST": lambda m: m.stack.append([]),
+    "EMPTY_SET": lambda m: m.stack.append([]),  # its values are not even hashed
+    "ADDITEMS": lambda m: m.extend(m.since_mark()),
+    "FROZENSET": lambda m: m.stack.append(m.since_mark()),
+    "APPEND": lambda m: m.extend([m.pop()]),
+    "APPENDS": lambda m: m.extend(m.since_mark()),
+    "EMPTY_DICT": lambda m: m.stack.append({}),
+    "SETITEM": lambda m: m.set_items([m.pop(), m.pop()][::-1]),
+    "SETITEMS": lambda m: m.set_items(m.since_mark()),
+    "GLOBAL": lambda m: m.function(m.line(), m.line()),
+    "STACK_GLOBAL": _Machine.named_function,
+    "REDUCE": _Machine.call,
+    "NEWOBJ": _Machine.call,
+    "NEWOBJ_EX": _Machine.call_by_keyword,
+    "BUILD": _Machine.build,
+    "BINPUT": lambda m: m.put(m.number("B")),
+    "LONG_BINPUT": lambda m: m.put(m.number("I")),
+    "MEMOIZE": lambda m: m.put(len(m.memo)),
+    "BINGET": lambda m: m.stack.append(m.memo[m.number("B")]),
+    "LONG_BINGET": lambda m: m.stack.append(m.memo[m.number("I")]),
+    "BINPERSID": _Machine.refer,
 }

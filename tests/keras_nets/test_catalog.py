@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from keras_nets.catalog import ALL, NETS, SOURCES, Counts, find_net
+from keras_nets.catalog import ALL, NETS, Counts, find_net
 
 ROOT = Path(__file__).parents[2]
 TITLES = (
@@ -53,10 +53,9 @@ def test_the_builder_has_the_networks_name_and_lives_in_its_family(net):
 
 
 @pytest.mark.parametrize("net", ALL, ids=lambda net: net.name)
-def test_every_flavour_has_counts_and_macs_and_a_named_source(net):
+def test_every_flavour_has_counts_and_macs(net):
     assert net.flavours[0] == "paddle"
     assert tuple(net.macs) == net.flavours
-    assert set(net.flavours) <= set(SOURCES)
 
 
 def test_counts_add_up_by_kind():

@@ -9,12 +9,13 @@ import struct
 from pathlib import Path
 from typing import BinaryIO
 
+from keras_nets.catalog import NETS
 from keras_nets.errors import WeightsError
-from keras_nets.weights.names import DARKNET_STAGES
 from keras_nets.weights.tensor import Tensor, WeightsFile, Window
 
 KIND = "darknet"
-FEATURES = DARKNET_STAGES[-1][0]
+STAGES = NETS["darknet53"].stages
+FEATURES = STAGES[-1][0]
 NORM = ("biases", "scales", "rolling_mean", "rolling_variance")
 
 
@@ -63,7 +64,7 @@ def _convs():
     """(our layer, channels in, channels out, side of the kernel), in the file's order."""
     width = 32
     yield "conv1", 3, width, 3
-    for stage, (outputs, blocks) in enumerate(DARKNET_STAGES, start=1):
+    for stage, (outputs, blocks) in enumerate(STAGES, start=1):
         yield f"stage{stage}_down", width, outputs, 3
         width = outputs
         for block in range(1, blocks + 1):

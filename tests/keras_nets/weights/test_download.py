@@ -10,7 +10,7 @@ import pytest
 from framework_files import random_tensors, write_pdparams
 
 from keras_nets import WeightsError, fetch_imagenet, resolve_weights
-from keras_nets.weights import download
+from keras_nets.weights import download, transfer
 
 NAME = "SqueezeNet1_1_pretrained.pdparams"
 
@@ -73,8 +73,8 @@ def good(tmp_path_factory) -> bytes:
 @pytest.fixture
 def server(good, tmp_path, monkeypatch):
     monkeypatch.setenv("KERAS_NETS_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(download, "PAUSES", (0.01, 0.01))
-    monkeypatch.setattr(download, "STALL", 0.5)
+    monkeypatch.setattr(transfer, "PAUSES", (0.01, 0.01))
+    monkeypatch.setattr(transfer, "STALL", 0.5)
     server = Server()
     server.data = good
     thread = threading.Thread(target=server.serve_forever, args=(0.05,))
@@ -188,7 +188,7 @@ def test_an_absent_file_is_not_tried_again(server):
 def test_offline_is_one_line_at_once_and_a_file_put_there_by_hand_is_taken(
     server, good, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(download, "PAUSES", (60.0,))
+    monkeypatch.setattr(transfer, "PAUSES", (60.0,))
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         base = f"http://127.0.0.1:{closed.getsockname()[1]}/"

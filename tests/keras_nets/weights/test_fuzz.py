@@ -28,7 +28,7 @@ SECONDS = 5.0
 HDF5_SECONDS = 60.0
 INTERESTING = (0, 1, 0x7F, 0x80, 0xFF, 0xFFFF, 0x7FFFFFFF, 0xFFFFFFFF, 1 << 40, (1 << 63) - 1)
 ARRAYS = {"a": np.ones((2, 3), np.float32), "b": np.zeros(300, np.float32)}
-DARKNET_STAGES = ((8, 1), (16, 1))  # stands for darknet53, which has 40 million
+STAGES = ((8, 1), (16, 1))  # stands for darknet53, which has 40 million
 DARKNET_VALUES = 6288 + 2 * 17  # with two classes
 
 
@@ -149,7 +149,7 @@ CASES = (*KINDS, "pdparams 2", "npz compressed")
 
 @pytest.fixture
 def seeds(tmp_path, monkeypatch):
-    monkeypatch.setattr(darknet, "DARKNET_STAGES", DARKNET_STAGES)
+    monkeypatch.setattr(darknet, "STAGES", STAGES)
     monkeypatch.setattr(darknet, "FEATURES", 16)
     return seed_files(tmp_path)
 
