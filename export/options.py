@@ -1,7 +1,9 @@
 """What an export is asked for, beside the model and the formats."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
+from export.formats.base import Classify, Order
 from export.gate.examine import Wish
 from export.results import BATCH_SIZES
 
@@ -12,9 +14,7 @@ class Options:
 
     weights_source: str = "given"  # "seeded:0", or a file
     flavour: str = ""
-    batch_sizes: tuple[int, ...] = (
-        BATCH_SIZES  # that a server will use; TF-TRT keeps an engine each
-    )
+    batch_sizes: tuple[int, ...] = BATCH_SIZES  # that a server will use
     seed: int = 0  # of the probe images
     command: tuple[str, ...] = ()
     wish: Wish = Wish()
@@ -30,3 +30,13 @@ class Options:
             raise ValueError(
                 f"batch sizes are whole numbers from 1 up. Received: {self.batch_sizes}"
             )
+
+    def order(self, skeleton, folder: Path, scratch: Path) -> Order:
+        """What a format is told to write of a traced network, and where."""
+        return Order(
+            skeleton=skeleton,
+            folder=folder,
+            scratch=scratch,
+            classify=Classify(self.labels, self.recipe) if self.labels else None,
+            engines=len(self.batch_sizes),
+        )

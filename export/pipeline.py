@@ -17,7 +17,7 @@ from export.checks import Case, Expected, ask_nothing
 from export.cost import Meter
 from export.errors import ArtifactError, ExportError, MissingPackage
 from export.formats import Format, find_format
-from export.formats.base import Written
+from export.formats.base import Order, Written
 from export.gate.examine import Wish, examine
 from export.html.page import write_page
 from export.lanes import make as make_lane
@@ -266,7 +266,7 @@ def _stock(told: Report, skeleton, progress: Progress) -> str:
         folder, own = Path(scratch, "artifact"), Path(scratch, "scratch")
         folder.mkdir()
         own.mkdir()
-        return format.write(skeleton, folder, own, Options()).stock
+        return format.write(Order(skeleton=skeleton, folder=folder, scratch=own)).stock
 
 
 def judge_again(
@@ -332,7 +332,7 @@ def _stage(out: Path, model: str, format: Format, progress: Progress):
 
 def _write(format: Format, skeleton, place: Place, options: Options) -> Written:
     try:
-        return format.write(skeleton, place.stage, place.scratch, options)
+        return format.write(options.order(skeleton, place.stage, place.scratch))
     except OSError as error:
         raise ExportError(
             f"{format.name} could not be written to {place.stage}: {error.strerror or error}; "

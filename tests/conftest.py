@@ -166,12 +166,14 @@ def give_skeleton():
 def written(tmp_path_factory):
     """A function (toy, format) -> the folder of an artifact, made in this process."""
     from export.formats import find_format
-    from export.pipeline import Options
+    from export.formats.base import Order
 
     @functools.cache
     def write(name: str, format_name: str):
         folder, scratch = (tmp_path_factory.mktemp(f"{name}-{part}") for part in ("made", "spare"))
-        find_format(format_name).write(skeleton(name), folder, scratch, Options())
+        find_format(format_name).write(
+            Order(skeleton=skeleton(name), folder=folder, scratch=scratch)
+        )
         return folder
 
     return write

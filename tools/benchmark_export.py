@@ -155,13 +155,14 @@ def run_stock(format_name: str, model_name: str) -> int:
             tf2onnx.convert.from_function(network, [spec], opset=17, output_path=path)
         else:
             from export.formats import find_format
-            from export.pipeline import Options
+            from export.formats.base import Order
             from export.skeleton.tracing import trace
 
             place, scratch = Path(out, "artifact"), Path(out, "scratch")
             (place / "1").mkdir(parents=True)
             scratch.mkdir()
-            find_format(format_name).write_stock(trace(model), place, scratch, Options())
+            order = Order(skeleton=trace(model), folder=place, scratch=scratch)
+            find_format(format_name).write_stock(order)
     return 0
 
 

@@ -20,11 +20,11 @@ from export.backend import require_tensorflow
 from export.commandline import options
 from export.commandline.paths import need_file, need_folder, need_writable
 from export.ending import ending
+from export.formats.names import NAMES
 from export.names import choose
 from export.results import BATCH_SIZES
 from keras_nets.catalog import NETS, find_net
 
-FORMATS = ("savedmodel", "onnx", "tftrt-fp32", "tftrt-fp16")  # a test compares them with ours
 PATIENCE = 30.0  # seconds for an export of several to clear up after an interrupt
 MOST_CLASSES = 100_000  # as keras_nets.weights has it; ImageNet-21k has 21,841
 
@@ -35,7 +35,7 @@ def main(argv=None) -> int:
     kept = "interrupted; artifacts that were there before are as they were"
     with ending(verbose=args.verbose, interrupted=kept):
         models = _all_of(args.model, NETS, "network", "the catalog has")
-        formats = _all_of(args.format, FORMATS, "format", "known are")
+        formats = _all_of(args.format, NAMES, "format", "known are")
         _check(args, models)
         _check_places(args.out, models, formats)
         require_tensorflow()
@@ -48,7 +48,7 @@ def _parser():
     parser = options.make_parser(__doc__)
     add = parser.add_argument
     add("--model", required=True, action="append", metavar="NAME", help=_names(NETS))
-    add("--format", required=True, action="append", metavar="NAME", help=_names(FORMATS))
+    add("--format", required=True, action="append", metavar="NAME", help=_names(NAMES))
     add("--weights", metavar="FILE", help="a weights file, or imagenet; seeded if absent")
     add("--seed", type=options.whole(0, options.SEEDS - 1), default=0, metavar="N",
         help="of seeded weights and of probe images (0)")  # fmt: skip

@@ -57,7 +57,7 @@ def _run(folder: Path, report, images, sizes: tuple[int, ...]):
     from export.observe.engine import run_engine
 
     format = find_format(report.format)
-    if not format.lane:
+    if not format.engine_rule:
         raise ArtifactError(f"{folder} is {report.format}, which has no engine; name a TF-TRT one")
     with tempfile.TemporaryDirectory(prefix="keras-nets-") as scratch:
         run = run_engine(format, folder, images, sizes, Path(scratch))

@@ -47,7 +47,7 @@ def _concerning(format: Format) -> Iterator[tuple]:
     """Name and function of each check that asks something of a format."""
     for ask in CHECKS:
         name = ask.__name__.replace("_", "-")
-        if name == "engine" and not format.lane:
+        if name == "engine" and not format.engine_rule:
             continue
         if name != "fp16-range" or format.precision == "fp16":
             yield name, ask

@@ -3,7 +3,7 @@
 import numpy as np
 
 from export.checks.base import Trial
-from export.checks.bounds import REORDERED, bound
+from export.checks.bounds import bound
 from export.formats.base import Tensor
 from export.observe.probes import BATCHES
 from export.results import Check, verdict
@@ -59,11 +59,12 @@ def _classify(seen: dict) -> list[str]:
 
 def _again(trial: Trial) -> list[str]:
     """What is wrong with the artifact as Python loads it, held against what a server loads."""
-    seen, rule = trial.observation.again, (trial.reference.noise, REORDERED)
+    seen = trial.observation.again
     if seen["error"]:
         return [f"a server loads it and Python does not: {seen['error']}"]
     wrong = []
-    if not seen["worst"] <= bound(*rule, trial.format.tolerance).allowed:  # NaN is wrong too
+    allowed = bound(trial.reference.noise, trial.format.rule).allowed
+    if not seen["worst"] <= allowed:  # NaN is wrong too
         wrong.append(
             f"what Python loads gives logits that are off by {seen['worst']:.2g} std from what a "
             "server loads"

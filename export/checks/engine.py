@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from export.checks.base import Trial
-from export.checks.bounds import ROUNDED, Bound, bound
+from export.checks.bounds import Bound, bound
 from export.checks.parity import compare
 from export.observe.engine import Batches, EngineRun
 from export.results import Check, Status, skipped, verdict
@@ -24,12 +24,12 @@ def engine(trial: Trial) -> Check | None:
     Skipped where this machine cannot run an engine, or nothing shows that one ran. Failed where
     there is a GPU and an engine is not built, does not run, or gives other logits.
     """
-    if not trial.format.lane:
+    if not trial.format.engine_rule:
         return None
     run = trial.engine
     if run is None or run.unable:
         return skipped("engine", run.unable if run else "not asked for")
-    allowed = bound(trial.reference.noise, ROUNDED, trial.format.engine_tolerance)
+    allowed = bound(trial.reference.noise, trial.format.engine_rule)
     reason, why = _unproven(trial, run)
     compared = [_compare(trial, batches, allowed) for batches in run.batches]
     wrong = [check for check in compared if check.status is Status.FAILED]

@@ -4,10 +4,9 @@ import math
 from dataclasses import replace
 
 from export.checks.base import Trial
-from export.checks.bounds import ROUNDED
 from export.observe.model import Half, Layer
 from export.observe.noise import Noise
-from export.results import Check, skipped, verdict
+from export.results import ROUNDED, Check, skipped, verdict
 from export.wording import counted
 
 LARGEST = 65504.0  # of float16

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from export.checks.base import Trial
+from export.formats.names import ONNX, TFTRT
 from export.results import Check, verdict
 from export.wording import counted
 
@@ -11,10 +12,7 @@ BATCH_NORMS = ("BatchNormalization", "FusedBatchNorm", "FusedBatchNormV2", "Fuse
 
 
 def graph(trial: Trial) -> Check:
-    """TF-TRT: one engine for the whole network. ONNX: checker, opset. No batch-norm.
-
-    Networks of the catalog keep to at most two transposes in ONNX, too.
-    """
+    """No batch-norm is left in any graph; JUDGES know what else is promised of some kinds."""
     check, facts = _graph(trial), trial.observation.graph
     if "structure" not in facts:
         return check
@@ -28,14 +26,14 @@ def _graph(trial: Trial) -> Check:
     ops = facts["ops"]
     norms = sum(ops.get(op, 0) for op in BATCH_NORMS)
     wrong = [f"{counted(norms, 'batch-norm')} left"] if norms else []
-    if "engines" in facts:
-        return _engines(trial, facts, wrong)
-    if "opset" in facts:
-        return _onnx(trial, facts, wrong)
+    judge = JUDGES.get(facts["kind"])
+    if judge:
+        return judge(trial, facts, wrong)
     return verdict("graph", not wrong, norms, 0, "batch-norms", "; ".join(wrong))
 
 
 def _engines(trial: Trial, facts: dict, wrong: list[str]) -> Check:
+    """Judge TF-TRT: one engine for the whole network, with room for each batch size."""
     engines, precision = facts["engines"], trial.format.precision.upper()
     outside = ", ".join(f"{n} {op}" for op, n in sorted(facts["outside"].items())) or "nothing"
     if engines != 1:
@@ -64,6 +62,7 @@ def _engines(trial: Trial, facts: dict, wrong: list[str]) -> Check:
 
 
 def _onnx(trial: Trial, facts: dict, wrong: list[str]) -> Check:
+    """Judge ONNX: the checker, the opset, and few transposes in networks of the catalog."""
     transposes = facts["ops"].get("Transpose", 0)
     if facts["checker"]:
         wrong.append(f"the checker says: {facts['checker']}")
@@ -75,3 +74,6 @@ def _onnx(trial: Trial, facts: dict, wrong: list[str]) -> Check:
         wrong.append(counted(transposes, "transpose"))
     note = "; ".join(wrong) or f"checker clean, opset {facts['opset']}"
     return verdict("graph", not wrong, transposes, most, "transposes", note)
+
+
+JUDGES = {ONNX: _onnx, TFTRT: _engines}  # by the kind of an artifact

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from export.checks.base import Trial
-from export.checks.bounds import REORDERED, Bound, bound
+from export.checks.bounds import Bound, bound
 from export.checks.distribution import distribution
 from export.results import Check, verdict
 from export.wording import counted
@@ -17,8 +17,8 @@ SAME = 1e-3  # spread between images, in standard deviations, below which they a
 def parity(trial: Trial) -> Check:
     """Worst logit error in standard deviations of the reference, and top-1 agreement."""
     observation = trial.observation
-    note = f"{observation.ran}; " if trial.format.lane else ""
-    allowed = bound(trial.reference.noise, REORDERED, trial.format.tolerance)
+    note = f"{observation.ran}; " if trial.format.engine_rule else ""
+    allowed = bound(trial.reference.noise, trial.format.rule)
     return _within("parity", trial.reference.logits, observation.logits, allowed, note)
 
 

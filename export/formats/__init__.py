@@ -1,24 +1,20 @@
-"""Every format, one file each; adding one is a file and a line."""
+"""Every format; adding one is a folder or a file here, a line in `registry` and one in `names`.
 
-from export.formats.base import Format
-from export.formats.onnx import Onnx
-from export.formats.savedmodel import SavedModel
-from export.formats.tftrt import TfTrt
-from export.names import choose
+Importing this package loads none of them, so that command lines can ask for the `names` alone.
+"""
 
-ALL: tuple[Format, ...] = (
-    SavedModel(),
-    Onnx(),
-    TfTrt("tftrt-fp32", "fp32", 1e-4, 1e-2, "TensorRT engines inside a SavedModel, FP32"),
-    # FP16 engines were off by up to 0.023 on an H100 (VGG13); TF32 keeps 3 bits more than FP16.
-    TfTrt("tftrt-fp16", "fp16", 1e-4, 5e-2, "TensorRT engines inside a SavedModel, FP16"),
-)
-FORMATS = {format.name: format for format in ALL}
+from importlib import import_module
+
+_LISTED = {
+    "ALL": "export.formats.registry",
+    "FORMATS": "export.formats.registry",
+    "find_format": "export.formats.registry",
+    "Format": "export.formats.base",
+}
+__all__ = sorted(_LISTED)
 
 
-def find_format(name: str) -> Format:
-    """Return the format called `name`, in whatever case.
-
-    Raises ValueError with the known names, and one that may have been meant, for any other.
-    """
-    return FORMATS[choose(name, FORMATS, "format")]
+def __getattr__(name: str):
+    if name in _LISTED:
+        return getattr(import_module(_LISTED[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -10,6 +10,8 @@ from typing import Protocol
 
 import numpy as np
 
+from export.results import BATCH_SIZES, Rule
+
 Predict = Callable[[np.ndarray], np.ndarray]  # images (n, h, w, c) float32 -> logits (n, classes)
 
 
@@ -59,6 +61,25 @@ class Opened:
 
 
 @dataclass(frozen=True)
+class Classify:
+    """What an artifact's signature `classify` is made of; see export/signatures."""
+
+    labels: tuple[str, ...]  # of each class
+    recipe: object  # how pictures become images
+
+
+@dataclass(frozen=True, kw_only=True)
+class Order:
+    """What a format is asked to write, and where."""
+
+    skeleton: object  # a traced network; see export/skeleton
+    folder: Path  # empty: where the artifact goes
+    scratch: Path  # for whatever is needed on the way
+    classify: Classify | None = None  # None: no such signature
+    engines: int = len(BATCH_SIZES)  # how many batch sizes a server will use; an engine is of one
+
+
+@dataclass(frozen=True)
 class Written:
     """What a format says of an artifact that it has just written."""
 
@@ -71,15 +92,15 @@ class Format(Protocol):
 
     name: str  # what --format takes
     title: str  # one line on what it is for
+    kind: str  # what its artifacts are: a word of export/formats/names.py, or one of its own
     precision: str  # "fp32" or "fp16": what its engine computes in
-    # Worst logit error accepted, in standard deviations of the reference, of a network whose own
-    # noise could not be measured.
-    tolerance: float
+    rule: Rule  # what its logits may be off by
+    engine_rule: Rule | None  # the same of its TensorRT engine; None: it has no engine
     lane: str | None  # the private environment that writing it needs
     classifies: bool  # whether labels give it the signature `classify`
 
-    def write(self, skeleton, folder: Path, scratch: Path, options) -> Written:
-        """Write the artifact of a traced network into the empty `folder`; `scratch` is spare."""
+    def write(self, order: Order) -> Written:
+        """Write an artifact as `order` says."""
 
     def open(self, folder: Path) -> Opened:
         """Open the artifact in `folder`; raise ArtifactError where there is none."""

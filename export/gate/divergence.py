@@ -1,13 +1,13 @@
 """Find the first layer whose output the artifact has otherwise than the model."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from export.checks import Trial
-from export.checks.bounds import REORDERED, bound
+from export.checks.bounds import bound
 from export.networks.layers import layer_scopes
 from export.process import run_module
 
@@ -75,7 +75,7 @@ def find_divergence(trial: Trial, folder: Path, scratch: Path, probe: int = 0) -
         "scopes": scopes,
         "sizes": {name: known[name].size for name in scopes},
     }
-    found = _compared(job, {name: known[name] for name in scopes}, 0, reference, scratch)
+    found = _compared(job, {name: known[name] for name in scopes}, 0, trial, scratch)
     if found.error or found.first or not probe:
         return found
     held = trial.held()
@@ -86,13 +86,14 @@ def find_divergence(trial: Trial, folder: Path, scratch: Path, probe: int = 0) -
     in_order = {weight.name: held[weight.name] for weight in reference.weights}
     job |= {"skeleton": str(skeleton), "held": in_order}
     try:
-        return _compared(job, {}, probe, reference, scratch)
+        return _compared(job, {}, probe, trial, scratch)
     finally:
         skeleton.unlink()
 
 
-def _compared(job: dict, outputs: dict, probe: int, reference, scratch: Path) -> Divergence:
+def _compared(job: dict, outputs: dict, probe: int, trial: Trial, scratch: Path) -> Divergence:
     """Have a child compare the layers for one probe; `outputs` are the model's, where known."""
+    reference = trial.reference
     given, result = scratch / "layers.npz", scratch / "compared.json"
     numbered = {f"layer_{number}": values for number, values in enumerate(outputs.values())}
     np.savez(given, image=reference.images[probe : probe + 1], **numbered)
@@ -108,12 +109,13 @@ def _compared(job: dict, outputs: dict, probe: int, reference, scratch: Path) ->
     if told["error"]:
         return Divergence((), told["error"], probe)
     noise = {layer.name: layer for layer in reference.noise.layers} if reference.noise else {}
+    rule = replace(trial.format.rule, fixed=UNMEASURED)
     layers = (
         LayerError(
             entry["name"],
             entry["tensor"],
             entry["error"],
-            bound(noise.get(entry["name"]), REORDERED, UNMEASURED).allowed,
+            bound(noise.get(entry["name"]), rule).allowed,
         )
         for entry in told["layers"]
     )

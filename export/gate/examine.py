@@ -42,7 +42,7 @@ def examine(
     asked, format, reference = asked or GateOptions(), case.format, case.reference
     observation = observe(format.name, folder, reference.images, scratch)
     engine = None
-    if format.lane and not observation.error:  # else nothing of it is worth an engine
+    if format.engine_rule and not observation.error:  # else nothing of it is worth an engine
         engine = run_engine(format, folder, reference.images, sorted(case.batch_sizes), scratch)
     trial = Trial(**vars(case), observation=observation, engine=engine)
     checks = run_checks(trial)

@@ -9,10 +9,10 @@ from pathlib import Path
 
 from export.checks import Expected, Trial, run_checks
 from export.formats import find_format
+from export.formats.base import Order
 from export.observe.artifact import in_this_process, observe
 from export.observe.model import observe_model
 from export.observe.probes import probes
-from export.pipeline import Options
 from export.results import Status
 from export.skeleton.tracing import trace
 
@@ -58,7 +58,7 @@ def _judge(format, skeleton, reference) -> dict:
     try:
         stage, scratch = folder / "artifact", folder / "scratch"
         stage.mkdir(), scratch.mkdir()
-        format.write(skeleton, stage, scratch, Options())
+        format.write(Order(skeleton=skeleton, folder=stage, scratch=scratch))
         seen = observe(format.name, stage, reference.images, scratch, run=in_this_process)
         checks = run_checks(
             Trial(format=format, reference=reference, observation=seen, expected=UNKNOWN)

@@ -32,15 +32,15 @@ def small():
 )
 def test_what_no_check_sees_is_harmless(small, tmp_path, format):
     from export.formats import find_format
+    from export.formats.base import Order
     from export.observe.model import observe_model
     from export.observe.probes import probes
-    from export.pipeline import Options
     from export.skeleton.tracing import trace
 
     traced = trace(small)
     folder, spare = tmp_path / "artifact", tmp_path / "spare"
     folder.mkdir(), spare.mkdir()
-    find_format(format).write(traced, folder, spare, Options())
+    find_format(format).write(Order(skeleton=traced, folder=folder, scratch=spare))
     reference = tmp_path / "reference"
     reference.write_bytes(pickle.dumps(observe_model(small, traced, probes(traced.image))))
     job = {"format": format, "folder": str(folder), "reference": str(reference), "seed": 0}

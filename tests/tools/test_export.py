@@ -54,10 +54,6 @@ def exported(tmp_path_factory):
     return out, run(*command, cwd=tmp_path_factory.mktemp("elsewhere"))
 
 
-def test_the_formats_on_the_command_line_are_those_of_the_registry():
-    assert tuple(FORMATS) == export.FORMATS
-
-
 @pytest.mark.parametrize("tool", ["export", "verify", "doctor"])
 @pytest.mark.parametrize("folder", ["/", ROOT, ROOT / "tools"], ids=["/", "root", "tools"])
 def test_help_is_instant_and_loads_nothing_heavy_from_any_folder(tool, folder):

@@ -12,10 +12,12 @@ from pathlib import Path
 import numpy as np
 
 from export.errors import PourError
-from export.formats.base import Opened, Written
+from export.formats.base import Opened, Order, Written
+from export.formats.names import ONNX
 from export.formats.onnx.reading import DATA, MODEL, open_onnx, weights_schema
 from export.formats.stock import pour_or_stock
 from export.lazy import need
+from export.results import REORDERED, Rule
 from export.skeleton.pour import Placement, Step, chunks, follow, mark, marked, pour
 
 STOCK_FACTOR = 90  # DarkNet-53 (159 MB) took tf2onnx 14 GB
@@ -26,14 +28,17 @@ ALIGNMENT = 4096  # of external data, so that runtimes can map it
 class Onnx:
     name: str = "onnx"
     title: str = "one file for ONNX Runtime, TensorRT, OpenVINO and Triton"
+    kind: str = ONNX
     precision: str = "fp32"
-    tolerance: float = 1e-4
+    rule: Rule = REORDERED
+    engine_rule: Rule | None = None
     lane: str | None = None
     classifies: bool = False
     opset: int = 17  # 18 turns global pooling into a reduction and one more transpose
     largest: int = 2_000_000_000  # bytes of weights in a single file; protobuf ends at 2 GiB
 
-    def write(self, skeleton, folder: Path, scratch: Path, options) -> Written:
+    def write(self, order: Order) -> Written:
+        skeleton, folder = order.skeleton, order.folder
         if skeleton.weight_bytes > self.largest:
             model, placements = self.convert(skeleton)
             _write_external(model, skeleton.weights, placements, folder)

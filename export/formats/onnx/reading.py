@@ -10,6 +10,7 @@ import numpy as np
 
 from export.errors import ArtifactError
 from export.formats.base import Found, Opened, Tensor
+from export.formats.names import ONNX
 from export.formats.onnx.admission import OWN, check_model, every_graph
 from export.formats.structure import structure_of_onnx
 from export.lazy import need
@@ -92,8 +93,13 @@ def _facts(onnx, model, path: Path) -> dict:
         checker = str(error).splitlines()[0]
     own = (entry.version for entry in model.opset_import if entry.domain in OWN)
     opset = max(own, default=0)
-    structure = structure_of_onnx(model.graph)
-    return {"ops": dict(ops), "opset": opset, "checker": checker, "structure": structure}
+    return {
+        "kind": ONNX,
+        "ops": dict(ops),
+        "opset": opset,
+        "checker": checker,
+        "structure": structure_of_onnx(model.graph),
+    }
 
 
 def _weights(graph, drained) -> Iterator[Found]:

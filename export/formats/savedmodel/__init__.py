@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from export.errors import ExportError
-from export.formats.base import Opened, Written
+from export.formats.base import Opened, Order, Written
 from export.formats.layout import VERSION
+from export.formats.names import SAVEDMODEL
 from export.formats.savedmodel.reading import open_savedmodel
 from export.formats.savedmodel.tidy import tidy
 from export.lazy import need
+from export.results import REORDERED, Rule
 from export.signatures import CLASSIFY, SIGNATURE
 from export.signatures.description import write_description
 
@@ -21,12 +23,15 @@ from export.signatures.description import write_description
 class SavedModel:
     name: str = "savedmodel"
     title: str = "TensorFlow Serving, TensorFlow, Triton"
+    kind: str = SAVEDMODEL
     precision: str = "fp32"
-    tolerance: float = 1e-4
+    rule: Rule = REORDERED
+    engine_rule: Rule | None = None
     lane: str | None = None
     classifies: bool = True
 
-    def write(self, skeleton, folder: Path, scratch: Path, options) -> Written:
+    def write(self, order: Order) -> Written:
+        skeleton, folder = order.skeleton, order.folder
         tf = need("tensorflow", to="writing a SavedModel")
         from export.skeleton.tracing import run_skeleton
 
@@ -44,11 +49,11 @@ class SavedModel:
 
         module.serve = serve
         signatures = {SIGNATURE: serve}
-        if options.labels:
+        if order.classify:
             from export.signatures.classify import classify
 
             module.classify = classify(
-                lambda image: serve(image)["logits"], options.recipe, options.labels
+                lambda image: serve(image)["logits"], order.classify.recipe, order.classify.labels
             )
             signatures[CLASSIFY] = module.classify
         try:
@@ -57,8 +62,8 @@ class SavedModel:
             why = error.message.rpartition("; ")[2].partition(" [Op")[0]
             raise ExportError(f"{folder} could not be written: {why}") from error
         tidy(folder / VERSION)
-        if options.labels:
-            write_description(folder / VERSION, options.recipe, options.labels)
+        if order.classify:
+            write_description(folder / VERSION, order.classify.recipe, order.classify.labels)
         return Written()
 
     def open(self, folder: Path) -> Opened:

@@ -20,6 +20,7 @@ from export.files import read_bounded
 from export.formats import layout
 from export.formats.admission import check_graph, check_signatures, one_meta_graph, refused
 from export.formats.base import Found, Loaded, Opened, Tensor
+from export.formats.names import SAVEDMODEL
 from export.formats.operations import COMPUTE, READ_VARIABLES
 from export.formats.savedmodel.variables import restored, saver_functions
 from export.formats.structure import structure_of_tensorflow
@@ -205,7 +206,7 @@ def declared(entries) -> Iterator[Tensor]:
 
 def _facts(served: Served) -> dict:
     ops = Counter(node.op for node, _ in every_node(served.part))
-    return {"ops": dict(ops), "structure": structure(served.meta_graph)}
+    return {"kind": SAVEDMODEL, "ops": dict(ops), "structure": structure(served.meta_graph)}
 
 
 def structure(meta_graph) -> str:

@@ -5,16 +5,18 @@ repeated value each; the weights are poured into what it returns. The SavedModel
 (placeholder, engine, identity) with a signature, so that each constant stands in the file once.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from export.errors import PourError
 from export.formats import layout
-from export.formats.base import Opened, Written
+from export.formats.base import Opened, Order, Written
+from export.formats.names import TFTRT
 from export.formats.stock import pour_or_stock
 from export.formats.tftrt.reading import open_tftrt, weights_schema
+from export.results import REORDERED, ROUNDED, Rule
 from export.signatures import CLASSIFY, SIGNATURE
 from export.signatures.description import write_description
 from export.skeleton.pour import Placement, Step, mark, pour
@@ -28,54 +30,61 @@ LARGEST = 2**31 - 1  # bytes of a protobuf
 class TfTrt:
     name: str
     precision: str
-    tolerance: float  # of the native segment, which is FP32 on a CPU
-    engine_tolerance: float  # of the engine itself, on a GPU
+    engine_tolerance: float  # where no noise could be measured, of the engine itself on a GPU
     title: str
+    kind: str = TFTRT
+    rule: Rule = REORDERED  # of the native segment, which is FP32 on a CPU
     lane: str | None = "tf217"
     classifies: bool = True
 
-    def write(self, skeleton, folder: Path, scratch: Path, options) -> Written:
+    @property
+    def engine_rule(self) -> Rule:
+        return replace(ROUNDED, fixed=self.engine_tolerance)
+
+    def write(self, order: Order) -> Written:
+        skeleton, version = order.skeleton, (order.folder / MODEL).parent
         if skeleton.weight_bytes + (1 << 20) > LARGEST:
             raise PourError(
                 f"{self.name} keeps its weights in one protobuf, which ends at 2 GiB, and those of "
                 f"{skeleton.name} are {skeleton.weight_bytes / 2**30:.1f} GiB; choose another"
             )
         _refuse_groups(skeleton)
-        (folder / MODEL).parent.mkdir()
-        if options.labels:
-            write_description((folder / MODEL).parent, options.recipe, options.labels)
+        version.mkdir()
+        if order.classify:
+            write_description(version, order.classify.recipe, order.classify.labels)
         return pour_or_stock(
-            lambda: self._pour(skeleton, folder / MODEL, scratch, options),
-            lambda: self.write_stock(skeleton, folder, scratch, options),
+            lambda: self._pour(order),
+            lambda: self.write_stock(order),
             weight_bytes=skeleton.weight_bytes,
             factor=STOCK_FACTOR,
         )
 
-    def _pour(self, skeleton, path: Path, scratch: Path, options) -> None:
+    def _pour(self, order: Order) -> None:
         from export.skeleton.tracing import with_constants
 
-        graph = with_constants(skeleton, lambda index, _: _value(index))
-        converted = self.convert(graph, scratch, options)
-        placements = _placements(converted, skeleton.weights)
-        model = _saved_model(converted, skeleton, options)
-        data = model.SerializeToString(deterministic=True)
-        pour(data, weights_schema(), skeleton.weights, placements, path)
+        weights = order.skeleton.weights
+        graph = with_constants(order.skeleton, lambda index, _: _value(index))
+        converted = self.convert(graph, order)
+        placements = _placements(converted, weights)
+        data = _saved_model(converted, order).SerializeToString(deterministic=True)
+        pour(data, weights_schema(), weights, placements, order.folder / MODEL)
 
-    def write_stock(self, skeleton, folder: Path, scratch: Path, options) -> None:
+    def write_stock(self, order: Order) -> None:
         """Send the graph with all its weights through the pass; takes 26 times their bytes."""
         from export.skeleton.tracing import with_constants
 
-        graph = with_constants(skeleton, lambda _, weight: weight.read())
-        model = _saved_model(self.convert(graph, scratch, options), skeleton, options)
-        (folder / MODEL).write_bytes(model.SerializeToString(deterministic=True))
+        graph = with_constants(order.skeleton, lambda _, weight: weight.read())
+        model = _saved_model(self.convert(graph, order), order)
+        (order.folder / MODEL).write_bytes(model.SerializeToString(deterministic=True))
 
     def open(self, folder: Path) -> Opened:
         return open_tftrt(folder)
 
-    def convert(self, graph, scratch: Path, options):
+    def convert(self, graph, order: Order):
         """Send `graph` through the lane and return the converted GraphDef."""
         from export.lanes import run_in_lane
 
+        scratch = order.scratch
         job, result = scratch / "skeleton.pb", scratch / "converted.pb"
         job.write_bytes(graph.SerializeToString())
         run_in_lane(
@@ -87,7 +96,7 @@ class TfTrt:
                 "outputs": ["image:0", "logits:0"],
                 "precision": self.precision.upper(),
                 "minimum_segment_size": 3,
-                "maximum_cached_engines": len(options.batch_sizes),
+                "maximum_cached_engines": order.engines,
             },
             scratch,
         )
@@ -160,10 +169,11 @@ def _squeezed(shape):
     return tuple(size for size in shape if size != 1)
 
 
-def _saved_model(graph, skeleton, options):
+def _saved_model(graph, order: Order):
     """Wrap a converted GraphDef in a SavedModel with the signature of the contract."""
     from tensorflow.core.protobuf import saved_model_pb2
 
+    skeleton = order.skeleton
     model = saved_model_pb2.SavedModel(saved_model_schema_version=1)
     meta_graph = model.meta_graphs.add()
     meta_graph.meta_info_def.tags.append("serve")
@@ -181,8 +191,8 @@ def _saved_model(graph, skeleton, options):
         entries[name].dtype = 1  # DT_FLOAT
         for size in shape:
             entries[name].tensor_shape.dim.add(size=size)
-    if options.labels:
+    if order.classify:
         from export.signatures.attach import attach_classify
 
-        attach_classify(meta_graph, options.recipe, options.labels)
+        attach_classify(meta_graph, order.classify.recipe, order.classify.labels)
     return model

@@ -15,6 +15,7 @@ from export.errors import ArtifactError
 from export.formats import layout
 from export.formats.admission import check_bare, check_graph, check_signatures, one_meta_graph
 from export.formats.base import Found, Opened
+from export.formats.names import TFTRT
 from export.formats.operations import ENGINE
 from export.formats.savedmodel.reading import declared, structure
 from export.formats.subgraph import (
@@ -100,6 +101,7 @@ def _facts(meta_graph) -> dict:
     inside = functions_behind(network, {node.name for node in engines})
     ops = Counter(node.op for node, function in every_node(network) if function in inside)
     return {
+        "kind": TFTRT,
         "engines": len(engines),
         "precision": sorted({node.attr["precision_mode"].s.decode() for node in engines}),
         "cached_engines": min((e.attr["max_cached_engines_count"].i for e in engines), default=0),

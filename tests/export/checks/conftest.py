@@ -14,9 +14,15 @@ from export.observe.model import Half, Layer, Reference, Totals
 from export.skeleton.pour import digest
 
 GRAPHS = {
-    "savedmodel": {"ops": {"Conv2D": 2, "MatMul": 1}},
-    "onnx": {"ops": {"Conv": 2, "Gemm": 1, "Transpose": 2}, "opset": 17, "checker": ""},
+    "savedmodel": {"kind": "savedmodel", "ops": {"Conv2D": 2, "MatMul": 1}},
+    "onnx": {
+        "kind": "onnx",
+        "ops": {"Conv": 2, "Gemm": 1, "Transpose": 2},
+        "opset": 17,
+        "checker": "",
+    },
     "tftrt-fp16": {
+        "kind": "tftrt",
         "engines": 1,
         "precision": ["FP16"],
         "cached_engines": 3,

@@ -3,11 +3,10 @@
 import numpy as np
 import pytest
 
-from export.checks.bounds import ROUNDED
 from export.checks.fp16_range import LARGEST, fp16_range
 from export.observe.model import Half, Layer
 from export.observe.noise import LayerNoise, Noise
-from export.results import Status
+from export.results import ROUNDED, Status
 from export.skeleton.fold import Norm
 
 NOISE = Noise(

@@ -1,6 +1,7 @@
 """Every toy through every format: what comes back is what went in."""
 
 import dataclasses
+import runpy
 import shutil
 
 import keras
@@ -8,8 +9,8 @@ import numpy as np
 import pytest
 
 from export.errors import ArtifactError
-from export.formats import ALL, FORMATS, find_format
-from export.pipeline import Options
+from export.formats import ALL, FORMATS, find_format, registry
+from export.formats.base import Order
 from export.skeleton.tracing import trace
 from keras_nets.weights.seeded import seed_weights
 
@@ -53,7 +54,7 @@ def test_an_artifact_of_other_weights_fails_weights_and_parity(
         model = seed_weights(keras.models.clone_model(toy("plain")), 99)
         other = tmp_path / "made"
         other.mkdir()
-        FORMATS[format].write(trace(model), other, tmp_path, Options())
+        FORMATS[format].write(Order(skeleton=trace(model), folder=other, scratch=tmp_path))
     assert set(failures("plain", format, other)) == {"weights", "parity"}
 
 
@@ -133,10 +134,11 @@ def test_a_folder_without_an_artifact_is_an_artifact_error(format, tmp_path):
 @pytest.mark.parametrize("format", ALL, ids=lambda format: format.name)
 def test_a_format_is_frozen_and_says_what_it_is(format):
     with pytest.raises(dataclasses.FrozenInstanceError):
-        format.tolerance = 1.0
+        format.name = "another"
     assert format.title
     assert format.precision in ("fp32", "fp16")
-    assert 0 < format.tolerance <= 1e-3
+    assert 0 < format.rule.fixed <= 1e-3
+    assert format.kind
 
 
 def test_an_unknown_format_is_told_the_known_ones():
@@ -145,3 +147,9 @@ def test_an_unknown_format_is_told_the_known_ones():
         ValueError, match="no format is called 'tflite'; known are savedmodel, onnx"
     ):
         find_format("tflite")
+
+
+def test_a_list_of_names_that_is_not_the_registry_s_is_refused(monkeypatch):
+    monkeypatch.setattr("export.formats.names.NAMES", ("savedmodel", "onnx"))
+    with pytest.raises(RuntimeError, match="names.py lists savedmodel, onnx; make them the same"):
+        runpy.run_path(registry.__file__)

@@ -8,6 +8,7 @@ import pytest
 
 from export.checks import Case, Expected, Trial
 from export.formats import find_format
+from export.formats.base import Order
 from export.gate import compare, divergence
 from export.gate.compare import difference
 from export.gate.divergence import as_details, find_divergence
@@ -52,7 +53,6 @@ def tampered(request, toy, tmp_path_factory):
     """A function from the name of a layer to an artifact in which it has other weights."""
     import keras
 
-    from export.pipeline import Options
     from export.skeleton.tracing import trace
 
     def write(layer: str):
@@ -61,7 +61,9 @@ def tampered(request, toy, tmp_path_factory):
         own = model.get_layer(layer)
         own.set_weights([value * np.float32(1.01) for value in own.get_weights()])
         folder = tmp_path_factory.mktemp(layer)
-        find_format(request.param).write(trace(model), folder, folder, Options())
+        find_format(request.param).write(
+            Order(skeleton=trace(model), folder=folder, scratch=folder)
+        )
         return request.param, folder
 
     return write
@@ -185,7 +187,6 @@ def test_layers_of_any_name_are_exported_and_compared(here, look, tmp_path, form
     from export.checks import run_checks
     from export.observe.model import observe_model
     from export.observe.probes import probes
-    from export.pipeline import Options
     from export.skeleton.tracing import trace
     from keras_nets.weights.seeded import seed_weights
 
@@ -193,7 +194,9 @@ def test_layers_of_any_name_are_exported_and_compared(here, look, tmp_path, form
     traced = trace(model)
     seen = observe_model(model, traced, probes(traced.image))
     (tmp_path / "artifact").mkdir()
-    find_format(format).write(traced, tmp_path / "artifact", tmp_path, Options())
+    find_format(format).write(
+        Order(skeleton=traced, folder=tmp_path / "artifact", scratch=tmp_path)
+    )
     unknown = Expected.unknown("a toy is in no catalog")
     observation = look(format, tmp_path / "artifact", seen.images)
     judged = Trial(
@@ -219,7 +222,6 @@ def test_layers_are_compared_on_any_probe_whatever_axes_a_format_gives_their_wei
 
     from export.observe.model import observe_model
     from export.observe.probes import probes
-    from export.pipeline import Options
     from export.skeleton.tracing import trace
     from keras_nets.weights.seeded import seed_weights
 
@@ -234,7 +236,9 @@ def test_layers_are_compared_on_any_probe_whatever_axes_a_format_gives_their_wei
     traced = trace(model)
     seen = observe_model(model, traced, probes(traced.image))
     (tmp_path / "artifact").mkdir()
-    find_format(format).write(traced, tmp_path / "artifact", tmp_path, Options())
+    find_format(format).write(
+        Order(skeleton=traced, folder=tmp_path / "artifact", scratch=tmp_path)
+    )
     observation = look(format, tmp_path / "artifact", seen.images)
     unknown = Expected.unknown("a toy is in no catalog")
     judged = Trial(

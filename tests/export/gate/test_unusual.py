@@ -7,12 +7,12 @@ from keras import layers
 
 from export.checks import Case, Expected
 from export.formats import find_format
+from export.formats.base import Order
 from export.gate.examine import Wish, examine
 from export.networks.base import CONV, RELU
 from export.networks.opening import open_network
 from export.observe.model import observe_model
 from export.observe.probes import probes
-from export.pipeline import Options
 from export.results import Status
 from export.skeleton.tracing import trace
 from keras_nets.weights.seeded import seed_weights
@@ -41,7 +41,7 @@ def write(model, format: str, folder):
     artifact.mkdir()
     scratch.mkdir()
     traced = trace(model)
-    find_format(format).write(traced, artifact, scratch, Options())
+    find_format(format).write(Order(skeleton=traced, folder=artifact, scratch=scratch))
     return artifact, observe_model(model, traced, probes(traced.image))
 
 

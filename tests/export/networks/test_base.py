@@ -101,13 +101,13 @@ def pooled(rounding: str):
 
 @pytest.mark.parametrize("format", ["savedmodel", "onnx"])
 def test_rounding_up_is_what_keras_computes_then(tmp_path, format):
+    from export.formats.base import Order
     from export.networks.opening import open_network
-    from export.pipeline import Options
     from export.skeleton.tracing import trace
     from keras_nets.weights.seeded import seed_weights
 
     down, up = seed_weights(pooled("down")), seed_weights(pooled("up"))
-    find_format(format).write(trace(down), tmp_path, tmp_path, Options())
+    find_format(format).write(Order(skeleton=trace(down), folder=tmp_path, scratch=tmp_path))
     images = probes((9, 9, 3), count=2)
     opened = open_network(format, tmp_path)
     (part,) = (part for part in opened.parts if part.kind == POOL)

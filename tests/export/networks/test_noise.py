@@ -13,11 +13,10 @@ import pytest
 import tensorflow as tf
 from keras import layers
 
-from export.checks.bounds import REORDERED, ROUNDED, bound
 from export.networks import noise as noise_module
 from export.networks.noise import measure_noise
 from export.observe.model import observe_model
-from export.observe.noise import Noise, NoiseError
+from export.observe.noise import NoiseError
 from export.observe.probes import probes
 from export.skeleton.fold import norms
 from export.skeleton.tracing import trace
@@ -156,25 +155,3 @@ def test_an_activation_beyond_float16_is_infinite_noise():
     noise = measure_noise(trace(model), probes((8, 8, 3)), ["large", "logits"])
     assert math.isinf(noise.fp16)
     assert math.isfinite(noise.fp32)
-
-
-def test_a_bound_is_a_multiple_of_noise_and_says_so():
-    made = bound(Noise(1e-5, 1e-2, 1e-1), REORDERED, 1e-4)
-    assert made.allowed == pytest.approx(8e-5)
-    assert made.note == "8 times the noise of 1.0e-05 std is allowed"
-    assert made.details["noise"] == 1e-5
-    assert made.details["margin"] == 8
-    assert bound(Noise(1e-5, 1e-2, 1e-1), ROUNDED, 1e-4).allowed == pytest.approx(4e-2)
-
-
-@pytest.mark.parametrize("rule", [REORDERED, ROUNDED])
-def test_a_bound_neither_vanishes_nor_lets_everything_pass(rule):
-    assert bound(Noise(0.0, 0.0, 0.0), rule, 1.0).allowed == rule.smallest > 0
-    assert bound(Noise(1e3, 1e3, 1e3), rule, 1.0).allowed == rule.largest < 1
-
-
-@pytest.mark.parametrize("noise", [None, Noise(math.inf, math.inf, math.inf)])
-def test_without_noise_the_bound_is_the_formats_own(noise):
-    made = bound(noise, REORDERED, 1e-4)
-    assert (made.allowed, made.details) == (1e-4, {})
-    assert made.note == "a fixed bound, because no noise could be measured"

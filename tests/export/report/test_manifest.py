@@ -140,14 +140,14 @@ def test_the_structure_is_the_graphs_and_not_the_weights(toy, tmp_path, format):
     """Two exports of other weights have one structure, another network has another."""
     import keras
 
-    from export.pipeline import Options
+    from export.formats.base import Order
     from export.skeleton.tracing import trace
     from keras_nets.weights.seeded import seed_weights
 
     def structure_of(model, name: str) -> str:
         made, spare = tmp_path / name, tmp_path / f"{name}-spare"
         made.mkdir(), spare.mkdir()
-        find_format(format).write(trace(model), made, spare, Options())
+        find_format(format).write(Order(skeleton=trace(model), folder=made, scratch=spare))
         return find_format(format).open(made).graph["structure"]
 
     def copy(layer=None, **changes):

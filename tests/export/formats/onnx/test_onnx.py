@@ -11,9 +11,9 @@ import pytest
 from keras import layers
 
 from export.errors import ArtifactError, PourError
+from export.formats.base import Order
 from export.formats.onnx import ALIGNMENT, DATA, MODEL, Onnx
 from export.observe.model import observe_model
-from export.pipeline import Options
 from export.skeleton.tracing import trace
 from keras_nets.weights.seeded import seed_weights
 
@@ -28,7 +28,11 @@ def plain(written):
 @pytest.fixture(scope="module")
 def external(skeleton, tmp_path_factory):
     folder = tmp_path_factory.mktemp("external")
-    note = Onnx(largest=1000).write(skeleton("plain"), folder, folder, Options()).note
+    note = (
+        Onnx(largest=1000)
+        .write(Order(skeleton=skeleton("plain"), folder=folder, scratch=folder))
+        .note
+    )
     assert DATA in note
     return folder
 
@@ -83,7 +87,7 @@ def test_onnx_runtime_runs_it_at_any_batch(written, toy, batch):
 
 
 def test_two_exports_give_the_same_bytes(written, skeleton, tmp_path):
-    Onnx().write(skeleton("plain"), tmp_path, tmp_path, Options())
+    Onnx().write(Order(skeleton=skeleton("plain"), folder=tmp_path, scratch=tmp_path))
     assert (tmp_path / MODEL).read_bytes() == (written("plain", "onnx") / MODEL).read_bytes()
 
 
@@ -202,7 +206,9 @@ def test_a_stand_in_that_the_converter_loses_or_doubles_is_named(
 
 @pytest.mark.parametrize("change", [lose, double])
 def test_then_the_converter_s_own_way_is_taken_and_told(skeleton, tmp_path, failures, change):
-    written = rewired(change).write(skeleton("plain"), tmp_path, tmp_path, Options())
+    written = rewired(change).write(
+        Order(skeleton=skeleton("plain"), folder=tmp_path, scratch=tmp_path)
+    )
     assert written.stock.startswith("the converter ")
     assert set(failures("plain", "onnx", tmp_path)) <= {"weights"}
 
@@ -215,7 +221,7 @@ def test_a_weight_that_a_constant_of_the_graph_equals_is_poured_all_the_same(tmp
     model = seed_weights(keras.Model(inputs, layers.Dense(5, name="logits")(x), name="equal"))
     model.get_layer("conv").bias.assign([0.25, 0.25, 0.25, 0.25])
     model.get_layer("norm").gamma.assign([1.0, 1.0, 1.0, 1.0])
-    Onnx().write(trace(model), tmp_path, tmp_path, Options())
+    Onnx().write(Order(skeleton=trace(model), folder=tmp_path, scratch=tmp_path))
     images = np.random.default_rng(0).standard_normal((8, 8, 8, 3), np.float32)
     wanted = np.asarray(model(images, training=False))
     got = look("onnx", tmp_path, images).logits
@@ -228,7 +234,7 @@ def test_a_transposed_convolution_is_found_in_the_layout_of_keras(tmp_path, look
     x = layers.GlobalAveragePooling2D(name="pool")(x)
     model = seed_weights(keras.Model(inputs, layers.Dense(5, name="logits")(x), name="up"))
     traced = trace(model)
-    Onnx().write(traced, tmp_path, tmp_path, Options())
+    Onnx().write(Order(skeleton=traced, folder=tmp_path, scratch=tmp_path))
     images = np.ones((1, 8, 8, 3), np.float32)
     held = {found.name: found.shape for found in look("onnx", tmp_path, images).weights}
     assert held["up/kernel"] == (3, 3, 4, 3)
@@ -250,7 +256,7 @@ def test_every_weight_is_found_and_nothing_else(tmp_path, look, case):
     x = layers.GlobalAveragePooling2D(name="pool")(CONVERTED[case]()(inputs))
     model = seed_weights(keras.Model(inputs, layers.Dense(5, name="logits")(x), name="one"))
     traced, images = trace(model), np.random.default_rng(0).random((4, 8, 8, 3), np.float32)
-    Onnx().write(traced, tmp_path, tmp_path, Options())
+    Onnx().write(Order(skeleton=traced, folder=tmp_path, scratch=tmp_path))
     seen, reference = look("onnx", tmp_path, images), observe_model(model, traced, images)
     assert np.abs(seen.logits - reference.logits).max() < 1e-4 * reference.logits.std()
     held, wanted = ({weight.sha256 for weight in own} for own in (seen.weights, reference.weights))

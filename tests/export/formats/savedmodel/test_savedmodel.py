@@ -13,8 +13,8 @@ import tensorflow as tf
 from keras import layers
 from tensorflow.core.protobuf import saved_model_pb2
 
+from export.formats.base import Order
 from export.formats.savedmodel import SavedModel
-from export.pipeline import Options
 from export.skeleton.tracing import trace
 
 ROOT = Path(__file__).parents[4]
@@ -128,7 +128,9 @@ def test_no_name_tells_where_or_when_it_was_made(written, name):
 
 
 def test_two_exports_in_one_process_give_the_same_bytes(plain, skeleton, tmp_path):
-    SavedModel().write(skeleton("plain"), tmp_path / "again", tmp_path, Options())
+    SavedModel().write(
+        Order(skeleton=skeleton("plain"), folder=tmp_path / "again", scratch=tmp_path)
+    )
     assert hashes(tmp_path / "again" / "1") == hashes(plain)
 
 
@@ -142,7 +144,9 @@ folder = pathlib.Path(sys.argv[2])
 toys["skeleton"]("odd")  # so that TensorFlow's counters stand elsewhere
 for format in ("savedmodel", "onnx"):
     (folder / format).mkdir()
-    FORMATS[format].write(toys["skeleton"]("plain"), folder / format, folder, Options())
+    FORMATS[format].write(
+ Order(skeleton=toys["skeleton"]("plain"), folder=folder / format, scratch=folder)
+)
 """
 
 
@@ -158,7 +162,7 @@ def test_functions_that_keras_compiled_are_written_the_same_every_time(tmp_path)
         x = layers.GlobalAveragePooling2D(name="mean")(x)
         model = keras.Model(image, layers.Dense(5, name="logits")(x), name="compiled")
         folder = tmp_path / str(number)
-        SavedModel().write(trace(model), folder, folder, Options())
+        SavedModel().write(Order(skeleton=trace(model), folder=folder, scratch=folder))
         contents.add((folder / "1" / "saved_model.pb").read_bytes())
         images = np.random.default_rng(0).standard_normal((3, 8, 8, 3)).astype(np.float32)
         wanted = np.asarray(model(images, training=False))

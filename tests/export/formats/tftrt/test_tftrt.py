@@ -14,9 +14,9 @@ from tensorflow.core.protobuf import saved_model_pb2
 
 from export.errors import PourError
 from export.formats import FORMATS
+from export.formats.base import Order
 from export.formats.tftrt import MODEL, TfTrt, _placements, _value
 from export.lanes import make
-from export.pipeline import Options
 from export.process import run_script
 from export.skeleton.pour import mark, marked
 from export.skeleton.tracing import trace
@@ -197,11 +197,11 @@ def converted(change):
     """A TfTrt whose lane only passes the graph through `change`."""
 
     class Passing(TfTrt):
-        def convert(self, graph, scratch, options):
+        def convert(self, graph, order):
             change(graph)
             return graph
 
-    return Passing("tftrt-fp16", "fp16", 1e-4, 5e-2, "a test")
+    return Passing("tftrt-fp16", "fp16", 5e-2, "a test")
 
 
 def constant_of(graph, index):
@@ -230,7 +230,9 @@ def test_a_stand_in_that_the_pass_loses_or_doubles_is_named(
 
     monkeypatch.setattr(stock, "IMPORTS", 1 << 60)  # no memory for the converter's own way
     with pytest.raises(PourError, match=message):
-        converted(change).write(skeleton("plain"), tmp_path, tmp_path, Options())
+        converted(change).write(
+            Order(skeleton=skeleton("plain"), folder=tmp_path, scratch=tmp_path)
+        )
     assert not (tmp_path / MODEL).exists()
 
 
@@ -238,7 +240,7 @@ def test_a_network_beyond_a_protobuf_is_refused_before_any_work(skeleton, tmp_pa
     weight = skeleton("plain").weights[0]
     huge = replace(skeleton("plain"), weights=(replace(weight, shape=(1 << 30,)),))
     with pytest.raises(PourError, match=r"one protobuf, which ends at 2 GiB.*4\.0 GiB"):
-        FORMATS["tftrt-fp16"].write(huge, tmp_path, tmp_path, Options())
+        FORMATS["tftrt-fp16"].write(Order(skeleton=huge, folder=tmp_path, scratch=tmp_path))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -250,5 +252,5 @@ def test_convolutions_in_groups_are_refused_because_no_engine_builds(tmp_path):
     with pytest.raises(
         PourError, match="in groups, and groups has 1, first grouped/Conv2D; export"
     ):
-        FORMATS["tftrt-fp16"].write(trace(model), tmp_path, tmp_path, Options())
+        FORMATS["tftrt-fp16"].write(Order(skeleton=trace(model), folder=tmp_path, scratch=tmp_path))
     assert list(tmp_path.iterdir()) == []
