@@ -1,0 +1,88 @@
+"""Table C: how fast each artifact is, from what `tools/benchmark.py --json` measured.
+
+Milliseconds are medians for a batch. What others have published stands in columns of its own.
+"""
+
+import json
+import math
+from collections.abc import Iterable
+from pathlib import Path
+
+from export.errors import ArtifactError
+from export.files import read_bounded
+
+LARGEST = 64 << 20  # bytes of a file of records
+NUMBERS = ("batch", "median_ms", "p90_ms", "p99_ms", "load_s", "first_ms")
+
+
+def read_records(path: Path) -> list[dict]:
+    """The records of a file with an object a line; raises ArtifactError in one line."""
+    records = []
+    try:
+        lines = read_bounded(path, LARGEST).decode("utf-8").splitlines()
+        for number, line in enumerate(lines, start=1):
+            if line.strip():
+                records.append(_record(json.loads(line), path, number))
+    except OSError as error:
+        raise ArtifactError(f"{path} cannot be read: {error.strerror or error}") from error
+    except (ValueError, RecursionError) as error:
+        raise ArtifactError(
+            f"{path} is not what tools/benchmark.py --json prints: {error}"
+        ) from error
+    return records
+
+
+def _record(content, path: Path, number: int) -> dict:
+    if not isinstance(content, dict) or not isinstance(content.get("model"), str):
+        raise ValueError(f"line {number} names no model")
+    for key in NUMBERS:
+        value = content.get(key)
+        if value is not None and not (isinstance(value, (int, float)) and math.isfinite(value)):
+            raise ValueError(f"line {number} has {key} {value!r:.40}")
+    return content
+
+
+HEADER_START = ("network", "format", "runtime", "device")
+
+
+def speed_table(records: Iterable[dict], published: dict[str, dict[str, float]]):
+    """Header, alignment and rows of cells: measured medians by batch, then what was published.
+
+    `published` holds, for each network, a column's name and its milliseconds.
+    """
+    records = list(records)
+    batches = sorted({record["batch"] for record in records if record.get("batch")})
+    columns = list(dict.fromkeys(name for row in published.values() for name in row))
+    header = (*HEADER_START, *(f"batch {n}, ms" for n in batches), *columns)
+    names = [*published, *(record["model"] for record in records)]
+    order = {name: at for at, name in reversed(list(enumerate(names)))}.__getitem__
+    grouped: dict[tuple, dict] = {}
+    for record in records:
+        key = tuple(str(record.get(name, "")) for name in ("model", "format", "runtime", "device"))
+        grouped.setdefault(key, {})[record.get("batch")] = record
+    for model in published.keys() - {key[0] for key in grouped}:
+        grouped[model, "", "not measured here", ""] = {}
+    rows = [
+        [
+            *key,
+            *(_cell(found.get(batch)) for batch in batches),
+            *(_number(published.get(key[0], {}).get(name)) for name in columns),
+        ]
+        for key, found in sorted(grouped.items(), key=lambda item: order(item[0][0]))
+    ]
+    return header, "llll" + "r" * (len(batches) + len(columns)), rows
+
+
+def _cell(record: dict | None) -> str:
+    """The median; what was not measured, or not to be trusted, says why."""
+    if record is None:
+        return ""
+    median = record.get("median_ms")
+    if record.get("valid") and median is not None:
+        return f"{median:.3g}"
+    why = record.get("why") or "not valid"
+    return why if median is None else f"{median:.3g} ({why})"
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else str(value)  # as it was published
