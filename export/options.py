@@ -4,20 +4,31 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from export.formats.base import Classify, Order
-from export.gate.examine import Wish
+from export.gate.examine import GateOptions
 from export.results import BATCH_SIZES
 
 
 @dataclass(frozen=True, kw_only=True)
+class Origin:
+    """Where a model and its weights came from: it goes into the report as it is."""
+
+    weights_source: str  # "seeded:0", or a file
+    weights_file_sha256: str
+    weights_note: str
+    flavour: str
+    command: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Options:
-    """What was asked for: the part of a report that is no measurement."""
+    """What a caller may ask for, in one row; `origin` and `gate` are parts of it."""
 
     weights_source: str = "given"  # "seeded:0", or a file
     flavour: str = ""
-    batch_sizes: tuple[int, ...] = BATCH_SIZES  # that a server will use
+    batch_sizes: tuple[int, ...] = BATCH_SIZES  # of a server; TF-TRT keeps an engine each
     seed: int = 0  # of the probe images
     command: tuple[str, ...] = ()
-    wish: Wish = Wish()
+    wish: GateOptions = GateOptions()
     labels: tuple[str, ...] = ()  # of the classes: adds the signature `classify` where it can be
     recipe: object = None  # how `classify` makes images of pictures; see export/signatures
     weights_file_sha256: str = ""  # of the file that the weights were read from
@@ -30,6 +41,16 @@ class Options:
             raise ValueError(
                 f"batch sizes are whole numbers from 1 up. Received: {self.batch_sizes}"
             )
+
+    @property
+    def origin(self) -> Origin:
+        """What goes into the report as it is."""
+        return Origin(**{name: getattr(self, name) for name in Origin.__dataclass_fields__})
+
+    @property
+    def gate(self) -> GateOptions:
+        """What is asked of the gate beyond its checks."""
+        return self.wish
 
     def order(self, skeleton, folder: Path, scratch: Path) -> Order:
         """What a format is told to write of a traced network, and where."""

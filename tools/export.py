@@ -116,16 +116,13 @@ def _export(args, net, formats: list[str], argv: list[str]) -> int:
     from export.commandline.display import display
     from export.commandline.next_steps import print_next_steps
     from export.commandline.terminal import print_reports, print_warnings
-    from export.cost import Meter
+    from export.pipeline import Export
 
-    with display(args.verbose) as show:
-        meter = Meter()
-        given = _read_inputs(args, net, show)  # what is wrong with them is told at once
+    with display(args.verbose) as show, Export(args.out, formats, progress=show) as export:
+        inputs = _read_inputs(args, net, show)  # what is wrong with them is told at once
         show(net.name, "loading TensorFlow")
-        from export.pipeline import judge
-
-        made = _make(args, net, formats, argv, given, show, meter)
-        reports = judge(made)
+        _write(args, net, argv, inputs, show, export)
+        reports = export.judge()
     print_reports(reports, args.json, details=args.verbose or args.layers)
     if not args.json:
         print_next_steps(reports)
@@ -169,17 +166,17 @@ def _read_inputs(args, net, show) -> dict:
     return given
 
 
-def _make(args, net, formats, argv, given, show, meter):
-    """Write the artifacts. The model is gone when this returns, and its memory with it."""
+def _write(args, net, argv: list[str], inputs: dict, show, export) -> None:
+    """Build the model, and write the artifacts; the model is gone when this returns."""
     from export.checks import Expected
-    from export.gate.examine import Wish
-    from export.pipeline import Options, make
+    from export.gate.examine import GateOptions
+    from export.options import Options
     from keras_nets.prepare import prepare
 
     show(net.name, f"reading {args.weights}" if args.weights else f"seeding weights: {args.seed}")
     prepared = prepare(
         net,
-        given["weights"],
+        inputs["weights"],
         seed=args.seed,
         classes=args.classes,
         image=(*args.image_size, 3) if args.image_size else None,
@@ -188,7 +185,7 @@ def _make(args, net, formats, argv, given, show, meter):
         show(net.name, f"read weights with the file's sha256 {prepared.file_sha256}")
     if prepared.note:
         show(net.name, f"weights {prepared.note}")
-    wanted = Options(
+    asked = Options(
         weights_source=prepared.source,
         weights_file_sha256=prepared.file_sha256,
         weights_note=prepared.note,
@@ -196,25 +193,21 @@ def _make(args, net, formats, argv, given, show, meter):
         batch_sizes=args.batch_sizes,
         seed=args.seed,
         command=("python", "tools/export.py", *argv),
-        wish=Wish(
+        wish=GateOptions(
             self_test=args.self_test,
             strict=args.strict,
             layers=args.layers,
-            shown=given["shown"],
+            shown=inputs["shown"],
             require=args.require,
         ),
-        labels=given["labels"],
-        recipe=given["recipe"],
+        labels=inputs["labels"],
+        recipe=inputs["recipe"],
     )
-    return make(
+    export.write(
         prepared.model,
-        formats,
-        args.out,
-        images=given["images"],
+        images=inputs["images"],
         expected=Expected.of(prepared.counts, f"{net.paper}, flavour {prepared.flavour}"),
-        options=wanted,
-        progress=show,
-        meter=meter,
+        options=asked,
     )
 
 

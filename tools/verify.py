@@ -113,40 +113,32 @@ def _alone(args, folder: Path, error: Exception) -> str:
 
 
 def _verify_one(args, folder: Path, report, origin, show):
-    from export.cost import Meter
+    from export.gate.examine import GateOptions
+    from export.pipeline import Verification
 
-    meter = Meter()
-    if "tensorflow" not in sys.modules:
-        show(report.model, "loading TensorFlow")
-    from export.gate.examine import Wish
-    from export.pipeline import judge_again
-
-    looked, expected = _look(args, folder, report, origin, show, meter)
-    return judge_again(
-        looked,
-        expected=expected,
-        compare_hashes=not args.ignore_hash,
-        wish=Wish(
-            self_test=not args.no_self_test,
-            strict=args.strict,
-            layers=args.layers,
-            require=args.require,
-        ),
-        progress=show,
+    gate = GateOptions(
+        self_test=not args.no_self_test,
+        strict=args.strict,
+        layers=args.layers,
+        require=args.require,
     )
+    with Verification(folder, progress=show) as verification:
+        if "tensorflow" not in sys.modules:
+            show(report.model, "loading TensorFlow")
+        _observe(args, report, origin, show, verification)
+        return verification.judge(compare_hashes=not args.ignore_hash, gate=gate)
 
 
-def _look(args, folder: Path, report, origin, show, meter):
-    """Build the model and take its word. It is gone when this returns, and its memory with it."""
+def _observe(args, report, origin, show, verification) -> None:
+    """Build the model, and take its word; the model is gone when this returns."""
     from export.checks import Expected
-    from export.pipeline import look
     from keras_nets.prepare import load_saved, prepare
     from keras_nets.preprocess import preprocess_sample, recipe_for_image
 
     if args.model:
         show(report.model, f"reading {args.model}")
-        model = load_saved(args.model)
-        return look(folder, model, progress=show, meter=meter), Expected.carried_by(model)
+        verification.observe(load_saved(args.model))
+        return
     net, weights, seed, built = origin
     show(report.model, f"reading {weights}" if weights else "seeding weights")
     prepared = prepare(net, weights, seed=seed, **built)
@@ -155,7 +147,7 @@ def _look(args, folder: Path, report, origin, show, meter):
     if args.images:
         recipe = recipe_for_image(net, prepared.flavour, built["image"])
         images = preprocess_sample(args.images, recipe)
-    return look(folder, prepared.model, images=images, progress=show, meter=meter), expected
+    verification.observe(prepared.model, images=images, expected=expected)
 
 
 def _origin(args, folder: Path, report) -> tuple | None:

@@ -13,13 +13,13 @@ from export.results import NOT_ASKED, Check, Status
 RANDOM_WEIGHTS = "random weights: for trying only"
 
 
-def weights_entry(options, reference: Reference) -> dict:
+def weights_entry(origin, reference: Reference) -> dict:
     """The `weights` entry: where they are from, their hashes, and what of the file was not read."""
     entry = {
-        "source": options.weights_source,
+        "source": origin.weights_source,
         "sha256": reference.sha256,
-        "file_sha256": options.weights_file_sha256,
-        "note": options.weights_note,
+        "file_sha256": origin.weights_file_sha256,
+        "note": origin.weights_note,
     }
     return {key: value for key, value in entry.items() if value}
 

@@ -10,7 +10,7 @@ import pytest
 
 from export.cost import Meter
 from export.errors import MissingLane
-from export.pipeline import make
+from export.exporting import Export
 
 CHILD = "held = bytearray(300_000_000); held[::4096] = b'x' * len(held[::4096]); input()"
 
@@ -98,9 +98,8 @@ def test_making_a_lane_is_no_cost_of_an_artifact(toy, tmp_path, monkeypatch):
         time.sleep(0.3)
         raise MissingLane("there is none")
 
-    monkeypatch.setattr("export.pipeline.make_lane", make_slowly)
-    meter = Meter()
-    with pytest.raises(MissingLane):
-        make(toy("plain"), ["tftrt-fp16"], tmp_path, meter=meter)
-    assert meter.read().wall_s - meter.read("tftrt-fp16").wall_s > 0.25
-    meter.close()
+    monkeypatch.setattr("export.exporting.make_lane", make_slowly)
+    with Export(tmp_path, ["tftrt-fp16"]) as export:
+        with pytest.raises(MissingLane):
+            export.write(toy("plain"))
+        assert export.meter.read().wall_s - export.meter.read("tftrt-fp16").wall_s > 0.25

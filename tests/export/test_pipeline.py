@@ -30,7 +30,7 @@ def look_here():
     stack = ExitStack()
     run = lambda _module, job, _: observe.main(job)  # noqa: E731
     stack.enter_context(mock.patch.object(observe, "run_module", run))
-    stack.enter_context(mock.patch("export.pipeline.write_page"))
+    stack.enter_context(mock.patch("export.exporting.write_page"))
     return stack
 
 
@@ -248,7 +248,7 @@ def test_one_format_that_fails_does_not_keep_another_from_its_place(here, toy, o
         ("export.skeleton.tracing.trace", MemoryError()),
         ("export.observe.model.observe_model", RuntimeError("a bug")),
         ("export.observe.artifact.run_module", ExportError("observe was killed")),
-        ("export.pipeline.write_report", OSError(errno.ENOSPC, "No space left on device")),
+        ("export.exporting.write_report", OSError(errno.ENOSPC, "No space left on device")),
         ("export.place.Place.publish", OSError(errno.EIO, "Input/output error")),
     ],
     ids=["disk full", "interrupt", "memory", "a bug", "child killed", "disk full late", "rename"],
@@ -281,7 +281,7 @@ def test_a_disk_that_fills_up_is_told_with_what_to_do(toy, out, monkeypatch):
 
 def test_a_lane_that_cannot_exist_is_told_before_any_work(toy, out, monkeypatch):
     missing = mock.Mock(side_effect=MissingLane("the lane tf217 cannot exist here"))
-    monkeypatch.setattr("export.pipeline.make_lane", missing)
+    monkeypatch.setattr("export.exporting.make_lane", missing)
     with pytest.raises(MissingLane):
         export_model(toy("plain"), ["onnx", "tftrt-fp16"], out)
     assert not out.exists()
@@ -297,7 +297,7 @@ def test_an_out_that_is_a_file_is_an_export_error(toy, tmp_path):
 @pytest.mark.parametrize("name", ["onnx", "onnx.failed"])
 def test_a_folder_of_the_users_is_told_before_any_work(toy, out, monkeypatch, name):
     work = mock.Mock(side_effect=AssertionError("work began"))
-    monkeypatch.setattr("export.pipeline.make_lane", work)
+    monkeypatch.setattr("export.exporting.make_lane", work)
     monkeypatch.setattr("export.skeleton.tracing.trace", work)
     mine = out / "plain" / name / "thesis.txt"
     mine.parent.mkdir(parents=True)
@@ -312,7 +312,7 @@ def test_what_a_user_puts_there_during_an_export_stays(here, toy, out, monkeypat
         (out / "plain" / "onnx").mkdir(parents=True)
         (out / "plain" / "onnx" / "thesis.txt").write_text("two years of work")
 
-    monkeypatch.setattr("export.pipeline.write_page", write)
+    monkeypatch.setattr("export.exporting.write_page", write)
     with pytest.raises(ExportError, match="onnx holds thesis.txt"):
         export_model(toy("plain"), ["onnx"], out)
     assert contents(out).keys() == {"plain/onnx/thesis.txt"}
@@ -323,7 +323,7 @@ def test_exports_that_name_formats_in_another_order_do_not_wait_for_each_other(h
     for formats in (["savedmodel", "onnx"], ["onnx", "savedmodel"]):
         with (
             mock.patch(
-                "export.pipeline.staged", side_effect=lambda *a: order.append(a[2]) or stop()
+                "export.exporting.staged", side_effect=lambda *a: order.append(a[2]) or stop()
             ),
             pytest.raises(KeyboardInterrupt),
         ):

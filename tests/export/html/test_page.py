@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from report_content import content, plain
 
-from export import pipeline
+from export import exporting
 from export.errors import ArtifactError, MissingPackage
 from export.html.page import TOOLKIT, render, write_page
 from export.report.file import NAME, artifact_files, from_dict, read_report
@@ -211,14 +211,14 @@ def test_a_broken_plotting_library_costs_the_page_and_not_the_artifact(tmp_path,
     def broken(*_):
         raise MissingPackage("drawing needs matplotlib")
 
-    monkeypatch.setattr(pipeline, "write_page", broken)
+    monkeypatch.setattr(exporting, "write_page", broken)
     said = []
-    pipeline._draw(from_dict(content()), tmp_path, lambda *words: said.append(words))
+    exporting._draw(from_dict(content()), tmp_path, lambda *words: said.append(words))
     assert said == [("onnx", "no report.html: drawing needs matplotlib")]
 
 
 def test_the_page_of_a_report_is_that_of_its_json(tmp_path, page):
-    pipeline._draw(from_dict(content()), tmp_path, print)
+    exporting._draw(from_dict(content()), tmp_path, print)
     assert (tmp_path / "report.html").read_text(encoding="utf-8") == page
 
 

@@ -1,0 +1,215 @@
+"""An export under way: model -> skeleton -> artifact -> checks -> report, in a place of its own."""
+
+from collections.abc import Iterable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from export.arguments import need_model
+from export.checks import Case, Expected
+from export.cost import Meter
+from export.errors import ArtifactError, ExportError, MissingPackage
+from export.formats import Format, find_format
+from export.formats.base import Written
+from export.gate.examine import examine
+from export.html.page import write_page
+from export.lanes import make as make_lane
+from export.observe.probes import inputs
+from export.options import Options
+from export.place import FAILED, Place, check_goals, check_replaceable, check_space, staged
+from export.process import give_memory_back
+from export.progress import DONE, Progress, silent
+from export.report.entries import artifact_entry, options_entry, warnings_of, weights_entry
+from export.report.file import as_dict, environment, failures, now, read_report, write_report
+from export.required import require
+from export.results import Check, Report
+from export.tensorflow_settings import warnings_hidden
+
+
+@dataclass(frozen=True)
+class _Unjudged:
+    """An artifact in its locked stage, which no check has seen yet."""
+
+    format: Format
+    place: Place
+    written: Written
+
+
+class Export:
+    """Writes a model in several formats, and judges what it wrote.
+
+        with Export("exports", ["onnx"]) as export:
+            export.write(model)
+            del model
+            reports = export.judge()
+
+    Nothing in it keeps the model, so a caller who lets go of it after `write` has its memory back
+    before the artifacts are opened. It holds the artifacts' locked stages, which are gone at the
+    end of the `with` unless `judge` published them, and a meter that runs from its beginning.
+    Raises ValueError for formats that make no sense.
+    """
+
+    def __init__(self, out: str | Path, formats: Iterable[str], *, progress: Progress = silent):
+        names = [formats] if isinstance(formats, str) else formats
+        self._out = Path(out)
+        self._formats = [find_format(name) for name in dict.fromkeys(names)]
+        self._progress = progress
+        self._held = ExitStack()  # locked stages, and the meter's thread
+        self._unjudged: list[_Unjudged] = []
+        if not self._formats:
+            raise ValueError("no format was asked for")
+
+    def __enter__(self) -> "Export":
+        self.meter = Meter()
+        self._held.callback(self.meter.close)
+        return self
+
+    def __exit__(self, *error) -> bool | None:
+        return self._held.__exit__(*error)
+
+    @warnings_hidden()
+    def write(
+        self,
+        model,
+        *,
+        images: np.ndarray | None = None,
+        expected: Expected | None = None,
+        options: Options | None = None,
+    ) -> None:
+        """Write `model` in every format, each in a stage of its own; see `export_model`."""
+        need_model(model, "export_model")
+        name = model.name
+        if not name or name in (".", "..") or "/" in name:
+            raise ValueError(f"a model's name becomes a folder's, and {name!r} cannot be one")
+        from export.observe.model import observe_model
+        from export.skeleton.tracing import trace
+
+        self._options = options = options or Options()
+        check_goals(self._out, name, [format.name for format in self._formats])
+        for format in self._formats:
+            self._prepare(format)
+        places = self._stages(name)
+        self._progress(name, "tracing the network without its weights")
+        skeleton = trace(model)
+        check_space(self._out, skeleton.weight_bytes, len(places))
+        for place in places:
+            place.wanted = skeleton.weight_bytes
+        self._progress(name, "computing reference logits")
+        compared = inputs(skeleton.image, options.seed, images, skeleton.takes)
+        self._reference = observe_model(model, skeleton, compared)
+        self._expected = expected or Expected.carried_by(model)
+        self._unjudged = [
+            self._write(format, skeleton, place)
+            for format, place in zip(self._formats, places, strict=True)
+        ]
+
+    def judge(self) -> list[Report]:
+        """Check what was written, and put it in its place."""
+        if not self._unjudged:
+            raise ValueError("there is nothing to judge yet; call write(model) first")
+        give_memory_back()
+        reports = []
+        for artifact in self._unjudged:
+            name = artifact.format.name
+            self._progress(name, "verifying")
+            with self.meter.on(name):
+                reports.append(self._judge(artifact))
+            self._progress(name, DONE)
+        return reports
+
+    def _prepare(self, format: Format) -> None:
+        """Make the lane that a format needs, and say what of the options is nothing to it."""
+        if self._options.labels and not format.classifies:
+            self._progress(format.name, "has no signature classify, so labels add nothing to it")
+        if format.lane:
+            with self.meter.on("lane"):  # made once, so no cost of any artifact
+                make_lane(format.lane, self._progress)
+
+    def _stages(self, model: str) -> list[Place]:
+        """A locked stage for each of the formats, in their order."""
+        # Locked in an order of its own, or two exports with several formats wait for each other.
+        stages = {
+            name: self._held.enter_context(_stage(self._out, model, name, self._progress))
+            for name in sorted(format.name for format in self._formats)
+        }
+        return [stages[format.name] for format in self._formats]
+
+    def _write(self, format: Format, skeleton, place: Place) -> _Unjudged:
+        give_memory_back()
+        self._progress(format.name, "writing")
+        with self.meter.on(format.name):
+            try:
+                order = self._options.order(skeleton, place.stage, place.scratch)
+                written = format.write(order)
+            except OSError as error:
+                raise ExportError(
+                    f"{format.name} could not be written to {place.stage}: "
+                    f"{error.strerror or error}; free some space or choose another --out"
+                ) from error
+        return _Unjudged(format, place, written)
+
+    def _judge(self, artifact: _Unjudged) -> Report:
+        place = artifact.place
+        checks = self._examine(artifact)
+        goal = _goal(place, checks)
+        report = self._report(artifact, checks, goal)
+        write_report(report, place.stage)
+        _draw(report, place.stage, self._progress)
+        check_replaceable(goal)  # again: somebody may have put something there meanwhile
+        place.publish(goal)
+        return report
+
+    def _examine(self, artifact: _Unjudged) -> tuple[Check, ...]:
+        case = Case(
+            format=artifact.format,
+            reference=self._reference,
+            expected=self._expected,
+            batch_sizes=self._options.batch_sizes,
+            stock=artifact.written.stock,
+        )
+        place, gate = artifact.place, self._options.gate
+        checks = examine(case, place.stage, place.scratch, gate, self._progress)
+        return require(checks, gate.require)
+
+    def _report(self, artifact: _Unjudged, checks: tuple[Check, ...], goal: Path) -> Report:
+        format, reference, origin = artifact.format, self._reference, self._options.origin
+        return Report(
+            model=reference.name,
+            format=format.name,
+            checks=checks,
+            weights=weights_entry(origin, reference),
+            artifact=artifact_entry(artifact.place.stage, artifact.written, checks),
+            options=options_entry(self._options, reference),
+            warnings=warnings_of(origin.weights_source, reference, checks),
+            cost=self.meter.read(format.name),
+            environment=environment(format.lane),
+            command=origin.command,
+            created=now(),
+            folder=str(goal),
+        )
+
+
+def _stage(out: Path, model: str, format: str, progress: Progress):
+    def waiting():
+        progress(format, "waiting for another export into the same folder")
+
+    return staged(out, model, format, waiting)
+
+
+def _draw(report: Report, folder: Path, progress: Progress) -> None:
+    """Write report.html; a broken plotting library costs the page, not the artifact."""
+    try:
+        write_page(as_dict(report), folder, report.folder)
+    except MissingPackage as error:
+        progress(report.format, f"no report.html: {error}")
+
+
+def _goal(place: Place, checks: tuple[Check, ...]) -> Path:
+    """Where to publish: `<format>`, or `<format>.failed` for a failed one beside a verified one."""
+    try:
+        keeps = failures(checks) and read_report(place.goal).passed
+    except ArtifactError:
+        keeps = False
+    return place.goal.with_name(place.goal.name + FAILED) if keeps else place.goal

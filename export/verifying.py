@@ -1,0 +1,123 @@
+"""A verification under way: an artifact on disk held against the Keras model that it should be."""
+
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from export.checks import Case, Expected, ask_nothing
+from export.cost import Meter
+from export.formats import Format, find_format
+from export.formats.base import Order
+from export.gate.examine import GateOptions, examine
+from export.observe.model import Reference
+from export.observe.probes import inputs
+from export.process import give_memory_back
+from export.progress import DONE, Progress, silent
+from export.report.entries import warnings_of
+from export.report.file import environment, read_report
+from export.report.manifest import compare_files, hashes, tell_graph_changes
+from export.required import require
+from export.results import BATCH_SIZES, Check, Report
+from export.tensorflow_settings import warnings_hidden
+
+
+class Verification:
+    """Checks an artifact again; nothing is written.
+
+        with Verification("exports/vgg13/onnx") as verification:
+            verification.observe(model)
+            del model
+            report = verification.judge()
+
+    Nothing in it keeps the model, so a caller who lets go of it after `observe` has its memory back
+    before the artifact is opened. A meter runs from the beginning. Entering raises ArtifactError
+    where the folder has no report to read.
+    """
+
+    def __init__(self, folder: str | Path, *, progress: Progress = silent):
+        self._folder = Path(folder)
+        self._progress = progress
+        self._reference: Reference | None = None
+
+    def __enter__(self) -> "Verification":
+        self._before = read_report(self._folder)
+        self._meter = Meter()
+        return self
+
+    def __exit__(self, *_) -> None:
+        self._meter.close()
+
+    @warnings_hidden()
+    def observe(
+        self,
+        model,
+        *,
+        images: np.ndarray | None = None,
+        expected: Expected | None = None,
+    ) -> None:
+        """Take the word of the Keras `model` that the artifact should be; see `verify`."""
+        from export.observe.model import observe_model
+        from export.skeleton.tracing import trace
+
+        before = self._before
+        self._progress(before.format, "computing reference logits")
+        self._expected = expected or Expected.carried_by(model)
+        skeleton = trace(model)
+        compared = inputs(skeleton.image, before.options.get("seed", 0), images, skeleton.takes)
+        self._reference = observe_model(model, skeleton, compared)
+        self._stock = _stock(before, skeleton, self._progress)
+
+    def judge(self, *, compare_hashes: bool = True, gate: GateOptions | None = None) -> Report:
+        """Hold the artifact against what the model said, and its files against its report."""
+        if self._reference is None:
+            raise ValueError("there is nothing to hold it against yet; call observe(model) first")
+        gate, before, reference = gate or GateOptions(), self._before, self._reference
+        format = find_format(before.format)
+        give_memory_back()
+        self._progress(format.name, "verifying")
+        compared = compare_files(self._folder, before) if compare_hashes else None
+        opens = compared is None or compared.same  # else nothing that was changed is even opened
+        checks = self._examine(format, gate) if opens else ()
+        if compared:
+            first = hashes(self._folder, before, reference.sha256, checks, compared)
+            others = checks or ask_nothing(format, "the files are not those of the report")
+            checks = (first, *others)
+        checks = require(checks, gate.require)
+        self._progress(format.name, DONE)
+        return replace(
+            before,
+            checks=checks,
+            warnings=warnings_of(before.weights["source"], reference, checks),
+            cost=self._meter.read(),
+            environment=environment(format.lane),
+        )
+
+    def _examine(self, format: Format, gate: GateOptions) -> tuple[Check, ...]:
+        case = Case(
+            format=format,
+            reference=self._reference,
+            expected=self._expected,
+            batch_sizes=tuple(self._before.options.get("batch_sizes", BATCH_SIZES)),
+            stock=self._stock,
+        )
+        with tempfile.TemporaryDirectory(prefix="keras-nets-") as scratch:
+            checks = examine(case, self._folder, Path(scratch), gate, self._progress)
+        return tell_graph_changes(self._before, checks)
+
+
+def _stock(before: Report, skeleton, progress: Progress) -> str:
+    """If the report claims a fallback conversion, convert again and return the reason; else "".
+
+    The report alone is not believed, for then it could switch the check of weights off.
+    """
+    if not before.artifact.get("stock"):
+        return ""
+    format = find_format(before.format)
+    progress(format.name, "converting again, to see whether weights can be told apart")
+    with tempfile.TemporaryDirectory(prefix="keras-nets-") as scratch:
+        folder, own = Path(scratch, "artifact"), Path(scratch, "scratch")
+        folder.mkdir()
+        own.mkdir()
+        return format.write(Order(skeleton=skeleton, folder=folder, scratch=own)).stock
