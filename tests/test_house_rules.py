@@ -73,7 +73,13 @@ def is_in(module: str, *rooms: str) -> bool:
         ("export/gate/", ("export.pipeline", "export.serving", "export.html", "export.study")),
         (
             "export/networks/",
-            ("export.checks", "export.gate", "export.observe.artifact", "export.pipeline"),
+            (
+                "export.checks",
+                "export.formats",
+                "export.gate",
+                "export.observe.artifact",
+                "export.pipeline",
+            ),
         ),
         ("export/observe/model.py", ("export.checks", "export.gate", "export.observe.artifact")),
         ("export/observe/engine.py", ("export.checks", "export.gate", "export.pipeline")),

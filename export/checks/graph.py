@@ -12,7 +12,7 @@ BATCH_NORMS = ("BatchNormalization", "FusedBatchNorm", "FusedBatchNormV2", "Fuse
 
 
 def graph(trial: Trial) -> Check:
-    """No batch-norm is left in any graph; JUDGES know what else is promised of some kinds."""
+    """No batch-norm is left, and the format's promises are kept; JUDGES ask more of some kinds."""
     check, facts = _graph(trial), trial.observation.graph
     if "structure" not in facts:
         return check
@@ -26,6 +26,11 @@ def _graph(trial: Trial) -> Check:
     ops = facts["ops"]
     norms = sum(ops.get(op, 0) for op in BATCH_NORMS)
     wrong = [f"{counted(norms, 'batch-norm')} left"] if norms else []
+    wrong += [
+        f"{name} {facts.get(name)} instead of {promised}"
+        for name, promised in trial.format.promises.items()
+        if facts.get(name) != promised
+    ]
     judge = JUDGES.get(facts["kind"])
     if judge:
         return judge(trial, facts, wrong)
@@ -62,12 +67,10 @@ def _engines(trial: Trial, facts: dict, wrong: list[str]) -> Check:
 
 
 def _onnx(trial: Trial, facts: dict, wrong: list[str]) -> Check:
-    """Judge ONNX: the checker, the opset, and few transposes in networks of the catalog."""
+    """Judge ONNX: the checker is content, and networks of the catalog have few transposes."""
     transposes = facts["ops"].get("Transpose", 0)
     if facts["checker"]:
         wrong.append(f"the checker says: {facts['checker']}")
-    if facts["opset"] != trial.format.opset:
-        wrong.append(f"opset {facts['opset']} instead of {trial.format.opset}")
     # What a model of one's own needs is not known: attention, for one, turns axes by itself.
     most = None if trial.expected.trainable is None else MOST_TRANSPOSES
     if most is not None and transposes > most:

@@ -17,7 +17,7 @@ import numpy as np
 from export.errors import ExportError
 from export.evaluation.child import follow_parent
 from export.evaluation.ranks import best_classes
-from export.formats.base import Predict
+from export.networks.base import Predict
 
 
 class Runs(Protocol):

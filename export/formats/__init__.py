@@ -9,6 +9,7 @@ _LISTED = {
     "ALL": "export.formats.registry",
     "FORMATS": "export.formats.registry",
     "find_format": "export.formats.registry",
+    "open_network": "export.formats.registry",
     "Format": "export.formats.base",
 }
 __all__ = sorted(_LISTED)

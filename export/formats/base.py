@@ -3,16 +3,17 @@
 Formats measure; checks judge.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
+from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 
-from export.results import BATCH_SIZES, Rule
-
-Predict = Callable[[np.ndarray], np.ndarray]  # images (n, h, w, c) float32 -> logits (n, classes)
+from export.errors import ExportError
+from export.networks.base import Network, Predict
+from export.results import BATCH_SIZES, REORDERED, Rule
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,8 @@ class Opened:
     """An artifact on disk, ready to be looked at and run.
 
     `weights` reads the artifact itself, one weight at a time. `graph` holds facts for the check of
-    the same name. `ran` says in words what `predict` runs. `again` loads the artifact in
+    the same name: the `kind`, `ops` (the number of each operation), and what the kind adds. `ran`
+    says in words what `predict` runs. `again` loads the artifact in
     another way, which must give the same; what was opened cannot run any more then.
     """
 
@@ -68,6 +70,22 @@ class Classify:
     recipe: object  # how pictures become images
 
 
+class Conversion:
+    """What a converter made of a traced network, kept for further orders of the same network.
+
+    A converter that never sees a weight makes the same of one set of weights as of another.
+    """
+
+    def __init__(self):
+        self._made = []
+
+    def once(self, convert: Callable[[], object]):
+        """Return what `convert` makes, which is called the first time alone; each time a copy."""
+        if not self._made:
+            self._made.append(convert())
+        return deepcopy(self._made[0])
+
+
 @dataclass(frozen=True, kw_only=True)
 class Order:
     """What a format is asked to write, and where."""
@@ -77,6 +95,7 @@ class Order:
     scratch: Path  # for whatever is needed on the way
     classify: Classify | None = None  # None: no such signature
     engines: int = len(BATCH_SIZES)  # how many batch sizes a server will use; an engine is of one
+    conversion: Conversion = field(default_factory=Conversion)
 
 
 @dataclass(frozen=True)
@@ -87,20 +106,51 @@ class Written:
     stock: str = ""  # why the converter's own way was taken, where it was
 
 
-class Format(Protocol):
-    """A kind of artifact."""
+@dataclass(frozen=True, kw_only=True)
+class Format(ABC):
+    """A kind of artifact: everything that the rest of the toolkit asks about it stands here.
+
+    What has a default is as it is of a format that keeps 32-bit weights as they are.
+    """
 
     name: str  # what --format takes
     title: str  # one line on what it is for
     kind: str  # what its artifacts are: a word of export/formats/names.py, or one of its own
-    precision: str  # "fp32" or "fp16": what its engine computes in
-    rule: Rule  # what its logits may be off by
-    engine_rule: Rule | None  # the same of its TensorRT engine; None: it has no engine
-    lane: str | None  # the private environment that writing it needs
-    classifies: bool  # whether labels give it the signature `classify`
+    server: str = ""  # what serves it: a word of export/formats/names.py; empty: nothing
+    precision: str = "fp32"  # or "fp16": what its engine, or whatever runs it, computes in
+    rule: Rule = REORDERED  # what its logits may be off by
+    engine_rule: Rule | None = None  # the same of its TensorRT engine; None: it has no engine
+    lane: str | None = None  # the private environment that writes it
+    needs: frozenset[str] = frozenset()  # options that it cannot be written without
+    classifies: bool = False  # whether labels give it the signature `classify`
 
+    @property
+    def promises(self) -> dict:
+        """Facts of `Opened.graph` that every artifact has; the check of the graph compares them."""
+        return {}
+
+    def stored(self, values: np.ndarray) -> np.ndarray:
+        """Return a weight as a right artifact holds it, back in float32.
+
+        A format that changes nothing returns `values` themselves.
+        """
+        return values
+
+    @abstractmethod
     def write(self, order: Order) -> Written:
         """Write an artifact as `order` says."""
 
+    def write_stock(self, order: Order) -> None:
+        """Write it as the converter's documentation says, with all weights in its graph."""
+        raise ExportError(f"{self.name} has no converter of its own; there is one way to write it")
+
+    @abstractmethod
     def open(self, folder: Path) -> Opened:
         """Open the artifact in `folder`; raise ArtifactError where there is none."""
+
+    @abstractmethod
+    def network(self, folder: Path) -> Network:
+        """Open it as a network that can be changed, its weights apart from its graph.
+
+        Raises ArtifactError where there is none.
+        """

@@ -3,3 +3,5 @@
 NAMES = ("savedmodel", "onnx", "tftrt-fp32", "tftrt-fp16")
 # What an artifact is, for whoever opens, judges or runs it. Several formats may be of one kind.
 SAVEDMODEL, ONNX, TFTRT = "savedmodel", "onnx", "tftrt"
+# What serves an artifact: TensorFlow Serving, that with a GPU and TensorRT, ONNX Runtime in Triton.
+TF_SERVING, TF_SERVING_GPU, ONNXRUNTIME = "tf-serving", "tf-serving-gpu", "onnxruntime"

@@ -2,10 +2,7 @@
 
 from collections.abc import Container, Iterable, Iterator
 
-
-def producer(source: str) -> str:
-    """The node behind an input of a node: `^a`, `a`, `a:1` and `a:output:0` are all from `a`."""
-    return source.removeprefix("^").partition(":")[0]
+from export.skeleton.graph import producer
 
 
 def called(node) -> Iterator[str]:

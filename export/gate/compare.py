@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 
 from export.errors import ExportError
+from export.formats import open_network
 from export.networks.layers import layer_tensors
-from export.networks.opening import open_network
 
 AT_ONCE = 64_000_000  # bytes of outputs fetched in one run
 

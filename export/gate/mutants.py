@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 
 from export.errors import ExportError
+from export.formats import open_network
 from export.gate.mutations import MUTATIONS, Mutation, Subject
 from export.networks.base import around
-from export.networks.opening import open_network
 from export.skeleton.fold import Norm
 from export.skeleton.pour import digest
 

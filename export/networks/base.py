@@ -10,8 +10,7 @@ from typing import Protocol
 
 import numpy as np
 
-from export.formats.base import Predict
-
+Predict = Callable[[np.ndarray], np.ndarray]  # images (n, h, w, c) float32 -> logits (n, classes)
 CONV, DENSE, RELU, POOL, JOIN, PAD = "conv", "dense", "relu", "pool", "join", "pad"
 
 

@@ -13,10 +13,10 @@ import numpy as np
 import tensorflow as tf
 
 from export.networks.layers import layer_scopes, layer_tensors
-from export.networks.tensorflow import TensorFlowNetwork, producer
+from export.networks.tensorflow import TensorFlowNetwork
 from export.observe.noise import LayerNoise, Noise, NoiseError
 from export.observe.probes import COUNT
-from export.skeleton.graph import add_constant, copied
+from export.skeleton.graph import add_constant, copied, producer
 from export.skeleton.tracing import IMAGE, LOGITS, stand_in
 
 SHUFFLES = 2  # of which the larger difference counts

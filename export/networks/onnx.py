@@ -2,14 +2,11 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import onnx
 import onnxruntime
 
-from export.formats.base import Predict
-from export.formats.onnx.reading import read_onnx, values_of
 from export.networks.base import (
     BYPASS,
     CEIL,
@@ -25,8 +22,8 @@ from export.networks.base import (
     ZERO,
     Edit,
     Part,
+    Predict,
 )
-from export.skeleton.pour import marked
 
 KINDS = {
     "Conv": CONV,
@@ -42,29 +39,6 @@ KINDS = {
 }
 FLOAT = onnx.TensorProto.FLOAT
 LARGE = 1 << 20  # values of a kernel
-
-
-def open_onnx(folder: Path) -> "OnnxNetwork":
-    """Open the model in `folder`; its weights are read once, and shared by all that is built."""
-    model, drained = read_onnx(folder)
-    values = {}
-    for tensor in model.graph.initializer:
-        if tensor.data_type != FLOAT or not tensor.dims:
-            if (k := marked(tensor.raw_data)) is not None:  # indices, say, which are structure
-                tensor.raw_data = drained.content(k)
-            continue
-        values[tensor.name] = onnxruntime.OrtValue.ortvalue_from_numpy(values_of(tensor, drained))
-        _leave_out(tensor)
-    return OnnxNetwork(model, values)
-
-
-def _leave_out(tensor) -> None:
-    """Make the initializer one whose values are elsewhere; where, the runtime is told apart."""
-    tensor.ClearField("raw_data")
-    tensor.ClearField("float_data")
-    del tensor.external_data[:]
-    tensor.data_location = onnx.TensorProto.EXTERNAL
-    tensor.external_data.add(key="location", value="beside")
 
 
 @dataclass

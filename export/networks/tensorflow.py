@@ -8,7 +8,6 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.python.eager import context
 
-from export.formats.base import Predict
 from export.networks.base import (
     BYPASS,
     CEIL,
@@ -24,9 +23,10 @@ from export.networks.base import (
     ZERO,
     Edit,
     Part,
+    Predict,
     in_order,
 )
-from export.skeleton.graph import add_constant, copied
+from export.skeleton.graph import add_constant, copied, producer
 
 KINDS = {
     "Conv2D": CONV,
@@ -176,11 +176,6 @@ def _register(library) -> None:
     for function in library.function:
         if not runtime.has_function(function.signature.name):
             runtime.add_function_def(function)
-
-
-def producer(source: str) -> str:
-    """The node that gives the tensor `source`."""
-    return source.partition(":")[0]
 
 
 def _joined(node) -> list[str]:

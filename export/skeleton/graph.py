@@ -10,6 +10,11 @@ def all_nodes(graph) -> Iterator:
         yield from function.node_def
 
 
+def producer(source: str) -> str:
+    """The node behind an input of a node: `^a`, `a`, `a:1` and `a:output:0` are all from `a`."""
+    return source.removeprefix("^").partition(":")[0]
+
+
 def copied(message):
     """Return a copy of a protobuf message that can be changed without changing the message."""
     return type(message).FromString(message.SerializeToString())

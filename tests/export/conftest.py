@@ -14,7 +14,7 @@ FORMATS = [
 @pytest.fixture(scope="session")
 def network(written):
     """A function (toy, format) -> the artifact as a network that can be changed."""
-    from export.networks.opening import open_network
+    from export.formats import open_network
 
     @functools.cache
     def opened(name: str, format_name: str):

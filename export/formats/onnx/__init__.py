@@ -12,58 +12,65 @@ from pathlib import Path
 import numpy as np
 
 from export.errors import PourError
-from export.formats.base import Opened, Order, Written
-from export.formats.names import ONNX
+from export.formats.base import Format, Opened, Order, Written
+from export.formats.names import ONNX, ONNXRUNTIME
 from export.formats.onnx.reading import DATA, MODEL, open_onnx, weights_schema
 from export.formats.stock import pour_or_stock
 from export.lazy import need
-from export.results import REORDERED, Rule
+from export.networks.base import Network
 from export.skeleton.pour import Placement, Step, chunks, follow, mark, marked, pour
 
 STOCK_FACTOR = 90  # DarkNet-53 (159 MB) took tf2onnx 14 GB
 ALIGNMENT = 4096  # of external data, so that runtimes can map it
 
 
-@dataclass(frozen=True)
-class Onnx:
+@dataclass(frozen=True, kw_only=True)
+class Onnx(Format):
     name: str = "onnx"
     title: str = "one file for ONNX Runtime, TensorRT, OpenVINO and Triton"
     kind: str = ONNX
-    precision: str = "fp32"
-    rule: Rule = REORDERED
-    engine_rule: Rule | None = None
-    lane: str | None = None
-    classifies: bool = False
+    server: str = ONNXRUNTIME
     opset: int = 17  # 18 turns global pooling into a reduction and one more transpose
     largest: int = 2_000_000_000  # bytes of weights in a single file; protobuf ends at 2 GiB
 
+    @property
+    def promises(self) -> dict:
+        return {"opset": self.opset}
+
     def write(self, order: Order) -> Written:
-        skeleton, folder = order.skeleton, order.folder
+        skeleton = order.skeleton
         if skeleton.weight_bytes > self.largest:
-            model, placements = self.convert(skeleton)
-            _write_external(model, skeleton.weights, placements, folder)
+            model, placements = order.conversion.once(lambda: self.convert(skeleton))
+            _write_external(model, skeleton.weights, placements, order.folder)
             return Written(f"weights beside the graph in {DATA}, for protobuf ends at 2 GB")
         return pour_or_stock(
-            lambda: self._pour(skeleton, folder / MODEL),
-            lambda: self._write_stock(skeleton, folder / MODEL),
+            lambda: self._pour(order),
+            lambda: self.write_stock(order),
             weight_bytes=skeleton.weight_bytes,
             factor=STOCK_FACTOR,
         )
 
-    def _pour(self, skeleton, path: Path) -> None:
-        model, placements = self.convert(skeleton)
+    def _pour(self, order: Order) -> None:
+        skeleton = order.skeleton
+        model, placements = order.conversion.once(lambda: self.convert(skeleton))
         data = model.SerializeToString(deterministic=True)
-        pour(data, weights_schema(), skeleton.weights, placements, path)
+        pour(data, weights_schema(), skeleton.weights, placements, order.folder / MODEL)
 
-    def _write_stock(self, skeleton, path: Path) -> None:
+    def write_stock(self, order: Order) -> None:
         from export.skeleton.tracing import with_constants
 
+        skeleton = order.skeleton
         graph = with_constants(skeleton, lambda _, weight: weight.read())
-        model = self._run_tf2onnx(graph, skeleton.name, [])
-        path.write_bytes(_finish(model, [], skeleton).SerializeToString(deterministic=True))
+        model = _finish(self._run_tf2onnx(graph, skeleton.name, []), [], skeleton)
+        (order.folder / MODEL).write_bytes(model.SerializeToString(deterministic=True))
 
     def open(self, folder: Path) -> Opened:
         return open_onnx(folder)
+
+    def network(self, folder: Path) -> Network:
+        from export.formats.onnx.network import open_network
+
+        return open_network(folder)
 
     def convert(self, skeleton):
         """The ONNX model of the skeleton, its weights marked, and where they go."""

@@ -8,26 +8,23 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from export.errors import ExportError
-from export.formats.base import Opened, Order, Written
+from export.formats.base import Format, Opened, Order, Written
 from export.formats.layout import VERSION
-from export.formats.names import SAVEDMODEL
+from export.formats.names import SAVEDMODEL, TF_SERVING
 from export.formats.savedmodel.reading import open_savedmodel
 from export.formats.savedmodel.tidy import tidy
 from export.lazy import need
-from export.results import REORDERED, Rule
+from export.networks.base import Network
 from export.signatures import CLASSIFY, SIGNATURE
 from export.signatures.description import write_description
 
 
-@dataclass(frozen=True)
-class SavedModel:
+@dataclass(frozen=True, kw_only=True)
+class SavedModel(Format):
     name: str = "savedmodel"
     title: str = "TensorFlow Serving, TensorFlow, Triton"
     kind: str = SAVEDMODEL
-    precision: str = "fp32"
-    rule: Rule = REORDERED
-    engine_rule: Rule | None = None
-    lane: str | None = None
+    server: str = TF_SERVING
     classifies: bool = True
 
     def write(self, order: Order) -> Written:
@@ -68,3 +65,8 @@ class SavedModel:
 
     def open(self, folder: Path) -> Opened:
         return open_savedmodel(folder)
+
+    def network(self, folder: Path) -> Network:
+        from export.formats.savedmodel.network import open_network
+
+        return open_network(folder)

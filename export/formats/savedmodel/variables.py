@@ -9,7 +9,8 @@ from pathlib import Path
 
 from export.formats.admission import refused
 from export.formats.operations import RESTORE, SAVE
-from export.formats.subgraph import called, every_node, producer
+from export.formats.subgraph import called, every_node
+from export.skeleton.graph import producer
 
 CALLING = ("PartitionedCall", "StatefulPartitionedCall")
 STRING = 7  # DataType.DT_STRING

@@ -5,18 +5,19 @@ repeated value each; the weights are poured into what it returns. The SavedModel
 (placeholder, engine, identity) with a signature, so that each constant stands in the file once.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from export.errors import PourError
 from export.formats import layout
-from export.formats.base import Opened, Order, Written
-from export.formats.names import TFTRT
+from export.formats.base import Format, Opened, Order, Written
+from export.formats.names import TF_SERVING_GPU, TFTRT
 from export.formats.stock import pour_or_stock
 from export.formats.tftrt.reading import open_tftrt, weights_schema
-from export.results import REORDERED, ROUNDED, Rule
+from export.networks.base import Network
+from export.results import ROUNDED, Rule
 from export.signatures import CLASSIFY, SIGNATURE
 from export.signatures.description import write_description
 from export.skeleton.pour import Placement, Step, mark, pour
@@ -26,20 +27,13 @@ STOCK_FACTOR = 26  # VGG-13 (532 MB) took the official converter 14 GB
 LARGEST = 2**31 - 1  # bytes of a protobuf
 
 
-@dataclass(frozen=True)
-class TfTrt:
-    name: str
-    precision: str
-    engine_tolerance: float  # where no noise could be measured, of the engine itself on a GPU
-    title: str
+@dataclass(frozen=True, kw_only=True)
+class TfTrt(Format):
     kind: str = TFTRT
-    rule: Rule = REORDERED  # of the native segment, which is FP32 on a CPU
+    server: str = TF_SERVING_GPU
+    engine_rule: Rule = ROUNDED  # the other rule is of the native segment, FP32 on a CPU
     lane: str | None = "tf217"
     classifies: bool = True
-
-    @property
-    def engine_rule(self) -> Rule:
-        return replace(ROUNDED, fixed=self.engine_tolerance)
 
     def write(self, order: Order) -> Written:
         skeleton, version = order.skeleton, (order.folder / MODEL).parent
@@ -64,7 +58,7 @@ class TfTrt:
 
         weights = order.skeleton.weights
         graph = with_constants(order.skeleton, lambda index, _: _value(index))
-        converted = self.convert(graph, order)
+        converted = order.conversion.once(lambda: self.convert(graph, order))
         placements = _placements(converted, weights)
         data = _saved_model(converted, order).SerializeToString(deterministic=True)
         pour(data, weights_schema(), weights, placements, order.folder / MODEL)
@@ -79,6 +73,11 @@ class TfTrt:
 
     def open(self, folder: Path) -> Opened:
         return open_tftrt(folder)
+
+    def network(self, folder: Path) -> Network:
+        from export.formats.tftrt.network import open_network
+
+        return open_network(folder)
 
     def convert(self, graph, order: Order):
         """Send `graph` through the lane and return the converted GraphDef."""

@@ -12,6 +12,7 @@ import tensorflow as tf
 from tensorflow.python.framework import function_def_to_graph
 
 from export.errors import ArtifactError
+from export.skeleton.graph import make_placeholder
 from export.skeleton.pour import marked
 
 
@@ -99,11 +100,10 @@ def _take_weights_out(graph, drained):
         k = marked(tensor.tensor_content)
         if k is None:
             continue
-        shape = [dim.size for dim in tensor.tensor_shape.dim]
-        node.op = "Placeholder"
-        node.attr["shape"].shape.CopyFrom(tensor.tensor_shape)
-        del node.attr["value"]
+        dtype = tf.as_dtype(tensor.dtype)  # large indices are drained too
+        shape = tf.TensorShape(tensor.tensor_shape)
+        flat = np.frombuffer(drained.content(k), dtype.as_numpy_dtype)
+        values.append(tf.constant(flat.reshape(shape.as_list())))
+        make_placeholder(node, dtype, shape)
         names.append(f"{node.name}:0")
-        kind = tf.as_dtype(node.attr["dtype"].type).as_numpy_dtype  # large indices are drained too
-        values.append(tf.constant(np.frombuffer(drained.content(k), kind).reshape(shape)))
     return names, values

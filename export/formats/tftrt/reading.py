@@ -22,11 +22,11 @@ from export.formats.subgraph import (
     every_node,
     functions_behind,
     nodes_behind,
-    producer,
     served_part,
 )
 from export.lazy import need
 from export.signatures import CLASSIFY, SIGNATURE
+from export.skeleton.graph import producer
 from export.skeleton.pour import Drained, digest, drain, marked
 from export.skeleton.wire import Schema, schema
 

@@ -48,7 +48,7 @@ def test_every_fault_of_a_graph_is_told(honest):
     note = graph(
         honest("onnx", graph={"opset": 18, "checker": "bad", "ops": {"Transpose": 9}})
     ).note
-    assert note == "the checker says: bad; opset 18 instead of 17; 9 transposes"
+    assert note == "opset 18 instead of 17; the checker says: bad; 9 transposes"
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,7 @@ import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
 from export.errors import ArtifactError
-from export.formats import FORMATS
-from export.networks.opening import open_network
+from export.formats import FORMATS, open_network
 
 GRAPHS = ["savedmodel", pytest.param("tftrt-fp16", marks=pytest.mark.lane)]
 # Files, the network, Python, other processes, code in files: each by another road.

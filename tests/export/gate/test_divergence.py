@@ -7,14 +7,13 @@ import numpy as np
 import pytest
 
 from export.checks import Case, Expected, Trial
-from export.formats import find_format
+from export.formats import find_format, open_network
 from export.formats.base import Order
 from export.gate import compare, divergence
 from export.gate.compare import difference
 from export.gate.divergence import as_details, find_divergence
 from export.gate.examine import examine
 from export.networks.layers import layer_tensors
-from export.networks.opening import open_network
 from export.results import Status
 
 FORMATS = ["savedmodel", "onnx", pytest.param("tftrt-fp16", marks=pytest.mark.lane)]

@@ -6,11 +6,10 @@ import pytest
 from keras import layers
 
 from export.checks import Case, Expected
-from export.formats import find_format
+from export.formats import find_format, open_network
 from export.formats.base import Order
 from export.gate.examine import Wish, examine
 from export.networks.base import CONV, RELU
-from export.networks.opening import open_network
 from export.observe.model import observe_model
 from export.observe.probes import probes
 from export.results import Status

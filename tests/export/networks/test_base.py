@@ -101,8 +101,8 @@ def pooled(rounding: str):
 
 @pytest.mark.parametrize("format", ["savedmodel", "onnx"])
 def test_rounding_up_is_what_keras_computes_then(tmp_path, format):
+    from export.formats import open_network
     from export.formats.base import Order
-    from export.networks.opening import open_network
     from export.skeleton.tracing import trace
     from keras_nets.weights.seeded import seed_weights
 
@@ -138,15 +138,8 @@ def test_tensors_are_fetched(network, format):
 
 def test_an_artifact_that_is_none_is_an_error(tmp_path):
     from export.errors import ArtifactError
-    from export.networks.opening import OPENERS, open_network
+    from export.formats import ALL, open_network
 
-    for format in OPENERS:
+    for format in [format.name for format in ALL]:
         with pytest.raises(ArtifactError, match="does not open"):
             open_network(format, tmp_path)
-
-
-def test_every_format_can_be_opened():
-    from export.formats import FORMATS
-    from export.networks.opening import OPENERS
-
-    assert list(OPENERS) and set(OPENERS) == set(FORMATS)

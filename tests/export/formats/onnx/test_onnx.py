@@ -199,8 +199,9 @@ def double(graph):
 def test_a_stand_in_that_the_converter_loses_or_doubles_is_named(
     skeleton, tmp_path, change, message
 ):
+    order = Order(skeleton=skeleton("plain"), folder=tmp_path, scratch=tmp_path)
     with pytest.raises(PourError, match=message):
-        rewired(change)._pour(skeleton("plain"), tmp_path / MODEL)
+        rewired(change)._pour(order)
     assert not (tmp_path / MODEL).exists()
 
 

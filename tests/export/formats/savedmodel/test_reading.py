@@ -8,9 +8,8 @@ import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
 from export.errors import ArtifactError
-from export.formats import FORMATS
+from export.formats import FORMATS, open_network
 from export.formats.savedmodel.reading import read_served
-from export.networks.opening import open_network
 from export.observe.probes import probes
 
 

@@ -139,14 +139,13 @@ import pathlib, runpy, sys
 sys.path[:0] = [sys.argv[1]]
 toys = runpy.run_path(sys.argv[1] + "/tests/conftest.py")
 from export.formats import FORMATS
-from export.pipeline import Options
+from export.formats.base import Order
 folder = pathlib.Path(sys.argv[2])
 toys["skeleton"]("odd")  # so that TensorFlow's counters stand elsewhere
 for format in ("savedmodel", "onnx"):
     (folder / format).mkdir()
-    FORMATS[format].write(
- Order(skeleton=toys["skeleton"]("plain"), folder=folder / format, scratch=folder)
-)
+    plain = toys["skeleton"]("plain")
+    FORMATS[format].write(Order(skeleton=plain, folder=folder / format, scratch=folder))
 """
 
 
