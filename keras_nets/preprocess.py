@@ -44,7 +44,7 @@ SAMPLE = 32  # pictures that stand for a folder where a network is compared with
 RESAMPLES = {"paddle": "opencv", "torchvision": "pillow", "darknet": "darknet"}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Recipe:
     """How a picture becomes an input; sides in pixels, `mean` and `std` by channel in 0..1."""
 
@@ -79,7 +79,7 @@ def recipe_for(net: Net, flavour: str = "paddle", size: int | None = None) -> Re
     crop = size or net.image[0]
     short = crop if net.name == "darknet53" else round(crop * 256 / 224)
     mean, std = (MEAN, STD) if flavour != "darknet" else ((0.0,) * 3, (1.0,) * 3)
-    return Recipe(crop, short, mean, std, RESAMPLES[flavour])
+    return Recipe(crop=crop, short=short, mean=mean, std=std, resample=RESAMPLES[flavour])
 
 
 def recipe_for_image(net: Net, flavour: str, image: tuple[int, int, int]) -> Recipe:

@@ -14,7 +14,7 @@ PARITY, ENGINE = "parity", "engine"
 EXCEPT = "except"  # verified, all but the engine
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Histogram:
     """Errors of the logits in standard deviations; `counts` lie between the `edges`."""
 
@@ -266,12 +266,12 @@ def _histogram(told: dict) -> Histogram | None:
     smaller = int(positive(told.get("smaller")) or 0)
     values = int(positive(told.get("values")) or sum(counts) + smaller)
     return Histogram(
-        tuple(edges),
-        tuple(int(count) for count in counts),
-        values,
-        smaller,
-        positive(told.get("median")),
-        positive(told.get("p99")),
+        edges=tuple(edges),
+        counts=tuple(int(count) for count in counts),
+        values=values,
+        smaller=smaller,
+        median=positive(told.get("median")),
+        p99=positive(told.get("p99")),
     )
 
 

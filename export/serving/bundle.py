@@ -88,7 +88,7 @@ def add(
         ledger = _settle(before or Ledger(), root, image)
         known = ledger.find(server, name)
         _refuse_another_contract(known, artifact)
-        folder = Model(name, server, 0, 0, {}).folder
+        folder = Model(name=name, server=server, stable=0, canary=0, versions={}).folder
         repository.refuse_links(to, folder)
         number = repository.next_version(to / folder)
         with repository.room(to, artifact.bytes), repository.stage(to) as staged:
@@ -286,7 +286,9 @@ def _refuse_another_contract(known: Model | None, artifact: Artifact) -> None:
 
 def _with_version(known: Model | None, name, server, number: int, version: Version) -> Model:
     if known is None:
-        return Model(name, server, number, number, {number: version})
+        return Model(
+            name=name, server=server, stable=number, canary=number, versions={number: version}
+        )
     return replace(known, canary=number, versions={**known.versions, number: version})
 
 

@@ -23,7 +23,7 @@ TF_SERVING, TRITON = "tf-serving", "triton"
 FOLDERS = {TF_SERVING: "models", TRITON: "triton"}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Version:
     """One artifact as it was published."""
 
@@ -37,7 +37,7 @@ class Version:
     remarks: tuple[str, ...] = ()  # the report's warnings, and what was never checked
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Model:
     """One served name, with the versions that clients reach as `stable` and as `canary`."""
 
@@ -172,19 +172,19 @@ def _model(entry: dict) -> Model:
         raise ValueError(f"{name!r} has a version that no server can number")
     if entry["server"] not in FOLDERS or not {stable, canary} <= set(versions):
         raise ValueError(f"{name!r} has a label or a server that is unknown")
-    return Model(name, entry["server"], stable, canary, versions)
+    return Model(name=name, server=entry["server"], stable=stable, canary=canary, versions=versions)
 
 
 def _version(entry: dict) -> Version:
     return Version(
-        str(entry["format"]),
-        tuple(map(int, entry["image"])),
-        int(entry["classes"]),
-        tuple(map(int, entry["batch_sizes"])),
-        int(entry["bytes"]),
-        _files(entry),
-        str(entry.get("verdict", "")),
-        tuple(map(str, entry.get("remarks", ()))),
+        format=str(entry["format"]),
+        image=tuple(map(int, entry["image"])),
+        classes=int(entry["classes"]),
+        batch_sizes=tuple(map(int, entry["batch_sizes"])),
+        bytes=int(entry["bytes"]),
+        files=_files(entry),
+        verdict=str(entry.get("verdict", "")),
+        remarks=tuple(map(str, entry.get("remarks", ()))),
     )
 
 

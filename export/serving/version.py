@@ -65,14 +65,14 @@ def fill(staged: Path, artifact: Artifact, server: str, name: str) -> Filled:
         write_whole(staged / configs.PER_VERSION, configs.batching_parameters(artifact.batch_sizes))
         files |= {path: file_sha256(staged / path) for path in OWN}
     version = Version(
-        artifact.format,
-        artifact.image,
-        artifact.classes,
-        artifact.batch_sizes,
-        size,
-        files,
-        artifact.verdict.value,
-        (*artifact.warnings, *artifact.unchecked),
+        format=artifact.format,
+        image=artifact.image,
+        classes=artifact.classes,
+        batch_sizes=artifact.batch_sizes,
+        bytes=size,
+        files=files,
+        verdict=artifact.verdict.value,
+        remarks=(*artifact.warnings, *artifact.unchecked),
     )
     return Filled(version, how, records)
 

@@ -60,7 +60,7 @@ class Folded:
         return self.names[id(variable)]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Norm:
     """A batch-norm, and the two weights that it became or went into."""
 
@@ -107,7 +107,17 @@ def norms(model) -> list[Norm]:
         variance = _values(norm.moving_variance)
         beta = _values(norm.beta) if norm.center else np.zeros_like(variance)
         name = names.get(norm, norm.name)
-        found.append(Norm(name, into, kernel, bias, norm.epsilon, variance, beta))
+        found.append(
+            Norm(
+                name=name,
+                into=into,
+                kernel=kernel,
+                bias=bias,
+                epsilon=norm.epsilon,
+                variance=variance,
+                beta=beta,
+            )
+        )
     return found
 
 

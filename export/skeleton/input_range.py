@@ -25,7 +25,7 @@ CONTRAST = 0.6  # gives pixels a standard deviation of 41, as photographs have, 
 PIXELS = 1 / 300, 1 / 100  # a first factor between these undoes a range of 0 to 255
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class InputRange:
     """How images around zero, of about one standard deviation, become images that a model takes."""
 
@@ -62,7 +62,9 @@ def input_range(model, image: tuple[int, int, int]) -> InputRange:
     )
     usable = np.isfinite(factors).all() and np.abs(factors[0]).min() > 0
     factor, offset = factors if undone and usable else (1.0, 0.0)
-    return InputRange(factor, offset, pixels or whole, whole, elsewhere)
+    return InputRange(
+        factor=factor, offset=offset, pixels=pixels or whole, whole=whole, unknown=elsewhere
+    )
 
 
 def _first_operations(model):

@@ -18,7 +18,7 @@ MOST_TENSORS = 5_000  # of a file that is worth a look for another network; Dark
 COUNTERS = ("num_batches_tracked", "total_ops", "total_params")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Identity:
     """What a weights file is.
 
@@ -59,7 +59,7 @@ def sha256_of(path) -> str:
     return digest.hexdigest()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class _Fit:
     """One way to read a file as a network: whose names, after which prefix."""
 
@@ -99,7 +99,15 @@ def recognise(net: Net, file: WeightsFile) -> tuple[Identity, dict[str, str]]:
         if file.tensors[name].problem:
             raise WeightsError(f"{file.path}: {file.tensors[name].problem}")
     classes = _classes(net, file, names, fit.naming)
-    return Identity(file.kind, fit.flavour, classes, fit.naming, None, fit.prefix, note), names
+    return Identity(
+        kind=file.kind,
+        flavour=fit.flavour,
+        classes=classes,
+        naming=fit.naming,
+        sha256=None,
+        prefix=fit.prefix,
+        note=note,
+    ), names
 
 
 def _fits(net: Net, file: WeightsFile) -> list[_Fit]:
@@ -122,7 +130,7 @@ def _namings(net: Net) -> Iterator[tuple[str, str, dict[str, str]]]:
 def _fit(file: WeightsFile, flavour: str, naming: str, prefix: str, plain: dict) -> _Fit:
     names = {ours: prefix + name for ours, name in plain.items()}
     missing = tuple(name for name in names.values() if name not in file.tensors)
-    return _Fit(flavour, naming, prefix, names, missing)
+    return _Fit(flavour=flavour, naming=naming, prefix=prefix, names=names, missing=missing)
 
 
 def _extra(file: WeightsFile, fit: _Fit) -> list[str]:

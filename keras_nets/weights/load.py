@@ -52,7 +52,13 @@ def plan_weights(model_or_name, path, *, classes=None, image=None) -> tuple[Plac
     placed = {step.placement.target: step.placement for step in steps}
     if seeds_head:
         for target in targets(model):
-            seeded = Placement(None, target.name, SEEDED, None, target.shape)
+            seeded = Placement(
+                source=None,
+                target=target.name,
+                transform=SEEDED,
+                source_shape=None,
+                shape=target.shape,
+            )
             placed.setdefault(target.name, seeded)
     return tuple(placed.values())
 

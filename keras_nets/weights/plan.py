@@ -16,7 +16,7 @@ DARKNET_EPSILON = 1e-6  # darknet divides by sqrt(variance) + this
 SEEDED = "seeded"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Placement:
     """One weight: the tensor it comes from, and what is done to it.
 
@@ -51,7 +51,7 @@ class Layout:
     shape: tuple[int, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Step:
     """A placement that can be carried out while its file is open."""
 
@@ -105,8 +105,16 @@ def plan_steps(
         if identity.naming == "darknet" and variable == "gamma":
             variance = file.tensors[names[f"{layer}/moving_variance"]]
             label += ", corrected for darknet's epsilon"
-        placement = Placement(tensor.name, target.name, label, tensor.shape, target.shape)
-        steps.append(Step(placement, tensor, layout, scale, variance))
+        placement = Placement(
+            source=tensor.name,
+            target=target.name,
+            transform=label,
+            source_shape=tensor.shape,
+            shape=target.shape,
+        )
+        steps.append(
+            Step(placement=placement, tensor=tensor, layout=layout, scale=scale, variance=variance)
+        )
     return steps
 
 

@@ -95,4 +95,4 @@ def _broken(name: str, error: Exception) -> Tensor:
     text = " ".join(str(error).split())[:300] or type(error).__name__
     if not isinstance(error, WeightsError):
         text = f"tensor {name[:200]!r} is damaged ({text})"
-    return Tensor(name, (), "", lambda: None, problem=text)
+    return Tensor(name=name, shape=(), dtype="", open=lambda: None, problem=text)

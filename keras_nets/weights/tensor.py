@@ -64,7 +64,7 @@ class Window:
         return data
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Tensor:
     """One tensor of an open file.
 

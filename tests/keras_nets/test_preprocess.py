@@ -63,8 +63,8 @@ def test_the_torchvision_crop_is_a_resize_of_the_whole_picture_and_a_rounded_cen
 
 
 def test_the_two_centres_differ_where_the_margin_is_odd():
-    paddle = Recipe(3, 4, (0,) * 3, (1,) * 3, "opencv")
-    torchvision = Recipe(3, 4, (0,) * 3, (1,) * 3, "pillow")
+    paddle = Recipe(crop=3, short=4, mean=(0,) * 3, std=(1,) * 3, resample="opencv")
+    torchvision = Recipe(crop=3, short=4, mean=(0,) * 3, std=(1,) * 3, resample="pillow")
     picture = ramp(4, 6)  # margins 1 and 3: halves 0.5 and 1.5, floored or rounded to even
     assert np.array_equal(crop_image(picture, paddle), picture[0:3, 1:4])
     assert np.array_equal(crop_image(picture, torchvision), picture[0:3, 2:5])
@@ -72,7 +72,9 @@ def test_the_two_centres_differ_where_the_margin_is_odd():
 
 def test_a_paddle_side_is_rounded_and_a_torchvision_side_cut():
     tall = ramp(481, 321)  # 481 * 256 / 321 = 383.6
-    paddle = crop_image(tall, Recipe(256, 256, (0,) * 3, (1,) * 3, "opencv"))
+    paddle = crop_image(
+        tall, Recipe(crop=256, short=256, mean=(0,) * 3, std=(1,) * 3, resample="opencv")
+    )
     # (384 - 256) // 2 = 64; in a picture of 383 rows the same pixel centres lie elsewhere.
     centre = (64 + 0.5) * 481 / 384 - 0.5
     low = int(centre)
@@ -81,7 +83,7 @@ def test_a_paddle_side_is_rounded_and_a_torchvision_side_cut():
 
 
 def test_darknet_keeps_corners_in_place():
-    recipe = Recipe(5, 5, (0,) * 3, (1,) * 3, "darknet")
+    recipe = Recipe(crop=5, short=5, mean=(0,) * 3, std=(1,) * 3, resample="darknet")
     picture = np.zeros((3, 3, 3), np.uint8)
     picture[..., 0] = [[0, 100, 200], [20, 120, 220], [40, 140, 240]]
     crop = crop_image(picture, recipe)[..., 0]
@@ -92,7 +94,7 @@ def test_darknet_keeps_corners_in_place():
 @pytest.mark.parametrize("resample", ["opencv", "pillow", "darknet"])
 @pytest.mark.parametrize(("height", "width"), [(1, 1), (1, 300), (900, 2), (64, 64)])
 def test_pictures_of_any_shape_fill_the_crop(resample, height, width):
-    recipe = Recipe(56, 64, (0,) * 3, (1,) * 3, resample)
+    recipe = Recipe(crop=56, short=64, mean=(0,) * 3, std=(1,) * 3, resample=resample)
     flat = np.full((height, width, 3), (10, 20, 30), np.uint8)
     crop = crop_image(flat, recipe)
     assert crop.shape == (56, 56, 3) and crop.dtype == np.uint8
@@ -128,15 +130,15 @@ def test_an_unknown_flavour_and_an_impossible_crop_say_what_there_is():
     with pytest.raises(ValueError, match="vgg13 has no flavour 'darknet'; it comes as paddle, t"):
         recipe_for(NETS["vgg13"], "darknet")
     with pytest.raises(ValueError, match="short 200, crop 224"):
-        Recipe(224, 200, (0,) * 3, (1,) * 3, "opencv")
+        Recipe(crop=224, short=200, mean=(0,) * 3, std=(1,) * 3, resample="opencv")
     with pytest.raises(ValueError, match="'cubic'; there are opencv, pillow, darknet"):
-        Recipe(224, 256, (0,) * 3, (1,) * 3, "cubic")
+        Recipe(crop=224, short=256, mean=(0,) * 3, std=(1,) * 3, resample="cubic")
 
 
 def test_path_text_bytes_image_and_array_give_the_same_input(tmp_path):
     path = tmp_path / "a.png"
     path.write_bytes(encoded(Image.fromarray(ramp(60, 80)), "PNG"))
-    recipe = Recipe(56, 64, (0,) * 3, (1,) * 3, "opencv")
+    recipe = Recipe(crop=56, short=64, mean=(0,) * 3, std=(1,) * 3, resample="opencv")
     expected = preprocess(ramp(60, 80), recipe)
     for source in (path, str(path), path.read_bytes(), Image.open(path)):
         assert np.array_equal(preprocess(source, recipe), expected)

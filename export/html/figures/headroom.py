@@ -15,18 +15,26 @@ LABEL = {"textcoords": "offset points", "annotation_clip": False, "ha": "center"
 
 
 @dataclass(frozen=True)
+class _Style:
+    """How a kind of value is drawn, and the lanes that its label tries in turn."""
+
+    marker: str
+    colour: str
+    lanes: tuple[int, ...] = (ABOVE,)
+
+
+@dataclass(frozen=True)
 class _Mark:
     """A marker and its label. `ratio` is to what is allowed; 0 and None stand at the edges."""
 
     row: int
     ratio: float | None
     words: str
-    marker: str
-    colour: str
-    lanes: tuple[int, ...]
+    style: _Style
 
     @property
     def fits(self) -> bool:
+        """Return whether it stands on the side of the limit that passes."""
         return self.ratio is not None and self.ratio <= 1
 
 
@@ -43,7 +51,7 @@ def room(rows: list[Row]) -> Plot | None:
         axes.set_yticks(range(len(rows)), names, color=INK, fontsize=7.5)
         axes.tick_params(axis="y", length=0)
         labels = [
-            axes.annotate(m.words, (1, m.row), xytext=(0, 0), color=m.colour, **LABEL)
+            axes.annotate(m.words, (1, m.row), xytext=(0, 0), color=m.style.colour, **LABEL)
             for m in marks
         ]
         for label in labels:
@@ -62,38 +70,40 @@ def room(rows: list[Row]) -> Plot | None:
 
 
 def _marks(place: int, row: Row) -> list[_Mark]:
-    """The measured value first, whose label is to be where it is looked for."""
+    """Return the marks of a check; the measured value first, so that its label gets its place."""
 
     def ratio(value: float) -> float:
         return within(abs(value) / row.allowed)
 
     seen = []
     if row.lost:
-        seen.append(_Mark(place, None, NOT_FINITE, ">", FAILED, (ABOVE,)))
+        seen.append(_Mark(place, None, NOT_FINITE, _Style(">", FAILED)))
     elif row.measured is not None:
-        colour = FAILED if row.beyond else MEASURED
-        words = number(row.measured, row.unit)
-        seen.append(_Mark(place, ratio(row.measured), words, "D", colour, (ABOVE,)))
+        style = _Style("D", FAILED if row.beyond else MEASURED)
+        seen.append(_Mark(place, ratio(row.measured), number(row.measured, row.unit), style))
     if row.noise is not None:
-        words = f"noise {number(row.noise)}"
-        seen.append(_Mark(place, ratio(row.noise), words, "|", NOISE, (BELOW,)))
+        style = _Style("|", NOISE, (BELOW,))
+        seen.append(_Mark(place, ratio(row.noise), f"noise {number(row.noise)}", style))
     if row.bug:
-        words, lanes = f"bug {number(row.bug.size)}", (ABOVE, BELOW, HIGHER)
-        seen.append(_Mark(place, ratio(row.bug.size), words, "X", BUG, lanes))
+        style = _Style("X", BUG, (ABOVE, BELOW, HIGHER))
+        seen.append(_Mark(place, ratio(row.bug.size), f"bug {number(row.bug.size)}", style))
     return seen
 
 
 def _limits(sheet: Drawing, marks: list[_Mark], labels: list) -> tuple[float, float]:
-    """Limits of the axis around every mark, with space for the widest label on either side of 1."""
+    """Return x limits that fit every mark, and the widest label on each side of the limit line."""
     ratios = [mark.ratio for mark in marks if mark.ratio] + [1.0]
     low, high = min(min(ratios) / 6, 1 / 300), max(max(ratios) * 6, 30)
     (left, right), widths = sheet.across(), sheet.widths(labels)
-    wide = {True: 0.0, False: 0.0}  # by whether it is on the side that passes
-    for mark, width in zip(marks, widths, strict=True):
-        wide[mark.fits] = max(wide[mark.fits], (width + 2 * CLEAR) / (right - left))
+    shares = [
+        (mark, (width + 2 * CLEAR) / (right - left))
+        for mark, width in zip(marks, widths, strict=True)
+    ]
+    below = max((share for mark, share in shares if mark.fits), default=0.0)
+    above = max((share for mark, share in shares if not mark.fits), default=0.0)
     low_decades, high_decades = -math.log10(low), math.log10(high)
-    low_decades = max(low_decades, high_decades * wide[True] / (1 - wide[True]))
-    high_decades = max(high_decades, low_decades * wide[False] / (1 - wide[False]))
+    low_decades = max(low_decades, high_decades * below / (1 - below))
+    high_decades = max(high_decades, low_decades * above / (1 - above))
     return 10**-low_decades, 10**high_decades
 
 
@@ -101,9 +111,10 @@ def _draw(sheet: Drawing, mark: _Mark, name: str) -> None:
     axes = sheet.axes
     axes.axhline(mark.row, color=GRID, linewidth=0.8, zorder=0)
     (point,) = axes.plot(
-        [_x(sheet, mark)], [mark.row], mark.marker, color=mark.colour,
+        [_x(sheet, mark)], [mark.row], mark.style.marker, color=mark.style.colour,
         # A bar for the noise, that shows behind a measured value of the same size.
-        markersize=12 if mark.marker == "|" else 6, markeredgewidth=1.6, clip_on=False, zorder=3,
+        markersize=12 if mark.style.marker == "|" else 6, markeredgewidth=1.6,
+        clip_on=False, zorder=3,
     )  # fmt: skip
     sheet.note(point, f"{name}: {mark.words}")
 
@@ -122,7 +133,7 @@ def _place(sheet: Drawing, marks: list[_Mark], labels: list) -> None:
     for mark, label, width, (x, _) in zip(marks, labels, widths, points, strict=True):
         first, last = (left, limit - CLEAR) if mark.fits else (limit + CLEAR, right)
         start = min(max(x - width / 2, first), last - width)
-        for lane in mark.lanes:
+        for lane in mark.style.lanes:
             others = taken.setdefault((mark.row, lane), [])
             if all(start > b + CLEAR or start + width + CLEAR < a for a, b in others):
                 break

@@ -35,7 +35,7 @@ class Finding:
     text: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Served:
     """One model of models.config, and what lies where it points."""
 
@@ -165,7 +165,13 @@ class Folder:
             loaded = tuple(versions)
         else:  # unset is the latest one
             loaded = tuple(versions)[-(policy.latest.num_versions or 1) :]
-        return Served(entry.name, folder, loaded, versions, dict(entry.version_labels))
+        return Served(
+            name=entry.name,
+            folder=folder,
+            loaded=loaded,
+            versions=versions,
+            labels=dict(entry.version_labels),
+        )
 
 
 def read_yaml(path: Path):

@@ -13,7 +13,7 @@ SHARED = {"ReadWriteMany", "ReadOnlyMany"}
 KUSTOMIZE = "kustomize.config.k8s.io"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Running:
     """One container of TF Serving, in the file that starts it."""
 
@@ -127,15 +127,22 @@ def _running(folder: Folder) -> Iterator[Running]:
     for path, container in folder.serving_containers.items():
         manifest = folder.manifests[path]
         if dig(manifest, "services"):
-            yield Running(path, container, container, every, True)
+            yield Running(
+                path=path, pod=container, container=container, models=every, is_compose=True
+            )
         else:
-            yield Running(path, dig(manifest, "spec", "template", "spec"), container, every)
+            yield Running(
+                path=path,
+                pod=dig(manifest, "spec", "template", "spec"),
+                container=container,
+                models=every,
+            )
     for path, manifest in folder.manifests.items():
         predictor = dig(manifest, "spec", "predictor")
         model = dig(predictor, "model")
         if manifest.get("kind") == "InferenceService" and isinstance(model, dict):
             name = str(model.get("storageUri")).rstrip("/").rpartition("/")[2]
-            yield Running(path, predictor, model, (name,))
+            yield Running(path=path, pod=predictor, container=model, models=(name,))
 
 
 def _has_engine(version) -> bool:

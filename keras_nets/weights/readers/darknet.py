@@ -43,7 +43,9 @@ def read(file: BinaryIO, path: Path, size: int) -> WeightsFile:
     head = [("logits.biases", (classes,)), ("logits.weights", (classes, FEATURES, 1, 1))]
     for name, shape in [*_backbone(), *(head if classes else ())]:
         length = 4 * math.prod(shape)
-        tensors[name] = Tensor(name, shape, "float32", _opener(file, offset, length))
+        tensors[name] = Tensor(
+            name=name, shape=shape, dtype="float32", open=_opener(file, offset, length)
+        )
         offset += length
     return WeightsFile(path, KIND, tensors)
 

@@ -119,5 +119,9 @@ def _tensor(file: BinaryIO, name: str, entry: dict, base: int, length: int) -> T
     if item != entry["item"] or not 0 <= offset <= length - count:
         raise WeightsError(f"tensor {name[:200]!r} lies outside the file; it is cut off")
     return Tensor(
-        name, shape, dtype, lambda: Window(file, base + offset, count), entry["big_endian"]
+        name=name,
+        shape=shape,
+        dtype=dtype,
+        open=lambda: Window(file, base + offset, count),
+        big_endian=entry["big_endian"],
     )

@@ -67,7 +67,7 @@ def _tensor(archive: Archive, member: str, name: str) -> Tensor:
     shape, fortran, dtype, start = _header(archive, member)
     if dtype.hasobject:
         why = f"array {name[:200]!r} holds Python objects, which no weights need"
-        return Tensor(name, shape, str(dtype)[:20], lambda: None, problem=why)
+        return Tensor(name=name, shape=shape, dtype=str(dtype)[:20], open=lambda: None, problem=why)
     length = math.prod(shape) * dtype.itemsize
     if archive.size(member) != start + length:
         raise WeightsError(
@@ -85,4 +85,11 @@ def _tensor(archive: Archive, member: str, name: str) -> Tensor:
         stream.read(start)
         return stream
 
-    return Tensor(name, shape, kind, values, dtype.byteorder == ">", strides)
+    return Tensor(
+        name=name,
+        shape=shape,
+        dtype=kind,
+        open=values,
+        big_endian=dtype.byteorder == ">",
+        strides=strides,
+    )

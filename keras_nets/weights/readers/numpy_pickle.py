@@ -26,7 +26,14 @@ def array(file: BinaryIO, name: str, value) -> Tensor | None:
     if fortran and len(shape) > 1:
         strides = tuple(math.prod(shape[:axis]) for axis in range(len(shape)))
     _check_length(name, math.prod(shape) * item, data)
-    return Tensor(name, shape, kind, lambda: _stream(file, data), big_endian, strides)
+    return Tensor(
+        name=name,
+        shape=shape,
+        dtype=kind,
+        open=lambda: _stream(file, data),
+        big_endian=big_endian,
+        strides=strides,
+    )
 
 
 def _dtype(call) -> tuple[str, int, bool]:

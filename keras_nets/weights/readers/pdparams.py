@@ -62,4 +62,10 @@ def _joined(name: str, info: dict, tensors: dict[str, Tensor]) -> Tensor:
     if held != math.prod(shape) or len(kinds) != 1 or any(part.strides for part in parts):
         raise WeightsError(f"tensor {name!r} has slices that do not make up its shape {shape}")
     ((dtype, big_endian),) = kinds
-    return Tensor(name, shape, dtype, lambda: _Chain(part.open() for part in parts), big_endian)
+    return Tensor(
+        name=name,
+        shape=shape,
+        dtype=dtype,
+        open=lambda: _Chain(part.open() for part in parts),
+        big_endian=big_endian,
+    )

@@ -43,4 +43,6 @@ def _tensor(file: BinaryIO, name: str, entry: dict, base: int, size: int) -> Ten
             f"tensor {name[:200]!r} has {end - start:_} bytes, which its shape {shape} does not"
             " take"
         )
-    return Tensor(name, shape, dtype, lambda: Window(file, base + start, end - start))
+    return Tensor(
+        name=name, shape=shape, dtype=dtype, open=lambda: Window(file, base + start, end - start)
+    )

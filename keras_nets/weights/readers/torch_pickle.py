@@ -78,12 +78,12 @@ def rebuilt(name: str, value, open_storage: OpenStorage, big_endian: bool) -> Te
             f"tensor {name!r} of shape {shape} lies outside its storage of {count:_} values"
         )
     return Tensor(
-        name,
-        shape,
-        dtype,
-        lambda: open_storage(key, offset * item, extent * item),
-        big_endian,
-        None if strides == _in_order(shape, strides) else strides,
+        name=name,
+        shape=shape,
+        dtype=dtype,
+        open=lambda: open_storage(key, offset * item, extent * item),
+        big_endian=big_endian,
+        strides=None if strides == _in_order(shape, strides) else strides,
     )
 
 

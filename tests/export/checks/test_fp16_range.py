@@ -15,7 +15,15 @@ NOISE = Noise(
 
 
 def norm(name, into):
-    return Norm(name, into, f"{into}/kernel", f"{into}/bias", 1e-3, np.ones(8), np.zeros(8))
+    return Norm(
+        name=name,
+        into=into,
+        kernel=f"{into}/kernel",
+        bias=f"{into}/bias",
+        epsilon=1e-3,
+        variance=np.ones(8),
+        beta=np.zeros(8),
+    )
 
 
 def judged(honest, **reference):

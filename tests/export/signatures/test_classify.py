@@ -15,7 +15,7 @@ SIZES = ((375, 500), (500, 375), (256, 256), (97, 401), (1200, 30), (1, 1), (301
 
 
 def recipe_of(resample, crop=64, short=73):
-    return Recipe(crop, short, MEAN, STD, resample)
+    return Recipe(crop=crop, short=short, mean=MEAN, std=STD, resample=resample)
 
 
 def noise(height, width, seed=0):

@@ -18,8 +18,19 @@ SILENT_FP32 = "TF_TRT_ALLOW_ENGINE_NATIVE_SEGMENT_EXECUTION"
 def service_of(*formats, image=""):
     ledger = Ledger(image=image)
     for number, format in enumerate(formats):
-        version = Version(format, (224, 224, 3), 1000, (1, 4, 8), 1 << 29, {})
-        ledger = ledger.put(Model(f"net{number}", "tf-serving", 1, 1, {1: version}))
+        version = Version(
+            format=format,
+            image=(224, 224, 3),
+            classes=1000,
+            batch_sizes=(1, 4, 8),
+            bytes=1 << 29,
+            files={},
+        )
+        ledger = ledger.put(
+            Model(
+                name=f"net{number}", server="tf-serving", stable=1, canary=1, versions={1: version}
+            )
+        )
     return yaml.safe_load(compose(ledger))["services"]["serving"]
 
 

@@ -18,13 +18,22 @@ CLUSTER = "1.31"
 
 
 def version(format="savedmodel", size=GI // 2):
-    return Version(format, (224, 224, 3), 1000, (1, 4, 8), size, {})
+    return Version(
+        format=format,
+        image=(224, 224, 3),
+        classes=1000,
+        batch_sizes=(1, 4, 8),
+        bytes=size,
+        files={},
+    )
 
 
 def ledger_of(*models):
     ledger = Ledger()
     for name, format in models:
-        ledger = ledger.put(Model(name, "tf-serving", 1, 1, {1: version(format)}))
+        ledger = ledger.put(
+            Model(name=name, server="tf-serving", stable=1, canary=1, versions={1: version(format)})
+        )
     return ledger
 
 
