@@ -23,6 +23,7 @@ from export.commandline import options
 from export.commandline.paths import need_file, need_folder
 from export.ending import ending
 from keras_nets.catalog import NETS
+from keras_nets.prepare import SEEDED, seed_of
 
 LISTED = 20  # broken pictures named on standard error; the JSON has them all
 
@@ -126,7 +127,7 @@ def _subjects(exported: list, args) -> list:
     for one in exported:
         if not one.passed:
             print(f"{one.folder} failed its verification", file=sys.stderr)
-        if one.weights.startswith("seeded:"):
+        if one.weights.startswith(SEEDED):
             print(f"note: {one.folder} has random weights: for trying only", file=sys.stderr)
         origins.setdefault(one.origin, []).append(one)
     if (args.weights or args.model) and len(origins) > 1:
@@ -204,7 +205,7 @@ def _published(exported) -> tuple[float, float] | None:
     """What PaddleClas' page prints, where the weights could have it."""
     if exported.model not in NETS:
         return None
-    if exported.classes != 1000 or exported.weights.startswith("seeded:"):
+    if exported.classes != 1000 or exported.weights.startswith(SEEDED):
         return None
     page = NETS[exported.model].page
     return page.top1, page.top5
@@ -217,7 +218,7 @@ def load_keras(exported, weights: Path | None, saved: Path | None = None):
     """
     from export.errors import ArtifactError
 
-    seeded = weights is None and exported.weights.startswith("seeded:")
+    seeded = weights is None and seed_of(exported.weights) is not None
     source = str(saved or weights or exported.weights)
     if not seeded and not Path(source).exists():
         raise ArtifactError(
@@ -238,14 +239,13 @@ def load_keras(exported, weights: Path | None, saved: Path | None = None):
 
 
 def _build(exported, weights: str | None, saved: Path | None):
-    from keras_nets.prepare import load_saved, prepare
+    from keras_nets.prepare import load_saved, rebuild
 
     if saved:
         return load_saved(saved)
-    return prepare(
-        NETS[exported.model],
-        weights,
-        seed=0 if weights else int(exported.weights.removeprefix("seeded:")),
+    return rebuild(
+        exported.model,
+        weights or exported.weights,
         classes=exported.classes,
         image=exported.image,
         flavour=exported.flavour,

@@ -168,7 +168,6 @@ def _read_inputs(args, net, show) -> dict:
 
 def _write(args, net, argv: list[str], inputs: dict, show, export) -> None:
     """Build the model, and write the artifacts; the model is gone when this returns."""
-    from export.checks import Expected
     from export.gate.examine import GateOptions
     from export.options import Options
     from keras_nets.prepare import prepare
@@ -206,7 +205,6 @@ def _write(args, net, argv: list[str], inputs: dict, show, export) -> None:
     export.write(
         prepared.model,
         images=inputs["images"],
-        expected=Expected.of(prepared.counts, f"{net.paper}, flavour {prepared.flavour}"),
         options=asked,
     )
 

@@ -20,7 +20,8 @@ from export.commandline import options
 from export.commandline.paths import need_file, need_folder
 from export.ending import ending
 from export.errors import ArtifactError, ExportError
-from keras_nets.catalog import NETS, find_net
+from keras_nets.catalog import NETS
+from keras_nets.prepare import seed_of
 
 
 def main(argv=None) -> int:
@@ -131,27 +132,25 @@ def _verify_one(args, folder: Path, report, origin, show):
 
 def _observe(args, report, origin, show, verification) -> None:
     """Build the model, and take its word; the model is gone when this returns."""
-    from export.checks import Expected
-    from keras_nets.prepare import load_saved, prepare
+    from keras_nets.prepare import load_saved, rebuild
     from keras_nets.preprocess import preprocess_sample, recipe_for_image
 
     if args.model:
         show(report.model, f"reading {args.model}")
         verification.observe(load_saved(args.model))
         return
-    net, weights, seed, built = origin
-    show(report.model, f"reading {weights}" if weights else "seeding weights")
-    prepared = prepare(net, weights, seed=seed, **built)
-    expected = Expected.of(prepared.counts, f"{net.paper}, flavour {prepared.flavour}")
+    seeded = seed_of(origin["source"]) is not None
+    show(report.model, "seeding weights" if seeded else f"reading {origin['source']}")
+    prepared = rebuild(**origin)
     images = None
     if args.images:
-        recipe = recipe_for_image(net, prepared.flavour, built["image"])
+        recipe = recipe_for_image(NETS[report.model], prepared.flavour, origin["image"])
         images = preprocess_sample(args.images, recipe)
-    verification.observe(prepared.model, images=images, expected=expected)
+    verification.observe(prepared.model, images=images)
 
 
-def _origin(args, folder: Path, report) -> tuple | None:
-    """(network, weights file or None, seed, options) to build the model with; None with --model.
+def _origin(args, folder: Path, report) -> dict | None:
+    """Arguments of `keras_nets.prepare.rebuild` for the artifact's model; None with --model.
 
     Raises ArtifactError where the report does not say, or what it says is not there.
     """
@@ -169,25 +168,26 @@ def _origin(args, folder: Path, report) -> tuple | None:
             f"export.verify(model, {str(folder)!r})"
         )
     try:
-        source, asked = report.weights["source"], report.options
-        built = {
+        source, asked = str(args.weights or report.weights["source"]), report.options
+        origin = {
+            "name": report.model,
+            "source": source,
             "classes": asked["classes"],
             "image": tuple(asked["image"]),
-            "flavour": asked["flavour"] or None,
+            "flavour": asked["flavour"],
         }
-        seed = int(source.partition(":")[2]) if source.startswith("seeded:") else None
+        seeded = seed_of(source) is not None
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise ArtifactError(
             f"{folder}/report.json does not say how to build {report.model}: {error!r}; "
             "export it again"
         ) from error
-    weights = None if seed is not None and not args.weights else str(args.weights or source)
-    if weights and not Path(weights).exists():
+    if not seeded and not Path(source).exists():
         raise ArtifactError(
             f"{folder} was made from {source}, which is not there; name its file with --weights, "
             "or the whole model with --model"
         )
-    return find_net(report.model), weights, seed or 0, built
+    return origin
 
 
 if __name__ == "__main__":

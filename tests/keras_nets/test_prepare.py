@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from keras_nets import NETS, WeightsError, save_weights
-from keras_nets.prepare import prepare
+from keras_nets.prepare import prepare, rebuild, seed_of
 
 NET = NETS["squeezenet1_1"]
 SMALL = (64, 64, 3)
@@ -98,3 +98,20 @@ def test_an_unknown_flavour_and_a_negative_seed_are_refused():
 def test_an_image_too_small_is_refused_with_the_smallest():
     with pytest.raises(ValueError, match="at least 29x29 pixels"):
         prepare(NET, image=(28, 28, 3))
+
+
+def test_what_was_prepared_is_built_again_from_its_source(weights_file):
+    seeded = prepare(NET, seed=5, classes=3, image=SMALL, flavour="torchvision")
+    again = rebuild(NET.name, "seeded:5", classes=3, image=SMALL, flavour="torchvision")
+    assert again.source == seeded.source
+    assert np.array_equal(kernel(again), kernel(seeded))
+    path, saved = weights_file
+    again = rebuild(NET.name, str(path), classes=7, image=SMALL, flavour="")
+    assert (again.source, again.flavour) == (str(path), "torchvision")
+    assert np.array_equal(kernel(again), saved)
+
+
+def test_a_source_names_a_seed_or_a_file():
+    assert (seed_of("seeded:0"), seed_of("seeded:12"), seed_of("vgg13.pth")) == (0, 12, None)
+    with pytest.raises(ValueError, match="three"):
+        seed_of("seeded:three")
