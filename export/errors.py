@@ -4,6 +4,8 @@
 class ExportError(Exception):
     """This machine, or this model, cannot do what was asked."""
 
+    is_sentence = True  # export/child.py tells it by its message alone
+
 
 class Shortage(ExportError):
     """Memory or disk does not suffice."""

@@ -2,14 +2,20 @@
 
 import ctypes
 import gc
+import importlib
 import json
 import os
 import signal
 import subprocess
 import sys
-from contextlib import suppress
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from contextvars import ContextVar
 from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
 
+from export import child
 from export.errors import ExportError, Shortage
 from export.shortage import shortage, shortage_of_child
 
@@ -18,17 +24,11 @@ LOG_END = 64 << 10  # bytes of a child's log that are looked at
 # How a line begins that TensorFlow or absl logs, whatever it is about.
 LOGGED = ("I0", "W0", "E0", "F0", "20", "WARNING:", "***", "@ ", "terminate called")
 
-# The child is killed when its parent dies, however that dies: prctl(PR_SET_PDEATHSIG, SIGKILL).
-BOOT = """\
-import ctypes, runpy, sys
-if sys.platform == "linux":
-    ctypes.CDLL(None).prctl(1, 9)
-del sys.argv[0]
-"""
-RUN_SCRIPT = BOOT + 'runpy.run_path(sys.argv[0], run_name="__main__")'
-RUN_MODULE = (
-    BOOT + "sys.path[0] = sys.argv.pop(0)\nrunpy.run_module(sys.argv[0], run_name='__main__')"
-)
+if TYPE_CHECKING:  # numpy takes longer to import than --help may take
+    import numpy as np
+
+Arrays = dict[str, "np.ndarray"]
+_in_this_process: ContextVar[bool] = ContextVar("in_this_process", default=False)
 
 # Waits for a command, the leader of the command's process group, and kills all of it when its own
 # parent dies: what the command has started itself would not notice that.
@@ -47,22 +47,58 @@ sys.exit(status if status >= 0 else 128 - status)
 
 
 class ChildFailed(ExportError):
-    """A child process ended badly; the message has its last line."""
+    """A child process ended badly; the message has its last line.
 
-
-def run_script(python: Path, script: Path, job: dict, folder: Path) -> None:
-    """Run `script` with the interpreter `python` on `job`, which it gets as a JSON file.
-
-    Raises ChildFailed where it exits with anything but 0, and Shortage where that was for want of
-    memory or of disk.
+    `answer` is the last answer of its work that was kept, or None.
     """
-    _run([str(python), "-c", RUN_SCRIPT, str(script)], script.stem, job, folder)
+
+    def __init__(self, message: str, answer: dict | None = None):
+        super().__init__(message)
+        self.answer = answer
 
 
-def run_module(module: str, job: dict, folder: Path) -> None:
-    """Run one of our own modules, by this interpreter, on `job`."""
-    name = module.rpartition(".")[2]
-    _run([sys.executable, "-c", RUN_MODULE, str(ROOT), module], name, job, folder)
+def ask(
+    module: str, job: dict, arrays: Arrays, scratch: Path, name: str = ""
+) -> tuple[dict, Arrays]:
+    """Have one of our modules do its `work(job, arrays) -> (answer, arrays)` in another process.
+
+    export/child.py says what `work` may be. `job` is what JSON holds; whatever passes between the
+    two lies in a folder within `scratch`, which is gone at the end. `name` is what messages call
+    the child, by default the module's last name. `answer["error"]` says in one line what ended the
+    work early, and is empty otherwise.
+
+    Raises ChildFailed where the process dies, and Shortage where that is for want of memory or
+    disk.
+    """
+    if _in_this_process.get():
+        return _ask_here(module, job, arrays)
+    command = [module, str(ROOT)]
+    return _ask(
+        Path(sys.executable), command, name or module.rpartition(".")[2], job, arrays, scratch
+    )
+
+
+def ask_script(
+    python: Path, script: Path, job: dict, arrays: Arrays, scratch: Path, name: str = ""
+) -> tuple[dict, Arrays]:
+    """The same of a script, under the interpreter `python`, which needs numpy."""
+    return _ask(python, [str(script)], name or script.stem, job, arrays, scratch)
+
+
+@contextmanager
+def in_this_process() -> Iterator[None]:
+    """Have `ask` do the work in this process: for many small artifacts, and for tests."""
+    token = _in_this_process.set(True)
+    try:
+        yield
+    finally:
+        _in_this_process.reset(token)
+
+
+def failure(name: str, why: str, folder: Path) -> ExportError:
+    """The error of a child that ended by saying `why`, which may be a shortage."""
+    short = shortage_of_child(why, folder)
+    return Shortage(f"{name} failed: {short}") if short else ChildFailed(f"{name} failed: {why}")
 
 
 def start(command: list[str], **options) -> subprocess.Popen:
@@ -108,51 +144,69 @@ def clean_environment() -> dict[str, str]:
     return {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "PYTHONHOME")}
 
 
-def _run(command: list[str], name: str, job: dict, folder: Path) -> None:
-    written, log = folder / f"{name}.job.json", folder / f"{name}.log"
-    content = json.dumps(job)
-    try:
-        written.write_text(content)
-        output = log.open("wb")
-    except OSError as error:
-        raise shortage(error, [folder]) or error from error
-    with output:
-        child = subprocess.Popen(
-            [*command, str(written)],
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            env=clean_environment(),
-        )
+def _ask_here(module: str, job: dict, arrays: Arrays) -> tuple[dict, Arrays]:
+    work, made = importlib.import_module(module).work, {}
+    for answer, more in child.answers(work, json.loads(json.dumps(job)), arrays):
+        made |= more
+        last = json.dumps(answer)
+    return json.loads(last), made
+
+
+def _ask(
+    python: Path, target: list[str], name: str, job: dict, arrays: Arrays, scratch: Path
+) -> tuple[dict, Arrays]:
+    with ExitStack() as stack:
         try:
-            status = child.wait()
-        except BaseException:
-            child.kill()
-            child.wait()
-            raise
-    if status:
-        raise _failure(name, status, log)
-    written.unlink()
-    log.unlink()
+            made = tempfile.TemporaryDirectory(prefix="child-", dir=scratch)
+            folder = Path(stack.enter_context(made))
+            child.write(folder, child.JOB, job, arrays)
+            log = stack.enter_context((folder / "log").open("w+b"))
+        except OSError as error:
+            raise shortage(error, [scratch]) or error from error
+        status = _run([str(python), child.__file__, str(folder), *target], log)
+        answered = (folder / f"{child.ANSWER}.json").exists()
+        answer, made = child.read(folder, child.ANSWER) if answered else (None, {})
+        if status:
+            raise _death(name, status, log, scratch, answer)
+        if not answered:
+            raise ChildFailed(f"{name} ended without an answer")
+        return answer, made
 
 
-def _failure(name: str, status: int, log: Path) -> ExportError:
+def _run(command: list[str], log: BinaryIO) -> int:
+    """Run `command`, its output into `log`, and return its exit status."""
+    running = subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=log,
+        stderr=subprocess.STDOUT,
+        env=clean_environment(),
+    )
+    try:
+        return running.wait()
+    except BaseException:
+        running.kill()
+        running.wait()
+        raise
+
+
+def _death(name: str, status: int, log: BinaryIO, folder: Path, answer) -> ExportError:
     """Say why a child ended with `status`, in one line."""
-    with log.open("rb") as file:
-        file.seek(max(0, log.stat().st_size - LOG_END))
-        end = file.read().decode(errors="replace")
+    log.seek(max(0, log.seek(0, os.SEEK_END) - LOG_END))
+    end = log.read().decode(errors="replace")
     if status == -signal.SIGKILL:
         return ChildFailed(
             f"{name} was killed, by somebody or by the system for want of memory; if nobody did, "
-            "close other programs, or choose a smaller network"
+            "close other programs, or choose a smaller network",
+            answer,
         )
-    short = shortage_of_child(end, log.parent)
+    short = shortage_of_child(end, folder)
     if short:
         return Shortage(f"{name} failed: {short}")
     how = f"died of signal {-status}" if status < 0 else "failed"
     if status == -signal.SIGABRT:
         how += ", as libraries do that find a fault, or no memory"
-    return ChildFailed(f"{name} {how}{_last_line(end)}")
+    return ChildFailed(f"{name} {how}{_last_line(end)}", answer)
 
 
 def _last_line(end: str) -> str:

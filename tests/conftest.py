@@ -199,11 +199,12 @@ def export_toy(tmp_path_factory):
 @pytest.fixture(scope="session")
 def look(tmp_path_factory):
     """A function (format, folder, images) -> Observation, made without a child process."""
-    from export.observe.artifact import in_this_process, observe
+    from export.observe.artifact import observe
+    from export.process import in_this_process
 
     def observe_here(format_name: str, folder, images):
-        scratch = tmp_path_factory.mktemp("look")
-        return observe(format_name, folder, images, scratch, in_this_process)
+        with in_this_process():
+            return observe(format_name, folder, images, tmp_path_factory.mktemp("look"))
 
     return observe_here
 

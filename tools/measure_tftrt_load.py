@@ -14,7 +14,6 @@ from pathlib import Path
 if not __package__:  # as a script sys.path[0] is tools/, where export.py would hide `export`
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-import json
 import tempfile
 
 from export.commandline.options import make_parser
@@ -46,11 +45,11 @@ def _measure(folder: Path) -> None:
         _run({"do": "resave", "model": str(own), "resaved": str(other)}, scratch)
         for form, model in (("graph", own), ("function", other)):
             for way in ("load", "session"):
-                told = _run({"do": way, "model": str(model)}, scratch)
-                taken = told["peak_bytes"] - told["imports_bytes"]
+                answer = _run({"do": way, "model": str(model)}, scratch)
+                taken = answer["peak_bytes"] - answer["imports_bytes"]
                 print(
                     f"| {report.model} {report.format} | {size / 1e6:.0f} MB | {form} | {way} "
-                    f"| {told['seconds']:.1f} s | {taken / 1e9:.2f} GB | {taken / size:.1f} |",
+                    f"| {answer['seconds']:.1f} s | {taken / 1e9:.2f} GB | {taken / size:.1f} |",
                     flush=True,
                 )
 
@@ -58,9 +57,8 @@ def _measure(folder: Path) -> None:
 def _run(job: dict, scratch: str) -> dict:
     from export.lanes import run_in_lane
 
-    result = Path(scratch, "result.json")
-    run_in_lane("tf217", "tftrt_load.py", {**job, "result": str(result)}, Path(scratch))
-    return json.loads(result.read_text())
+    answer, _ = run_in_lane("tf217", "tftrt_load.py", job, {}, Path(scratch))
+    return answer
 
 
 if __name__ == "__main__":

@@ -1,64 +1,63 @@
 """Compare an artifact with its model layer by layer, in a process of its own.
 
-    python -m export.gate.compare job.json
-
-The job names the `format`, the `folder` of the artifact, the archive of what is `given` (one image
-and, numbered as in `layers`, each layer's output for it) and the `result` (.json). A few layers are
-fetched at a time, because the outputs of all of them take more memory than the network. Where it
-names the file of a `skeleton`, the outputs are not given: they are those of the skeleton with the
-artifact's own weights, whose names are in `held`.
+A few layers are fetched at a time, because the outputs of all of them take more memory than the
+network.
 """
 
-import json
-import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
-from export.errors import ExportError
 from export.formats import open_network
 from export.networks.layers import layer_tensors
 
 AT_ONCE = 64_000_000  # bytes of outputs fetched in one run
 
 
-def main(job: dict) -> None:
-    told = {"layers": [], "error": ""}
-    try:
-        with np.load(job["given"]) as given:
-            wanted = {name: given[f"layer_{i}"] for i, name in enumerate(job["layers"])}
-            told["layers"] = _compare(job, given["image"], wanted)
-    except ExportError as error:
-        told["error"] = str(error)
-    except Exception as error:  # runtimes raise what they like
-        told["error"] = f"{type(error).__name__}: {error}".splitlines()[0]
-    Path(job["result"]).write_text(json.dumps(told))
+def work(job: dict, arrays: dict) -> tuple[dict, dict]:
+    """Compare the outputs of all layers for one image.
 
-
-def _compare(job: dict, image: np.ndarray, wanted: dict[str, np.ndarray]) -> list[dict]:
+    The job names the `format` and the `folder`; `scopes` says where each layer is and `sizes` how
+    many values it gives. `arrays` has the `image` and either the output of each of the `layers` as
+    `layer_<i>`, or the `skeleton`, a GraphDef: the outputs are then those of the skeleton with the
+    artifact's own weights, whose names are in `held`. The answer has the `layers` with their error.
+    """
+    image = arrays["image"]
     network = open_network(job["format"], Path(job["folder"]))
     tensors = layer_tensors(job["scopes"], network.tensors(), network.logits)
-    if "skeleton" in job:
-        wanted = _of_skeleton(job, network, image)
+    if "skeleton" in arrays:
+        wanted = _of_skeleton(job, network, image, arrays["skeleton"].tobytes())
         tensors = {name: tensor for name, tensor in tensors.items() if name in wanted}
-    told, group, size = [], [], 0
+    else:
+        wanted = {name: arrays[f"layer_{i}"] for i, name in enumerate(job["layers"])}
+    entries = []
+    for group in _groups(tensors, job["sizes"]):
+        entries += _errors(network, group, image, wanted)
+    return {"layers": entries}, {}
+
+
+def _groups(tensors: dict[str, str], sizes: dict[str, int]) -> Iterator[list[tuple[str, str]]]:
+    """Layers and their tensors, as many at a time as fit into AT_ONCE."""
+    group, size = [], 0
     for name, tensor in tensors.items():
         group.append((name, tensor))
-        size += 4 * job["sizes"][name]
+        size += 4 * sizes[name]
         if size > AT_ONCE:
-            told += _errors(network, group, image, wanted)
+            yield group
             group, size = [], 0
-    return told + (_errors(network, group, image, wanted) if group else [])
+    if group:
+        yield group
 
 
-def _of_skeleton(job: dict, network, image) -> dict[str, np.ndarray]:
-    """What each layer gives where the graph is right, and the weights are the artifact's own."""
+def _of_skeleton(job: dict, network, image, skeleton: bytes) -> dict[str, np.ndarray]:
+    """What each layer gives if the graph is right and the weights are the artifact's own."""
     import tensorflow as tf
 
     from export.networks.tensorflow import TensorFlowNetwork
     from export.skeleton.tracing import IMAGE, LOGITS, stand_in
 
-    graph = tf.compat.v1.GraphDef.FromString(Path(job["skeleton"]).read_bytes())
+    graph = tf.compat.v1.GraphDef.FromString(skeleton)
     names = {stand_in(index): name for index, name in enumerate(job["held"])}
     shapes = {
         node.name: [axis.size for axis in node.attr["shape"].shape.dim]
@@ -98,7 +97,3 @@ def difference(wanted: np.ndarray, got: np.ndarray) -> float | None:
     errors = [float(np.abs(view - wanted).max()) / spread for view in views]
     finite = [error for error in errors if np.isfinite(error)]
     return min(finite, default=None)
-
-
-if __name__ == "__main__":
-    main(json.loads(Path(sys.argv[1]).read_text()))

@@ -1,6 +1,5 @@
-"""Find the first layer whose output the artifact has otherwise than the model."""
+"""Find the first layer where artifact and model differ."""
 
-import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -9,7 +8,7 @@ import numpy as np
 from export.checks import Trial
 from export.checks.bounds import bound
 from export.networks.layers import layer_scopes
-from export.process import run_module
+from export.process import ask
 
 UNMEASURED = 1e-3  # standard deviations allowed of a layer whose noise is unknown
 
@@ -74,40 +73,27 @@ def find_divergence(trial: Trial, folder: Path, scratch: Path, probe: int = 0) -
         "folder": str(folder),
         "scopes": scopes,
         "sizes": {name: known[name].size for name in scopes},
+        "layers": list(scopes),
     }
-    found = _compared(job, {name: known[name] for name in scopes}, 0, trial, scratch)
+    outputs = {f"layer_{number}": known[name] for number, name in enumerate(scopes)}
+    found = _compared(job, outputs, 0, trial, scratch)
     if found.error or found.first or not probe:
         return found
     held = trial.held()
     if len(held) < len(reference.weights):
         return found
-    skeleton = scratch / "skeleton.pb"
-    skeleton.write_bytes(reference.graph)
     in_order = {weight.name: held[weight.name] for weight in reference.weights}
-    job |= {"skeleton": str(skeleton), "held": in_order}
-    try:
-        return _compared(job, {}, probe, trial, scratch)
-    finally:
-        skeleton.unlink()
+    skeleton = {"skeleton": np.frombuffer(reference.graph, np.uint8)}
+    return _compared(job | {"held": in_order}, skeleton, probe, trial, scratch)
 
 
 def _compared(job: dict, outputs: dict, probe: int, trial: Trial, scratch: Path) -> Divergence:
-    """Have a child compare the layers for one probe; `outputs` are the model's, where known."""
+    """Have a child compare the layers for one probe; `outputs` say what the model's give."""
     reference = trial.reference
-    given, result = scratch / "layers.npz", scratch / "compared.json"
-    numbered = {f"layer_{number}": values for number, values in enumerate(outputs.values())}
-    np.savez(given, image=reference.images[probe : probe + 1], **numbered)
-    job = job | {"layers": list(outputs)}
-    try:
-        run_module(
-            "export.gate.compare", job | {"given": str(given), "result": str(result)}, scratch
-        )
-        told = json.loads(result.read_text())
-    finally:
-        given.unlink(missing_ok=True)
-        result.unlink(missing_ok=True)
-    if told["error"]:
-        return Divergence((), told["error"], probe)
+    arrays = {"image": reference.images[probe : probe + 1], **outputs}
+    answer, _ = ask("export.gate.compare", job, arrays, scratch)
+    if answer["error"]:
+        return Divergence((), answer["error"], probe)
     noise = {layer.name: layer for layer in reference.noise.layers} if reference.noise else {}
     rule = replace(trial.format.rule, fixed=UNMEASURED)
     layers = (
@@ -117,7 +103,7 @@ def _compared(job: dict, outputs: dict, probe: int, trial: Trial, scratch: Path)
             entry["error"],
             bound(noise.get(entry["name"]), rule).allowed,
         )
-        for entry in told["layers"]
+        for entry in answer["layers"]
     )
     return Divergence(tuple(layers), "", probe)
 
@@ -126,7 +112,7 @@ def as_details(divergence: Divergence) -> dict:
     """What report.json keeps of a comparison."""
     if divergence.error:
         return {"diverges": {"error": divergence.error}}
-    told = {
+    content = {
         "layers": [
             {
                 "name": layer.name,
@@ -139,10 +125,10 @@ def as_details(divergence: Divergence) -> dict:
     }
     if first := divergence.first:
         at = divergence.layers.index(first)
-        told["diverges"] = {
+        content["diverges"] = {
             "layer": first.name,
             "tensor": first.tensor,
             "fine_before": at,
             "probe": divergence.probe,
         }
-    return told
+    return content

@@ -1,89 +1,91 @@
 """Run mutants of an artifact in a process of their own, and write down what each gives.
 
-    python -m export.gate.mutants job.json
-
-The job names the `format`, the `folder` of the artifact, the archive of what is `given` (images,
-logits of the model, batch-norms) and the `result` (.npz); it says how weights are `held`, and the
-`bound` below which an error is looked at again on all images. ONNX is run without TensorFlow.
+ONNX is run without TensorFlow.
 """
 
-import json
-import sys
+from collections.abc import Callable
+from functools import partial
+from itertools import takewhile
 from pathlib import Path
 
 import numpy as np
 
-from export.errors import ExportError
+from export.child import in_a_line
 from export.formats import open_network
 from export.gate.mutations import MUTATIONS, Mutation, Subject
-from export.networks.base import around
+from export.networks.base import Edit, Predict, around
 from export.skeleton.fold import Norm
 from export.skeleton.pour import digest
 
 FEW = 2  # images that a mutant is run on, unless its error is small
 
 
-def main(job: dict) -> None:
-    told, arrays = {"mutants": [], "error": ""}, {}
-    try:
-        with np.load(job["given"]) as given:
-            told["mutants"] = _run(job, given, arrays)
-    except ExportError as error:
-        told["error"] = str(error)
-    except Exception as error:  # runtimes raise what they like
-        told["error"] = f"{type(error).__name__}: {error}".splitlines()[0]
-    np.savez(job["result"], told=json.dumps(told), **arrays)
+def work(job: dict, arrays: dict) -> tuple[dict, dict]:
+    """Try every mutation on an artifact.
 
-
-def _run(job: dict, given, arrays: dict) -> list[dict]:
-    """A record of each mutation; its logits go to `arrays`."""
-    images = given["images"]
+    The job names the `format` and the `folder`, says how weights are `held` and which `norms` there
+    are, and gives the `bound` below which an error is looked at again on all images; `arrays` has
+    the `images`, and `variance_<i>` and `beta_<i>` of each norm. The answer has a record for each
+    mutation in `mutants`; its arrays are the logits: `base`, and `mutant_<i>` of each that ran.
+    """
+    images = arrays["images"]
     network = open_network(job["format"], Path(job["folder"]))
     own = network.build(network.graph)
     base = np.concatenate([own(images[i : i + FEW]) for i in range(0, len(images), FEW)])
-    arrays["base"] = base
-    norms = tuple(
-        Norm(**n, variance=given[f"variance_{i}"], beta=given[f"beta_{i}"])
-        for i, n in enumerate(job["norms"])
-    )
-    subject = Subject(network, base, job["held"], norms)
-    records = [{"name": m.name, "why_none": m.why_none, "effect": None} for m in MUTATIONS]
-
-    def mutate_all(own):
-        for number, mutation in enumerate(MUTATIONS):
-            logits = _mutate(records[number], mutation, subject, images, job["bound"], own)
-            if logits is not None:
-                arrays[f"mutant_{number}"] = logits
-
-    mutate_all(own)
+    subject = Subject(network, base, job["held"], _norms(job, arrays))
+    trials = [_Trying(mutation, subject, images, job["bound"]) for mutation in MUTATIONS]
+    for trying in trials:
+        trying.around(own)
     del own  # the network as it is goes before others are built
-    mutate_all(None)
-    return records
+    for trying in trials:
+        trying.inside()
+    made = {f"mutant_{i}": t.logits for i, t in enumerate(trials) if t.logits is not None}
+    return {"mutants": [trying.record for trying in trials]}, {"base": base, **made}
 
 
-def _mutate(record: dict, mutation: Mutation, subject: Subject, images, bound: float, own):
-    """Logits of the first edit that changes any, or of the last that runs; None where none does.
+def _norms(job: dict, arrays: dict) -> tuple[Norm, ...]:
+    return tuple(
+        Norm(**norm, variance=arrays[f"variance_{i}"], beta=arrays[f"beta_{i}"])
+        for i, norm in enumerate(job["norms"])
+    )
 
-    Where the network as it is, `own`, is given, it is the turn of edits around it; else of others.
-    """
-    logits = None
-    for edit in mutation.edits(subject):
-        if edit.inside == bool(own):
-            break
+
+class _Trying:
+    """One mutation: its edits, each tried until one changes a logit, and what came of them."""
+
+    def __init__(self, mutation: Mutation, subject: Subject, images, bound: float):
+        self.record = {"name": mutation.name, "why_none": mutation.why_none, "effect": None}
+        self.logits = None  # of the first edit that changes any, or of the last that ran
+        self._mutation, self._subject = mutation, subject
+        self._images, self._bound = images, bound
+
+    def around(self, own: Predict) -> None:
+        """Try the edits that leave the graph of `own`, the network as it is, alone."""
+        for edit in takewhile(lambda edit: not edit.inside, self._mutation.edits(self._subject)):
+            self._try(edit, lambda: own)
+            if self.record["effect"]:
+                break
+
+    def inside(self) -> None:
+        """Try the edits for which the network has to be built anew, one at a time in memory."""
+        network = self._subject.network
+        for edit in takewhile(lambda edit: edit.inside, self._mutation.edits(self._subject)):
+            graph = network.changed(edit)  # what fails here is our own fault
+            self._try(edit, partial(network.build, graph, edit.weights))
+            if self.record["effect"]:
+                break
+
+    def _try(self, edit: Edit, build: Callable[[], Predict]) -> None:
+        record = self.record
         record["weights"] = {name: digest(values) for name, values in edit.weights.items()}
-        graph = subject.network.changed(edit)  # what fails here is our own fault
         try:
-            built = own or subject.network.build(graph, edit.weights)
-            effect, logits = _effect(around(built, edit), subject.logits, images, bound)
+            base = self._subject.logits
+            effect, self.logits = _effect(around(build(), edit), base, self._images, self._bound)
         except Exception as error:  # a network that is broken, not only wrong: it proves nothing
-            record["error"] = f"{type(error).__name__}: {error}".splitlines()[0]
-            continue
+            record["error"] = in_a_line(error)
+            return
         record["effect"] = effect
         record.pop("error", None)  # of a place before this one
-        if effect != 0:
-            break
-        built = None  # before the next is built
-    return logits
 
 
 def _effect(predict, base, images, bound: float):
@@ -101,7 +103,3 @@ def _effect(predict, base, images, bound: float):
 def _difference(logits, base, scale: float) -> float:
     difference = float(np.abs(logits - base).max()) / scale
     return difference if np.isfinite(difference) else float("inf")
-
-
-if __name__ == "__main__":
-    main(json.loads(Path(sys.argv[1]).read_text()))

@@ -3,14 +3,13 @@
 A mutant is caught by the checks that fail for it and do not fail for the artifact itself.
 """
 
-import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from export.checks import Trial, run_checks
-from export.process import run_module
+from export.process import ask
 from export.results import Check, Status
 
 UNTESTED = "not tested"
@@ -20,7 +19,7 @@ UNTESTED = "not tested"
 class Mutant:
     """One bug put into the artifact, and who noticed.
 
-    It has no effect where the network has no place for it, or where none of its mutants runs.
+    `effect` is None if the network has nowhere for this bug, or no mutated graph would run.
     """
 
     name: str
@@ -79,9 +78,9 @@ def measure_power(
     parity = next(check for check in checks if check.name == "parity")
     if parity.status is not Status.PASSED:
         return Power((), "the artifact itself fails; mutants of it prove nothing")
-    arrays, told = _run(trial, folder, scratch, bound)
-    if told["error"]:
-        return Power((), told["error"])
+    answer, arrays = _run(trial, folder, scratch, bound)
+    if answer["error"]:
+        return Power((), answer["error"])
     off = float(np.abs(arrays["base"] - trial.observation.logits).max())
     if off > bound * float(trial.reference.logits.std()):
         return Power((), "the graph opened for changes gives other logits than the artifact")
@@ -89,38 +88,26 @@ def measure_power(
     return Power(
         tuple(
             _judge(trial, fails, record, arrays.get(f"mutant_{number}"))
-            for number, record in enumerate(told["mutants"])
+            for number, record in enumerate(answer["mutants"])
         )
     )
 
 
-def _run(trial: Trial, folder: Path, scratch: Path, bound: float):
-    reference = trial.reference
-    given, result = scratch / "given.npz", scratch / "mutants.npz"
-    arrays = {"images": reference.images}
-    for number, norm in enumerate(reference.norms):
+def _run(trial: Trial, folder: Path, scratch: Path, bound: float) -> tuple[dict, dict]:
+    """The answer of export/gate/mutants.py and its arrays."""
+    norms = trial.reference.norms
+    arrays = {"images": trial.reference.images}
+    for number, norm in enumerate(norms):
         arrays |= {f"variance_{number}": norm.variance, f"beta_{number}": norm.beta}
-    np.savez(given, **arrays)
+    plain = ("name", "into", "kernel", "bias", "epsilon")
     job = {
         "format": trial.format.name,
         "folder": str(folder),
-        "given": str(given),
-        "result": str(result),
         "bound": bound,
         "held": trial.held(),
-        "norms": [
-            {key: getattr(norm, key) for key in ("name", "into", "kernel", "bias", "epsilon")}
-            for norm in reference.norms
-        ],
+        "norms": [{key: getattr(norm, key) for key in plain} for norm in norms],
     }
-    try:
-        run_module("export.gate.mutants", job, scratch)
-        with np.load(result) as archive:
-            made = {name: archive[name] for name in archive.files if name != "told"}
-            return made, json.loads(str(archive["told"]))
-    finally:
-        given.unlink(missing_ok=True)
-        result.unlink(missing_ok=True)
+    return ask("export.gate.mutants", job, arrays, scratch)
 
 
 def _judge(trial: Trial, fails: set[str], record: dict, logits) -> Mutant:
@@ -158,7 +145,7 @@ def as_details(power: Power) -> dict:
     """What report.json keeps of a self-test."""
     if power.error:
         return {"power": {"error": power.error}}
-    told = {
+    content = {
         "power": {
             "caught": power.caught,
             "of": power.of,
@@ -176,8 +163,8 @@ def as_details(power: Power) -> dict:
     }
     if power.smallest:
         effect = _finite(power.smallest.effect)
-        told["smallest_bug"] = {"name": power.smallest.name, "measured": effect}
-    return told
+        content["smallest_bug"] = {"name": power.smallest.name, "measured": effect}
+    return content
 
 
 def _finite(value: float | None) -> float | None:

@@ -1,9 +1,10 @@
 """Lanes: private environments for work that needs another TensorFlow.
 
 A lane is made on first use, once, under the user's cache folder or `KERAS_NETS_LANES`, and then
-driven as a child process with files and JSON.
+driven as a child process that is asked by files of JSON and arrays.
 """
 
+from export.lanes.asking import ask_in_lane, run_in_lane
 from export.lanes.lane import (
     LANES,
     Lane,
@@ -12,13 +13,13 @@ from export.lanes.lane import (
     lanes_folder,
     leftovers,
     make,
-    run_in_lane,
 )
 
 __all__ = [
     "LANES",
     "Lane",
     "State",
+    "ask_in_lane",
     "find_lane",
     "lanes_folder",
     "leftovers",

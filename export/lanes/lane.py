@@ -18,7 +18,7 @@ from export.files import sync_folder
 from export.lanes.interpreters import find_interpreter
 from export.lanes.watch import INTERVAL, TEMPORARY, Watch
 from export.locks import locked
-from export.process import ChildFailed, clean_environment, run_script, start, stop
+from export.process import clean_environment, start, stop
 from export.progress import Progress, silent
 from export.shortage import shortage, shortage_of_child
 
@@ -184,29 +184,6 @@ def leftovers() -> list[Path]:
         for path in sorted(lanes_folder().glob("*"))
         if path.is_dir() and path.name.startswith(tuple(LANES)) and path not in used
     ]
-
-
-def run_in_lane(name: str, script: str, job: dict, folder: Path) -> None:
-    """Run one of the lane scripts beside this file on `job`; scratch files go to `folder`.
-
-    Raises ChildFailed where it fails, and MissingLane where that is the lane's fault.
-    """
-    lane = make(name)
-    try:
-        run_script(lane.python, HERE / script, job, folder)
-    except ChildFailed as error:
-        if not _can_import(lane):
-            raise MissingLane(
-                f"the lane {name} at {lane.folder} is damaged; delete that folder, and the next "
-                "run makes it again"
-            ) from error
-        raise
-
-
-def _can_import(lane: Lane) -> bool:
-    command = [lane.python, "-c", PROBE]
-    done = subprocess.run(command, env=clean_environment(), capture_output=True, check=False)
-    return done.returncode == 0
 
 
 def _is_ready(lane: Lane) -> bool:

@@ -1,17 +1,13 @@
-"""Load a TF-TRT SavedModel and tell what that took: a script for a lane, imports nothing of ours.
+"""Load a TF-TRT SavedModel and tell what that took: a script for a lane.
 
-    python tftrt_load.py job.json
-
-The job names the `model` (a SavedModel folder), the `result` (.json) to write, and what to `do`:
-"load" it as Python does, "session" to load it into a session as TensorFlow Serving does, or
-"resave" to put its graph into a function, as TensorFlow's own converter does, and save that under
-`resaved`. Needs neither a GPU nor TensorRT: nothing is run.
+The job names the `model` (a SavedModel folder) and what to `do`: "load" it as Python does,
+"session" to load it into a session as TensorFlow Serving does, or "resave" to put its graph into a
+function, as TensorFlow's own converter does, and save that under `resaved`.
+Needs neither a GPU nor TensorRT, because nothing is run.
 """
 
-import json
 import pathlib
 import resource
-import sys
 import time
 
 
@@ -36,7 +32,7 @@ def resave(tf, model, folder):
     tf.saved_model.save(module, folder, signatures={"serving_default": serve})
 
 
-def main(job):
+def work(job, arrays):
     import tensorflow as tf
     from tensorflow.python.compiler.tensorrt import trt_convert  # noqa: F401 (registers the engine)
 
@@ -51,13 +47,6 @@ def main(job):
         loaded = tf.saved_model.load(job["model"])
         if "serving_default" not in loaded.signatures:
             raise ValueError(f"{job['model']} has no signature serving_default")
-    told = {
-        "seconds": time.monotonic() - started,
-        "imports_bytes": before,
-        "peak_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
-    }
-    pathlib.Path(job["result"]).write_text(json.dumps(told))
-
-
-if __name__ == "__main__":
-    main(json.loads(pathlib.Path(sys.argv[1]).read_text()))
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    seconds = time.monotonic() - started
+    return {"seconds": seconds, "imports_bytes": before, "peak_bytes": peak}, {}

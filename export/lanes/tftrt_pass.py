@@ -1,16 +1,11 @@
-"""Run TensorFlow 2.17's TF-TRT pass on a graph: a script for a lane, which imports nothing of ours.
+"""Run TensorFlow 2.17's TF-TRT pass on a graph: a script for a lane.
 
-    python tftrt_pass.py job.json
-
-The job names files: `graph` (a GraphDef to read), `converted` (a GraphDef to write), and gives
+The array `graph` is a GraphDef to convert, in bytes, and so is the array `converted`. The job gives
 `outputs`, `precision`, `minimum_segment_size`, `maximum_cached_engines`. The registered grappler
 pass is driven directly: only its Python wrapper needs a GPU and the TensorRT libraries.
 """
 
-import json
 import os
-import pathlib
-import sys
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ["CUDA_VISIBLE_DEVICES"] = ""  # the pass must give the same graph with and without one
@@ -39,13 +34,14 @@ def rewriter(job, config_pb2):
     return config
 
 
-def main(job):
+def work(job, arrays):
+    import numpy as np
     import tensorflow as tf
     from tensorflow.core.protobuf import config_pb2, meta_graph_pb2
     from tensorflow.python.compiler.tensorrt import trt_convert  # noqa: F401 (registers the pass)
     from tensorflow.python.grappler import tf_optimizer
 
-    graph_def = tf.compat.v1.GraphDef.FromString(pathlib.Path(job["graph"]).read_bytes())
+    graph_def = tf.compat.v1.GraphDef.FromString(arrays["graph"].tobytes())
     graph = tf.Graph()
     with graph.as_default():
         tf.import_graph_def(graph_def, name="")
@@ -56,8 +52,5 @@ def main(job):
     converted = tf_optimizer.OptimizeGraph(
         rewriter(job, config_pb2), meta_graph, graph_id=b"tf_graph"
     )
-    pathlib.Path(job["converted"]).write_bytes(converted.SerializeToString(deterministic=True))
-
-
-if __name__ == "__main__":
-    main(json.loads(pathlib.Path(sys.argv[1]).read_text()))
+    data = converted.SerializeToString(deterministic=True)
+    return {}, {"converted": np.frombuffer(data, np.uint8)}

@@ -1,15 +1,14 @@
-"""Run a TF-TRT SavedModel on a GPU, a batch size at a time: a script for a lane, nothing of ours.
+"""Run a TF-TRT SavedModel on a GPU, a batch size at a time: a script for a lane.
 
-    python tftrt_run.py job.json
-
-The job names the `model` (a SavedModel folder), the `images` (.npy), the batch `sizes` in the order
-in which to run them, the folder `logits`, which gets `batch_<size>.npy`, and the `answer` (.json).
+The job names the `model` (a SavedModel folder) and the batch `sizes` in the order in which to run
+them; `arrays` has the `images`.
 
 The answer has `missing`: what this machine lacks, and then nothing was run; or `runs`, one for each
 size: `size`, `seconds` of its first call, `later` of the fastest after it, and `engines`: of each
 TRTEngineOp the batch sizes of the engines that TensorFlow has built and kept, read from its cache.
-`failed` says why the size `at` did not run, and `uncounted` why the cache could not be read. The
-answer is written before each step, so that it is known how far a process came that died.
+`error` says why the size `at` did not run, and `uncounted` why the cache could not be read. The
+logits of a size are the array `batch_<size>`. There is an answer before each step, so that it is
+known how far a process came that died.
 
 TensorFlow runs the native segment, in FP32, where an engine cannot be built or run. That is made
 an error here. Input shapes that do not fit those of the node are a way around that error, so they
@@ -18,11 +17,12 @@ are compared beforehand.
 
 import ctypes
 import functools
-import json
 import os
 import pathlib
-import sys
+import tempfile
 import time
+
+from child import in_a_line
 
 os.environ["TF_TRT_ALLOW_ENGINE_NATIVE_SEGMENT_EXECUTION"] = "False"
 
@@ -109,9 +109,10 @@ class Served:
             if why:
                 raise ValueError(f"{node.name} would run its native segment in FP32: {why}")
 
-    def engines(self, scratch):
+    def engines(self):
         """Return for each node the batch sizes of the engines in TensorFlow's cache."""
-        return {node.name: self._cached(node, scratch) for node in self.nodes}
+        with tempfile.TemporaryDirectory() as scratch:
+            return {node.name: self._cached(node, scratch) for node in self.nodes}
 
     def _cached(self, node, scratch):
         import tensorflow as tf
@@ -125,9 +126,7 @@ class Served:
             self.session.run(write)
         except tf.errors.NotFoundError:  # no engine was asked for, so there is no cache
             return []
-        sizes = batches_of(file)
-        pathlib.Path(file).unlink()
-        return sizes
+        return batches_of(file)
 
 
 def _declared(node):
@@ -178,55 +177,33 @@ def timed(run, batch):
     return seconds[0], min(seconds[1:])
 
 
-def serve(job):
-    """Run every size of the job and return the answer, which is kept on disk all the while."""
+def work(job, arrays):
+    lacks = missing()
+    if lacks:
+        yield {"missing": lacks}, {}
+    else:
+        yield from run_all(job, arrays)
+
+
+def run_all(job, arrays):
+    """Run every size of the job; see above for the answer."""
     import numpy as np
 
     answer = {"runs": []}
-
-    def note(**more):
-        answer.update(more)
-        pathlib.Path(job["answer"]).write_text(json.dumps(answer))
-
-    note()
-    images = np.load(job["images"])
-    try:
-        served = Served(job["model"])
-        for size in job["sizes"]:
-            note(at=size)
-            batches = in_batches(images, size)
-            served.refuse_misfits(batches[0])
-            first, later = timed(served.run, batches[0])
-            run = {"size": size, "seconds": first, "later": later, "engines": {}}
-            logits = [served.run(batch) for batch in batches]
-            np.save(pathlib.Path(job["logits"], f"batch_{size}.npy"), np.concatenate(logits))
-            answer["runs"].append(run)
-            note()
-            try:
-                run["engines"] = served.engines(job["logits"])
-            except Exception as error:
-                note(uncounted=_line(error))
-            note()
-    except Exception as error:
-        note(failed=_line(error))
-    return answer
-
-
-def _line(error):
-    """The first line that says something; a session wraps TensorFlow's own words in a trace."""
-    said = getattr(error.__context__, "message", None) or str(error)
-    lines = [line.strip() for line in said.splitlines()]
-    lines = [line for line in lines if line and not line.endswith("root error(s) found.")]
-    return f"{type(error).__name__}: {lines[0] if lines else 'it says nothing'}"
-
-
-def main(job):
-    lacks = missing()
-    if lacks:
-        pathlib.Path(job["answer"]).write_text(json.dumps({"missing": lacks}))
-        return
-    serve(job)
-
-
-if __name__ == "__main__":
-    main(json.loads(pathlib.Path(sys.argv[1]).read_text()))
+    yield answer, {}
+    served = Served(job["model"])
+    for size in job["sizes"]:
+        answer["at"] = size
+        yield answer, {}
+        batches = in_batches(arrays["images"], size)
+        served.refuse_misfits(batches[0])
+        first, later = timed(served.run, batches[0])
+        logits = np.concatenate([served.run(batch) for batch in batches])
+        run = {"size": size, "seconds": first, "later": later, "engines": {}}
+        answer["runs"].append(run)
+        yield answer, {f"batch_{size}": logits}
+        try:
+            run["engines"] = served.engines()
+        except Exception as error:  # the logits stand, whether or not engines can be counted
+            answer["uncounted"] = in_a_line(error)
+        yield answer, {}

@@ -1,6 +1,5 @@
 """Ask the TensorRT engine itself, on a machine with a GPU."""
 
-import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,13 +7,13 @@ from pathlib import Path
 import numpy as np
 
 from export.errors import MissingLane
-from export.lanes import run_in_lane
+from export.lanes import ask_in_lane
 from export.process import ChildFailed
 
 NVIDIA = Path("/proc/driver/nvidia/version")  # there whenever the driver is
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Batches:
     """What the engine gave in batches of one size, and what TensorFlow had built by then."""
 
@@ -46,48 +45,36 @@ def run_engine(
     """
     if not NVIDIA.exists():
         return EngineRun(unable="needs a GPU; run tools/verify.py on a machine that has one")
-    given, answer, logits = (
-        scratch / f"engine_{name}" for name in ("images.npy", "answer", "runs")
-    )
-    np.save(given, images)
-    answer.unlink(missing_ok=True)
-    logits.mkdir(exist_ok=True)
-    job = {
-        "model": str(folder / "1"),
-        "images": str(given),
-        "sizes": list(sizes),
-        "logits": str(logits),
-        "answer": str(answer),
-    }
+    job = {"model": str(folder / "1"), "sizes": list(sizes)}
+    script, given = "tftrt_run.py", {"images": images}
     try:
-        run_in_lane(format.lane, "tftrt_run.py", job, scratch)
+        answer, arrays = ask_in_lane(format.lane, script, job, given, scratch, about="engine")
     except MissingLane as error:
         return EngineRun(unable=f"the engine could not be asked: {error}")
     except ChildFailed as error:
-        if not answer.exists():  # it is written once the GPU and the libraries are there
+        if error.answer is None:  # it is kept once the GPU and the libraries are there
             return EngineRun(unable=f"the engine could not be asked: {error}")
-        at = json.loads(answer.read_text()).get("at")
-        return EngineRun(failed=f"{_at(at)}: {error}")
-    return _read(json.loads(answer.read_text()), logits)
+        return EngineRun(failed=f"{_at(error.answer)}: {error}")
+    return _read(answer, arrays)
 
 
-def _read(answer: dict, logits: Path) -> EngineRun:
+def _read(answer: dict, arrays: dict) -> EngineRun:
     """The script's answer; see export/lanes/tftrt_run.py."""
     if "missing" in answer:
         return EngineRun(unable=answer["missing"])
     batches = tuple(
         Batches(
-            run["size"],
-            np.load(logits / f"batch_{run['size']}.npy"),
-            run["engines"],
-            run["seconds"],
-            run["later"],
+            size=run["size"],
+            logits=arrays[f"batch_{run['size']}"],
+            engines=run["engines"],
+            seconds=run["seconds"],
+            later=run["later"],
         )
         for run in answer["runs"]
     )
-    failed = f"{_at(answer.get('at'))}: {answer['failed']}" if "failed" in answer else ""
+    failed = f"{_at(answer)}: {answer['error']}" if answer["error"] else ""
     return EngineRun(batches=batches, failed=failed, uncounted=answer.get("uncounted", ""))
 
 
-def _at(size: int | None) -> str:
-    return "it did not load" if size is None else f"it failed in batches of {size}"
+def _at(answer: dict) -> str:
+    return f"it failed in batches of {answer['at']}" if "at" in answer else "it did not load"

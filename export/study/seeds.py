@@ -8,9 +8,10 @@ from pathlib import Path
 from export.checks import Expected, Trial, run_checks
 from export.formats import find_format
 from export.formats.base import Conversion, Format, Order
-from export.observe.artifact import in_this_process, observe
+from export.observe.artifact import observe
 from export.observe.model import observe_model
 from export.observe.probes import probes
+from export.process import in_this_process
 from export.results import Status, find
 from export.skeleton.tracing import trace
 
@@ -43,7 +44,8 @@ def _judge(format: Format, skeleton, conversion: Conversion, reference) -> dict:
         stage, scratch = folder / "artifact", folder / "scratch"
         stage.mkdir(), scratch.mkdir()
         format.write(Order(skeleton=skeleton, folder=stage, scratch=scratch, conversion=conversion))
-        seen = observe(format.name, stage, reference.images, scratch, run=in_this_process)
+        with in_this_process():
+            seen = observe(format.name, stage, reference.images, scratch)
         checks = run_checks(
             Trial(format=format, reference=reference, observation=seen, expected=UNKNOWN)
         )

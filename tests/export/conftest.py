@@ -1,4 +1,4 @@
-"""Artifacts of toys opened as networks, and the gate's child processes run in this one."""
+"""Artifacts of toys opened as networks, and children whose work is done in this process."""
 
 import functools
 
@@ -44,9 +44,9 @@ def trial(look, reference):
 
 
 @pytest.fixture
-def here(monkeypatch):
-    """Children of the gate run in this process."""
-    from export.gate import compare, divergence, mutants, power
+def here():
+    """What is asked of a child process of ours is done in this one."""
+    from export.process import in_this_process
 
-    monkeypatch.setattr(power, "run_module", lambda _module, job, _folder: mutants.main(job))
-    monkeypatch.setattr(divergence, "run_module", lambda _module, job, _folder: compare.main(job))
+    with in_this_process():
+        yield

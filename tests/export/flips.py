@@ -72,11 +72,12 @@ def look(format: str, folder: Path, reference) -> dict:
     """What the checks say, and what is there."""
     from export.checks import Expected, Trial, run_checks
     from export.formats import find_format
-    from export.observe.artifact import in_this_process, observe
+    from export.observe.artifact import observe
+    from export.process import in_this_process
     from export.results import Status
 
-    with tempfile.TemporaryDirectory() as scratch:
-        seen = observe(format, folder, reference.images, Path(scratch), in_this_process)
+    with tempfile.TemporaryDirectory() as scratch, in_this_process():
+        seen = observe(format, folder, reference.images, Path(scratch))
     unknown = Expected.unknown("a toy is in no catalog")
     checks = run_checks(
         Trial(format=find_format(format), reference=reference, observation=seen, expected=unknown)

@@ -13,11 +13,8 @@ from export.exporting import Export
 
 
 @pytest.fixture(autouse=True)
-def here(monkeypatch):
+def quick(here, monkeypatch):
     """Look at artifacts in this process, and draw no pages."""
-    from export.observe import artifact
-
-    monkeypatch.setattr(artifact, "run_module", lambda _module, job, _: artifact.main(job))
     monkeypatch.setattr("export.exporting.write_page", mock.Mock())
 
 

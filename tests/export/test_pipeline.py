@@ -16,9 +16,9 @@ from export import export_model, verify
 from export.errors import ArtifactError, ExportError, MissingLane
 from export.formats import FORMATS
 from export.gate.examine import Wish
-from export.observe import artifact as observe
 from export.pictures import Shown
 from export.pipeline import Options
+from export.process import in_this_process
 from export.report.file import as_dict, read_report
 from export.results import REORDERED, Status
 
@@ -28,8 +28,7 @@ lane = pytest.mark.lane
 def look_here():
     """Look at artifacts in this process, and draw no pages: both would take most of the time."""
     stack = ExitStack()
-    run = lambda _module, job, _: observe.main(job)  # noqa: E731
-    stack.enter_context(mock.patch.object(observe, "run_module", run))
+    stack.enter_context(in_this_process())
     stack.enter_context(mock.patch("export.exporting.write_page"))
     return stack
 
@@ -247,7 +246,7 @@ def test_one_format_that_fails_does_not_keep_another_from_its_place(here, toy, o
         ("export.formats.onnx.Onnx.write", KeyboardInterrupt()),
         ("export.skeleton.tracing.trace", MemoryError()),
         ("export.observe.model.observe_model", RuntimeError("a bug")),
-        ("export.observe.artifact.run_module", ExportError("observe was killed")),
+        ("export.observe.artifact.ask", ExportError("observe was killed")),
         ("export.exporting.write_report", OSError(errno.ENOSPC, "No space left on device")),
         ("export.place.Place.publish", OSError(errno.EIO, "Input/output error")),
     ],

@@ -6,16 +6,28 @@ import re
 import signal
 import subprocess
 import sys
+import textwrap
 import threading
 import time
+from contextlib import nullcontext
 from pathlib import Path
 from unittest import mock
 
+import numpy as np
 import psutil
 import pytest
 
 from export.errors import Shortage
-from export.process import ChildFailed, output_of, run_module, run_script, start, stop
+from export.process import (
+    ChildFailed,
+    ask,
+    ask_script,
+    failure,
+    in_this_process,
+    output_of,
+    start,
+    stop,
+)
 
 ROOT = Path(__file__).parents[2]
 PYTHON = Path(sys.executable)
@@ -24,8 +36,9 @@ PYTHON = Path(sys.executable)
 @pytest.fixture
 def script(tmp_path):
     def write(body):
-        path = tmp_path / "child.py"
-        path.write_text("import json, os, sys, time\n" + body)
+        path = tmp_path / "script.py"
+        head = "import json, os, sys, time\ndef work(job, arrays):\n"
+        path.write_text(head + textwrap.indent(body, "    ") + "\n    return {}, {}\n")
         return path
 
     return write
@@ -38,34 +51,78 @@ def scratch(tmp_path):
     return folder
 
 
-def test_a_child_gets_its_job_as_json_and_leaves_nothing_behind(script, scratch, tmp_path):
-    body = "job = json.load(open(sys.argv[1]))\nopen(job['to'], 'w').write(str(job['n'] + 1))"
-    run_script(PYTHON, script(body), {"to": str(tmp_path / "result"), "n": 41}, scratch)
-    assert (tmp_path / "result").read_text() == "42"
+ADD_ONE = """
+yield {"n": job["n"] + 1}, {"twice": 2 * arrays["a"], "layer/b": arrays["layer/b"]}
+yield {"n": job["n"] + 2}, {"more": arrays["a"][:1]}
+"""
+GIVEN = {"a": np.arange(3.0), "layer/b": np.ones((1, 2), np.int64)}
+
+
+def test_a_child_gets_a_job_and_arrays_and_leaves_nothing_behind(script, scratch):
+    answer, arrays = ask_script(PYTHON, script(ADD_ONE), {"n": 40}, GIVEN, scratch)
+    assert answer == {"n": 42, "error": ""}
+    assert {name: values.tolist() for name, values in arrays.items()} == {
+        "twice": [0, 2, 4], "layer/b": [[1, 1]], "more": [0],
+    }  # fmt: skip
+    assert arrays["layer/b"].dtype == np.int64
     assert list(scratch.iterdir()) == []
 
 
-def test_a_script_sees_itself_as_the_main_program_and_no_path_of_ours(script, scratch, tmp_path):
+def test_an_exception_of_a_child_is_data_beside_what_it_had_answered(script, scratch):
+    body = ADD_ONE + 'raise ValueError("the reason\\nand more")'
+    answer, arrays = ask_script(PYTHON, script(body), {"n": 40}, GIVEN, scratch)
+    assert answer == {"n": 42, "error": "ValueError: the reason"}
+    assert set(arrays) == {"twice", "layer/b", "more"}
+
+
+def test_it_is_known_how_far_a_child_came_that_died(script, scratch):
+    with pytest.raises(ChildFailed) as failed:
+        ask_script(PYTHON, script(ADD_ONE + "os._exit(3)"), {"n": 40}, GIVEN, scratch)
+    assert failed.value.answer == {"n": 42}
+    assert list(scratch.iterdir()) == [], "on a bad day too"
+
+
+def test_a_child_that_ends_without_an_answer_has_failed(script, scratch):
+    with pytest.raises(ChildFailed, match="^script ended without an answer$"):
+        ask_script(PYTHON, script("os._exit(0)"), {}, {}, scratch)
+
+
+def test_objects_are_no_arrays_and_nothing_is_pickled(script, scratch):
+    with pytest.raises(ValueError, match="pickle"):
+        ask_script(PYTHON, script(""), {}, {"a": np.array([object()])}, scratch)
+
+
+def test_messages_call_a_child_by_the_name_it_is_given(script, scratch):
+    with pytest.raises(ChildFailed, match="^the engine failed$"):
+        ask_script(PYTHON, script("os._exit(1)"), {}, {}, scratch, "the engine")
+
+
+@pytest.mark.parametrize("here", [True, False])
+def test_in_this_process_or_in_another_the_answer_is_the_same(scratch, tmp_path, here):
+    job = {"format": "onnx", "folder": str(tmp_path / "none")}
+    images = {"images": np.zeros((1, 4, 4, 3), np.float32)}
+    with in_this_process() if here else nullcontext():
+        answer, arrays = ask("export.observe.artifact", job, images, scratch)
+    assert answer["error"] == f"{tmp_path / 'none'} has no model.onnx; export it again"
+    assert (answer["failed"], answer["inputs"], arrays) == ("open", [], {})
+
+
+def test_a_script_runs_under_its_own_name_and_sees_no_path_of_ours(script, scratch, tmp_path):
     # An editable install puts the repository on every path of its interpreter; we must not.
     bare = [str(PYTHON), "-c", "import json, sys; print(json.dumps(sys.path[1:]))"]
     paths = json.loads(subprocess.run(bare, capture_output=True, check=True, cwd=tmp_path).stdout)
-    body = f"""
-assert __name__ == "__main__"
-assert len(sys.argv) == 2 and sys.argv[0] == __file__, sys.argv
-assert sys.path.count({str(ROOT)!r}) == {paths.count(str(ROOT))}, sys.path
-"""
-    run_script(PYTHON, script(body), {}, scratch)
+    answer, _ = ask_script(PYTHON, script("return {'paths': sys.path}, {}"), {}, {}, scratch)
+    assert answer["paths"] == paths
 
 
 def test_what_a_child_prints_does_not_reach_the_user(script, scratch, capfd):
-    run_script(PYTHON, script("print('out'); print('err', file=sys.stderr)"), {}, scratch)
+    ask_script(PYTHON, script("print('out'); print('err', file=sys.stderr)"), {}, {}, scratch)
     assert capfd.readouterr() == ("", "")
 
 
 def test_the_last_line_of_a_failed_child_is_told(script, scratch):
-    body = "print('I was here')\nraise ValueError('the reason')"
-    with pytest.raises(ChildFailed, match="^child failed: ValueError: the reason$"):
-        run_script(PYTHON, script(body), {}, scratch)
+    with pytest.raises(ChildFailed, match="^script failed: the reason$"):
+        ask_script(PYTHON, script("sys.exit('the reason')"), {}, {}, scratch)
 
 
 def test_lines_of_a_log_are_not_taken_for_the_reason(script, scratch):
@@ -75,33 +132,40 @@ print("W0000 00:00:1 cuda.cc:31] no GPU", file=sys.stderr)
 print("2026-01-01 10:00:00.1: E tensorflow/core", file=sys.stderr)
 sys.exit(3)
 """
-    with pytest.raises(ChildFailed, match="^child failed: the reason$"):
-        run_script(PYTHON, script(body), {}, scratch)
+    with pytest.raises(ChildFailed, match="^script failed: the reason$"):
+        ask_script(PYTHON, script(body), {}, {}, scratch)
 
 
 def test_a_silent_failure_is_told_as_one(script, scratch):
-    with pytest.raises(ChildFailed, match="^child failed$"):
-        run_script(PYTHON, script("os._exit(1)"), {}, scratch)
+    with pytest.raises(ChildFailed, match="^script failed$"):
+        ask_script(PYTHON, script("os._exit(1)"), {}, {}, scratch)
 
 
 def test_a_child_that_was_killed_may_have_been_killed_by_anybody(script, scratch):
-    with pytest.raises(ChildFailed, match="^child was killed, by somebody or by the system for"):
-        run_script(PYTHON, script("os.kill(os.getpid(), 9)"), {}, scratch)
+    with pytest.raises(ChildFailed, match="^script was killed, by somebody or by the system for"):
+        ask_script(PYTHON, script("os.kill(os.getpid(), 9)"), {}, {}, scratch)
 
 
 def test_a_crash_is_told_by_its_signal(script, scratch):
-    with pytest.raises(ChildFailed, match=f"^child died of signal {signal.SIGSEGV:d}"):
-        run_script(PYTHON, script("os.kill(os.getpid(), 11)"), {}, scratch)
+    with pytest.raises(ChildFailed, match=f"^script died of signal {signal.SIGSEGV:d}"):
+        ask_script(PYTHON, script("os.kill(os.getpid(), 11)"), {}, {}, scratch)
 
 
 def test_an_abort_without_a_word_of_memory_is_not_said_to_be_for_want_of_it(script, scratch):
     body = "print('Check failed: a == b', file=sys.stderr, flush=True); os.abort()"
     with pytest.raises(ChildFailed) as told:
-        run_script(PYTHON, script(body), {}, scratch)
+        ask_script(PYTHON, script(body), {}, {}, scratch)
     assert str(told.value) == (
-        "child died of signal 6, as libraries do that find a fault, or no memory: "
+        "script died of signal 6, as libraries do that find a fault, or no memory: "
         "Check failed: a == b"
     )
+
+
+def demand(path, scratch):
+    """Have a script do work that must succeed."""
+    answer, _ = ask_script(PYTHON, path, {}, {}, scratch)
+    if answer["error"]:
+        raise failure("script", answer["error"], scratch)
 
 
 CPP = """
@@ -124,9 +188,9 @@ os.abort()
 )
 def test_want_of_memory_in_a_child_is_told_in_our_words(script, scratch, body):
     with pytest.raises(Shortage) as told:
-        run_script(PYTHON, script(body), {}, scratch)
+        demand(script(body), scratch)
     assert re.fullmatch(
-        r"child failed: not enough memory: [\d.]+ [MG]B free; close other .*", str(told.value)
+        r"script failed: not enough memory: [\d.]+ [MG]B free; close other .*", str(told.value)
     )
 
 
@@ -139,34 +203,37 @@ def test_want_of_memory_in_a_child_is_told_in_our_words(script, scratch, body):
     ],
 )
 def test_want_of_disk_in_a_child_is_told_with_the_folder(script, scratch, body):
-    with pytest.raises(Shortage, match=f"^child failed: no space left in {scratch}: .* free; free"):
-        run_script(PYTHON, script(body), {}, scratch)
+    with pytest.raises(
+        Shortage, match=f"^script failed: no space left in {scratch}: .* free; free"
+    ):
+        demand(script(body), scratch)
 
 
 def test_a_log_that_found_no_room_is_itself_the_reason(script, scratch, monkeypatch):
     monkeypatch.setattr("export.shortage.free", lambda folder: 0)
-    with pytest.raises(Shortage, match="^child failed: no space left in .*: 0 bytes free"):
-        run_script(PYTHON, script("sys.exit(1)"), {}, scratch)
+    with pytest.raises(Shortage, match="^script failed: no space left in .*: 0 bytes free"):
+        ask_script(PYTHON, script("sys.exit(1)"), {}, {}, scratch)
 
 
 def test_a_job_that_finds_no_room_is_told_like_that(script, scratch, monkeypatch):
     path, full = script(""), mock.Mock(side_effect=OSError(28, "No space left"))
     monkeypatch.setattr(Path, "write_text", full)
     with pytest.raises(Shortage, match=f"^no space left in {scratch}"):
-        run_script(PYTHON, path, {}, scratch)
+        ask_script(PYTHON, path, {}, {}, scratch)
 
 
 def test_the_user_s_python_variables_are_not_for_a_lane(script, scratch, monkeypatch, tmp_path):
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     monkeypatch.setenv("KERAS_NETS_TEST", "kept")
-    body = "sys.exit('PYTHONPATH' in os.environ or os.environ['KERAS_NETS_TEST'] != 'kept')"
-    run_script(PYTHON, script(body), {}, scratch)
+    answer, _ = ask_script(PYTHON, script("return dict(os.environ), {}"), {}, {}, scratch)
+    assert "PYTHONPATH" not in answer
+    assert answer["KERAS_NETS_TEST"] == "kept"
 
 
 def test_one_of_our_modules_runs_from_any_folder(scratch, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(ChildFailed, match=r"^observe failed: KeyError: '\w+'$"):
-        run_module("export.observe.artifact", {}, scratch)
+    answer, _ = ask("export.observe.artifact", {}, {}, scratch)
+    assert answer["error"] == "KeyError: 'images'"
 
 
 def wait_for(path: Path) -> int:
@@ -187,7 +254,6 @@ def is_gone(pid: int) -> bool:
 
 
 SLEEPER = """
-job = json.load(open(sys.argv[1]))
 with open(job["pid"] + ".new", "w") as file:
     file.write(str(os.getpid()))
 os.rename(job["pid"] + ".new", job["pid"])
@@ -197,8 +263,9 @@ PARENT = f"""
 import json, sys
 sys.path.insert(0, {str(ROOT)!r})
 from pathlib import Path
-from export.process import run_script
-run_script(Path(sys.executable), Path(sys.argv[1]), {{"pid": sys.argv[2]}}, Path(sys.argv[3]))
+from export.process import ask_script
+job = {{"pid": sys.argv[2]}}
+ask_script(Path(sys.executable), Path(sys.argv[1]), job, {{}}, Path(sys.argv[3]))
 """
 
 
@@ -225,7 +292,7 @@ def test_an_interrupt_ends_the_child_and_is_passed_on(script, scratch, tmp_path)
     thread = threading.Thread(target=interrupt)
     thread.start()
     with pytest.raises(KeyboardInterrupt):
-        run_script(PYTHON, script(SLEEPER), {"pid": str(pid)}, scratch)
+        ask_script(PYTHON, script(SLEEPER), {"pid": str(pid)}, {}, scratch)
     thread.join()
     assert is_gone(int(pid.read_text()))
 
@@ -290,4 +357,4 @@ def test_what_is_stopped_with_patience_may_clear_up(tmp_path):
 
 def test_a_job_that_is_not_json_is_refused_before_a_child_starts(script, scratch):
     with pytest.raises(TypeError):
-        run_script(PYTHON, script(""), {"folder": Path("/")}, scratch)
+        ask_script(PYTHON, script(""), {"folder": Path("/")}, {}, scratch)

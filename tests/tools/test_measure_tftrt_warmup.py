@@ -8,7 +8,7 @@ import pytest
 from report_content import content
 
 from export.observe import engine
-from export.process import run_script
+from export.process import ask_script
 from tools import measure_tftrt_warmup
 
 STANDIN = Path(__file__).parents[1] / "standin" / "engine_script.py"
@@ -28,12 +28,13 @@ def artifact(tmp_path):
 
 
 def test_both_orders_are_measured_and_the_engines_of_each_told(artifact, monkeypatch, capsys):
-    def in_lane(_lane, _script, job, folder):
-        run_script(Path(sys.executable), STANDIN, {**job, "pretend": ""}, folder)
+    def in_lane(_lane, _script, job, arrays, scratch, *, about):
+        job = {**job, "pretend": ""}
+        return ask_script(Path(sys.executable), STANDIN, job, arrays, scratch, about)
 
     folder = artifact("tftrt-fp16")
     monkeypatch.setattr(engine, "NVIDIA", folder)
-    monkeypatch.setattr(engine, "run_in_lane", in_lane)
+    monkeypatch.setattr(engine, "ask_in_lane", in_lane)
     assert measure_tftrt_warmup.main([str(folder)]) == 0
     rows = [line.split(" | ") for line in capsys.readouterr().out.splitlines()[2:]]
     assert [(row[1], row[2], row[-1].removesuffix(" |")) for row in rows] == [

@@ -83,23 +83,17 @@ class TfTrt(Format):
         """Send `graph` through the lane and return the converted GraphDef."""
         from export.lanes import run_in_lane
 
-        scratch = order.scratch
-        job, result = scratch / "skeleton.pb", scratch / "converted.pb"
-        job.write_bytes(graph.SerializeToString())
-        run_in_lane(
-            self.lane,
-            "tftrt_pass.py",
-            {
-                "graph": str(job),
-                "converted": str(result),
-                "outputs": ["image:0", "logits:0"],
-                "precision": self.precision.upper(),
-                "minimum_segment_size": 3,
-                "maximum_cached_engines": order.engines,
-            },
-            scratch,
+        job = {
+            "outputs": ["image:0", "logits:0"],
+            "precision": self.precision.upper(),
+            "minimum_segment_size": 3,
+            "maximum_cached_engines": order.engines,
+        }
+        given = {"graph": np.frombuffer(graph.SerializeToString(), np.uint8)}
+        _, made = run_in_lane(
+            self.lane, "tftrt_pass.py", job, given, order.scratch, about="the TF-TRT pass"
         )
-        return type(graph).FromString(result.read_bytes())
+        return type(graph).FromString(made["converted"].tobytes())
 
 
 def _refuse_groups(skeleton) -> None:

@@ -14,7 +14,9 @@ def ran(logits, sizes=(1, 4, 8), engines=None, **more):
     """A run whose engines are those of `sizes`, or `engines`, and which gave the rows of logits."""
     held = {NODE: sorted(sizes)} if engines is None else engines
     rows = {size: np.arange(-(-len(logits) // size) * size) % len(logits) for size in sizes}
-    batches = (Batches(size, logits[rows[size]], held, 1.0) for size in sizes)
+    batches = (
+        Batches(size=size, logits=logits[rows[size]], engines=held, seconds=1.0) for size in sizes
+    )
     return EngineRun(batches=tuple(batches), **more)
 
 

@@ -9,7 +9,7 @@ import pytest
 from export.checks import Case, Expected, Trial
 from export.formats import find_format, open_network
 from export.formats.base import Order
-from export.gate import compare, divergence
+from export.gate import compare
 from export.gate.compare import difference
 from export.gate.divergence import as_details, find_divergence
 from export.gate.examine import examine
@@ -17,18 +17,6 @@ from export.networks.layers import layer_tensors
 from export.results import Status
 
 FORMATS = ["savedmodel", "onnx", pytest.param("tftrt-fp16", marks=pytest.mark.lane)]
-
-
-@pytest.fixture
-def looked(monkeypatch):
-    from export.observe import artifact as observe
-
-    monkeypatch.setattr(observe, "run_module", lambda _module, job, _folder: observe.main(job))
-
-
-@pytest.fixture
-def here(monkeypatch):
-    monkeypatch.setattr(divergence, "run_module", lambda _module, job, _folder: compare.main(job))
 
 
 def trial(reference, name: str, format: str) -> Trial:
@@ -91,9 +79,7 @@ def test_the_first_layer_that_differs_is_named(
     assert details["diverges"]["fine_before"] == names.index(named)
 
 
-def test_a_layer_that_differs_for_one_probe_alone_is_found(
-    here, looked, reference, written, tmp_path
-):
+def test_a_layer_that_differs_for_one_probe_alone_is_found(here, reference, written, tmp_path):
     """A clip, where only one of the eight probes has an activation beyond it."""
     folder = shutil.copytree(written("plain", "onnx"), tmp_path / "clipped")
     clipped, probe = clip(folder, "conv3", reference("plain").images)

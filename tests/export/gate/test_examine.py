@@ -5,7 +5,6 @@ import pytest
 from export.checks import Case, Expected
 from export.formats import FORMATS
 from export.gate import examine as gate
-from export.observe import artifact as observe
 from export.observe.engine import Batches, EngineRun
 from export.results import Status, Verdict, verdict_of
 
@@ -14,9 +13,8 @@ UNKNOWN = Expected.unknown("a toy is in no catalog")
 
 
 @pytest.fixture
-def examine(written, reference, tmp_path, monkeypatch):
+def examine(here, written, reference, tmp_path, monkeypatch):
     """A function from what the engine did, as a function of the sizes, to every check."""
-    monkeypatch.setattr(observe, "run_module", lambda _module, job, _: observe.main(job))
 
     def run(engine):
         def asked(_format, _folder, images, sizes, _scratch):
@@ -39,9 +37,12 @@ def test_an_engine_that_ran_for_every_size_makes_the_artifact_verified(examine, 
     logits = reference("plain").logits
     held = {"TRTEngineOp_000_000": [1, 4, 8]}
 
+    def batches(size):
+        return Batches(size=size, logits=logits, engines=held, seconds=1.0)
+
     def ran(sizes):
         assert list(sizes) == [1, 4, 8], "each gets an engine of its own"
-        return EngineRun(batches=tuple(Batches(size, logits, held, 1.0) for size in sizes))
+        return EngineRun(batches=tuple(map(batches, sizes)))
 
     checks = examine(ran)
     assert verdict_of(checks) is Verdict.VERIFIED

@@ -96,14 +96,7 @@ def examined(wish, reference, written, tmp_path, **changes):
     return examine(case, written("plain", "onnx"), tmp_path, wish)
 
 
-@pytest.fixture
-def looked_here(here, monkeypatch):
-    from export.observe import artifact as observe
-
-    monkeypatch.setattr(observe, "run_module", lambda _module, job, _folder: observe.main(job))
-
-
-def test_power_stands_beside_parity(looked_here, reference, written, tmp_path):
+def test_power_stands_beside_parity(here, reference, written, tmp_path):
     checks = examined(Wish(self_test=True), reference, written, tmp_path)
     (parity,) = (check for check in checks if check.name == "parity")
     assert parity.details["power"] == {"caught": 12, "of": 12, "missed": []}
@@ -112,7 +105,7 @@ def test_power_stands_beside_parity(looked_here, reference, written, tmp_path):
     json.dumps(parity.details, allow_nan=False)
 
 
-def test_strict_fails_below_full_power(looked_here, reference, written, tmp_path, monkeypatch):
+def test_strict_fails_below_full_power(here, reference, written, tmp_path, monkeypatch):
     checks = examined(Wish(strict=True), reference, written, tmp_path)
     assert (checks[-1].name, checks[-1].status) == ("power", Status.PASSED)
     weak = lambda trial: tuple(verdict(c.name, True, 0, 0) for c in checks)  # noqa: E731
@@ -122,9 +115,7 @@ def test_strict_fails_below_full_power(looked_here, reference, written, tmp_path
     assert "would miss: channels in BGR order" in checks[-1].note
 
 
-def test_a_mutant_that_does_not_run_proves_nothing(
-    looked_here, reference, written, tmp_path, monkeypatch
-):
+def test_a_mutant_that_does_not_run_proves_nothing(here, reference, written, tmp_path, monkeypatch):
     from export.networks.onnx import OnnxNetwork
 
     build = OnnxNetwork.build

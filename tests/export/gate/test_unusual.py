@@ -16,12 +16,7 @@ from export.results import Status
 from export.skeleton.tracing import trace
 from keras_nets.weights.seeded import seed_weights
 
-
-@pytest.fixture(autouse=True)
-def all_here(here, monkeypatch):
-    from export.observe import artifact as observe
-
-    monkeypatch.setattr(observe, "run_module", lambda _module, job, _folder: observe.main(job))
+pytestmark = pytest.mark.usefixtures("here")
 
 
 def model_of(*middle, classes: int = 5, image=(16, 16, 3)):

@@ -13,7 +13,15 @@ import psutil
 import pytest
 
 from export.errors import MissingLane
-from export.lanes import find_lane, lane, lanes_folder, leftovers, make, run_in_lane
+from export.lanes import (
+    ask_in_lane,
+    find_lane,
+    lane,
+    lanes_folder,
+    leftovers,
+    make,
+    run_in_lane,
+)
 from export.lanes.lane import RECEIPT, Lane
 from export.process import ChildFailed
 
@@ -335,20 +343,27 @@ def test_a_real_environment_is_made_from_a_local_wheel(fake, tmp_path, monkeypat
         )
         archive.writestr("tensorflow-0.1.dist-info/RECORD", "")
     (tmp_path / "tiny.txt").write_text(f"--no-index\n{wheel}\n")
-    (tmp_path / "work.py").write_text(
-        "import json, sys, tensorflow\n"
-        "job = json.load(open(sys.argv[1]))\n"
-        "open(job['to'], 'w').write(tensorflow.__file__)\n"
+    script = tmp_path / "work.py"
+    script.write_text(
+        "import tensorflow\n"
+        "def work(job, arrays):\n"
+        "    return {'file': tensorflow.__file__, **job}, {}\n"
     )
     monkeypatch.setattr(lane, "find_interpreter", lambda versions: Path(sys.executable))
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    run_in_lane("tiny", "work.py", {"to": str(tmp_path / "result")}, tmp_path)
-    found = (tmp_path / "result").read_text()
-    assert Path(found).is_relative_to(tmp_path / "lanes" / folder_name())
+    answer, _ = run_in_lane("tiny", "work.py", {"n": 1}, {}, tmp_path)
+    assert Path(answer["file"]).is_relative_to(tmp_path / "lanes" / folder_name())
+    assert answer["n"] == 1
+    compiler = Path(answer["file"]).parent / "python" / "compiler"
 
-    (tmp_path / "work.py").write_text("raise SystemExit('of its own fault')")
-    with pytest.raises(ChildFailed, match="work failed: of its own fault"):
-        run_in_lane("tiny", "work.py", {}, tmp_path)
-    (Path(found).parent / "python" / "compiler" / "tensorrt" / "trt_convert.py").unlink()
-    with pytest.raises(MissingLane, match=r"lane tiny at .*tiny-\w+ is damaged; delete"):
-        run_in_lane("tiny", "work.py", {}, tmp_path)
+    for body, why in (("sys.exit('no')", "no"), ("raise ValueError('bad')", "ValueError: bad")):
+        script.write_text(f"import sys\ndef work(job, arrays): {body}\n")
+        with pytest.raises(ChildFailed, match=f"^the work failed: {why}$"):
+            run_in_lane("tiny", "work.py", {}, {}, tmp_path, about="the work")
+    answer, _ = ask_in_lane("tiny", "work.py", {}, {}, tmp_path)
+    assert answer == {"error": "ValueError: bad"}
+    (compiler / "tensorrt" / "trt_convert.py").unlink()
+    for body in ("sys.exit('no')", "raise ValueError('bad')"):
+        script.write_text(f"import sys\ndef work(job, arrays): {body}\n")
+        with pytest.raises(MissingLane, match=r"lane tiny at .*tiny-\w+ is damaged; delete"):
+            ask_in_lane("tiny", "work.py", {}, {}, tmp_path)

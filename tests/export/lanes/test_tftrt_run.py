@@ -1,15 +1,16 @@
 """The script that runs engines: what can be told of it without a GPU."""
 
 import importlib.util
-import json
 import os
-import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from export.lanes import make, run_in_lane
+from export import child
+from export.lanes import ask_in_lane, make
+from export.process import ask_script
 
 SCRIPT = Path(__file__).parents[3] / "export" / "lanes" / "tftrt_run.py"
 FALLBACK = "TF_TRT_ALLOW_ENGINE_NATIVE_SEGMENT_EXECUTION"
@@ -20,7 +21,9 @@ def script():
     before = os.environ.get(FALLBACK)
     spec = importlib.util.spec_from_file_location("tftrt_run", SCRIPT)
     module = importlib.util.module_from_spec(spec)
+    sys.modules["child"] = child  # as in a lane
     spec.loader.exec_module(module)
+    del sys.modules["child"]
     assert os.environ[FALLBACK] == "False", "TensorFlow would fall back without a word"
     os.environ.pop(FALLBACK) if before is None else os.environ.update({FALLBACK: before})
     return module
@@ -65,73 +68,61 @@ def test_shapes_that_do_not_fit_are_refused(script, declared, fed):
 
 @pytest.mark.lane
 def test_without_tensorrt_the_script_says_so_and_runs_nothing(tmp_path):
-    answer = tmp_path / "answer.json"
-    run_in_lane("tf217", "tftrt_run.py", {"answer": str(answer)}, tmp_path)
-    told = json.loads(answer.read_text())
-    assert list(told) == ["missing"]
-    assert "TensorRT 8.6 is not installed" in told["missing"] or "no GPU" in told["missing"]
+    answer, arrays = ask_in_lane("tf217", "tftrt_run.py", {}, {}, tmp_path)
+    assert (set(answer), answer["error"], arrays) == ({"missing", "error"}, "", {})
+    assert "TensorRT 8.6 is not installed" in answer["missing"] or "no GPU" in answer["missing"]
 
 
 # Two engines in a cache, as SerializeTRTResource writes it, and a SavedModel without an engine: the
 # whole way of the script but for the engine itself.
-IN_LANE = """\
-import json, runpy, sys
-script = runpy.run_path(sys.argv[1])
-job = json.loads(sys.argv[2])
-import tensorflow as tf
-message = script["_engine_instance"]()
-with tf.io.TFRecordWriter(job["cache"]) as file:
-    for size in (8, 1):
-        engine = message(serialized_engine=b"plan")
-        shape = engine.input_shapes.add()
-        for length in (size, 32, 32, 3):
-            shape.dim.add(size=length)
-        file.write(engine.SerializeToString())
-print(json.dumps([script["batches_of"](job["cache"]), script["serve"](job)]))
+WITH_CACHE = f"""\
+import runpy
+script = runpy.run_path({str(SCRIPT)!r})
+
+def work(job, arrays):
+    import tensorflow as tf
+    message = script["_engine_instance"]()
+    with tf.io.TFRecordWriter(job["cache"]) as file:
+        for size in (8, 1):
+            engine = message(serialized_engine=b"plan")
+            shape = engine.input_shapes.add()
+            for length in (size, 32, 32, 3):
+                shape.dim.add(size=length)
+            file.write(engine.SerializeToString())
+    for answer, more in script["run_all"](job, arrays):
+        yield {{**answer, "cached": script["batches_of"](job["cache"])}}, more
 """
+WITHOUT_GPU = f"""\
+import os, runpy
+os.environ["CUDA_VISIBLE_DEVICES"] = ""
+work = runpy.run_path({str(SCRIPT)!r})["run_all"]
+"""
+
+
+def ask(body, job, images, tmp_path):
+    (tmp_path / "script.py").write_text(body)
+    python, given = make("tf217").python, {"images": images}
+    return ask_script(python, tmp_path / "script.py", job, given, tmp_path)
 
 
 @pytest.mark.lane
 def test_the_script_runs_each_batch_size_and_reads_the_cache(written, toy, tmp_path):
     images = np.random.default_rng(0).standard_normal((3, 32, 32, 3)).astype(np.float32)
-    np.save(tmp_path / "images.npy", images)
-    job = {
-        "model": str(written("plain", "savedmodel") / "1"),
-        "images": str(tmp_path / "images.npy"),
-        "sizes": [4, 1],
-        "logits": str(tmp_path),
-        "answer": str(tmp_path / "answer.json"),
-        "cache": str(tmp_path / "cache"),
-    }
-    command = [make("tf217").python, "-c", IN_LANE, SCRIPT, json.dumps(job)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr[-2000:]
-    batches, answer = json.loads(done.stdout)
-    assert batches == [1, 8]
-    assert answer == json.loads((tmp_path / "answer.json").read_text())
+    model, cache = written("plain", "savedmodel") / "1", tmp_path / "cache"
+    job = {"model": str(model), "sizes": [4, 1], "cache": str(cache)}
+    answer, arrays = ask(WITH_CACHE, job, images, tmp_path)
+    assert (answer["error"], answer["cached"]) == ("", [1, 8])
     assert [(run["size"], run["engines"]) for run in answer["runs"]] == [(4, {}), (1, {})]
-    assert not {"failed", "uncounted", "missing"} & set(answer)
+    assert not {"uncounted", "missing"} & set(answer)
     wanted = toy("plain").predict(images, verbose=0)
     for size, rows in ((4, [0, 1, 2, 0]), (1, [0, 1, 2])):
-        np.testing.assert_allclose(np.load(tmp_path / f"batch_{size}.npy"), wanted[rows], atol=1e-4)
+        np.testing.assert_allclose(arrays[f"batch_{size}"], wanted[rows], atol=1e-4)
 
 
 @pytest.mark.lane
 def test_an_engine_that_cannot_run_fails_in_tensorflows_own_words(written, tmp_path):
-    np.save(tmp_path / "images.npy", np.zeros((1, 32, 32, 3), np.float32))
-    job = {
-        "model": str(written("plain", "tftrt-fp16") / "1"),
-        "images": str(tmp_path / "images.npy"),
-        "sizes": [1],
-        "logits": str(tmp_path),
-        "answer": str(tmp_path / "answer.json"),
-    }
-    code = "import json, runpy, sys\nrunpy.run_path(sys.argv[1])['serve'](json.loads(sys.argv[2]))"
-    command = [make("tf217").python, "-c", code, SCRIPT, json.dumps(job)]
-    environment = {**os.environ, "CUDA_VISIBLE_DEVICES": ""}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr[-2000:]
-    answer = json.loads((tmp_path / "answer.json").read_text())
+    job = {"model": str(written("plain", "tftrt-fp16") / "1"), "sizes": [1]}
+    answer, _ = ask(WITHOUT_GPU, job, np.zeros((1, 32, 32, 3), np.float32), tmp_path)
     assert (answer["runs"], answer["at"]) == ([], 1)
-    assert answer["failed"].startswith("InvalidArgumentError: ")
-    assert "TRTEngineOp" in answer["failed"], "not the first line of a Python trace"
+    assert answer["error"].startswith("InvalidArgumentError: ")
+    assert "TRTEngineOp" in answer["error"], "not the first line of a Python trace"

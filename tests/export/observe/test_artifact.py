@@ -1,5 +1,7 @@
 """Looking at an artifact in a process of its own."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -18,21 +20,27 @@ def test_a_child_sees_what_is_seen_here(written, look, reference, tmp_path):
     assert list(tmp_path.iterdir()) == [], "it leaves nothing behind"
 
 
+# Says at the end of an answer what was imported.
+WITNESS = f"""
+import sys
+sys.path.insert(1, {str(Path(__file__).parents[3])!r})
+from export.observe import artifact
+
+def work(job, arrays):
+    for answer, more in artifact.work(job, arrays):
+        yield {{**answer, "ran": " ".join(sys.modules)}}, more
+"""
+
+
 def test_onnx_is_looked_at_without_tensorflow(written, reference, tmp_path, monkeypatch):
-    """A TensorFlow that does not import is not missed."""
-    (tmp_path / "tensorflow").mkdir()
-    (tmp_path / "tensorflow" / "__init__.py").write_text("raise ImportError('not wanted')")
-    boot = f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n"
-    monkeypatch.setattr("export.process.RUN_MODULE", boot + _run_module())
+    (tmp_path / "witness.py").write_text(WITNESS)
+    monkeypatch.setattr("export.process.ROOT", tmp_path)
+    monkeypatch.setattr("export.observe.artifact.__name__", "witness")
     seen = observe("onnx", written("plain", "onnx"), reference("plain").images, tmp_path)
     assert seen.error == ""
     assert seen.logits.shape == (8, 5)
-
-
-def _run_module() -> str:
-    from export.process import RUN_MODULE
-
-    return RUN_MODULE
+    assert "onnxruntime" in seen.ran.split()
+    assert "tensorflow" not in seen.ran.split()
 
 
 def test_a_missing_artifact_is_told_and_not_raised(tmp_path):
@@ -51,7 +59,10 @@ def test_an_artifact_for_other_images_is_told_in_one_line(written, look):
 
 
 def test_a_child_that_dies_is_an_export_error_and_leaves_no_images(tmp_path, monkeypatch):
-    monkeypatch.setattr("export.process.RUN_MODULE", "import os; os.abort()")
-    with pytest.raises(ChildFailed, match="died of signal 6"):
-        observe("onnx", tmp_path, np.zeros((1, 4, 4, 3), np.float32), tmp_path)
-    assert not list(tmp_path.glob("*.npy"))
+    (tmp_path / "dying.py").write_text("import os\ndef work(job, arrays): os.abort()\n")
+    monkeypatch.setattr("export.process.ROOT", tmp_path)
+    monkeypatch.setattr("export.observe.artifact.__name__", "dying")
+    (tmp_path / "scratch").mkdir()
+    with pytest.raises(ChildFailed, match="^observe died of signal 6"):
+        observe("onnx", tmp_path, np.zeros((1, 4, 4, 3), np.float32), tmp_path / "scratch")
+    assert list((tmp_path / "scratch").iterdir()) == []

@@ -12,7 +12,7 @@ from export.checks.engine import engine as check_engine
 from export.errors import MissingLane
 from export.formats import FORMATS
 from export.observe import engine
-from export.process import run_script
+from export.process import ask_script
 from export.results import Status
 
 STANDIN = Path(__file__).parents[2] / "standin" / "engine_script.py"
@@ -33,10 +33,11 @@ def ask(tmp_path, monkeypatch):
     monkeypatch.setattr(engine, "NVIDIA", tmp_path)
 
     def run(pretend: str = "", sizes=(1, 4, 8)):
-        def in_lane(_lane, _script, job, folder):
-            run_script(Path(sys.executable), STANDIN, {**job, "pretend": pretend}, folder)
+        def in_lane(_lane, _script, job, arrays, scratch, *, about):
+            job = {**job, "pretend": pretend}
+            return ask_script(Path(sys.executable), STANDIN, job, arrays, scratch, about)
 
-        monkeypatch.setattr(engine, "run_in_lane", in_lane)
+        monkeypatch.setattr(engine, "ask_in_lane", in_lane)
         return engine.run_engine(FORMAT, tmp_path, IMAGES, sizes, tmp_path)
 
     return run
@@ -96,7 +97,7 @@ def test_in_descending_order_one_engine_may_serve_all(judge):
             "segment execution",
         ),
         ("shapes do not fit", "error", "its input shape is [-1, 9, 9, 3] and it is fed [1, 8"),
-        ("killed at 8", "error", "on a GPU; it failed in batches of 8: engine_script was killed"),
+        ("killed at 8", "error", "on a GPU; it failed in batches of 8: engine was killed"),
         (
             "no engine",
             "no-engine",
@@ -126,7 +127,7 @@ def test_wrong_logits_in_batches_of_one_size_fail(judge):
         ("no library", "TensorRT 8.6 is not installed"),
         (
             "died before the GPU was seen",
-            "the engine could not be asked: engine_script failed: libcudart cannot be loaded",
+            "the engine could not be asked: engine failed: libcudart cannot be loaded",
         ),
         (
             "no cache",
@@ -140,11 +141,11 @@ def test_what_cannot_be_told_on_this_machine_is_skipped_with_the_reason(judge, p
 
 
 def test_a_lane_that_cannot_exist_here_is_skipped(monkeypatch, tmp_path):
-    def fail(*_):
+    def fail(*_, **__):
         raise MissingLane("the lane tf217 cannot exist here")
 
     monkeypatch.setattr(engine, "NVIDIA", tmp_path)
-    monkeypatch.setattr(engine, "run_in_lane", fail)
+    monkeypatch.setattr(engine, "ask_in_lane", fail)
     run = engine.run_engine(FORMAT, tmp_path, IMAGES, (1,), tmp_path)
     assert run.unable == "the engine could not be asked: the lane tf217 cannot exist here"
 

@@ -1,6 +1,5 @@
 """TF-TRT artifacts: one engine, every weight once, readable by TensorFlow 2.17."""
 
-import json
 import re
 import shutil
 from dataclasses import replace
@@ -17,7 +16,7 @@ from export.formats import FORMATS
 from export.formats.base import Order
 from export.formats.tftrt import MODEL, TfTrt, _placements, _value
 from export.lanes import make
-from export.process import run_script
+from export.process import ask_script
 from export.skeleton.pour import mark, marked
 from export.skeleton.tracing import trace
 
@@ -54,22 +53,19 @@ def test_each_weight_stands_in_the_file_once(plain, skeleton):
 
 
 LOADER = """
-import json, sys
-import keras
-import numpy as np
-import tensorflow as tf
-from tensorflow.python.compiler.tensorrt import trt_convert
-job = json.load(open(sys.argv[1]))
-loaded = tf.saved_model.load(job["model"])
-signature = loaded.signatures["serving_default"]
-told = {
-    "version": tf.__version__,
-    "signatures": list(loaded.signatures),
-    "inputs": {k: v.shape.as_list() for k, v in signature.structured_input_signature[1].items()},
-    "outputs": list(signature.structured_outputs),
-    "ops": sorted({node.op for node in signature.graph.as_graph_def().node}),
-}
-json.dump(told, open(job["told"], "w"))
+def work(job, arrays):
+    import tensorflow as tf
+    from tensorflow.python.compiler.tensorrt import trt_convert
+    loaded = tf.saved_model.load(job["model"])
+    signature = loaded.signatures["serving_default"]
+    inputs = signature.structured_input_signature[1].items()
+    return {
+        "version": tf.__version__,
+        "signatures": list(loaded.signatures),
+        "inputs": {name: tensor.shape.as_list() for name, tensor in inputs},
+        "outputs": list(signature.structured_outputs),
+        "ops": sorted({node.op for node in signature.graph.as_graph_def().node}),
+    }, {}
 """
 
 
@@ -77,14 +73,13 @@ json.dump(told, open(job["told"], "w"))
 def test_the_loader_of_tensorflow_2_17_takes_it(plain, tmp_path):
     script = tmp_path / "loader.py"
     script.write_text(LOADER)
-    job = {"model": str(plain / "1"), "told": str(tmp_path / "told.json")}
-    run_script(make("tf217").python, script, job, tmp_path)
-    told = json.loads((tmp_path / "told.json").read_text())
-    assert told["version"] == "2.17.1"
-    assert told["signatures"] == ["serving_default"]
-    assert told["inputs"] == {"image": [None, 32, 32, 3]}
-    assert told["outputs"] == ["logits"]
-    assert "TRTEngineOp" in told["ops"]
+    python, job = make("tf217").python, {"model": str(plain / "1")}
+    found, _ = ask_script(python, script, job, {}, tmp_path)
+    assert found["version"] == "2.17.1"
+    assert found["signatures"] == ["serving_default"]
+    assert found["inputs"] == {"image": [None, 32, 32, 3]}
+    assert found["outputs"] == ["logits"]
+    assert "TRTEngineOp" in found["ops"]
 
 
 @lane

@@ -1,0 +1,118 @@
+"""The child's side of `export.process.ask`: run somebody's `work`, and write down what it answers.
+
+    python child.py FOLDER SCRIPT         a lane's script
+    python child.py FOLDER MODULE ROOT    a module of ours, which is found in ROOT
+
+Both have a function `work(job, arrays) -> (answer, arrays)`: `job` and `answer` are dicts of what
+JSON holds, arrays are numpy's, by name. A `work` that yields such pairs has each of them kept at
+once, so that it is known how far it came if the process dies: the last answer counts, and all the
+arrays. `answer["error"]` is empty, or says in one line which exception ended the work.
+
+Runs under Python 3.9 and later, in lanes too, so it imports nothing of ours.
+"""
+
+import sys
+
+if not __package__ and sys.path[0] == __file__.rpartition("/")[0]:
+    del sys.path[0]  # export/, whose html and others would hide the standard library's
+
+import ctypes
+import importlib
+import importlib.util
+import json
+from pathlib import Path
+from types import GeneratorType
+
+JOB, ANSWER = "job", "answer"  # what a file holds, as its name begins
+
+
+def main(folder, target, root=None):
+    """Run the `work` of a module, or of a script where no root is given, on the job in `folder`."""
+    if sys.platform == "linux":  # killed when the parent dies, however that dies: PR_SET_PDEATHSIG
+        ctypes.CDLL(None).prctl(1, 9)
+    if root is None:
+        module = _script(target)
+    else:
+        sys.path.insert(0, root)
+        module = importlib.import_module(target)
+    job, arrays = read(folder, JOB)
+    names = []
+    for answer, more in answers(module.work, job, arrays):
+        names = write(folder, ANSWER, answer, more, names)
+
+
+def answers(work, job, arrays):
+    """Yield each answer of `work` with the arrays that are new; the last one tells of its error."""
+    answer, error = {}, ""
+    try:
+        made = work(job, arrays)
+        for answer, more in made if isinstance(made, GeneratorType) else [made]:
+            yield answer, more
+    except Exception as raised:  # runtimes raise what they like; the parent judges it
+        error = in_a_line(raised)
+    yield {**answer, "error": error}, {}
+
+
+def write(folder, kind, content, arrays, before=()):
+    """Write `content` and `arrays` for `read`, which finds all of them or none.
+
+    `before` names the arrays that earlier calls wrote. Returns the names of all.
+    """
+    names = [*before, *arrays]
+    for number, values in enumerate(arrays.values(), start=len(before)):
+        _save(_array(folder, kind, number), values)
+    partial = Path(folder, f"{kind}.partial")
+    partial.write_text(json.dumps({"content": content, "arrays": names}))
+    partial.replace(Path(folder, f"{kind}.json"))
+    return names
+
+
+def read(folder, kind):
+    """Return the content and the arrays that `write` wrote last."""
+    found = json.loads(Path(folder, f"{kind}.json").read_text())
+    arrays = {
+        name: _load(_array(folder, kind, number)) for number, name in enumerate(found["arrays"])
+    }
+    return found["content"], arrays
+
+
+def _array(folder, kind, number):
+    return Path(folder, f"{kind}_{number}.npy")
+
+
+def _save(path, values):
+    import numpy as np  # a lane of work that is not done on arrays has none
+
+    np.save(path, values, allow_pickle=False)
+
+
+def _load(path):
+    import numpy as np
+
+    return np.load(path, allow_pickle=False)
+
+
+def in_a_line(error):
+    """What went wrong, in one line.
+
+    An ExportError says all there is to say; of any other the class is told. A session of TensorFlow
+    wraps the words of its operations in a Python trace, and keeps them in the context.
+    """
+    if getattr(error, "is_sentence", False):
+        return " ".join(str(error).splitlines())
+    own = getattr(error.__context__, "message", None) or str(error)
+    lines = [line.strip() for line in own.splitlines()]
+    lines = [line for line in lines if line and not line.endswith("root error(s) found.")]
+    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+
+
+def _script(path):
+    spec = importlib.util.spec_from_file_location("work_of_a_lane", path)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["child"] = sys.modules[__name__]  # a script may import `in_a_line` from it
+    spec.loader.exec_module(module)
+    return module
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
