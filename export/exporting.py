@@ -98,7 +98,7 @@ class Export:
             place.wanted = skeleton.weight_bytes
         self._progress(name, "computing reference logits")
         compared = inputs(skeleton.image, options.seed, images, skeleton.takes)
-        self._reference = observe_model(model, skeleton, compared)
+        self._reference = observe_model(model, skeleton, compared, self._formats)
         self._expected = expected or Expected.carried_by(model)
         self._unjudged = [
             self._write(format, skeleton, place)

@@ -66,7 +66,8 @@ class Verification:
         self._expected = expected or Expected.carried_by(model)
         skeleton = trace(model)
         compared = inputs(skeleton.image, before.options.get("seed", 0), images, skeleton.takes)
-        self._reference = observe_model(model, skeleton, compared)
+        format = find_format(before.format)
+        self._reference = observe_model(model, skeleton, compared, [format])
         self._stock = _stock(before, skeleton, self._progress)
 
     def judge(self, *, compare_hashes: bool = True, gate: GateOptions | None = None) -> Report:

@@ -71,6 +71,6 @@ class Trial(Case):
             found.setdefault(weight.sha256, []).append(weight.name)
         return {
             weight.name: found[weight.sha256].pop(0)
-            for weight in self.reference.weights
+            for weight in self.reference.weights_in(self.format)
             if found.get(weight.sha256)
         }

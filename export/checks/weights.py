@@ -11,31 +11,31 @@ SHOWN = 3
 
 def weights(trial: Trial) -> Check:
     """Match tensors by the sha256 of their values, in the layout that Keras keeps them in."""
+    right = trial.reference.weights_in(trial.format)
     unread = trial.observation.failed == "weights"
     if unread or (trial.observation.error and not trial.observation.weights):
         why = f"could not be read: {trial.observation.error}"
-        count = len(trial.reference.weights)
-        return verdict("weights", False, count, 0, "tensors", why)
-    wanted = Counter(weight.sha256 for weight in trial.reference.weights)
+        return verdict("weights", False, len(right), 0, "tensors", why)
+    wanted = Counter(weight.sha256 for weight in right)
     held = Counter(found.sha256 for found in trial.observation.weights)
     # A tensor of one element may be an epsilon or a slope, which is no weight.
     numbers = {found.sha256 for found in trial.observation.weights if prod(found.shape) <= 1}
     numbers |= trial.reference.constants
     missing = wanted - held
     extra = Counter({sha: n for sha, n in (held - wanted).items() if sha not in numbers})
-    lost = [w.name for w in trial.reference.weights if w.sha256 in missing]
+    lost = [w.name for w in right if w.sha256 in missing]
     strange = [f.name for f in trial.observation.weights if f.sha256 in extra]
     wrong = sum(missing.values()) + sum(extra.values())
-    told = []
+    notes = []
     if lost:
-        told.append(f"missing or changed: {_list(lost)}")
+        notes.append(f"missing or changed: {_list(lost)}")
     if strange:
-        told.append(f"not the model's: {_list(strange)}")
+        notes.append(f"not the model's: {_list(strange)}")
     if wrong and trial.stock:
         found = sum((wanted & held).values())
         why = f"the converter worked with the weights, since {trial.stock}"
-        return skipped("weights", f"{found} of {len(trial.reference.weights)} found; {why}")
-    note = "; ".join(told) or f"{sum(wanted.values())} tensors, each found once by its hash"
+        return skipped("weights", f"{found} of {len(right)} found; {why}")
+    note = "; ".join(notes) or f"{sum(wanted.values())} tensors, each found once by its hash"
     return verdict("weights", not wrong, wrong, 0, "tensors", note)
 
 

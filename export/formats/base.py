@@ -125,6 +125,12 @@ class Format(ABC):
     classifies: bool = False  # whether labels give it the signature `classify`
 
     @property
+    def noises(self) -> frozenset[str]:
+        """The kinds of a network's noise that checks of this format compare with."""
+        rules = [rule for rule in (self.rule, self.engine_rule) if rule]
+        return frozenset([*(rule.kind for rule in rules), self.precision])
+
+    @property
     def promises(self) -> dict:
         """Facts of `Opened.graph` that every artifact has; the check of the graph compares them."""
         return {}

@@ -8,13 +8,14 @@ where a kernel is applied in a way that is not simulated.
 """
 
 import math
+from collections.abc import Container, Iterable
 
 import numpy as np
 import tensorflow as tf
 
 from export.networks.layers import layer_scopes, layer_tensors
 from export.networks.tensorflow import TensorFlowNetwork
-from export.observe.noise import LayerNoise, Noise, NoiseError
+from export.observe.noise import KINDS, LayerNoise, Noise, NoiseError
 from export.observe.probes import COUNT
 from export.skeleton.graph import add_constant, copied, producer
 from export.skeleton.tracing import IMAGE, LOGITS, stand_in
@@ -28,24 +29,28 @@ LOOKUPS = ("GatherV2", "ResourceGather")  # rows of a table, which nothing adds 
 KERNELS = ("Conv2D", "MatMul", "DepthwiseConv2dNative")
 
 
-def measure_noise(skeleton, images: np.ndarray, layers=(), norms=()) -> Noise:
+def measure_noise(
+    skeleton, images: np.ndarray, layers=(), norms=(), kinds: Iterable[str] = KINDS
+) -> Noise:
     """The noise of a traced network on `images`, or on MOST of them; that of layers on the first.
 
-    `layers` are the names of Keras layers, in running order, whose rounding is to be told apart.
-    Raises NoiseError, in one line, where a changed network does not run.
+    `layers` are the names of Keras layers, in running order, that are measured one by one. Only
+    noise of `kinds` is measured; the others are NaN. Raises NoiseError, in one line, where a
+    changed network does not run.
     """
     try:
-        return _measure(skeleton, images, layers, norms)
+        return _measure(skeleton, images, layers, norms, frozenset(kinds))
     except (tf.errors.OpError, ValueError) as error:  # ValueError: no graph to import
         raise NoiseError(f"{type(error).__name__}: {error}".splitlines()[0]) from error
 
 
-def _measure(skeleton, images: np.ndarray, layers, norms) -> Noise:
+def _measure(skeleton, images: np.ndarray, layers, norms, kinds: frozenset[str]) -> Noise:
     network = skeleton_network(skeleton)
     places = layer_tensors(layer_scopes(layers, norms), network.tensors(), f"{LOGITS}:0")
     tensors = [*places.values(), f"{LOGITS}:0"]
     first, *rest = (images[at : at + AT_ONCE] for at in range(0, min(len(images), MOST), AT_ONCE))
-    base, spans = _with_spans(network, tensors, first)
+    eight_bits = "int8" in kinds and not _beyond(network)
+    base, spans = _with_spans(network, tensors, first, KERNELS if eight_bits else ())
     base_rest = _logits(network.function([f"{LOGITS}:0"]), rest)
 
     def moved(graph, rest) -> list[float]:
@@ -63,12 +68,16 @@ def _measure(skeleton, images: np.ndarray, layers, norms) -> Noise:
             for tensor, one in zip(tensors, found, strict=True)
         ]
 
-    shuffles = [moved(_shuffled(network, seed), rest) for seed in range(SHUFFLES)]
-    shuffled = [max(pair) for pair in zip(*shuffles, strict=True)]
-    half = moved(_halved(network), rest)
-    eight = [math.nan] * len(half) if _beyond(network) else moved(_quantised(network, spans), [])
-    told = tuple(map(LayerNoise, places, shuffled, half, eight))
-    return Noise(shuffled[-1], half[-1], eight[-1], told)
+    shuffled = half = eight = [math.nan] * len(tensors)
+    if "fp32" in kinds:
+        shuffles = [moved(_shuffled(network, seed), rest) for seed in range(SHUFFLES)]
+        shuffled = [max(pair) for pair in zip(*shuffles, strict=True)]
+    if "fp16" in kinds:
+        half = moved(_halved(network), rest)
+    if eight_bits:
+        eight = moved(_quantised(network, spans), [])
+    each = tuple(map(LayerNoise, places, shuffled, half, eight))
+    return Noise(shuffled[-1], half[-1], eight[-1], each)
 
 
 def _logits(run, batches: list[np.ndarray]) -> list[np.ndarray]:
@@ -92,10 +101,10 @@ def skeleton_network(skeleton) -> TensorFlowNetwork:
     return TensorFlowNetwork(graph, f"{IMAGE}:0", f"{LOGITS}:0", values, names)
 
 
-def _with_spans(network, tensors: list[str], images):
-    """The tensors' values, and the extremes of what goes into each convolution and dense layer."""
+def _with_spans(network, tensors: list[str], images, operations: Container[str]):
+    """The tensors' values, and the extremes of what goes into each of `operations`, by node."""
     graph = copied(network.graph)
-    kernels = [node for node in network.graph.node if node.op in KERNELS]
+    kernels = [node for node in network.graph.node if node.op in operations]
     extremes = []
     for node in kernels:
         add_constant(graph, f"{node.name}/all", np.int32(range(2 if node.op == "MatMul" else 4)))

@@ -2,11 +2,13 @@
 
 import hashlib
 import math
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from export.errors import ExportError
+from export.formats import ALL, Format
 from export.formats.base import Found
 from export.observe.noise import Noise, NoiseError
 from export.skeleton.fold import Norm, is_float, norms
@@ -57,6 +59,7 @@ class Reference:
     totals: Totals
     sha256: str  # canonical: names in order, shapes, little-endian float32
     weights: tuple[Found, ...]  # after folding
+    stored: Mapping[str, tuple[Found, ...]] = field(default_factory=dict)  # see `weights_in`
     halves: tuple[Half, ...]  # the same weights in float16
     images: np.ndarray  # (n, height, width, channels) float32
     logits: np.ndarray  # (n, classes) float32
@@ -67,17 +70,30 @@ class Reference:
     graph: bytes = field(default=b"", repr=False)  # the skeleton: the network without its weights
     warnings: tuple[str, ...] = ()  # of the model itself, such as noise that could not be measured
 
+    def weights_in(self, format: Format) -> tuple[Found, ...]:
+        """The weights as a right artifact of `format` holds them."""
+        return self.stored.get(format.name, self.weights)
 
-def observe_model(model, skeleton, images: np.ndarray) -> Reference:
-    """Run `model` on `images` and take down everything that an artifact must agree with."""
+
+def observe_model(
+    model, skeleton, images: np.ndarray, formats: Iterable[Format] | None = None
+) -> Reference:
+    """Run `model` on `images` and take down everything that an artifact must agree with.
+
+    Artifacts of `formats`, by default of all, can be held against what comes back.
+    """
+    formats = tuple(ALL if formats is None else formats)
     logits, layers = _run(model, images)
-    found, halves = [], []
+    found, halves, stored = [], [], {}
     for weight in skeleton.weights:
         values = weight.read()
         found.append(Found(weight.name, weight.shape, digest(values)))
         halves.append(_half(weight.name, values))
+        for format, other in _stored(values, formats):
+            stored.setdefault(format.name, []).append(replace(found[-1], sha256=digest(other)))
     folds = tuple(norms(model))
-    noise, warning = _noise(skeleton, images, layers, folds)
+    kinds = frozenset().union(*(format.noises for format in formats))
+    noise, warning = _noise(skeleton, images, layers, folds, kinds)
     return Reference(
         name=skeleton.name,
         image=skeleton.image,
@@ -85,6 +101,7 @@ def observe_model(model, skeleton, images: np.ndarray) -> Reference:
         totals=_totals(model),
         sha256=canonical_sha256(model),
         weights=tuple(found),
+        stored={name: tuple(weights) for name, weights in stored.items()},
         halves=tuple(halves),
         images=images,
         logits=logits,
@@ -92,32 +109,41 @@ def observe_model(model, skeleton, images: np.ndarray) -> Reference:
         norms=folds,
         noise=noise,
         warnings=(*warning, *_doubts(skeleton, logits)),
-        constants=frozenset(map(digest, _constants(skeleton.graph))),
+        constants=frozenset(map(digest, _constants(skeleton.graph, formats))),
         graph=skeleton.graph.SerializeToString(),
     )
 
 
-def _constants(graph):
+def _stored(values: np.ndarray, formats: Iterable[Format]) -> Iterator[tuple]:
+    """Each format that stores something else than `values`, and what that is."""
+    for format in formats:
+        other = format.stored(values)
+        if other is not values:
+            yield format, other
+
+
+def _constants(graph, formats: Iterable[Format]) -> Iterator[np.ndarray]:
     """Every float constant of a traced network, in the orders of axes that converters keep it in.
 
-    Means and scales of a preprocessing layer, for example.
+    Means and scales of a preprocessing layer, for example; also as each format stores it.
     """
     from tensorflow import make_ndarray
 
     for node in graph.node:
         if node.op == "Const" and node.attr["dtype"].type == 1:
             values = make_ndarray(node.attr["value"].tensor)
-            yield values
-            if values.ndim > 2:
-                yield np.moveaxis(values, -1, -3)  # channels before rows and columns
+            for held in (values, *(other for _, other in _stored(values, formats))):
+                yield held
+                if held.ndim > 2:
+                    yield np.moveaxis(held, -1, -3)  # channels before rows and columns
 
 
-def _noise(skeleton, images, layers, folds) -> tuple[Noise | None, tuple[str, ...]]:
+def _noise(skeleton, images, layers, folds, kinds) -> tuple[Noise | None, tuple[str, ...]]:
     """The noise of the network; or None, and a warning that bounds are fixed for want of it."""
     from export.networks.noise import measure_noise
 
     try:
-        return measure_noise(skeleton, images, [layer.name for layer in layers], folds), ()
+        return measure_noise(skeleton, images, [layer.name for layer in layers], folds, kinds), ()
     except NoiseError as error:
         return None, (
             f"the network's own noise could not be measured, so bounds are fixed: {error}",

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 from export.errors import ExportError
 
+KINDS = ("fp32", "fp16", "int8")
+
 
 class NoiseError(ExportError):
     """TensorFlow does not run a network in which sums are shuffled or numbers are rounded."""
@@ -11,7 +13,7 @@ class NoiseError(ExportError):
 
 @dataclass(frozen=True)
 class LayerNoise:
-    """How far the output of one layer moves, in that output's standard deviations."""
+    """How far the output of one layer moves, in that output's standard deviations, as in Noise."""
 
     name: str
     fp32: float
@@ -23,7 +25,8 @@ class LayerNoise:
 class Noise:
     """How far the logits move for no fault of anybody's, in their standard deviations.
 
-    `fp32` when sums are made in another order, the others when numbers are rounded.
+    `fp32` when sums are made in another order, the others when numbers are rounded; NaN where it
+    was not measured.
     """
 
     fp32: float

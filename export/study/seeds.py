@@ -30,7 +30,7 @@ def judge_seeds(
     chosen = {find_format(name): Conversion() for name in formats}
     for seed in seeds:
         fill(model, seed)
-        reference = observe_model(model, skeleton, probes(skeleton.image, seed))
+        reference = observe_model(model, skeleton, probes(skeleton.image, seed), chosen)
         found = {
             format.name: _judge(format, skeleton, conversion, reference)
             for format, conversion in chosen.items()

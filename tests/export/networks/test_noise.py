@@ -13,6 +13,7 @@ import pytest
 import tensorflow as tf
 from keras import layers
 
+from export.formats import FORMATS
 from export.networks import noise as noise_module
 from export.networks.noise import measure_noise
 from export.observe.model import observe_model
@@ -36,6 +37,20 @@ def plain(toy, skeleton):
 
 def test_fewer_bits_are_more_noise(plain):
     assert 1e-8 < plain.fp32 < 1e-5 < plain.fp16 < 1e-2 < plain.int8 < 1
+
+
+def test_only_the_kinds_that_are_asked_for_are_measured(toy, skeleton, plain):
+    one = noise_of(toy("plain"), skeleton("plain"), kinds=["fp16"])
+    assert one.fp16 == pytest.approx(plain.fp16, rel=0.05)
+    assert math.isnan(one.fp32) and math.isnan(one.int8)
+
+
+def test_a_format_asks_for_the_noise_that_its_rules_compare_with(toy, skeleton):
+    images = probes((32, 32, 3))
+    seen = observe_model(toy("plain"), skeleton("plain"), images, [FORMATS["onnx"]])
+    assert seen.noise.fp32 > 0 and math.isnan(seen.noise.fp16) and math.isnan(seen.noise.int8)
+    seen = observe_model(toy("plain"), skeleton("plain"), images, [FORMATS["tftrt-fp16"]])
+    assert seen.noise.fp32 > 0 and seen.noise.fp16 > 0 and math.isnan(seen.noise.int8)
 
 
 @pytest.mark.parametrize("name", ["odd", "shared", "nested", "subclassed"])
