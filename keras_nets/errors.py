@@ -6,3 +6,10 @@ class WeightsError(ValueError):
 
     The message is one line: what was asked, what is true, what to do next.
     """
+
+
+class SourceError(ValueError):
+    """What `--model` names gives no Keras model.
+
+    The message is one line: what was asked, what is true, what to do next.
+    """

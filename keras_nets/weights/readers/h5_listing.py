@@ -114,14 +114,19 @@ def text(thing, attribute: str) -> str | None:
     return value[:4096] if isinstance(value, str) else None
 
 
-def main(path: str, offset: str, length: str) -> int:
-    import h5py
-
+def limit() -> None:
+    """Bound what this process may still take of memory and time."""
     if sys.platform == "linux":
         used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
         resource.setrlimit(resource.RLIMIT_AS, (used + MEMORY, used + MEMORY))
     resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def main(path: str, offset: str, length: str) -> int:
+    import h5py
+
+    limit()
     try:
         with h5py.File(io.BufferedReader(Stretch(path, int(offset), int(length))), "r") as file:
             listing = Listing(h5py, file)

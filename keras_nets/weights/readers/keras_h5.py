@@ -93,22 +93,26 @@ def _ours(attributes: dict) -> dict:
 
 def _list(path: Path, offset: int, length: int) -> dict:
     """The listing of the child process that runs HDF5's library (see h5_listing)."""
-    command = [sys.executable, "-m", "keras_nets.weights.readers.h5_listing"]
-    command += [str(path.resolve()), str(offset), str(length)]
+    listing = ask_child("keras_nets.weights.readers.h5_listing", path, offset, length)
+    if "error" in listing:
+        raise WeightsError(f"it is no Keras weights file: {listing['error']}")
+    if "datasets" not in listing:
+        raise WeightsError("HDF5's library fails on it; it is damaged, save it anew")
+    return listing
+
+
+def ask_child(module: str, path: Path, offset: int, length: int) -> dict:
+    """What a program that runs HDF5's library prints about a stretch; {} where that fails on it."""
+    command = [sys.executable, "-m", module, str(path.resolve()), str(offset), str(length)]
     room = str(Path(__file__).resolve().parents[3])
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([room, *filter(None, sys.path)])}
     try:
         done = subprocess.run(
             command, env=environment, cwd=room, capture_output=True, timeout=PATIENCE, check=False
         )
-        listing = json.loads(done.stdout or "{}")
+        return json.loads(done.stdout or "{}")
     except (subprocess.TimeoutExpired, ValueError):
-        listing = {}
-    if "error" in listing:
-        raise WeightsError(f"it is no Keras weights file: {listing['error']}")
-    if "datasets" not in listing:
-        raise WeightsError("HDF5's library fails on it; it is damaged, save it anew")
-    return listing
+        return {}
 
 
 def _tensor(file: BinaryIO, name: str, entry: dict, base: int, length: int) -> Tensor:

@@ -1,0 +1,91 @@
+"""Keras models from the words of a command line, each with how to build it again.
+
+Every kind of source is a module and a line in KINDS. It declares NAME, which report.json has as the
+kind; `fits(words)`; `check(words)`, which raises SourceError for what is seen to be wrong before
+Keras loads; and `load(asked)`. Importing this package imports neither Keras nor numpy.
+"""
+
+from collections.abc import Iterable
+
+from keras_nets.catalog import NETS, find_net
+from keras_nets.errors import SourceError
+from keras_nets.sources import applications, catalog, function, keras_file, saved_model
+from keras_nets.sources.again import asked_again, with_changes
+from keras_nets.sources.arguments import read_arguments
+from keras_nets.sources.source import Asked, Loaded, ModelSource
+
+__all__ = [
+    "KINDS",
+    "Asked",
+    "Loaded",
+    "ModelSource",
+    "check",
+    "find_kind",
+    "load",
+    "read_arguments",
+    "rebuild",
+]
+
+# The first that fits takes the words: a folder called vgg11 is not meant by `--model vgg11`.
+KINDS = (catalog, applications, saved_model, keras_file, function)
+ALSO = (
+    "a .keras or .h5 file, package.module:function, keras.applications:Name, or a SavedModel folder"
+)
+
+
+def find_kind(words: str):
+    """Return the module of KINDS that `words` are for; SourceError where none takes them."""
+    for kind in KINDS:
+        if kind.fits(words):
+            return kind
+    try:
+        find_net(words)
+    except ValueError as error:
+        raise SourceError(f"{error}; or name {ALSO}") from None
+    raise SourceError(f"{words!r} names no model; name one of {', '.join(NETS)}, or {ALSO}")
+
+
+def check(words: str) -> None:
+    """Raise SourceError for what is seen to be wrong with `words` before Keras loads."""
+    find_kind(words).check(words)
+
+
+def load(
+    words: str,
+    arguments: dict | None = None,
+    *,
+    custom_objects: Iterable[str] = (),
+    allow_unsafe: bool = False,
+    seed: int = 0,
+) -> Loaded:
+    """Return the model that `words` name, built with `arguments`.
+
+    `custom_objects` are modules to import first. Code that a file holds runs only with
+    `allow_unsafe`. Raises SourceError, in one line, for whatever does not give a model.
+    """
+    check(words)
+    asked = Asked(
+        words=words,
+        arguments=dict(arguments or {}),
+        custom_objects=tuple(custom_objects),
+        allow_unsafe=allow_unsafe,
+        seed=seed,
+    )
+    return find_kind(words).load(asked)
+
+
+def rebuild(source: ModelSource, *, allow_unsafe: bool = False, seed: int = 0) -> Loaded:
+    """Return the model that a report was made of.
+
+    Raises SourceError where that cannot be, where its file has changed since, and where the report
+    asks for code of others to run: reports are files that anybody can write.
+    """
+    kind = find_kind(source.source)
+    if source.kind != kind.NAME:
+        raise SourceError(
+            f"the report says that {source.source!r} is of the kind {source.kind!r}, and it is of "
+            f"{kind.NAME!r}; name the model with --model"
+        )
+    kind.check(source.source)
+    asked = asked_again(source, allow_unsafe=allow_unsafe, seed=seed)
+    return with_changes(kind.load(asked), source)

@@ -1,0 +1,63 @@
+"""Builds a model again from what a report says of it.
+
+A report is a file that anybody can write and send, so what it names runs only where it cannot hurt:
+a network of the catalog or of Keras, a file, or a function of the user's own folders.
+"""
+
+from dataclasses import replace
+from pathlib import Path
+
+from keras_nets.errors import SourceError
+from keras_nets.sources import applications, function
+from keras_nets.sources.arguments import from_report
+from keras_nets.sources.modules import is_own
+from keras_nets.sources.source import Asked, Loaded, ModelSource
+
+
+def asked_again(source: ModelSource, *, allow_unsafe: bool, seed: int) -> Asked:
+    """What to load for a report's source; SourceError where that may not, or cannot, be."""
+    modules = list(source.custom_objects)
+    if source.kind == function.NAME and not applications.fits(source.source):
+        modules.append(source.source.partition(":")[0])
+    for module in modules:
+        if not is_own(module):
+            raise SourceError(
+                f"the report names code of the module {module!r}, which is neither in this folder "
+                f"nor on PYTHONPATH; if you trust it, say --model {source.source}"
+                + "".join(f" --custom-objects {one}" for one in source.custom_objects)
+            )
+    _check_file(source)
+    return Asked(
+        words=source.source,
+        arguments=from_report(source.arguments),
+        custom_objects=source.custom_objects,
+        allow_unsafe=allow_unsafe,
+        seed=seed,
+    )
+
+
+def with_changes(loaded: Loaded, source: ModelSource) -> Loaded:
+    """`loaded` with a note where the code that built it is not what it was at the export."""
+    if loaded.source.sha256 == source.sha256:
+        return loaded
+    note = f"the module of {source.source} has changed since the export"
+    return replace(loaded, note=f"{note}; {loaded.note}" if loaded.note else note)
+
+
+def _check_file(source: ModelSource) -> None:
+    """Raise SourceError where the file of a model is gone or has changed."""
+    path = Path(source.source)
+    if source.kind != "keras-file" or not source.sha256:
+        return
+    if not path.is_file():
+        raise SourceError(
+            f"{path}, which the artifact was made of, is not there; say with --model where it lies"
+        )
+    from keras_nets.weights.identify import sha256_of
+
+    found = sha256_of(path)
+    if found != source.sha256:
+        raise SourceError(
+            f"{path} has changed since the export: its sha256 is {found[:12]}... and was "
+            f"{source.sha256[:12]}...; export it anew, or name the file it was with --model"
+        )

@@ -1,0 +1,241 @@
+"""Translates configurations of models that Keras 1 and 2 wrote into those of Keras 3.
+
+Keras 3 reads most of them. It refuses words of a layer that it dropped, though they mean nothing
+(`groups` of 1), and classes by the paths that they had (`tf_keras.src.engine.functional`).
+"""
+
+from collections.abc import Iterator
+
+from keras_nets.errors import SourceError
+
+# What layers no longer take, and the values at which that changes nothing.
+DROPPED = {
+    "DepthwiseConv2D": {"groups": (1,)},
+    "DepthwiseConv1D": {"groups": (1,)},
+    "SeparableConv1D": {"groups": (1,)},
+    "SeparableConv2D": {"groups": (1,)},
+    "Conv1DTranspose": {"groups": (1,)},
+    "Conv2DTranspose": {"groups": (1,)},
+    "Conv3DTranspose": {"groups": (1,)},
+    "LSTM": {"time_major": (False,), "implementation": (0, 1, 2)},
+    "GRU": {"time_major": (False,), "implementation": (0, 1, 2)},
+    "SimpleRNN": {"time_major": (False,)},
+    "RNN": {"time_major": (False,)},
+    "ConvLSTM2D": {"time_major": (False,)},
+    "MultiHeadAttention": {"softmax_robust_masking": (False,)},
+    "BatchNormalization": {
+        "renorm": (False,),
+        "fused": (None, True, False),
+        "virtual_batch_size": (None,),
+        "adjustment": (None,),
+    },
+}
+# What says something that Keras 3 finds out by itself, or what never had a meaning.
+KERNEL = ("kernel_initializer", "kernel_regularizer", "kernel_constraint")
+SUPERFLUOUS = {
+    "MultiHeadAttention": ("query_shape", "key_shape", "value_shape"),
+    "SeparableConv1D": KERNEL,
+    "SeparableConv2D": KERNEL,
+}
+MODELS = {
+    "Functional": "keras.src.models.functional",
+    "Sequential": "keras.src.models.sequential",
+    "Model": "keras.src.models.model",
+}
+AREAS = ("layers", "initializers", "regularizers", "constraints", "activations")
+POLICIES = ("Policy", "DTypePolicy", "PolicyV1")
+
+
+def translate(config: dict) -> dict:
+    """Return a configuration that Keras 3 reads; SourceError where it has no equal of a layer."""
+    return _translated(config)
+
+
+def _translated(part):
+    if isinstance(part, list):
+        return [_translated(one) for one in part]
+    if not isinstance(part, dict):
+        return part
+    kind, inner = part.get("class_name"), part.get("config")
+    if not isinstance(kind, str):
+        return {name: _translated(one) for name, one in part.items()}
+    if kind in POLICIES and isinstance(inner, dict):
+        return inner.get("name")
+    if kind in ("TFOpLambda", "SlicingOpLambda"):
+        raise SourceError(
+            f"{_named(inner)} is an operation of TensorFlow that Keras 2 wrote as {kind}, and "
+            "Keras 3 has no equal; build the model with keras.ops and give it the weights"
+        )
+    if kind == "Sequential":
+        inner = _with_an_input(inner)
+    elif isinstance(inner, dict) and "input_layers" in inner:
+        inner = _graph(inner)
+    elif isinstance(inner, dict):
+        inner = _layer(kind, inner)
+    changed = {name: one for name, one in part.items() if name != "build_config"}
+    changed = {name: _translated(one) for name, one in changed.items() if name != "config"}
+    changed["config"] = _translated(inner)
+    if isinstance(changed.get("module"), str):
+        changed |= _home(kind, changed["module"])
+    return changed
+
+
+def _layer(kind: str, inner: dict) -> dict:
+    """The words of a layer without those that Keras 3 dropped."""
+    dropped = DROPPED.get(kind, {})
+    for name, neutral in dropped.items():
+        if name in inner and inner[name] not in neutral:
+            raise SourceError(
+                f"{_named(inner)} is a {kind} with {name}={inner[name]!r}, which Keras 3 lacks; "
+                "build the model in Keras 3 and give it the weights"
+            )
+    gone = {*dropped, *SUPERFLUOUS.get(kind, ())}
+    if kind != "InputLayer":
+        gone.add("batch_input_shape")
+    inner = {name: value for name, value in inner.items() if name not in gone}
+    axis = inner.get("axis")
+    if kind == "BatchNormalization" and isinstance(axis, list) and len(axis) == 1:
+        inner["axis"] = axis[0]
+    if kind == "Lambda":
+        inner = _lambda(inner)
+    return inner
+
+
+def _lambda(inner: dict) -> dict:
+    """The words of a Lambda layer; its bytecode only moves, and whether it may run is not ours."""
+    gone = ("module", "function_type", "output_shape_type", "output_shape_module")
+    kept = {name: value for name, value in inner.items() if name not in gone}
+    for name in ("function", "output_shape"):
+        value, kind = inner.get(name), inner.get(f"{name}_type")
+        if isinstance(value, list) and len(value) == 3 and isinstance(value[0], str):
+            code = dict(zip(("code", "defaults", "closure"), value, strict=True))
+            kept[name] = {"class_name": "__lambda__", "config": code}
+        elif isinstance(value, str) and kind == "function":
+            kept[name] = {"class_name": "function", "config": value, "module": "builtins"}
+            kept[name]["registered_name"] = value
+    return kept
+
+
+def _home(kind: str, module: str) -> dict:
+    """Where Keras 3 keeps a class of Keras 2, as words of its configuration; nothing for others."""
+    import keras
+
+    if module.partition(".")[0] not in ("keras", "tf_keras"):
+        return {}
+    if kind in MODELS:
+        return {"module": MODELS[kind], "registered_name": kind}
+    for area in AREAS:
+        if hasattr(getattr(keras, area), kind):
+            return {"module": f"keras.{area}", "registered_name": None}
+    return {"module": module.replace("tf_keras", "keras", 1)}
+
+
+def _with_an_input(inner) -> dict:
+    """A Sequential model's words, where an InputLayer says its input, and no layer after it."""
+    inner = {"layers": inner} if isinstance(inner, list) else inner  # before Keras 2.2.3
+    layers = inner.get("layers") if isinstance(inner, dict) else None
+    if not isinstance(layers, list) or not layers or not isinstance(layers[0], dict):
+        return inner
+    first = layers[0].get("config")
+    if _is_input(layers[0]) or not isinstance(first, dict) or "batch_input_shape" not in first:
+        return inner
+    words = {"batch_shape": first["batch_input_shape"], "name": f"{first.get('name')}_input"}
+    if isinstance(first.get("dtype"), str):
+        words["dtype"] = first["dtype"]
+    layer = {"class_name": "InputLayer", "config": words}
+    if "module" in layers[0]:
+        layer |= {"module": "keras.layers", "registered_name": None}
+    return {**inner, "layers": [layer, *layers]}
+
+
+def _graph(inner: dict) -> dict:
+    """The words of a functional model.
+
+    What has one input or output no longer has a list of it, and calls of a model within it are
+    counted from 0: Keras 2 counted the one by which that model was made.
+    """
+    layers = [layer for layer in inner.get("layers", []) if isinstance(layer, dict)]
+    named = [inner.get("output_layers"), [layer.get("inbound_nodes") for layer in layers]]
+    calls = list(_references(named))
+    from_one = {layer.get("name") for layer in layers if _counts_from_one(layer, calls)}
+    sequential = {layer.get("name") for layer in layers if layer.get("class_name") == "Sequential"}
+    changed = {**inner, "layers": [_with_nodes(layer, from_one) for layer in layers]}
+    for name in ("input_layers", "output_layers"):
+        # Keras 3 itself takes one off for a functional model among them.
+        ends = _moved(inner.get(name), from_one & sequential)
+        changed[name] = ends[0] if isinstance(ends, list) and len(ends) == 1 else ends
+    return changed
+
+
+def _counts_from_one(layer: dict, calls: list[list]) -> bool:
+    """Whether `layer` is a model, and references among `calls` go past those that it has."""
+    if layer.get("class_name") not in MODELS or not isinstance(layer.get("inbound_nodes"), list):
+        return False
+    most = max((one[1] for one in calls if one[0] == layer.get("name")), default=0)
+    return most >= max(1, len(layer["inbound_nodes"]))
+
+
+def _references(value) -> Iterator[list]:
+    """Every [layer, call, output] within `value`."""
+    if _is_reference(value):
+        yield value
+    for one in _within(value):
+        yield from _references(one)
+
+
+def _moved(value, from_one: set):
+    """`value` with references to the models of `from_one` counted from 0."""
+    if isinstance(value, dict):
+        return {name: _moved(one, from_one) for name, one in value.items()}
+    if not isinstance(value, list):
+        return value
+    if _is_reference(value) and value[0] in from_one:
+        value = [value[0], max(0, value[1] - 1), *value[2:]]
+    return [_moved(one, from_one) for one in value]
+
+
+def _with_nodes(layer: dict, from_one: set) -> dict:
+    """A layer whose calls name each tensor among their keywords as Keras 3 does."""
+    if not isinstance(layer.get("inbound_nodes"), list):
+        return layer
+    return {**layer, "inbound_nodes": [_node(_moved(n, from_one)) for n in layer["inbound_nodes"]]}
+
+
+def _node(node):
+    """One call of a layer: [[layer, call, output, keywords], ...], or that in Keras 3's words."""
+    if not isinstance(node, list) or not all(_is_reference(one) for one in node):
+        return node
+    keywords = [one[3] for one in node if len(one) > 3 and isinstance(one[3], dict)]
+    if not any(_is_reference(value) for words in keywords for value in words.values()):
+        return node
+    tensors = [_tensor(one) for one in node]
+    words = {name: value for one in keywords for name, value in one.items()}
+    named = {n: _tensor(value) if _is_reference(value) else value for n, value in words.items()}
+    return {"args": tensors if len(tensors) == 1 else [tensors], "kwargs": named}
+
+
+def _is_reference(value) -> bool:
+    """Whether a value is [layer, call, output]; its shape is found again when the layer runs."""
+    if not isinstance(value, list) or len(value) not in (3, 4):
+        return False
+    return isinstance(value[0], str) and all(type(one) is int for one in value[1:3])
+
+
+def _tensor(reference: list) -> dict:
+    words = {"shape": [None], "dtype": "float32", "keras_history": reference[:3]}
+    return {"class_name": "__keras_tensor__", "config": words}
+
+
+def _within(value) -> list:
+    if isinstance(value, dict):
+        return list(value.values())
+    return value if isinstance(value, list) else []
+
+
+def _is_input(layer) -> bool:
+    return isinstance(layer, dict) and layer.get("class_name") == "InputLayer"
+
+
+def _named(inner) -> str:
+    name = inner.get("name") if isinstance(inner, dict) else None
+    return f"the layer {str(name)[:60]!r}"
