@@ -26,7 +26,9 @@ TOOLS = sorted(name for name in PRODUCT if name.startswith("tools/"))
 # These run in an environment with another TensorFlow, and in whatever Python that supports; all
 # but the first, which runs the others and which they may import, are a lane's own.
 IN_LANE = ["export/child.py"]
-IN_LANE += sorted(name for name in PRODUCT if name.startswith("export/lanes/tftrt_"))
+IN_LANE += sorted(
+    name for name in PRODUCT if re.fullmatch(r"export/lanes/\w+/(?!__init__)\w+\.py", name)
+)
 HEAVY = {
     "absl", "google", "grpc", "h5py", "jax", "jinja2", "keras", "matplotlib", "numpy", "onnx",
     "onnxruntime", "PIL", "psutil", "rich", "scipy", "sklearn", "tensorflow", "tensorrt", "tf2onnx",
@@ -86,7 +88,6 @@ def is_in(module: str, *rooms: str) -> bool:
         ("export/observe/model.py", ("export.checks", "export.gate", "export.observe.artifact")),
         ("export/observe/engine.py", ("export.checks", "export.gate", "export.pipeline")),
         ("export/report/manifest.py", ("export.checks", "export.gate", "export.pipeline")),
-        ("export/lanes/tftrt_", ("export", "keras_nets")),
         ("export/child.py", ("export", "keras_nets")),
         ("export/errors.py", ("export",)),
         ("export/lazy.py", ("export.formats", "export.checks", "export.lanes", "export.pipeline")),
@@ -372,7 +373,10 @@ def test_what_runs_in_a_lane_is_python_3_9(name):
 
 @pytest.mark.parametrize("name", IN_LANE)
 def test_what_runs_in_a_lane_imports_what_the_lane_has(name):
-    has = {*sys.stdlib_module_names, "numpy", "tensorflow", "google", "child"} - {"tomllib"}
+    has = {*sys.stdlib_module_names, "numpy", "child"} - {"tomllib"}
+    pins = (ROOT / name).with_name("pins.txt")
+    pinned = re.findall(r"^([\w-]+)==", pins.read_text() if pins.exists() else "", re.MULTILINE)
+    has |= {"google" if package == "protobuf" else package for package in pinned}
     wrong = [
         f"{name}:{line}: imports {module}"
         for line, module in imports(parse(PRODUCT[name]))
@@ -382,7 +386,7 @@ def test_what_runs_in_a_lane_imports_what_the_lane_has(name):
 
 
 def test_there_are_scripts_that_run_in_a_lane():
-    assert {"export/lanes/tftrt_pass.py", "export/lanes/tftrt_run.py"} <= set(IN_LANE)
+    assert {"export/lanes/tf217/convert.py", "export/lanes/tf217/run.py"} <= set(IN_LANE)
 
 
 def requirements():
@@ -417,7 +421,9 @@ def test_every_requirement_is_bounded_on_both_sides_and_has_a_reason():
 
 
 def test_lanes_pin_exactly():
-    for path in (ROOT / "export" / "lanes").glob("*.txt"):
+    lanes = [path.parent for path in (ROOT / "export" / "lanes").glob("*/__init__.py")]
+    assert [lane.name for lane in lanes if not (lane / "pins.txt").exists()] == []
+    for path in (ROOT / "export" / "lanes").glob("*/pins.txt"):
         lines = [line.partition("#")[0].strip() for line in path.read_text().splitlines()]
         for line in filter(None, lines):
             assert "==" in line or re.search(r"<\d", line), f"{path.name}: {line} is not bounded"

@@ -57,7 +57,7 @@ def _measure(folder: Path) -> None:
 def _run(job: dict, scratch: str) -> dict:
     from export.lanes import run_in_lane
 
-    answer, _ = run_in_lane("tf217", "tftrt_load.py", job, {}, Path(scratch))
+    answer, _ = run_in_lane("tf217", "load.py", job, {}, Path(scratch))
     return answer
 
 

@@ -1,19 +1,13 @@
 """Lanes: private environments for work that needs another TensorFlow.
 
 A lane is made on first use, once, under the user's cache folder or `KERAS_NETS_LANES`, and then
-driven as a child process that is asked by files of JSON and arrays.
+driven as a child process that is asked by files of JSON and arrays. Adding one is a folder and a
+word in registry.py.
 """
 
 from export.lanes.asking import ask_in_lane, run_in_lane
-from export.lanes.lane import (
-    LANES,
-    Lane,
-    State,
-    find_lane,
-    lanes_folder,
-    leftovers,
-    make,
-)
+from export.lanes.lane import Lane, State, lanes_folder
+from export.lanes.registry import LANES, find_lane, leftovers, make
 
 __all__ = [
     "LANES",

@@ -4,7 +4,8 @@ import subprocess
 from pathlib import Path
 
 from export.errors import MissingLane
-from export.lanes import lane
+from export.lanes.lane import Lane
+from export.lanes.registry import make
 from export.process import Arrays, ChildFailed, ask_script, clean_environment, failure
 
 
@@ -15,14 +16,14 @@ def ask_in_lane(
 
     Messages call it `about`. Raises MissingLane where it fails and that is the lane's fault.
     """
-    used = lane.make(name)
+    lane = make(name)
     try:
-        answer, made = ask_script(used.python, lane.HERE / script, job, arrays, scratch, about)
+        answer, made = ask_script(lane.python, lane.home / script, job, arrays, scratch, about)
     except ChildFailed as error:
-        _refuse_damaged(used, error)
+        _refuse_damaged(lane, error)
         raise
     if answer["error"]:
-        _refuse_damaged(used)
+        _refuse_damaged(lane)
     return answer, made
 
 
@@ -36,16 +37,16 @@ def run_in_lane(
     return answer, made
 
 
-def _refuse_damaged(used: lane.Lane, cause: Exception | None = None) -> None:
+def _refuse_damaged(lane: Lane, cause: Exception | None = None) -> None:
     """Raise MissingLane if what failed in a lane failed because of it."""
-    if not _can_import(used):
+    if not _can_import(lane):
         raise MissingLane(
-            f"the lane {used.name} at {used.folder} is damaged; delete that folder, and the next "
+            f"the lane {lane.name} at {lane.folder} is damaged; delete that folder, and the next "
             "run makes it again"
         ) from cause
 
 
-def _can_import(used: lane.Lane) -> bool:
-    command = [used.python, "-c", lane.PROBE]
+def _can_import(lane: Lane) -> bool:
+    command = [lane.python, "-c", lane.probe]
     done = subprocess.run(command, env=clean_environment(), capture_output=True, check=False)
     return done.returncode == 0

@@ -1,51 +1,40 @@
-"""What a lane is, where it lives, and how it is made: once, whole, and by one process at a time."""
+"""What a lane is, and where it lives."""
 
 import hashlib
 import json
 import os
-import platform
-import shutil
-import subprocess
-import tempfile
-from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
 
-from export.errors import ExportError, MissingLane
-from export.files import sync_folder
-from export.lanes.interpreters import find_interpreter
-from export.lanes.watch import INTERVAL, TEMPORARY, Watch
-from export.locks import locked
-from export.process import clean_environment, start, stop
-from export.progress import Progress, silent
-from export.shortage import shortage, shortage_of_child
-
-LONGEST = 1 << 20  # bytes of what pip prints that are looked at
-HERE = Path(__file__).resolve().parent
-ELSEWHERE = "KERAS_NETS_LANES names another folder for lanes"
 RECEIPT = "lane.json"  # written last; a folder without it is not a lane
-PROBE = "import tensorflow.python.compiler.tensorrt.trt_convert"  # what a whole lane can do
 DIGITS = 12  # of the digest of a lane's requirements, in the name of its folder
-# What ends the names beside a lane: its lock, one that is being made, one that was damaged.
-LOCK, PARTIAL, REPLACED = ".lock", ".partial", ".replaced"
+LINUX_X86 = "Linux x86_64"  # as the standard library's platform names a system and its processor
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Lane:
-    """A private environment: its pinned requirements and where they install."""
+    """A private environment: what it is made of, where it runs, and how to see that it is whole.
 
-    name: str
+    All that is its own lies in its folder `home`: the requirements, pins.txt, and the scripts that
+    run in it; see export/child.py.
+    """
+
+    home: Path
     purpose: str
+    machines: tuple[str, ...]  # such as LINUX_X86
     pythons: tuple[tuple[int, int], ...]  # newest first
+    probe: str  # code that runs in a whole lane, and in no damaged one
     download_mb: int
     disk_mb: int
     minutes: int  # on two cores with an ordinary connection
 
     @property
+    def name(self) -> str:
+        return self.home.name
+
+    @property
     def requirements(self) -> Path:
-        return HERE / f"{self.name}.txt"
+        return self.home / "pins.txt"
 
     @property
     def folder(self) -> Path:
@@ -81,21 +70,6 @@ class State:
     fix: str = ""
 
 
-LANES = {
-    lane.name: lane
-    for lane in (
-        Lane(
-            "tf217",
-            "TensorFlow 2.17.1, the last with TF-TRT",
-            ((3, 12), (3, 11), (3, 10), (3, 9)),
-            download_mb=640,
-            disk_mb=2000,
-            minutes=2,
-        ),
-    )
-}
-
-
 def lanes_folder() -> Path:
     """Where lanes live: `KERAS_NETS_LANES`, or a folder in the user's cache."""
     given = os.environ.get("KERAS_NETS_LANES")
@@ -106,87 +80,8 @@ def lanes_folder() -> Path:
     return Path(platformdirs.user_cache_dir("keras-nets")) / "lanes"
 
 
-def find_lane(name: str) -> State:
-    """Say whether the lane called `name` is there, or could be."""
-    lane = LANES[name]
-    if _is_ready(lane):
-        return State(lane, "ready", f"made at {lane.folder}")
-    machine = f"{platform.system()} {platform.machine()}"
-    if machine != "Linux x86_64":
-        return State(
-            lane,
-            "impossible",
-            f"it needs Linux x86-64, and this is {machine}",
-            "export on such a machine, or in a container for linux/amd64",
-        )
-    interpreter = find_interpreter(lane.pythons)
-    if not interpreter:
-        oldest, newest = lane.pythons[-1], lane.pythons[0]
-        return State(
-            lane,
-            "impossible",
-            f"it needs Python {_dotted(oldest)} to {_dotted(newest)} with venv, this is "
-            f"{platform.python_version()}, and no other was found",
-            f"install Python {_dotted(newest)} with its venv module so that "
-            f"python{_dotted(newest)} is on the PATH",
-        )
-    above = _first_existing(lane.folder)
-    free = shutil.disk_usage(above).free // 10**6
-    if free < lane.disk_mb:
-        return State(
-            lane,
-            "impossible",
-            f"it takes {lane.disk_mb} MB and {above} has {free} MB free",
-            "free some, or set KERAS_NETS_LANES to a folder on a larger disk",
-        )
-    if not above.is_dir() or not os.access(above, os.W_OK):
-        return State(
-            lane,
-            "impossible",
-            f"{above} is {'not writable' if above.is_dir() else 'no folder'}",
-            "set KERAS_NETS_LANES to a folder that is",
-        )
-    return State(lane, "possible", f"will be made on first use with {interpreter}")
-
-
-def make(name: str, progress: Progress = silent) -> Lane:
-    """Return the lane called `name`, made now if it is not there yet.
-
-    Raises MissingLane where it cannot be made.
-    """
-    lane = LANES[name]
-    if _is_ready(lane):
-        _sweep(lane)
-        return lane
-    state = find_lane(name)
-    if state.status == "impossible":
-        raise MissingLane(f"the lane {name} cannot exist here: {state.why}; {state.fix}")
-
-    def waiting():
-        progress(name, "waiting for another process that is making this lane")
-
-    try:
-        with locked(_beside(lane, LOCK), waiting, instead="one by KERAS_NETS_LANES"):
-            if not _is_ready(lane):
-                _make(lane, find_interpreter(lane.pythons), progress)
-    except OSError as error:
-        short = shortage(error, [lane.folder])
-        why = f"{short} ({ELSEWHERE})" if short else error.strerror or error
-        raise MissingLane(f"the lane {name} could not be made at {lane.folder}: {why}") from error
-    return lane
-
-
-def leftovers() -> list[Path]:
-    """Folders of lanes that this version of the toolkit does not use, or that were never done."""
-    used = {lane.folder for lane in LANES.values()}
-    return [
-        path
-        for path in sorted(lanes_folder().glob("*"))
-        if path.is_dir() and path.name.startswith(tuple(LANES)) and path not in used
-    ]
-
-
-def _is_ready(lane: Lane) -> bool:
+def is_ready(lane: Lane) -> bool:
+    """Tell whether a lane was made, whole."""
     return _holds(lane.folder, lane)
 
 
@@ -197,122 +92,3 @@ def _holds(folder: Path, lane: Lane) -> bool:
     except (OSError, ValueError, KeyError, TypeError):
         return False
     return requirements == lane.digest and os.access(folder / "bin" / "python", os.X_OK)
-
-
-def _beside(lane: Lane, ending: str) -> Path:
-    return lane.folder.with_name(lane.folder.name + ending)
-
-
-def _sweep(lane: Lane) -> None:
-    """Remove what a process left that was killed when the lane was already in its place."""
-    left = [path for end in (LOCK, PARTIAL, REPLACED) if (path := _beside(lane, end)).exists()]
-    if not left:
-        return
-    # Another one may be at work, or the folder not be ours.
-    with suppress(ExportError, OSError), locked(_beside(lane, LOCK), patience=0):
-        for path in left:
-            if path.is_dir():
-                shutil.rmtree(path, ignore_errors=True)
-
-
-def _make(lane: Lane, interpreter: Path, progress: Progress) -> None:
-    """Make the lane beside its place, and rename it there when it is whole."""
-    partial, replaced = _beside(lane, PARTIAL), _beside(lane, REPLACED)
-    for left in (partial, replaced):  # by a process that was killed
-        shutil.rmtree(left, ignore_errors=True)
-    progress(
-        lane.name,
-        f"making the lane {lane.name} ({lane.purpose}) at {lane.folder}: once, about "
-        f"{lane.download_mb} MB to download, {lane.disk_mb / 1000:.1f} GB on disk, "
-        f"{lane.minutes} minutes",
-    )
-    try:
-        _fill(partial, lane, interpreter, progress)
-        os.sync()  # one call for tens of thousands of files
-        if lane.folder.exists():  # damaged, and maybe still in use
-            lane.folder.rename(replaced)
-        partial.rename(lane.folder)
-        sync_folder(lane.folder.parent)
-    finally:
-        for left in (partial, replaced):
-            shutil.rmtree(left, ignore_errors=True)
-
-
-def _fill(folder: Path, lane: Lane, interpreter: Path, progress: Progress) -> None:
-    watch = Watch(folder, lane.name, (lane.download_mb, lane.disk_mb), progress)
-    _step([str(interpreter), "-m", "venv", str(folder)], lane, watch.idle)
-    python = str(folder / "bin" / "python")
-    options = ["--disable-pip-version-check", "--no-input", "--no-compile"]
-    install = [python, "-m", "pip", "install", "-r", str(lane.requirements), *options]
-    watch.temporary.mkdir()
-    progress(lane.name, "downloading packages")
-    _step(install, lane, watch)
-    shutil.rmtree(watch.temporary, ignore_errors=True)
-    progress(lane.name, "trying the lane")
-    _step([python, "-c", PROBE], lane, watch.idle)
-    receipt = {"requirements": lane.digest, "made_with": str(interpreter)}
-    (folder / RECEIPT).write_text(json.dumps(receipt))
-
-
-def _step(command: list[str], lane: Lane, watch: Callable[[str], None]) -> None:
-    """Run `command`, and call `watch` with what it printed so far, now and again.
-
-    Raises MissingLane with its last words if it fails.
-    """
-    temporary = _beside(lane, PARTIAL) / TEMPORARY
-    environment = clean_environment() | {"TF_CPP_MIN_LOG_LEVEL": "3"}
-    if temporary.exists():  # else half a gigabyte goes through TMPDIR, often a small disk
-        environment["TMPDIR"] = str(temporary)
-    with tempfile.TemporaryFile("w+", errors="replace") as output:
-        # All that pip starts ends with us, or it would go on writing into the next one's folder.
-        child = start(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            env=environment,
-        )
-        try:
-            while _runs(child):
-                watch(_read(output))
-        except BaseException:
-            stop(child)
-            raise
-        if child.returncode:
-            raise _failure(lane, _read(output))
-
-
-def _runs(child: subprocess.Popen) -> bool:
-    try:
-        child.wait(INTERVAL)
-    except subprocess.TimeoutExpired:
-        return True
-    return False
-
-
-def _read(output: TextIO) -> str:
-    # The child writes through the same open file, so that its position is not to be moved.
-    return os.pread(output.fileno(), LONGEST, 0).decode(errors="replace")
-
-
-def _failure(lane: Lane, log: str) -> MissingLane:
-    short = shortage_of_child(log, lane.folder)
-    said = [line.strip() for line in log.splitlines() if line.strip()]
-    errors = [line for line in said if line.startswith("ERROR")] or said or ["it said nothing"]
-    why = f"{short} ({ELSEWHERE})," if short else f"{errors[-1]}; check the network"
-    return MissingLane(
-        f"the lane {lane.name} could not be made: {why} and run python {_tool('doctor')} "
-        "--make-lanes"
-    )
-
-
-def _tool(name: str) -> str:
-    return str(Path("tools", f"{name}.py"))
-
-
-def _dotted(version: tuple[int, int]) -> str:
-    return ".".join(map(str, version))
-
-
-def _first_existing(path: Path) -> Path:
-    return next(p for p in (path, *path.parents) if p.exists())

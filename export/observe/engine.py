@@ -46,7 +46,7 @@ def run_engine(
     if not NVIDIA.exists():
         return EngineRun(unable="needs a GPU; run tools/verify.py on a machine that has one")
     job = {"model": str(folder / "1"), "sizes": list(sizes)}
-    script, given = "tftrt_run.py", {"images": images}
+    script, given = "run.py", {"images": images}
     try:
         answer, arrays = ask_in_lane(format.lane, script, job, given, scratch, about="engine")
     except MissingLane as error:
@@ -59,7 +59,7 @@ def run_engine(
 
 
 def _read(answer: dict, arrays: dict) -> EngineRun:
-    """The script's answer; see export/lanes/tftrt_run.py."""
+    """The script's answer; see export/lanes/tf217/run.py."""
     if "missing" in answer:
         return EngineRun(unable=answer["missing"])
     batches = tuple(

@@ -1,4 +1,4 @@
-"""Stands in for export/lanes/tftrt_run.py, which needs a GPU: answers as that does, or lies.
+"""Stands in for export/lanes/tf217/run.py, which needs a GPU: answers as that does, or lies.
 
 The job is that of the script, and `pretend`, what happens. The network of the stand-in adds up each
 channel of a picture: logits (n, 3).

@@ -153,11 +153,11 @@ class LaneFresh:
     FILES = 20
 
     def __init__(self):
-        from export.lanes import lane
+        from export.lanes import lane, making, tf217
 
-        self.lanes = lane
-        lane._step = self.step
-        lane.find_interpreter = lambda versions: Path(sys.executable)
+        self.lane, self.make, self.is_ready = tf217.LANE, making.make_lane, lane.is_ready
+        making._step = self.step
+        making.find_interpreter = lambda versions: Path(sys.executable)
 
     def step(self, command, lane, watch):
         if "venv" in command:
@@ -177,19 +177,17 @@ class LaneFresh:
 
     def work(self, folder):
         os.sync = lambda: None
-        self.lanes.make("tf217")
+        self.make(self.lane)
 
     def wrong(self, folder):
-        lane = self.lanes.LANES["tf217"]
-        half = self.lanes._is_ready(lane) and len(names(lane.folder / "lib")) != self.FILES
+        half = self.is_ready(self.lane) and len(names(self.lane.folder / "lib")) != self.FILES
         return lost(folder / "notes") + (["half a lane passes for one"] if half else [])
 
     def end_wrong(self, folder):
-        lane = self.lanes.LANES["tf217"]
         wrong = self.wrong(folder)
-        if not self.lanes._is_ready(lane):
+        if not self.is_ready(self.lane):
             wrong.append("no lane")
-        left = names(folder) - {lane.folder.name, "notes"}
+        left = names(folder) - {self.lane.folder.name, "notes"}
         return wrong + ([f"left: {left}"] if left else [])
 
 
@@ -199,7 +197,7 @@ class LaneDamaged(LaneFresh):
     def reset(self, folder):
         super().reset(folder)
         self.work(folder)
-        (self.lanes.LANES["tf217"].folder / "bin" / "python").unlink()
+        (self.lane.folder / "bin" / "python").unlink()
 
 
 class BundleFirst:

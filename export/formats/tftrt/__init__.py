@@ -91,7 +91,7 @@ class TfTrt(Format):
         }
         given = {"graph": np.frombuffer(graph.SerializeToString(), np.uint8)}
         _, made = run_in_lane(
-            self.lane, "tftrt_pass.py", job, given, order.scratch, about="the TF-TRT pass"
+            self.lane, "convert.py", job, given, order.scratch, about="the TF-TRT pass"
         )
         return type(graph).FromString(made["converted"].tobytes())
 

@@ -16,10 +16,11 @@ from export.errors import MissingLane
 from export.lanes import (
     ask_in_lane,
     find_lane,
-    lane,
     lanes_folder,
     leftovers,
     make,
+    making,
+    registry,
     run_in_lane,
 )
 from export.lanes.lane import RECEIPT, Lane
@@ -54,38 +55,47 @@ elif "-c" in sys.argv and "FAKE_PROBE_ERROR" in os.environ:
     sys.exit("ImportError: " + os.environ["FAKE_PROBE_ERROR"])
 """
 
+PROBE = "import tensorflow.python.compiler.tensorrt.trt_convert"
+TINY = {
+    "purpose": "a test",
+    "machines": ("Linux x86_64",),
+    "pythons": ((3, 99),),
+    "probe": PROBE,
+    "download_mb": 1,
+    "disk_mb": 1,
+    "minutes": 1,
+}
 # The same lane in a process of its own.
 MAKER = f"""
 import sys
 sys.path.insert(0, {str(ROOT)!r})
 from pathlib import Path
-from export.lanes import lane, make
-requirements, python = map(Path, sys.argv[1:3])
-lane.HERE = requirements.parent
-lane.LANES = {{"tiny": lane.Lane("tiny", "a test", ((3, 99),), 1, 1, 1)}}
-lane.find_interpreter = lambda versions: python
-make("tiny", lambda about, doing: print(doing, flush=True))
+from export.lanes import making
+from export.lanes.lane import Lane
+home, python = map(Path, sys.argv[1:3])
+making.find_interpreter = lambda versions: python
+tiny = Lane(home=home, **{TINY!r})
+making.make_lane(tiny, lambda about, doing: print(doing, flush=True))
 """
 
 
 @pytest.fixture
 def fake(tmp_path, monkeypatch):
     """The path of a fake interpreter, which the lane `tiny` is made with."""
-    (tmp_path / "tiny.txt").write_text("something==1.0\n")
+    (tmp_path / "tiny").mkdir()
+    (tmp_path / "tiny" / "pins.txt").write_text("something==1.0\n")
     python = tmp_path / "fake_python"
     python.write_text(FAKE)
     python.chmod(0o755)
-    tiny = Lane("tiny", "a test", ((3, 99),), download_mb=1, disk_mb=1, minutes=1)
-    monkeypatch.setattr(lane, "HERE", tmp_path)
-    monkeypatch.setattr(lane, "LANES", {"tiny": tiny})
-    monkeypatch.setattr(lane, "find_interpreter", lambda versions: python)
+    monkeypatch.setattr(registry, "LANES", {"tiny": Lane(home=tmp_path / "tiny", **TINY)})
+    monkeypatch.setattr(making, "find_interpreter", lambda versions: python)
     monkeypatch.setenv("KERAS_NETS_LANES", str(tmp_path / "lanes"))
     monkeypatch.setenv("FAKE_LOG", str(tmp_path / "log"))
     return python
 
 
 def maker(fake, **environment):
-    command = [sys.executable, "-c", MAKER, str(fake.parent / "tiny.txt"), str(fake)]
+    command = [sys.executable, "-c", MAKER, str(fake.parent / "tiny"), str(fake)]
     return subprocess.Popen(
         command, stdout=subprocess.PIPE, text=True, env={**os.environ, **environment}
     )
@@ -141,7 +151,7 @@ def test_size_and_time_are_said_beforehand_and_then_a_few_steps(fake):
 
 def test_bytes_that_come_and_are_installed_are_an_amount(fake, monkeypatch):
     monkeypatch.setenv("FAKE_BYTES", "400000")
-    monkeypatch.setattr(lane, "INTERVAL", 0.01)
+    monkeypatch.setattr(making, "INTERVAL", 0.01)
     shown = Shown()
     made = make("tiny", shown)
     said = [doing for _, doing in shown.steps]
@@ -154,7 +164,7 @@ def test_bytes_that_come_and_are_installed_are_an_amount(fake, monkeypatch):
 def test_versions_with_other_pins_have_lanes_of_their_own(fake):
     ours = make("tiny").folder
     ino = ours.stat().st_ino
-    pins = fake.parent / "tiny.txt"
+    pins = fake.parent / "tiny" / "pins.txt"
     pins.write_text("something==2.0\n")
     theirs = make("tiny").folder
     for version in ("1.0", "2.0") * 3:
@@ -188,7 +198,7 @@ def test_two_processes_at_once_make_it_once(fake):
 
 
 def folder_name() -> str:
-    return lane.LANES["tiny"].folder.name
+    return registry.LANES["tiny"].folder.name
 
 
 def wait_for_pip(fake) -> int:
@@ -210,7 +220,7 @@ def test_a_maker_that_is_killed_leaves_no_lane_and_its_pip_dies_with_it(fake):
     while psutil.pid_exists(pip) and psutil.Process(pip).status() != psutil.STATUS_ZOMBIE:
         assert time.monotonic() < deadline, "pip outlived its parent"
         time.sleep(0.02)
-    assert leftovers() == [lane.LANES["tiny"].folder.with_name(f"{folder_name()}.partial")]
+    assert leftovers() == [registry.LANES["tiny"].folder.with_name(f"{folder_name()}.partial")]
     assert find_lane("tiny").status == "possible"
 
     make("tiny")
@@ -286,7 +296,7 @@ def test_another_platform_is_a_reason_with_a_fix(fake, monkeypatch, machine):
 
 
 def test_no_python_is_a_reason_with_a_fix(fake, monkeypatch):
-    monkeypatch.setattr(lane, "find_interpreter", lambda versions: None)
+    monkeypatch.setattr(making, "find_interpreter", lambda versions: None)
     impossible(fake, "it needs Python 3.99 to 3.99", "install Python 3.99 with its venv module")
 
 
@@ -342,14 +352,14 @@ def test_a_real_environment_is_made_from_a_local_wheel(fake, tmp_path, monkeypat
             "tensorflow-0.1.dist-info/WHEEL", "Wheel-Version: 1.0\nTag: py3-none-any\n"
         )
         archive.writestr("tensorflow-0.1.dist-info/RECORD", "")
-    (tmp_path / "tiny.txt").write_text(f"--no-index\n{wheel}\n")
-    script = tmp_path / "work.py"
+    (tmp_path / "tiny" / "pins.txt").write_text(f"--no-index\n{wheel}\n")
+    script = tmp_path / "tiny" / "work.py"
     script.write_text(
         "import tensorflow\n"
         "def work(job, arrays):\n"
         "    return {'file': tensorflow.__file__, **job}, {}\n"
     )
-    monkeypatch.setattr(lane, "find_interpreter", lambda versions: Path(sys.executable))
+    monkeypatch.setattr(making, "find_interpreter", lambda versions: Path(sys.executable))
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     answer, _ = run_in_lane("tiny", "work.py", {"n": 1}, {}, tmp_path)
     assert Path(answer["file"]).is_relative_to(tmp_path / "lanes" / folder_name())

@@ -12,14 +12,14 @@ from export import child
 from export.lanes import ask_in_lane, make
 from export.process import ask_script
 
-SCRIPT = Path(__file__).parents[3] / "export" / "lanes" / "tftrt_run.py"
+SCRIPT = Path(__file__).parents[4] / "export" / "lanes" / "tf217" / "run.py"
 FALLBACK = "TF_TRT_ALLOW_ENGINE_NATIVE_SEGMENT_EXECUTION"
 
 
 @pytest.fixture(scope="module")
 def script():
     before = os.environ.get(FALLBACK)
-    spec = importlib.util.spec_from_file_location("tftrt_run", SCRIPT)
+    spec = importlib.util.spec_from_file_location("run", SCRIPT)
     module = importlib.util.module_from_spec(spec)
     sys.modules["child"] = child  # as in a lane
     spec.loader.exec_module(module)
@@ -68,7 +68,7 @@ def test_shapes_that_do_not_fit_are_refused(script, declared, fed):
 
 @pytest.mark.lane
 def test_without_tensorrt_the_script_says_so_and_runs_nothing(tmp_path):
-    answer, arrays = ask_in_lane("tf217", "tftrt_run.py", {}, {}, tmp_path)
+    answer, arrays = ask_in_lane("tf217", "run.py", {}, {}, tmp_path)
     assert (set(answer), answer["error"], arrays) == ({"missing", "error"}, "", {})
     assert "TensorRT 8.6 is not installed" in answer["missing"] or "no GPU" in answer["missing"]
 
