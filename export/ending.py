@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from export.errors import ExportError, Shortage
+from export.lazy import install
 from export.serving.printable import printable
 from export.shortage import shortage
 
@@ -159,8 +160,7 @@ def _signals() -> Iterator[list[int]]:
 
 def _line(error: Exception, extra: str) -> str:
     if isinstance(error, ModuleNotFoundError):
-        here = f".[{extra}]" if extra else "."
-        return f"{error.name} is not installed; in the toolkit's folder run pip install -e '{here}'"
+        return f"{error.name} is not installed; {install(extra)}"
     if isinstance(error, OSError) and error.strerror:
         reason = f"{error.strerror[0].lower()}{error.strerror[1:]}"
         if error.filename:

@@ -1,6 +1,11 @@
 """What goes wrong, each in one line: what was asked, what is true, what to do next."""
 
 
+def in_a_line(error: BaseException) -> str:
+    """Return the class of an error and the first line of what it says: "OSError: disk is full"."""
+    return f"{type(error).__name__}: {error}".splitlines()[0]
+
+
 class ExportError(Exception):
     """This machine, or this model, cannot do what was asked."""
 

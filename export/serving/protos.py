@@ -16,7 +16,8 @@ from types import ModuleType, SimpleNamespace
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, wrappers_pb2
 
-from export.errors import MissingPackage
+from export.errors import MissingPackage, in_a_line
+from export.lazy import install
 
 PACKAGE = "tensorflow"
 _LOCK = threading.Lock()
@@ -120,10 +121,9 @@ def _import(**modules: str) -> SimpleNamespace:
                 **{name: getattr(import_module(module), name) for name, module in modules.items()}
             )
     except Exception as cause:  # a mismatched protobuf raises TypeError and its own kinds
-        why = f"{type(cause).__name__}: {cause}".splitlines()[0]
         raise MissingPackage(
-            f"serving needs tensorflow-serving-api, which gave {why}; "
-            "in the toolkit's folder run pip install -e '.[serving]'"
+            f"serving needs tensorflow-serving-api, which gave {in_a_line(cause)}; "
+            f"{install('serving')}"
         ) from cause
 
 

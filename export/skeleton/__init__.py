@@ -5,12 +5,8 @@
 Importing this package imports no TensorFlow: what pours and reads graphs needs none.
 """
 
-from importlib import import_module
+from export.lazy import on_first_use
 
-__all__ = ["Skeleton", "trace"]
-
-
-def __getattr__(name: str):
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module("export.skeleton.tracing"), name)
+_HOMES = {"Skeleton": "export.skeleton.tracing", "trace": "export.skeleton.tracing"}
+__all__ = sorted(_HOMES)
+__getattr__ = on_first_use(__name__, _HOMES)

@@ -1,11 +1,12 @@
 """The door to heavy packages: what is missing or broken is said in one line."""
 
 import sys
+from importlib import import_module
 
 import pytest
 
 from export.errors import ExportError, MissingPackage
-from export.lazy import need
+from export.lazy import install, need, on_first_use
 
 
 def test_a_package_that_is_there_is_imported():
@@ -13,13 +14,13 @@ def test_a_package_that_is_there_is_imported():
 
 
 def test_a_missing_package_says_what_wanted_it_and_how_to_get_it():
-    with pytest.raises(MissingPackage) as told:
+    with pytest.raises(MissingPackage) as caught:
         need("no_such_package.part", to="writing ONNX")
-    assert str(told.value) == (
+    assert str(caught.value) == (
         "writing ONNX needs no_such_package, which gave ModuleNotFoundError: No module named "
         "'no_such_package'; run pip install no_such_package"
     )
-    assert isinstance(told.value, ExportError)
+    assert isinstance(caught.value, ExportError)
 
 
 @pytest.mark.parametrize(
@@ -33,11 +34,11 @@ def test_a_missing_package_says_what_wanted_it_and_how_to_get_it():
 def test_a_broken_package_is_named_with_its_own_words_in_one_line(tmp_path, monkeypatch, body):
     (tmp_path / "broken_package.py").write_text(body)
     monkeypatch.syspath_prepend(tmp_path)
-    with pytest.raises(MissingPackage) as told:
+    with pytest.raises(MissingPackage) as caught:
         need("broken_package", to="running ONNX")
-    assert str(told.value).startswith("running ONNX needs broken_package, which gave ")
-    assert "\n" not in str(told.value)
-    assert told.value.__cause__ is not None
+    assert str(caught.value).startswith("running ONNX needs broken_package, which gave ")
+    assert "\n" not in str(caught.value)
+    assert caught.value.__cause__ is not None
 
 
 def test_an_interrupt_during_an_import_stays_an_interrupt(tmp_path, monkeypatch):
@@ -45,3 +46,23 @@ def test_an_interrupt_during_an_import_stays_an_interrupt(tmp_path, monkeypatch)
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(KeyboardInterrupt):
         need("slow_package", to="running ONNX")
+
+
+def test_a_name_is_imported_from_its_home_when_it_is_first_asked_for():
+    attribute = on_first_use("package", {"JSONDecoder": "json.decoder", "absent": "no_such_home"})
+    assert attribute("JSONDecoder") is sys.modules["json.decoder"].JSONDecoder
+    with pytest.raises(AttributeError, match="module 'package' has no attribute 'other'"):
+        attribute("other")
+    with pytest.raises(ModuleNotFoundError, match="no_such_home"):
+        attribute("absent")
+
+
+@pytest.mark.parametrize("package", ["export.serving.client", "export.skeleton"])
+def test_a_package_that_imports_late_offers_each_of_its_names(package):
+    module = import_module(package)
+    assert [getattr(module, name).__name__ for name in module.__all__] == module.__all__
+
+
+def test_how_to_install_names_the_extra_where_one_is_needed():
+    assert install() == "in the toolkit's folder run pip install -e '.'"
+    assert install("serving") == "in the toolkit's folder run pip install -e '.[serving]'"

@@ -1,10 +1,12 @@
-"""Try again, later and later, what may succeed later."""
+"""Try again, after longer and longer waits, what may succeed later."""
 
 import math
 import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+
+from tenacity import Retrying, retry_if_exception, stop_after_attempt, stop_any
 
 from export.errors import ExportError
 
@@ -71,12 +73,14 @@ def retrying(
     deadline, which is `backoff.total` from now where none is given.
     """
     deadline = deadline or Deadline(backoff.total)
-    for attempt in range(backoff.retries):
-        try:
-            return call()
-        except ServerError as error:
-            wait = backoff.delay(attempt, chance())
-            if not error.retryable or wait >= deadline.left():
-                raise
-        sleep(wait)
-    return call()
+    tries = Retrying(
+        retry=retry_if_exception(lambda error: getattr(error, "retryable", False)),
+        wait=lambda state: backoff.delay(state.attempt_number - 1, chance()),
+        stop=stop_any(
+            stop_after_attempt(backoff.retries + 1),
+            lambda state: state.upcoming_sleep >= deadline.left(),
+        ),
+        sleep=sleep,
+        reraise=True,
+    )
+    return tries(call)
