@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from math import prod
 
-from export.errors import ExportError
+from export.errors import ExportError, in_a_line
 from export.skeleton.keras_graph import functional, layer_names, run_graph
 
 CONVOLUTION, DENSE = "conv", "dense"
@@ -79,7 +79,7 @@ def measure(model, size: tuple[int, int] | None = None) -> Complexity:
     try:
         traced.get_concrete_function(*specs)
     except (tf.errors.OpError, TypeError, ValueError) as error:
-        why = f"{type(error).__name__}: {error}".splitlines()[0]
+        why = in_a_line(error)
         raise ExportError(f"{model.name} does not run on one example: {why}") from error
     names = [tensor.name for tensor in model.inputs]
     return Complexity(

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
-from export.errors import ArtifactError
+from export.errors import ArtifactError, in_a_line
 from export.formats.base import Format
 from export.formats.names import NAMES
 from export.formats.onnx import Onnx
@@ -55,5 +55,5 @@ def open_network(name: str, folder: Path) -> Network:
     except ArtifactError as error:
         raise ArtifactError(f"{folder} does not open: {error}") from error
     except Exception as error:  # whatever the damage, or another maker's graph, leads to
-        why = f"{type(error).__name__}: {error}".splitlines()[0]
+        why = in_a_line(error)
         raise ArtifactError(f"{folder} does not open as a graph to change: {why}") from error

@@ -13,6 +13,7 @@ from collections.abc import Container, Iterable
 import numpy as np
 import tensorflow as tf
 
+from export.errors import in_a_line
 from export.networks.layers import layer_scopes, layer_tensors
 from export.networks.tensorflow import TensorFlowNetwork
 from export.observe.noise import KINDS, LayerNoise, Noise, NoiseError
@@ -41,7 +42,7 @@ def measure_noise(
     try:
         return _measure(skeleton, images, layers, norms, frozenset(kinds))
     except (tf.errors.OpError, ValueError) as error:  # ValueError: no graph to import
-        raise NoiseError(f"{type(error).__name__}: {error}".splitlines()[0]) from error
+        raise NoiseError(in_a_line(error)) from error
 
 
 def _measure(skeleton, images: np.ndarray, layers, norms, kinds: frozenset[str]) -> Noise:
