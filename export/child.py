@@ -1,7 +1,11 @@
 """The child's side of `export.process.ask`: run somebody's `work`, and write down what it answers.
 
-    python child.py FOLDER SCRIPT         a lane's script
-    python child.py FOLDER MODULE ROOT    a module of ours, which is found in ROOT
+    python child.py FD SCRIPT         a lane's script
+    python child.py FD MODULE ROOT    a module of ours, which is found in ROOT
+
+The folders of jobs come on standard input, a line each; when one is done, DONE is written to the
+open file FD. The script or module is imported at once, so that a child can be started early, and
+only once, so that what its work keeps is there for the next job.
 
 Both have a function `work(job, arrays) -> (answer, arrays)`: `job` and `answer` are dicts of what
 JSON holds, arrays are numpy's, by name. A `work` that yields such pairs has each of them kept at
@@ -20,24 +24,40 @@ import ctypes
 import importlib
 import importlib.util
 import json
+import os
 from pathlib import Path
 from types import GeneratorType
 
 JOB, ANSWER = "job", "answer"  # what a file holds, as its name begins
+DONE = b"\n"
 
 
-def main(folder, target, root=None):
-    """Run the `work` of a module, or of a script where no root is given, on the job in `folder`."""
+def main(done, target, root=None):
+    """Run the `work` of a module, or of a script where no root is given, job after job."""
     if sys.platform == "linux":  # killed when the parent dies, however that dies: PR_SET_PDEATHSIG
         ctypes.CDLL(None).prctl(1, 9)
+    done = int(done)
+    os.set_inheritable(done, False)  # of whatever this process starts: its end tells the parent
+    jobs = os.fdopen(os.dup(0))
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     if root is None:
         module = _script(target)
     else:
         sys.path.insert(0, root)
         module = importlib.import_module(target)
+    for line in jobs:
+        run(module.work, line[:-1])
+        os.write(done, DONE)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)  # frameworks take their time to clear up what ends anyway, and some die of it
+
+
+def run(work, folder):
+    """Have `work` done on the job in `folder`, where its answers are kept."""
     job, arrays = read(folder, JOB)
     names = []
-    for answer, more in answers(module.work, job, arrays):
+    for answer, more in answers(work, job, arrays):
         names = write(folder, ANSWER, answer, more, names)
 
 

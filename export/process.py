@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from contextvars import ContextVar
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 from export import child
 from export.errors import ExportError, Shortage
@@ -70,19 +70,29 @@ def ask(
     Raises ChildFailed where the process dies, and Shortage where that is for want of memory or
     disk.
     """
-    if _in_this_process.get():
-        return _ask_here(module, job, arrays)
-    command = [module, str(ROOT)]
-    return _ask(
-        Path(sys.executable), command, name or module.rpartition(".")[2], job, arrays, scratch
-    )
+    with child_of(module, scratch, name) as one:
+        return one.ask(job, arrays)
 
 
 def ask_script(
     python: Path, script: Path, job: dict, arrays: Arrays, scratch: Path, name: str = ""
 ) -> tuple[dict, Arrays]:
     """The same of a script, under the interpreter `python`, which needs numpy."""
-    return _ask(python, [str(script)], name or script.stem, job, arrays, scratch)
+    with child_of_script(python, script, scratch, name) as one:
+        return one.ask(job, arrays)
+
+
+def child_of(module: str, scratch: Path, name: str = "") -> "Child":
+    """A process that imports the module now, and does its work as often as it is asked."""
+    if _in_this_process.get():
+        return _Here(module)
+    command = [sys.executable, child.__file__, module, str(ROOT)]
+    return _Process(command, name or module.rpartition(".")[2], scratch)
+
+
+def child_of_script(python: Path, script: Path, scratch: Path, name: str = "") -> "Child":
+    """The same of a script, under the interpreter `python`, which needs numpy."""
+    return _Process([str(python), child.__file__, str(script)], name or script.stem, scratch)
 
 
 @contextmanager
@@ -144,50 +154,100 @@ def clean_environment() -> dict[str, str]:
     return {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "PYTHONHOME")}
 
 
-def _ask_here(module: str, job: dict, arrays: Arrays) -> tuple[dict, Arrays]:
-    work, made = importlib.import_module(module).work, {}
-    for answer, more in child.answers(work, json.loads(json.dumps(job)), arrays):
-        made |= more
-        last = json.dumps(answer)
-    return json.loads(last), made
+class Child(Protocol):
+    """A process that is asked again and again and keeps what it has loaded; ends with its block."""
+
+    def ask(self, job: dict, arrays: Arrays) -> tuple[dict, Arrays]:
+        """As the function `ask`."""
+
+    def __enter__(self) -> "Child": ...
+
+    def __exit__(self, *error) -> None: ...
 
 
-def _ask(
-    python: Path, target: list[str], name: str, job: dict, arrays: Arrays, scratch: Path
-) -> tuple[dict, Arrays]:
-    with ExitStack() as stack:
+class _Here:
+    """Stands in for a child, within this process."""
+
+    def __init__(self, module: str):
+        self.module = module
+
+    def __enter__(self) -> "_Here":
+        return self
+
+    def __exit__(self, *error) -> None:
+        pass
+
+    def ask(self, job: dict, arrays: Arrays) -> tuple[dict, Arrays]:
+        work, made = importlib.import_module(self.module).work, {}
+        for answer, more in child.answers(work, json.loads(json.dumps(job)), arrays):
+            made |= more
+            last = json.dumps(answer)
+        return json.loads(last), made
+
+
+class _Process:
+    """A child in a process of its own; it reads the folders of jobs, and says when each is done."""
+
+    def __init__(self, command: list[str], name: str, scratch: Path):
+        self.name, self.scratch = name, scratch
         try:
-            made = tempfile.TemporaryDirectory(prefix="child-", dir=scratch)
-            folder = Path(stack.enter_context(made))
-            child.write(folder, child.JOB, job, arrays)
-            log = stack.enter_context((folder / "log").open("w+b"))
+            self.log = tempfile.TemporaryFile(dir=scratch)  # noqa: SIM115, `__exit__` closes it
         except OSError as error:
             raise shortage(error, [scratch]) or error from error
-        status = _run([str(python), child.__file__, str(folder), *target], log)
-        answered = (folder / f"{child.ANSWER}.json").exists()
-        answer, made = child.read(folder, child.ANSWER) if answered else (None, {})
-        if status:
-            raise _death(name, status, log, scratch, answer)
-        if not answered:
-            raise ChildFailed(f"{name} ended without an answer")
-        return answer, made
+        self.done, says_done = os.pipe()
+        try:
+            self.running = subprocess.Popen(
+                [*command[:2], str(says_done), *command[2:]],
+                stdin=subprocess.PIPE,
+                stdout=self.log,
+                stderr=subprocess.STDOUT,
+                env=clean_environment(),
+                pass_fds=[says_done],
+            )
+        finally:
+            os.close(says_done)
 
+    def __enter__(self) -> "_Process":
+        return self
 
-def _run(command: list[str], log: BinaryIO) -> int:
-    """Run `command`, its output into `log`, and return its exit status."""
-    running = subprocess.Popen(
-        command,
-        stdin=subprocess.DEVNULL,
-        stdout=log,
-        stderr=subprocess.STDOUT,
-        env=clean_environment(),
-    )
-    try:
-        return running.wait()
-    except BaseException:
-        running.kill()
-        running.wait()
-        raise
+    def __exit__(self, kind, *error) -> None:
+        """Let an idle process go; end one that still works, whose answer nobody waits for."""
+        if kind is not None:
+            self.running.kill()
+        with suppress(BrokenPipeError):
+            self.running.stdin.close()
+        try:
+            self.running.wait()
+        except BaseException:
+            self.running.kill()
+            self.running.wait()
+            raise
+        finally:
+            os.close(self.done)
+            self.log.close()
+
+    def ask(self, job: dict, arrays: Arrays) -> tuple[dict, Arrays]:
+        with ExitStack() as stack:
+            try:
+                made = tempfile.TemporaryDirectory(prefix="child-", dir=self.scratch)
+                folder = Path(stack.enter_context(made))
+                child.write(folder, child.JOB, job, arrays)
+            except OSError as error:
+                raise shortage(error, [self.scratch]) or error from error
+            done = self._have_done(folder)
+            answered = (folder / f"{child.ANSWER}.json").exists()
+            answer, made = child.read(folder, child.ANSWER) if answered else (None, {})
+            if not done:
+                status = self.running.wait()
+                raise _death(self.name, status, self.log, self.scratch, answer)
+            return answer, made
+
+    def _have_done(self, folder: Path) -> bool:
+        """Hand the job in `folder` over and wait; False where the process died."""
+        with suppress(BrokenPipeError):
+            self.running.stdin.write(f"{folder}\n".encode())
+            self.running.stdin.flush()
+        return os.read(self.done, 1) == child.DONE  # nothing at its end
 
 
 def _death(name: str, status: int, log: BinaryIO, folder: Path, answer) -> ExportError:
@@ -203,6 +263,8 @@ def _death(name: str, status: int, log: BinaryIO, folder: Path, answer) -> Expor
     short = shortage_of_child(end, folder)
     if short:
         return Shortage(f"{name} failed: {short}")
+    if status == 0:
+        return ChildFailed(f"{name} ended without an answer", answer)
     how = f"died of signal {-status}" if status < 0 else "failed"
     if status == -signal.SIGABRT:
         how += ", as libraries do that find a fault, or no memory"

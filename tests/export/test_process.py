@@ -22,6 +22,7 @@ from export.process import (
     ChildFailed,
     ask,
     ask_script,
+    child_of_script,
     failure,
     in_this_process,
     output_of,
@@ -95,6 +96,50 @@ def test_objects_are_no_arrays_and_nothing_is_pickled(script, scratch):
 def test_messages_call_a_child_by_the_name_it_is_given(script, scratch):
     with pytest.raises(ChildFailed, match="^the engine failed$"):
         ask_script(PYTHON, script("os._exit(1)"), {}, {}, scratch, "the engine")
+
+
+def test_a_child_keeps_what_it_has_loaded_from_one_job_to_the_next(script, scratch):
+    body = "calls = globals().setdefault('calls', [])\ncalls.append(job['n'])\n"
+    body += "return {'pid': os.getpid(), 'calls': calls}, {}"
+    with child_of_script(PYTHON, script(body), scratch) as one:
+        first, _ = one.ask({"n": 1}, {})
+        second, _ = one.ask({"n": 2}, {})
+    assert (first["calls"], second["calls"]) == ([1], [1, 2])
+    assert first["pid"] == second["pid"]
+    assert not psutil.pid_exists(first["pid"])
+    assert list(scratch.iterdir()) == []
+
+
+def test_a_child_goes_on_after_a_job_that_raised(script, scratch):
+    with child_of_script(PYTHON, script("return {'inverse': 1 / job['n']}, {}"), scratch) as one:
+        assert one.ask({"n": 0}, {})[0]["error"].startswith("ZeroDivisionError")
+        assert one.ask({"n": 2}, {})[0] == {"inverse": 0.5, "error": ""}
+
+
+def test_a_child_that_died_between_two_jobs_says_so(script, scratch):
+    body = "return {'pid': os.getpid()}, {}"
+    with child_of_script(PYTHON, script(body), scratch, "the runner") as one:
+        pid = one.ask({}, {})[0]["pid"]
+        os.kill(pid, signal.SIGKILL)
+        with pytest.raises(ChildFailed, match="^the runner was killed"):
+            one.ask({}, {})
+
+
+def test_a_child_that_is_left_early_is_ended_at_once(script, scratch):
+    started = time.monotonic()
+    with pytest.raises(KeyboardInterrupt), child_of_script(PYTHON, script(""), scratch) as one:
+        one.running.stdin.write(b"nowhere\n")
+        raise KeyboardInterrupt
+    assert time.monotonic() - started < 5
+    assert one.running.returncode is not None
+
+
+def test_a_module_that_cannot_be_imported_fails_the_first_job(scratch, tmp_path):
+    path = tmp_path / "broken.py"
+    path.write_text("raise ValueError('the reason')")
+    failed = pytest.raises(ChildFailed, match="^broken failed: ValueError: the reason$")
+    with child_of_script(PYTHON, path, scratch) as one, failed:
+        one.ask({}, {})
 
 
 @pytest.mark.parametrize("here", [True, False])
