@@ -36,14 +36,6 @@ class Artifact:
     unchecked: tuple[str, ...]  # a sentence for each check that was skipped, with its reason
     warnings: tuple[str, ...]
 
-    @property
-    def is_tftrt(self) -> bool:
-        return self.format.startswith("tftrt")
-
-    @property
-    def is_savedmodel(self) -> bool:
-        return "1/saved_model.pb" in self.files
-
 
 def read_artifact(folder: Path) -> Artifact:
     """Read `folder`/report.json.

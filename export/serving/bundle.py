@@ -11,11 +11,13 @@ from pathlib import Path, PurePosixPath
 
 from export.errors import ArtifactError, ExportError
 from export.files import write_whole
+from export.formats.names import ONNXRUNTIME, TF_SERVING_GPU
 from export.locks import locked
 from export.report.file import NAME as REPORT
 from export.report.file import file_sha256, holds_report
 from export.serving import repository
 from export.serving.artifact import Artifact, read_artifact, verify_files
+from export.serving.formats import formats_on, server_of
 from export.serving.ledger import (
     FILE,
     TF_SERVING,
@@ -259,16 +261,22 @@ def _server(server: str | None, artifact: Artifact) -> str:
 
     Raises ExportError where it cannot load the artifact.
     """
-    server = server or (TF_SERVING if artifact.is_savedmodel else TRITON)
-    if server == TF_SERVING and not artifact.is_savedmodel:
+    own = server_of(artifact.format)
+    if not own:
+        raise ExportError(
+            f"no server that is known here loads {artifact.format}, and {artifact.folder} is that; "
+            f"export to {formats_on(TF_SERVING, TF_SERVING_GPU, ONNXRUNTIME)}"
+        )
+    server = server or (TRITON if own == ONNXRUNTIME else TF_SERVING)
+    if server == TF_SERVING and own == ONNXRUNTIME:
         raise ExportError(
             f"TF Serving loads SavedModels, and {artifact.folder} is {artifact.format}; "
             "use --server triton"
         )
-    if server == TRITON and artifact.is_tftrt:
+    if server == TRITON and own == TF_SERVING_GPU:
         raise ExportError(
             f"Triton after 25.02 has no TensorFlow, and {artifact.format} in older ones is "
-            "untried; serve it with TF Serving, or export --format onnx for Triton"
+            f"untried; serve it with TF Serving, or export to {formats_on(ONNXRUNTIME)} for Triton"
         )
     return server
 

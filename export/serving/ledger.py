@@ -12,6 +12,8 @@ from pathlib import Path
 
 from export.errors import ExportError
 from export.files import read_bounded, write_whole
+from export.formats.names import TF_SERVING  # also the name of the server itself
+from export.serving.formats import server_of
 from export.serving.names import check_name, check_path, check_root
 
 FILE = "bundle.json"
@@ -19,7 +21,7 @@ LARGEST = 64 << 20  # bytes
 KEPT = 50  # hashes of each generated file; so many runs in a row may be killed
 SCHEMA = 1
 ROOT = "/bundle"  # where the folder is mounted on the server
-TF_SERVING, TRITON = "tf-serving", "triton"
+TRITON = "triton"
 FOLDERS = {TF_SERVING: "models", TRITON: "triton"}
 
 
@@ -133,9 +135,21 @@ def read_ledger(folder: Path) -> Ledger | None:
     except (OSError, ValueError) as cause:
         raise ExportError(f"cannot read {path}: {cause}") from cause
     try:
-        return _ledger(data)
+        ledger = _ledger(data)
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as cause:
         raise ExportError(f"{path} is no ledger of a serving folder: {cause}") from cause
+    _refuse_unknown_formats(path, ledger)
+    return ledger
+
+
+def _refuse_unknown_formats(path: Path, ledger: Ledger) -> None:
+    """Raise ExportError where a version is of a format of another version of this toolkit."""
+    for model in ledger.models:
+        for version in model.versions.values():
+            try:
+                server_of(version.format)
+            except ExportError as error:
+                raise ExportError(f"{path} lists {model.name}, and {error}") from error
 
 
 def write_ledger(folder: Path, ledger: Ledger) -> None:

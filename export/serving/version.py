@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from export.errors import ArtifactError, ExportError
+from export.errors import ArtifactError
 from export.files import write_whole
 from export.report.file import file_sha256
 from export.serving import repository, warmup
 from export.serving.artifact import Artifact, verify_file
+from export.serving.formats import is_savedmodel
 from export.serving.ledger import TF_SERVING, TRITON, Version
 from export.serving.savedmodel import read_signatures
 from export.serving.servers import configs
@@ -27,11 +28,12 @@ class Filled:
 def served_files(artifact: Artifact, server: str) -> dict[str, str]:
     """Return the artifact's files that `server` needs: path in the artifact -> in the version.
 
-    Raises ArtifactError where one would lie where this toolkit writes its own, ExportError where
-    the server would not find the model.
+    Raises ArtifactError where one would lie where this toolkit writes its own, or where the server
+    would not find the model.
     """
-    below = "1/" if artifact.is_savedmodel else ""
-    inside = "model.savedmodel/" if server == TRITON and artifact.is_savedmodel else ""
+    savedmodel = is_savedmodel(artifact.format)
+    below, model = ("1/", "saved_model.pb") if savedmodel else ("", "model.onnx")
+    inside = "model.savedmodel/" if server == TRITON and savedmodel else ""
     placed = {
         name: inside + name.removeprefix(below) for name in artifact.files if name.startswith(below)
     }
@@ -40,10 +42,10 @@ def served_files(artifact: Artifact, server: str) -> dict[str, str]:
             f"{artifact.folder} lists {', '.join(taken)}, which bundling makes itself; "
             "export it again"
         )
-    if server == TRITON and not artifact.is_savedmodel and "model.onnx" not in placed:
-        raise ExportError(
-            f"{artifact.folder} ({artifact.format}) lists neither model.onnx nor "
-            "1/saved_model.pb, and Triton is served nothing else here"
+    if below + model not in placed:
+        raise ArtifactError(
+            f"{artifact.folder} is {artifact.format}, and its report lists no {below}{model}; "
+            "export it again"
         )
     return placed
 

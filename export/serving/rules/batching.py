@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from export.serving.formats import has_engine
 from export.serving.protos import configs
 from export.serving.rules.base import Finding, Folder
 from export.serving.servers.configs import PER_VERSION
@@ -72,6 +73,6 @@ def _sound(folder: Folder, name, parameters) -> Iterator[Finding]:
 
 
 def _cost(version) -> str:
-    if version.format.startswith("tftrt"):
+    if has_engine(version.format):
         return "another size builds another engine, 100 s or more, in the middle of a request"
     return "another size is run without a warm-up"

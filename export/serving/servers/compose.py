@@ -1,5 +1,6 @@
 """compose.yaml: TF Serving over the folder that holds this file."""
 
+from export.serving.formats import has_engine
 from export.serving.ledger import TF_SERVING, Ledger, Version
 from export.serving.servers import modelserver, pods
 from export.serving.servers.yaml_text import to_yaml
@@ -69,6 +70,6 @@ def startup_seconds(ledger: Ledger) -> int:
         len(version.batch_sizes)
         for model in ledger.on(TF_SERVING)
         for version in model.loaded.values()
-        if modelserver.is_tftrt(version.format)
+        if has_engine(version.format)
     )
     return 60 + engines * ENGINE_BUILD_S

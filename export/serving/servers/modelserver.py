@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable
 
 from export.errors import ExportError
+from export.serving.formats import has_engine
 
 IMAGE = "tensorflow/serving:2.21.0"
 TFTRT_IMAGE = "tensorflow/serving:2.17.0-gpu"  # the last whose TensorFlow has TF-TRT
@@ -47,18 +48,13 @@ _TAG = re.compile(r"(?P<name>[^@]+?)(?::(?P<tag>[^:@/]+))?(?:@.+)?")  # a regist
 _VERSION = re.compile(r"(?P<major>\d+)\.(?P<minor>\d+)(?:\.\d+)?(?P<gpu>.*-gpu)?.*")
 
 
-def is_tftrt(format: str) -> bool:
-    """Tell whether `format` holds a TensorRT engine, which wants a GPU and its own image."""
-    return format.startswith("tftrt")
-
-
 def image_for(formats: Iterable[str], chosen: str = "") -> str:
     """Return the image that loads every one of `formats`: `chosen`, or the toolkit's own.
 
     TF-TRT decides, for 2.17 also loads what TensorFlow 2.21 saves. Raises ExportError where the
     chosen one lacks what TF-TRT needs.
     """
-    tftrt = any(is_tftrt(format) for format in formats)
+    tftrt = any(map(has_engine, formats))
     if tftrt and chosen and (reasons := explain_ops(chosen, TFTRT_OPS)):
         raise ExportError(f"{reasons[0]}, or --image default")
     return chosen or (TFTRT_IMAGE if tftrt else IMAGE)
@@ -73,7 +69,7 @@ def tag_of(image: str) -> str:
 def environment(formats: Iterable[str]) -> dict[str, str]:
     """Return the environment of a server that loads `formats`, under a root it cannot write."""
     name, value = ENGINE_OR_NOTHING
-    engine = {name: value} if any(is_tftrt(format) for format in formats) else {}
+    engine = {name: value} if any(map(has_engine, formats)) else {}
     return {"HOME": "/tmp"} | engine
 
 

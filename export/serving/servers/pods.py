@@ -3,6 +3,7 @@
 One place for a Deployment of our own and for KServe, whose predictor takes the same fields.
 """
 
+from export.serving.formats import has_engine
 from export.serving.ledger import Version
 from export.serving.servers import modelserver
 
@@ -19,14 +20,14 @@ FACTOR, LEAST = 3, GI
 
 def needs_gpu(versions: list[Version]) -> bool:
     """Tell whether one of `versions` holds a TensorRT engine."""
-    return any(modelserver.is_tftrt(version.format) for version in versions)
+    return any(has_engine(version.format) for version in versions)
 
 
 def memory_of(versions: list[Version]) -> int:
     """Return the host memory, in bytes, to hold `versions` at once while the last one loads."""
     return sum(
         max(version.bytes * TFTRT_FACTOR, TFTRT_LEAST)
-        if modelserver.is_tftrt(version.format)
+        if has_engine(version.format)
         else version.bytes * FACTOR + LEAST
         for version in versions
     )

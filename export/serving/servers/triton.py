@@ -3,11 +3,17 @@
 from google.protobuf import text_format
 
 from export.errors import ExportError
+from export.formats.names import ONNXRUNTIME, TF_SERVING
+from export.serving.formats import server_of
 from export.serving.ledger import Model
 from export.serving.servers.configs import HEAD, TIMEOUT_US
 
 FILE = "config.pbtxt"
-BACKENDS = {"onnx": ("onnxruntime", "model.onnx"), "savedmodel": ("tensorflow", "model.savedmodel")}
+# What serves a format -> Triton's backend for it, and the model's name.
+BACKENDS = {
+    ONNXRUNTIME: ("onnxruntime", "model.onnx"),
+    TF_SERVING: ("tensorflow", "model.savedmodel"),
+}
 
 
 def model_config(model: Model) -> str:
@@ -17,7 +23,7 @@ def model_config(model: Model) -> str:
     """
     config_type, data_type = _messages()
     formats = {version.format for version in model.loaded.values()}
-    backends = {BACKENDS.get(name) or BACKENDS.get(name.split("-")[0]) for name in formats}
+    backends = {BACKENDS.get(server_of(name)) for name in formats}
     if len(backends) != 1 or None in backends:
         raise ExportError(
             f"Triton runs one backend a model, and {model.name} has "

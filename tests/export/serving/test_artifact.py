@@ -122,7 +122,7 @@ def test_a_model_that_has_no_servable_name_is_served_under_another(onnx, deploy)
 def test_an_onnx_artifact_without_its_file_is_refused(onnx, deploy):
     (onnx / "model.onnx").rename(onnx / "other.onnx")
     write_report(onnx, format="onnx")
-    with pytest.raises(ExportError, match=r"lists neither model\.onnx"):
+    with pytest.raises(ExportError, match=r"lists no model\.onnx; export it again"):
         add(onnx, deploy)
 
 
