@@ -1,3 +1,3 @@
-from setuptools import setup
+from setuptools import find_packages, setup
 
-setup()
+setup(packages=[*find_packages(include=["keras_nets*", "export*"]), "keras_nets_tools"])

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
+from export.commandline.spelling import spelled
 from export.errors import ExportError, Shortage
 from export.lazy import install
 from export.serving.printable import printable
@@ -61,7 +62,7 @@ def ending(
             short = shortage(error)
             if verbose or (short is None and not isinstance(error, USUAL)):
                 raise
-            _end(IMPOSSIBLE, f"error: {_line(short or error, extra)}")
+            _end(IMPOSSIBLE, f"error: {spelled(_line(short or error, extra))}")
 
 
 def _have_streams() -> None:

@@ -19,7 +19,7 @@ from keras_nets.catalog import NETS
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
 PAGES = [README, *sorted(ROOT.glob("C*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
-TOOLS = sorted((ROOT / "tools").glob("*.py"))
+TOOLS = sorted((ROOT / "tools").glob("[!_]*.py"))
 SHARED = ROOT / "export" / "commandline" / "options.py"  # of several tools
 SCRIPTS = [*TOOLS, *sorted((ROOT / "examples").glob("*.py"))]
 

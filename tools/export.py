@@ -19,6 +19,7 @@ from functools import partial
 from export.backend import require_tensorflow
 from export.commandline import options
 from export.commandline.paths import need_file, need_folder, need_writable
+from export.commandline.spelling import typed
 from export.ending import ending
 from export.formats.names import NAMES
 from export.names import choose
@@ -191,7 +192,7 @@ def _write(args, net, argv: list[str], inputs: dict, show, export) -> None:
         flavour=prepared.flavour,
         batch_sizes=args.batch_sizes,
         seed=args.seed,
-        command=("python", "tools/export.py", *argv),
+        command=(*typed("export"), *argv),
         wish=GateOptions(
             self_test=args.self_test,
             strict=args.strict,

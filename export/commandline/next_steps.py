@@ -5,6 +5,7 @@ import shlex
 from pathlib import Path
 
 from export.commandline.hanging import print_hanging
+from export.commandline.spelling import spelled
 from export.report.file import PAGE
 from export.results import Report
 
@@ -37,4 +38,4 @@ def next_steps(reports: list[Report]) -> list[tuple[str, str]]:
     if good:
         command = f"python tools/bundle.py {shlex.quote(good[0])} --to deploy/"
         steps.append(("serve", f"{command}, after pip install -e '.[serving]'"))
-    return steps
+    return [(name, spelled(text)) for name, text in steps]

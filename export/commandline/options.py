@@ -4,6 +4,7 @@ import argparse
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from export.commandline.spelling import spelled
 from export.names import choose
 from export.required import NAMES
 
@@ -12,9 +13,12 @@ SIDE = 4096  # pixels; a VGG's activations alone take 20 GB at this size
 
 
 def make_parser(description: str) -> argparse.ArgumentParser:
-    """A parser that shows `description` as it is, and takes options only by their whole names."""
+    """A parser that shows `description`, and takes options only by their whole names.
+
+    Tools are named in it as this one was called.
+    """
     return argparse.ArgumentParser(
-        description=description,
+        description=spelled(description),
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,  # or an option that is added later changes what a command means
     )

@@ -19,9 +19,12 @@ from export.wording import unit_of
 TEMPLATES = Path(__file__).parent / "templates"
 TOOLKIT = Path(__file__).resolve().parents[2]  # where commands on a page are meant to be run
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'"
-# Networks of the catalog are exported with the one and built again by the other. No command knows a
-# model that was exported from Python.
-EXPORT, VERIFY = "tools/export.py", "tools/verify.py"
+# What a command line exported is built again by the command beside it. None knows a model that was
+# exported from Python.
+VERIFYING = {
+    ("python", "tools/export.py"): ("python", "tools/verify.py"),
+    ("keras-nets", "export"): ("keras-nets", "verify"),
+}
 ASKS = {
     "hashes": "Are files and weights those that the report is of?",
     "params": "Has the Keras model the parameters that its catalog entry promises?",
@@ -59,6 +62,7 @@ def render(content: dict, home: str | Path = "") -> str:
     """
     known = facts(content)
     layered = [row for row in known.rows if row.layers]
+    verifying = VERIFYING.get(tuple(known.command[:2]), ())
     template = environment().get_template("report.html.j2")
     return template.render(
         policy=POLICY,
@@ -73,8 +77,8 @@ def render(content: dict, home: str | Path = "") -> str:
         made=_made(known),
         columns={row.name: columns(row) for row in layered},
         command=shlex.join(known.command),
-        can_be_built=EXPORT in known.command,
-        verify=shlex.join(("python", VERIFY, _seen_from_toolkit(home))) if home else "",
+        verifying=shlex.join(verifying),
+        verify=shlex.join((*verifying, _seen_from_toolkit(home))) if verifying and home else "",
     )
 
 

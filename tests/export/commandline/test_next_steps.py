@@ -1,5 +1,7 @@
 """What a user is told to do with artifacts."""
 
+import sys
+
 from export.commandline.next_steps import next_steps
 from export.results import Check, Cost, Report, Status
 
@@ -36,3 +38,10 @@ def test_what_failed_is_not_served():
         "out/toy/savedmodel" in dict(next_steps([failed, report_of("out/toy/savedmodel")]))["serve"]
     )
     assert next_steps([]) == []
+
+
+def test_steps_name_the_console_where_it_runs(monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["/venv/bin/keras-nets"])
+    steps = dict(next_steps([report_of("out/toy/onnx")]))
+    assert steps["verify"] == "keras-nets verify out/toy/onnx"
+    assert steps["serve"].startswith("keras-nets bundle out/toy/onnx --to deploy/")

@@ -106,8 +106,15 @@ def test_command_and_check_can_be_pasted(lies, shown):
 
 
 def test_a_page_that_does_not_know_where_it_will_lie_names_no_folder(page):
-    assert "python tools/verify.py" not in page
-    assert "the folder that this page lies in" in page
+    assert "<code>python tools/verify.py</code> and the name of the folder that this page" in page
+
+
+def test_what_the_installed_console_made_is_checked_by_it():
+    told = content()
+    told["command"] = ["keras-nets", "export", "--model", "vgg13", "--format", "onnx"]
+    page = render(told, "/elsewhere/vgg13/onnx")
+    assert "<code>keras-nets verify /elsewhere/vgg13/onnx</code>" in page
+    assert "python tools/" not in page
 
 
 def test_a_model_of_no_catalog_has_no_command_that_could_not_build_it():

@@ -1,0 +1,1 @@
+"""The command lines, one file each; installed as the package keras_nets_tools."""
