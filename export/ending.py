@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from export.commandline.spelling import spelled
 from export.errors import ExportError, Shortage
 from export.lazy import install
-from export.serving.printable import printable
+from export.printable import printable
 from export.shortage import shortage
 
 IMPOSSIBLE, INTERRUPTED, UNREAD = 2, 130, 141  # a shell's numbers for Ctrl-C and a closed pipe

@@ -100,6 +100,11 @@ def rebuild(
     )
 
 
+def rebuild_model(name: str, source: str, **options):
+    """The model of `rebuild` alone, for a process of its own to build."""
+    return rebuild(name, source, **options).model
+
+
 def load_saved(path):
     """Return the whole model in the `.keras` file at `path`, as Keras saved it.
 

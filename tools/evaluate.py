@@ -16,14 +16,13 @@ if not __package__:  # as a script sys.path[0] is tools/, where export.py would 
 import json
 import os
 import shutil
-from collections import Counter
 from functools import partial
 
 from export.commandline import options
 from export.commandline.paths import need_file, need_folder
 from export.ending import ending
+from export.errors import ArtifactError
 from keras_nets.catalog import NETS
-from keras_nets.prepare import SEEDED, seed_of
 
 LISTED = 20  # broken pictures named on standard error; the JSON has them all
 
@@ -65,18 +64,19 @@ def _run(args) -> int:
             need_file(f"--{option}", path, "a file")
     from export.backend import require_tensorflow
     from export.evaluation.examples import find_examples
-    from export.evaluation.exported import read_exported
+    from export.evaluation.local import Local
     from export.evaluation.progress import progress
     from export.evaluation.run import evaluate, forget
+    from export.evaluation.subjects import read_evaluated
     from export.evaluation.table import as_table, summary
     from keras_nets.preprocess import list_images
 
     if not args.no_keras:
         require_tensorflow()
-    exported = [read_exported(folder) for folder in args.artifacts]
-    subjects = _subjects(exported, args)
+    artifacts = [read_evaluated(folder) for folder in args.artifacts]
+    subjects = _subjects(artifacts, args)
     images = list_images(args.images)
-    examples = find_examples(args.images, images, exported[0].classes, args.labels)
+    examples = find_examples(args.images, images, artifacts[0].classes, args.labels)
     examples = examples.sample(args.limit)
 
     state = args.state or _state()
@@ -85,11 +85,11 @@ def _run(args) -> int:
             evaluate(
                 subjects,
                 examples,
+                Local(args.workers or max(1, (os.cpu_count() or 2) // 2)),
                 progress=shown,
                 state=state,
                 resume=args.resume,
                 batch=args.batch,
-                workers=args.workers or max(1, (os.cpu_count() or 2) // 2),
             )
         )
     document = summary(examples, outcomes)
@@ -115,141 +115,85 @@ def _list_broken(broken: list[dict]) -> None:
         print(f"and {len(broken) - LISTED} more broken pictures; see --json", file=sys.stderr)
 
 
-def _subjects(exported: list, args) -> list:
-    """One subject for each Keras model, and after it those of its artifacts."""
-    classes = {one.classes for one in exported}
-    if len(classes) > 1:
-        raise ValueError(
-            "artifacts of different class counts have no labels in common. "
-            f"Received: {', '.join(f'{one.folder} with {one.classes}' for one in exported)}"
-        )
-    origins: dict[tuple, list] = {}
-    for one in exported:
+def _subjects(artifacts: list, args) -> list:
+    from export.evaluation.subjects import by_model, subjects_of
+    from export.report.entries import has_random_weights
+
+    groups = by_model(artifacts)
+    for one in artifacts:
         if not one.passed:
             print(f"{one.folder} failed its verification", file=sys.stderr)
-        if one.weights.startswith(SEEDED):
+        if has_random_weights(one.source):
             print(f"note: {one.folder} has random weights: for trying only", file=sys.stderr)
-        origins.setdefault(one.origin, []).append(one)
-    if (args.weights or args.model) and len(origins) > 1:
+    if (args.weights or args.model) and len(groups) > 1:
         named = "--weights" if args.weights else "--model"
         raise ValueError(f"{named} is for artifacts of one Keras model; evaluate one at a time")
-    names = Counter(f"{one.model}/{one.format}" for one in exported)
-    subjects = []
-    for artifacts in origins.values():
-        if not args.no_keras:
-            name = f"{artifacts[0].model}/keras"
-            if sum(origin[0] == artifacts[0].model for origin in origins) > 1:
-                name += f" of {artifacts[0].folder}"
-            subjects.append(_keras_subject(name, artifacts[0], args))
-        for one in artifacts:
-            name = f"{one.model}/{one.format}"
-            name = str(one.folder) if names[name] > 1 else name
-            subjects.append(_artifact_subject(name, one, args))
-    return subjects
+    return subjects_of(groups, partial(_known, args=args))
 
 
-def _artifact_subject(name: str, exported, args):
-    from export.evaluation.exported import open_exported
-    from export.evaluation.run import Subject
+def _known(artifact, args):
+    """What the catalog, or the command line, knows of an artifact's network."""
+    from export.evaluation.subjects import Known
+    from keras_nets.preprocess import preprocess
 
-    read, shown = _reading(exported, args.net)
-    return Subject(
-        name,
-        group=repr(exported.origin),
-        identity=f"{exported.format} {exported.identity} {shown}",
-        load=partial(open_exported, exported),
-        read=read,
-        published=_published(exported),
+    build = None if args.no_keras else _build(artifact, args)
+    recipe = _recipe(artifact, args.net)
+    return Known(
+        read=partial(preprocess, recipe=recipe),
+        reading=repr(recipe),
+        build=build,
+        source=str(args.model or args.weights or artifact.source),
+        published=_published(artifact),
     )
 
 
-def _keras_subject(name: str, exported, args):
-    from export.errors import ArtifactError
-    from export.evaluation.run import Subject
+def _build(artifact, args):
+    """A function that builds the Keras model behind `artifact`, in whatever process."""
+    from keras_nets.prepare import load_saved, rebuild_model
 
-    if exported.model not in NETS and not args.model:
+    if args.model:
+        return partial(load_saved, args.model)
+    if artifact.model not in NETS:
         raise ArtifactError(
-            f"{exported.folder} is of {exported.model!r}, which the catalog does not have; name "
+            f"{artifact.folder} is of {artifact.model!r}, which the catalog does not have; name "
             "its model, as Keras saved it, with --model FILE.keras, or leave it out with --no-keras"
         )
-    read, shown = _reading(exported, args.net)
-    return Subject(
-        name,
-        group=repr(exported.origin),
-        identity=f"keras {exported.origin} {args.model or args.weights} {shown}",
-        load=partial(load_keras, exported, args.weights, args.model),
-        read=read,
-        published=_published(exported),
+    return partial(
+        rebuild_model,
+        artifact.model,
+        str(args.weights or artifact.source),
+        classes=artifact.classes,
+        image=artifact.image,
+        flavour=artifact.flavour,
     )
 
 
-def _reading(exported, net: str | None):
-    """How pictures are read for this network, or as for the one called `net`; and that in words."""
-    from export.errors import ArtifactError
-    from keras_nets.preprocess import preprocess, recipe_for_image
+def _recipe(artifact, net: str | None):
+    """How pictures are read for this network, or as for the one called `net`."""
+    from keras_nets.preprocess import recipe_for_image
 
-    name = net or exported.model
+    name = net or artifact.model
     if name not in NETS:
         raise ArtifactError(
-            f"{exported.folder} is of {exported.model!r}, which the catalog does not have, so its "
+            f"{artifact.folder} is of {artifact.model!r}, which the catalog does not have, so its "
             "preprocessing is not known; name a network that preprocesses alike with --net: "
             f"{', '.join(NETS)}"
         )
     flavours = NETS[name].flavours
-    flavour = exported.flavour if exported.flavour in flavours else flavours[0]
-    recipe = recipe_for_image(NETS[name], flavour, exported.image)
-    return partial(preprocess, recipe=recipe), repr(recipe)
+    flavour = artifact.flavour if artifact.flavour in flavours else flavours[0]
+    return recipe_for_image(NETS[name], flavour, artifact.image)
 
 
-def _published(exported) -> tuple[float, float] | None:
+def _published(artifact) -> tuple[float, float] | None:
     """What PaddleClas' page prints, where the weights could have it."""
-    if exported.model not in NETS:
+    from export.report.entries import has_random_weights
+
+    if artifact.model not in NETS or artifact.classes != 1000:
         return None
-    if exported.classes != 1000 or exported.weights.startswith(SEEDED):
+    if has_random_weights(artifact.source):
         return None
-    page = NETS[exported.model].page
+    page = NETS[artifact.model].page
     return page.top1, page.top5
-
-
-def load_keras(exported, weights: Path | None, saved: Path | None = None):
-    """Build the Keras model behind an artifact, or load it as it was saved.
-
-    Called in a process of its own.
-    """
-    from export.errors import ArtifactError
-
-    seeded = weights is None and seed_of(exported.weights) is not None
-    source = str(saved or weights or exported.weights)
-    if not seeded and not Path(source).exists():
-        raise ArtifactError(
-            f"{source} is not there; say with --weights where the file lies, or leave the Keras "
-            "model out with --no-keras"
-        )
-
-    from export.evaluation.predictor import Running  # TensorFlow loads below this line
-    from export.observe.model import canonical_sha256
-
-    model = _build(exported, None if seeded else source, saved)
-    if canonical_sha256(model) != exported.weights_sha256:
-        raise ArtifactError(
-            f"{source} holds other weights than {exported.folder} was exported from; give the "
-            "right file with --weights, or leave the Keras model out with --no-keras"
-        )
-    return Running(model.predict_on_batch, "Keras on TensorFlow")
-
-
-def _build(exported, weights: str | None, saved: Path | None):
-    from keras_nets.prepare import load_saved, rebuild
-
-    if saved:
-        return load_saved(saved)
-    return rebuild(
-        exported.model,
-        weights or exported.weights,
-        classes=exported.classes,
-        image=exported.image,
-        flavour=exported.flavour,
-    ).model
 
 
 if __name__ == "__main__":

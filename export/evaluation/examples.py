@@ -16,7 +16,7 @@ class Example:
     label: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Examples:
     """Labelled pictures below `folder`, in the order of their names."""
 
@@ -67,7 +67,13 @@ def find_examples(
         )
     used = set(names) | {name.partition("/")[0] for name in names}
     absent = sum(name not in used for name in known)
-    return Examples(folder, tuple(items), classes, len(names) - len(items), absent)
+    return Examples(
+        folder=folder,
+        items=tuple(items),
+        classes=classes,
+        unlabelled=len(names) - len(items),
+        absent=absent,
+    )
 
 
 def read_truth(file: Path, classes: int) -> dict[str, int]:

@@ -2,30 +2,19 @@
 
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from export.errors import ExportError
+from export.evaluation.engine import Engine
 from export.evaluation.examples import Examples
-from export.evaluation.predictor import Load, Predictor
 from export.evaluation.ranks import Ranks, RanksFile, fingerprint
-from export.evaluation.readers import Read, Readers
+from export.evaluation.subjects import Subject
 
 
-@dataclass(frozen=True)
-class Subject:
-    """A network to be evaluated: one column of the table."""
-
-    name: str  # such as vgg13/onnx
-    group: str  # agreement is counted within a group, which shares one Keras model
-    identity: str  # changes with the weights, the files and the way of reading pictures
-    load: Load
-    read: Read
-    published: tuple[float, float] | None = None  # top-1 and top-5, fractions of 1
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Outcome:
     """What became of a subject: its ranks, or in one line why there are none."""
 
@@ -47,30 +36,30 @@ class Progress(Protocol):
 def evaluate(
     subjects: Sequence[Subject],
     examples: Examples,
+    engine: Engine,
     *,
     progress: Progress,
     state: Path,
     resume: bool = False,
     batch: int = 16,
-    workers: int = 1,
 ) -> Iterator[Outcome]:
-    """Yield the outcome of each subject on `examples`, as soon as it is known.
+    """Yield the outcome of each subject on `examples`, as soon as `engine` has answered.
 
     Best classes are kept below the folder `state` while this runs, also when it is interrupted,
     and with `resume` are taken up from there. `forget` removes them.
     """
     if batch < 1:
         raise ValueError(f"a batch is at least 1 picture. Received: {batch}")
-    with Readers(workers) as readers:
+    with engine:
         for subject in subjects:
             file = ranks_file(subject, examples, state)
             ranks = Ranks(len(examples.items), examples.classes)
             if resume:
                 ranks = file.load(len(examples.items), examples.classes)
             try:
-                yield _rank(subject, examples, ranks, file, readers, progress, batch)
+                yield _rank(subject, examples, ranks, file, engine, progress, batch)
             except ExportError as error:
-                yield Outcome(subject, error=str(error))
+                yield Outcome(subject=subject, error=str(error))
 
 
 def _rank(
@@ -78,7 +67,7 @@ def _rank(
     examples: Examples,
     ranks: Ranks,
     file: RanksFile,
-    readers: Readers,
+    engine: Engine,
     progress: Progress,
     batch: int,
 ) -> Outcome:
@@ -86,25 +75,25 @@ def _rank(
     todo = ranks.undone()
     progress.start(subject.name, len(examples.items) - len(todo), len(examples.items))
     if not len(todo):
-        return Outcome(subject, ranks)
+        return Outcome(subject=subject, ranks=ranks)
     file.save(ranks, now=True)  # a folder that cannot be written shows before the work, not after
     paths = examples.paths()
+    asked = [paths[index] for index in todo]
     try:
-        with Predictor(subject.name, subject.load, examples.classes) as predict:
+        with closing(engine.answers(subject, asked, examples.classes, batch)) as answers:
+            ran = next(answers).ran
             start = time.monotonic()
-            for places, images, broken in readers.batches(
-                subject.read, [paths[index] for index in todo], batch
-            ):
-                if images is not None:
-                    ranks.answer(todo[places], predict(images))
-                for place, reason in broken.items():
+            for answer in answers:
+                if answer.best is not None:
+                    ranks.answer(todo[answer.places], answer.best)
+                for place, reason in answer.broken.items():
                     ranks.give_up(int(todo[place]), reason)
                 file.save(ranks)
-                progress.advance(len(places) + len(broken))
-            seconds = time.monotonic() - start
-            return Outcome(subject, ranks, "", predict.ran, seconds, len(todo))
+                progress.advance(len(answer.places) + len(answer.broken))
+        seconds = time.monotonic() - start
     finally:
         file.save(ranks, now=True)
+    return Outcome(subject=subject, ranks=ranks, ran=ran, seconds=seconds, looked_at=len(todo))
 
 
 def ranks_file(subject: Subject, examples: Examples, state: Path) -> RanksFile:

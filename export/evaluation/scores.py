@@ -8,14 +8,14 @@ import numpy as np
 from export.evaluation.ranks import NOTHING
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Score:
     """Fractions of the pictures that could be read."""
 
     pictures: int
     top1: float
     top5: float
-    margin: float  # half the width of top1's 95 % interval, as far as chance goes
+    margin: float  # half the width of the 95 % Wilson interval of top-1
     nothing: int  # pictures whose logits held a NaN; they count as wrong
     agreement: float | None = None  # with another network's first choice, on the same pictures
 

@@ -11,6 +11,7 @@ from export.report.manifest import structure
 from export.results import NOT_ASKED, Check, Status
 
 RANDOM_WEIGHTS = "random weights: for trying only"
+SEEDED = "seeded:"  # how the source of random weights begins: that of keras_nets.prepare
 
 
 def weights_entry(origin, reference: Reference) -> dict:
@@ -41,12 +42,17 @@ def options_entry(options, reference: Reference) -> dict:
     }
 
 
+def has_random_weights(source: str) -> bool:
+    """Whether weights from `source` are seeded, and so of no use but for trying."""
+    return source.startswith(SEEDED)
+
+
 def warnings_of(source: str, reference: Reference, checks: Iterable[Check]) -> tuple[str, ...]:
     """What no check fails for, and a user should know all the same.
 
     `source` is where the weights are from, as in the `weights` entry.
     """
-    found = [RANDOM_WEIGHTS] if source.startswith("seeded:") else []
+    found = [RANDOM_WEIGHTS] if has_random_weights(source) else []
     found += reference.warnings
     found += [
         f"weights not compared: {check.note}"

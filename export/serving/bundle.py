@@ -5,6 +5,7 @@ a person's edits is lost. The ledger knows of a version before it is there, so a
 in between leaves nothing that the next one does not take away.
 """
 
+import math
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
@@ -13,10 +14,11 @@ from export.errors import ArtifactError, ExportError
 from export.files import write_whole
 from export.formats.names import ONNXRUNTIME, TF_SERVING_GPU
 from export.locks import locked
+from export.report.artifact import Artifact, read_artifact, verify_files
 from export.report.file import NAME as REPORT
 from export.report.file import file_sha256, holds_report
+from export.results import Status
 from export.serving import repository
-from export.serving.artifact import Artifact, read_artifact, verify_files
 from export.serving.formats import formats_on, server_of
 from export.serving.ledger import (
     FILE,
@@ -36,6 +38,7 @@ from export.serving.version import fill, served_files
 
 LOCK = ".lock"
 LOCK_S = 60
+LARGEST_REQUEST = (1 << 31) - 1  # bytes; protobuf's messages end there
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +82,7 @@ def add(
     classes, or a file was edited.
     """
     source, to = Path(source), Path(to)
-    artifact = read_artifact(source)
+    artifact = _servable(source)
     name = _name(name, artifact)
     server = _server(server, artifact)
     _refuse_exports(source, to)
@@ -156,6 +159,24 @@ def render(ledger: Ledger) -> dict[str, str]:
     for model in ledger.on(TRITON):
         files[f"{model.folder}/{triton.FILE}"] = triton.model_config(model)
     return files
+
+
+def _servable(folder: Path) -> Artifact:
+    """Read the artifact in `folder`; raise ArtifactError where it cannot be served."""
+    artifact = read_artifact(folder)
+    if not artifact.passed:
+        failed = [check.name for check in artifact.checks if check.status is Status.FAILED]
+        raise ArtifactError(
+            f"{folder} failed its verification ({', '.join(failed) or 'no check named'}); "
+            "export it again, only verified artifacts are served"
+        )
+    largest, image = artifact.batch_sizes[-1], artifact.image
+    if 4 * largest * max(math.prod(image), artifact.classes) > LARGEST_REQUEST:
+        raise ArtifactError(
+            f"{folder / REPORT} has batches of more than 2 GB, where protobuf ends; export it with "
+            f"smaller --batch-sizes. Received: {f'{largest} images {image}':.120}"
+        )
+    return artifact
 
 
 def _name(name: str | None, artifact: Artifact) -> str:

@@ -13,8 +13,9 @@ from pathlib import Path
 from export.errors import ExportError
 from export.files import read_bounded, write_whole
 from export.formats.names import TF_SERVING  # also the name of the server itself
+from export.report.paths import check_path
 from export.serving.formats import server_of
-from export.serving.names import check_name, check_path, check_root
+from export.serving.names import check_name, check_root
 
 FILE = "bundle.json"
 LARGEST = 64 << 20  # bytes

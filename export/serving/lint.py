@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from export.errors import ExportError
+from export.printable import printable
 from export.serving.ledger import FILE, FOLDERS
-from export.serving.printable import printable
 from export.serving.rules import batching, configs, manifests, pods, repository, triton, warmup
 from export.serving.rules.base import Finding, Folder
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 from export.errors import ArtifactError
 from export.files import write_whole
+from export.report.artifact import Artifact, verify_file
 from export.report.file import file_sha256
 from export.serving import repository, warmup
-from export.serving.artifact import Artifact, verify_file
 from export.serving.formats import is_savedmodel
 from export.serving.ledger import TF_SERVING, TRITON, Version
 from export.serving.savedmodel import read_signatures

@@ -1,6 +1,7 @@
 """The command line of evaluate: a real artifact, its Keras model, and every way to be refused."""
 
 import json
+import pickle
 import re
 import shutil
 import subprocess
@@ -124,21 +125,39 @@ def test_a_model_that_cannot_be_built_is_one_line_and_the_artifact_is_measured(
 
 def test_a_model_of_other_weights_is_not_what_the_artifact_was_made_from(exported, tmp_path):
     from export.errors import ArtifactError
-    from export.evaluation.exported import read_exported
 
     seeded = edit(exported, tmp_path / "seeded", weights={"source": "seeded:4", "sha256": "0"})
     with pytest.raises(ArtifactError, match="seeded:4 holds other weights than .*seeded was exp"):
-        evaluate.load_keras(read_exported(seeded), None)
+        keras_subject(seeded).load()
+
+
+def keras_subject(folder, *options):
+    """The subject of the Keras model behind the artifact in `folder`."""
+    from export.evaluation.subjects import read_evaluated
+
+    args = evaluate._parser().parse_args([str(folder), "--images", ".", *options])
+    return evaluate._subjects([read_evaluated(folder)], args)[0]
+
+
+def test_what_another_process_loads_and_reads_comes_from_modules_and_pickles(exported):
+    from export.evaluation.subjects import read_evaluated
+
+    args = evaluate._parser().parse_args([str(exported), "--images", "."])
+    for subject in evaluate._subjects([read_evaluated(exported)], args):
+        for call in (subject.load, subject.read):
+            assert call.func.__module__.split(".")[0] in ("export", "keras_nets")
+        again = pickle.loads(pickle.dumps(subject))
+        assert (again.identity, again.load.func) == (subject.identity, subject.load.func)
 
 
 def test_the_pages_figures_are_for_a_thousand_classes_and_real_weights(exported, tmp_path):
-    from export.evaluation.exported import read_exported
+    from export.report.artifact import read_artifact
 
     def published(weights, classes):
         options = {"classes": classes, "image": [224, 224, 3], "flavour": "paddle"}
         folder = tmp_path / f"{weights} {classes}".replace("/", "_")
         changes = {"weights": {"source": weights, "sha256": "0"}, "options": options}
-        return evaluate._published(read_exported(edit(exported, folder, **changes)))
+        return evaluate._published(read_artifact(edit(exported, folder, **changes)))
 
     assert published("squeezenet.pth", 1000) == (0.601, 0.819)
     assert published("squeezenet.pth", 10) is None
@@ -190,8 +209,6 @@ def test_help_works_from_anywhere_and_loads_nothing_heavy():
 def test_a_model_outside_the_catalog_has_a_way_to_be_measured(
     run, export_toy, toy, pictures, tmp_path
 ):
-    from export.evaluation.exported import read_exported
-
     artifact = export_toy("plain", "onnx").folder
     asked = (artifact, "--images", pictures)
     status, _, err = run(*asked)
@@ -203,6 +220,5 @@ def test_a_model_outside_the_catalog_has_a_way_to_be_measured(
 
     saved = tmp_path / "plain.keras"
     toy("plain").save(saved)
-    exported = read_exported(Path(artifact))
-    images = np.zeros((1, 32, 32, 3), np.float32)
-    assert evaluate.load_keras(exported, None, saved).predict(images).shape == (1, 5)
+    loaded = keras_subject(Path(artifact), "--model", str(saved), "--net", "vgg13").load()
+    assert loaded.predict(np.zeros((1, 32, 32, 3), np.float32)).shape == (1, 5)

@@ -5,8 +5,8 @@ Outputs come as arrays (gRPC) or as what JSON holds (REST), each from a server t
 
 import numpy as np
 
+from export.printable import printable
 from export.serving.client.retry import ServerError
-from export.serving.printable import printable
 
 NUMBERS = (int, float)  # exactly: JSON's true and false are no numbers
 

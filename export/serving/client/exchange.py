@@ -16,9 +16,9 @@ from threading import BoundedSemaphore
 import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
+from export.printable import printable
 from export.serving.client.address import Address
 from export.serving.client.retry import Deadline, ServerError
-from export.serving.printable import printable
 
 CHUNK = 1 << 16
 LARGEST = 16 << 20  # bytes of an answer, unpacked too: 800,000 logits in JSON

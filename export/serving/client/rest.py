@@ -5,10 +5,10 @@ import json
 
 import numpy as np
 
+from export.printable import printable
 from export.serving.client.address import Address, Which
 from export.serving.client.exchange import Exchange
 from export.serving.client.retry import ServerError
-from export.serving.printable import printable
 from export.serving.savedmodel import Signature, Tensor
 
 # Of a busy queue, a gateway before a server that is starting, or one that dies.

@@ -4,10 +4,10 @@ import grpc
 import numpy as np
 from google.protobuf.message import DecodeError
 
+from export.printable import printable
 from export.serving.client.address import Address, Which
 from export.serving.client.exchange import LARGEST
 from export.serving.client.retry import ServerError
-from export.serving.printable import printable
 from export.serving.protos import messages, stubs
 from export.serving.savedmodel import Signature, tensors_of
 from export.serving.tensors import from_proto, to_proto

@@ -14,11 +14,13 @@ import pytest
 
 from export.errors import ExportError
 from export.evaluation.examples import Example, Examples
+from export.evaluation.local import Local
 from export.evaluation.predictor import Predictor, Running
 from export.evaluation.progress import Lines, progress
 from export.evaluation.ranks import BROKEN, UNDONE, Ranks, RanksFile, fingerprint
 from export.evaluation.readers import Readers
-from export.evaluation.run import Subject, evaluate, forget
+from export.evaluation.run import evaluate, forget
+from export.evaluation.subjects import Subject
 
 COUNT = 23
 ROOT = Path(__file__).parents[3]
@@ -69,20 +71,26 @@ def examples(tmp_path):
     folder.mkdir()
     for number in range(COUNT):
         (folder / f"{number:02}").write_text(str(number))
-    return Examples(folder, tuple(Example(f"{n:02}", n % 7) for n in range(COUNT)), 7)
+    items = tuple(Example(f"{n:02}", n % 7) for n in range(COUNT))
+    return Examples(folder=folder, items=items, classes=7)
 
 
 @pytest.fixture
 def run(tmp_path, examples):
     def run(*subjects, **options):
-        options = {"batch": 5, "workers": 0, "progress": Silence()} | options
-        return list(evaluate(subjects, examples, state=tmp_path / "state", **options))
+        engine = Local(options.pop("workers", 0))
+        options = {"batch": 5, "progress": Silence()} | options
+        return list(evaluate(subjects, examples, engine, state=tmp_path / "state", **options))
 
     return run
 
 
 def subject(log: Path, name="net/a", **options) -> Subject:
-    return Subject(name, "net", name, partial(load, log, **options), read)
+    return subject_of(name, partial(load, log, **options))
+
+
+def subject_of(name: str, load) -> Subject:
+    return Subject(name=name, group="net", identity=name, load=load, read=read)
 
 
 def seen(log: Path) -> list[int]:
@@ -156,7 +164,7 @@ def test_forgetting_leaves_no_file(run, examples, tmp_path):
 def test_a_network_that_fails_is_one_line_and_the_next_one_runs(run, tmp_path):
     log = tmp_path / "log"
     outcomes = run(
-        Subject("net/lane", "net", "lane", refuse, read),
+        subject_of("net/lane", refuse),
         subject(log, name="net/narrow", classes=6),
         subject(log, name="net/dies", fails_on=-2),
         subject(log, name="net/whole"),

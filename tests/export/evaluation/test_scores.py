@@ -7,8 +7,9 @@ import pytest
 
 from export.evaluation.examples import Example, Examples
 from export.evaluation.ranks import BROKEN, NOTHING, UNDONE, Ranks, best_classes
-from export.evaluation.run import Outcome, Subject
+from export.evaluation.run import Outcome
 from export.evaluation.scores import score
+from export.evaluation.subjects import Subject
 from export.evaluation.table import as_table, summary
 
 
@@ -56,21 +57,27 @@ def test_no_picture_read_is_an_error():
 
 
 def outcome(name, best, group="a", published=None, **options):
-    subject = Subject(name, group, name, load=None, read=None, published=published)
     ranks = Ranks(len(best), 2)
     ranks.best[:] = best
-    return Outcome(subject, ranks, **options)
+    return Outcome(subject=subject(name, group, published), ranks=ranks, **options)
+
+
+def subject(name, group="a", published=None):
+    return Subject(name=name, group=group, identity=name, load=None, read=None, published=published)
 
 
 EXAMPLES = Examples(
-    Path("digits"), tuple(Example(f"{i % 2}/{i}.png", i % 2) for i in range(4)), 2, unlabelled=7
+    folder=Path("digits"),
+    items=tuple(Example(f"{i % 2}/{i}.png", i % 2) for i in range(4)),
+    classes=2,
+    unlabelled=7,
 )
 RIGHT = [[0, 1], [1, 0], [0, 1], [1, 0]]
 ONE_WRONG = [[0, 1], [1, 0], [1, 0], [1, 0]]
 
 
 def test_networks_of_a_group_are_compared_with_its_first_that_ran():
-    failed = Outcome(Subject("net/keras", "a", "", None, None), error="no weights")
+    failed = Outcome(subject=subject("net/keras"), error="no weights")
     document = summary(
         EXAMPLES,
         [failed, outcome("net/onnx", RIGHT), outcome("net/tf", ONE_WRONG),
@@ -94,7 +101,7 @@ def test_the_document_lists_broken_pictures_and_the_difference_to_the_page():
 
 
 def test_the_table_reads_as_a_person_would_write_it():
-    failed = Outcome(Subject("net/tftrt-fp16", "a", "", None, None), error="no lane here")
+    failed = Outcome(subject=subject("net/tftrt-fp16"), error="no lane here")
     keras = outcome("net/keras", RIGHT, published=(0.6, 0.9), seconds=2.0, looked_at=4)
     keras.ranks.give_up(3, "cut short")
     onnx = outcome("net/onnx", ONE_WRONG, ran="ONNX Runtime on the CPU")

@@ -8,8 +8,8 @@ import pytest
 from toy_artifact import make_onnx, make_tftrt, write_report
 
 from export.errors import ArtifactError, ExportError
+from export.report.artifact import read_artifact
 from export.report.entries import RANDOM_WEIGHTS
-from export.serving.artifact import read_artifact
 from export.serving.bundle import add
 from export.serving.ledger import read_ledger
 
@@ -138,6 +138,17 @@ def test_what_was_never_checked_goes_into_the_ledger_and_the_answer(tmp_path, de
     assert (added.verdict, added.remarks) == ("verified except engine", remarks)
     (version,) = read_ledger(deploy).find("tf-serving", "toy").versions.values()
     assert (version.verdict, version.remarks) == (added.verdict, remarks)
+
+
+def test_an_artifact_that_failed_is_read_and_not_served(onnx, deploy):
+    checks = [{"name": "parity", "status": "failed"}]
+    write_report(onnx, format="onnx", checks=checks)
+    assert not read_artifact(onnx).passed
+    with pytest.raises(ArtifactError, match=r"failed its verification \(parity\); export it again"):
+        add(onnx, deploy)
+    write_report(onnx, format="onnx", passed=False)
+    with pytest.raises(ArtifactError, match=r"failed its verification \(no check named\)"):
+        add(onnx, deploy)
 
 
 def test_a_reports_sentences_cannot_steer_a_terminal_nor_fill_it(onnx):

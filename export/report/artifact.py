@@ -1,6 +1,6 @@
-"""An artifact on disk as its report describes it: read, judged, and compared with its hashes."""
+"""An artifact on disk as its report describes it, and its files held against their hashes."""
 
-import math
+import json
 import os
 import re
 import stat
@@ -9,40 +9,61 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from export.errors import ArtifactError
-from export.report.entries import RANDOM_WEIGHTS
+from export.printable import printable
+from export.report.entries import RANDOM_WEIGHTS, has_random_weights
 from export.report.file import NAME as REPORT
 from export.report.file import file_sha256, read_content
+from export.report.paths import check_path
 from export.results import BATCH_SIZES, Check, Status, Verdict, verdict_of
-from export.serving.names import check_path
-from export.serving.printable import printable
 
-LARGEST_REQUEST = (1 << 31) - 1  # bytes; protobuf's messages end there
 _FORMAT = re.compile(r"[a-z][a-z0-9-]{0,63}")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Artifact:
-    """What a verified report says of the files beside it."""
+    """What a report says of the files beside it."""
 
     folder: Path
     model: str  # as the report has it: any text
     format: str
     image: tuple[int, int, int]  # height, width, channels
     classes: int
+    flavour: str | None  # None where the report says nothing of it
     batch_sizes: tuple[int, ...]  # ascending; of TF-TRT, those its engine is built for
+    source: str  # of the weights: seeded:0, or a file
+    weights_sha256: str
     files: dict[str, str]  # path below `folder`, with slashes -> sha256 in hex
     bytes: int  # of all of them
-    verdict: Verdict
-    unchecked: tuple[str, ...]  # a sentence for each check that was skipped, with its reason
+    checks: tuple[Check, ...]  # without their numbers
+    passed: bool  # the report says so, and no check in it failed
     warnings: tuple[str, ...]
+
+    @property
+    def verdict(self) -> Verdict:
+        return verdict_of(self.checks)
+
+    @property
+    def unchecked(self) -> tuple[str, ...]:
+        """A sentence for each check that was skipped, with its reason."""
+        return tuple(
+            printable(
+                f"{check.name} was never checked: {check.note or 'the report gives no reason'}"
+            )
+            for check in self.checks
+            if check.status is Status.SKIPPED
+        )
+
+    @property
+    def origin(self) -> tuple:
+        """Equal for artifacts of the same Keras model."""
+        return self.model, self.image, self.classes, self.flavour, self.weights_sha256
 
 
 def read_artifact(folder: Path) -> Artifact:
-    """Read `folder`/report.json.
+    """Read `folder`/report.json, of an artifact that passed its verification or did not.
 
-    Raises ArtifactError where the report is missing, unreadable, of an artifact that failed its
-    verification, or lists names that are no paths below its folder. Hashes are not compared here:
-    see `verify_files`.
+    Raises ArtifactError where the report is missing or unreadable, or lists names that are no paths
+    below its folder. Hashes are not compared here: see `verify_files`.
     """
     content = read_content(folder)
     try:
@@ -55,49 +76,72 @@ def read_artifact(folder: Path) -> Artifact:
 
 
 def _artifact(folder: Path, content: dict) -> Artifact:
+    options, weights, written = content["options"], content["weights"], content["artifact"]
     checks = tuple(_check(entry) for entry in content["checks"])
-    verdict = verdict_of(checks)
-    if content["passed"] is not True or verdict is Verdict.NOT_VERIFIED:
-        failed = [check.name for check in checks if check.status is Status.FAILED]
-        raise ArtifactError(
-            f"{folder} failed its verification ({', '.join(failed) or 'no check named'}); "
-            "export it again, only verified artifacts are served"
-        )
-    options = content["options"]
+    failed = verdict_of(checks) is Verdict.NOT_VERIFIED
+    flavour = options.get("flavour")
     return Artifact(
         folder=folder,
         model=content["model"],
         format=content["format"],
         image=tuple(int(side) for side in options["image"]),
         classes=int(options["classes"]),
+        flavour=None if flavour is None else str(flavour),
         batch_sizes=tuple(sorted({int(n) for n in options.get("batch_sizes") or BATCH_SIZES})),
-        files={check_path(k): str(v) for k, v in content["artifact"]["files"].items()},
-        bytes=int(content["artifact"].get("bytes", 0)),
-        verdict=verdict,
-        unchecked=tuple(
-            printable(
-                f"{check.name} was never checked: {check.note or 'the report gives no reason'}"
-            )
-            for check in checks
-            if check.status is Status.SKIPPED
-        ),
+        source=str(weights["source"]),
+        weights_sha256=str(weights.get("sha256", "")),
+        files={check_path(path): str(sha256) for path, sha256 in written["files"].items()},
+        bytes=int(written.get("bytes", 0)),
+        checks=checks,
+        passed=content["passed"] is True and not failed,
         warnings=_warnings(content),
     )
 
 
 def _check(entry: dict) -> Check:
-    return Check(
-        printable(str(entry["name"])), Status(entry["status"]), note=str(entry.get("note", ""))
-    )
+    name, note = printable(str(entry["name"])), str(entry.get("note", ""))
+    return Check(name, Status(entry["status"]), note=note)
 
 
 def _warnings(content: dict) -> tuple[str, ...]:
     """Return the report's warnings; random weights are one, also in reports of schema 1."""
     warnings = tuple(printable(str(warning)) for warning in content.get("warnings", ()))
-    random = str(content["weights"]["source"]).startswith("seeded:")
+    random = has_random_weights(str(content["weights"]["source"]))
     if random and not any(warning.startswith("random weights") for warning in warnings):
         return (RANDOM_WEIGHTS, *warnings)
     return warnings
+
+
+def _check_values(artifact: Artifact) -> None:
+    """Raise ArtifactError where a report's values can be those of no artifact."""
+    report, image = artifact.folder / REPORT, artifact.image
+    if not isinstance(artifact.format, str) or not _FORMAT.fullmatch(artifact.format):
+        raise ArtifactError(f"{report} names no format. Received: {artifact.format!r:.80}")
+    if len(image) != 3 or min(image) < 1 or artifact.classes < 1:
+        raise ArtifactError(
+            f"{report} has no image (height, width, channels) and class count. "
+            f"Received: {image}, {artifact.classes}"
+        )
+    if not artifact.files or artifact.batch_sizes[0] < 1:
+        raise ArtifactError(f"{report} lists no files, or a batch of none")
+
+
+def identity(artifact: Artifact) -> str:
+    """The files' hashes as reported, with sizes and times, so that no change goes unseen.
+
+    Raises ArtifactError where one of them is gone.
+    """
+    facts = []
+    for name, sha256 in sorted(artifact.files.items()):
+        path = artifact.folder / name
+        try:
+            found = path.stat()
+        except OSError as cause:
+            raise ArtifactError(
+                f"{str(path)!r} is gone, which the report lists; export it again"
+            ) from cause
+        facts.append((name, sha256, found.st_size, found.st_mtime_ns))
+    return json.dumps(facts)
 
 
 def verify_file(path: Path, sha256: str) -> None:
@@ -136,23 +180,4 @@ def _refuse_link(path: Path) -> None:
     if stat.S_ISLNK(found.st_mode):
         raise ArtifactError(
             f"{path} is a link, and only an artifact's own files are served; export it again"
-        )
-
-
-def _check_values(artifact: Artifact) -> None:
-    """Raise ArtifactError where a report's values could not be served."""
-    report, image, batch_sizes = artifact.folder / REPORT, artifact.image, artifact.batch_sizes
-    if not isinstance(artifact.format, str) or not _FORMAT.fullmatch(artifact.format):
-        raise ArtifactError(f"{report} names no format. Received: {artifact.format!r:.80}")
-    if len(image) != 3 or min(image) < 1 or artifact.classes < 1:
-        raise ArtifactError(
-            f"{report} has no image (height, width, channels) and class count. "
-            f"Received: {image}, {artifact.classes}"
-        )
-    if not artifact.files or batch_sizes[0] < 1:
-        raise ArtifactError(f"{report} lists no files, or a batch of none")
-    if 4 * batch_sizes[-1] * max(math.prod(image), artifact.classes) > LARGEST_REQUEST:
-        raise ArtifactError(
-            f"{report} has batches of more than 2 GB, where protobuf ends; export it with smaller "
-            f"--batch-sizes. Received: {f'{batch_sizes[-1]} images {image}':.120}"
         )

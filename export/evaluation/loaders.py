@@ -1,0 +1,38 @@
+"""How the process that runs a network loads it, by functions that pickle."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from export.errors import ArtifactError
+from export.evaluation.predictor import Running
+from export.formats import find_format
+from export.formats.base import Opened
+from export.report.artifact import Artifact
+from export.report.entries import has_random_weights
+
+Build = Callable[[], object]  # -> a Keras model; has to pickle
+
+
+def load_artifact(artifact: Artifact) -> Opened:
+    return find_format(artifact.format).open(artifact.folder)
+
+
+def load_keras(artifact: Artifact, build: Build, source: str) -> Running:
+    """Build the Keras model behind an artifact; `source` is what `build` reads.
+
+    Raises ArtifactError where that is not there, or is not what the artifact was exported from.
+    """
+    if not has_random_weights(source) and not Path(source).exists():
+        raise ArtifactError(
+            f"{source} is not there; say with --weights where the file lies, or leave the Keras "
+            "model out with --no-keras"
+        )
+    from export.observe.model import canonical_sha256  # TensorFlow loads below this line
+
+    model = build()
+    if canonical_sha256(model) != artifact.weights_sha256:
+        raise ArtifactError(
+            f"{source} holds other weights than {artifact.folder} was exported from; give the "
+            "right file with --weights, or leave the Keras model out with --no-keras"
+        )
+    return Running(model.predict_on_batch, "Keras on TensorFlow")
