@@ -26,6 +26,7 @@ from export.report.file import as_dict, environment, failures, now, read_report,
 from export.required import require
 from export.results import Check, Report
 from export.tensorflow_settings import warnings_hidden
+from export.wording import listed
 
 
 @dataclass(frozen=True)
@@ -120,7 +121,12 @@ class Export:
         return reports
 
     def _prepare(self, format: Format) -> None:
-        """Make the lane that a format needs, and say what of the options is nothing to it."""
+        """Make the lane that a format needs, and say what of the options is nothing to it.
+
+        Raises ValueError where the options lack what it cannot be written without.
+        """
+        if unmet := format.unmet(self._options):
+            raise ValueError(f"{format.name} needs {listed(unmet)}; give them as options")
         if self._options.labels and not format.classifies:
             self._progress(format.name, "has no signature classify, so labels add nothing to it")
         if format.lane:

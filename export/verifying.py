@@ -61,12 +61,11 @@ class Verification:
         from export.observe.model import observe_model
         from export.skeleton.tracing import trace
 
-        before = self._before
+        before, format = self._before, find_format(self._before.format)
         self._progress(before.format, "computing reference logits")
         self._expected = expected or Expected.carried_by(model)
         skeleton = trace(model)
         compared = inputs(skeleton.image, before.options.get("seed", 0), images, skeleton.takes)
-        format = find_format(before.format)
         self._reference = observe_model(model, skeleton, compared, [format])
         self._stock = _stock(before, skeleton, self._progress)
 

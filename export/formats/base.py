@@ -124,6 +124,11 @@ class Format(ABC):
     needs: frozenset[str] = frozenset()  # options that it cannot be written without
     classifies: bool = False  # whether labels give it the signature `classify`
 
+    def unmet(self, options) -> list[str]:
+        """The names in `needs` that `options` lack, or have empty."""
+        values = {name: getattr(options, name, None) for name in sorted(self.needs)}
+        return [name for name, value in values.items() if value is None or not len(value)]
+
     @property
     def noises(self) -> frozenset[str]:
         """The kinds of a network's noise that checks of this format compare with."""

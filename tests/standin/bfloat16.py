@@ -1,0 +1,81 @@
+"""A format for tests: the traced graph, and beside it an archive of weights in bfloat16."""
+
+import json
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from export.errors import ArtifactError
+from export.formats.base import Format, Found, Opened, Order, Tensor, Written
+from export.results import Rule
+from export.skeleton.pour import digest
+
+GRAPH, WEIGHTS = "graph.pb", "weights.npz"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bfloat16(Format):
+    name: str = "npz-bf16"
+    title: str = "weights of 16 bits in an archive of numpy's"
+    kind: str = "npz"
+    rule: Rule = Rule(  # 8 bits of a weight are kept, where float16 keeps 11
+        kind="fp16", margin=32.0, smallest=1e-3, largest=0.5, fixed=5e-2, source="rounded weights"
+    )
+
+    def stored(self, values: np.ndarray) -> np.ndarray:
+        return _widened(_rounded(values)).reshape(values.shape)
+
+    def write(self, order: Order) -> Written:
+        skeleton = order.skeleton
+        weights = {weight.name: _rounded(weight.read()) for weight in skeleton.weights}
+        shapes = {weight.name: weight.shape for weight in skeleton.weights}
+        about = {"image": skeleton.image, "classes": skeleton.classes, "shapes": shapes}
+        np.savez(order.folder / WEIGHTS, about=json.dumps(about), **weights)
+        (order.folder / GRAPH).write_bytes(skeleton.graph.SerializeToString())
+        return Written()
+
+    def open(self, folder: Path) -> Opened:
+        about, weights, network = _read(folder)
+        return Opened(
+            inputs=(Tensor("image", "float32", (None, *about["image"])),),
+            outputs=(Tensor("logits", "float32", (None, about["classes"])),),
+            weights=lambda: (Found(n, w.shape, digest(w)) for n, w in weights.items()),
+            predict=network.build(network.graph),
+            graph={"kind": self.kind, "ops": dict(Counter(n.op for n in network.graph.node))},
+            ran="TensorFlow on the CPU",
+        )
+
+    def network(self, folder: Path):
+        return _read(folder)[2]
+
+
+def _rounded(values: np.ndarray) -> np.ndarray:
+    """The upper 16 bits of each value, to the nearest, in a row."""
+    bits = np.ascontiguousarray(values, np.float32).reshape(-1).view(np.uint32)
+    return ((bits + 0x7FFF + (bits >> 16 & 1)) >> 16).astype(np.uint16)
+
+
+def _widened(halves: np.ndarray) -> np.ndarray:
+    return (halves.astype(np.uint32) << 16).view(np.float32)
+
+
+def _read(folder: Path) -> tuple:
+    """What the archive says of itself, its weights by name, and the network that they make."""
+    import tensorflow as tf
+
+    from export.networks.tensorflow import TensorFlowNetwork
+    from export.skeleton.tracing import stand_in
+
+    if not (folder / GRAPH).is_file() or not (folder / WEIGHTS).is_file():
+        raise ArtifactError(f"{folder} has no {GRAPH} or no {WEIGHTS}; export it again")
+    with np.load(folder / WEIGHTS) as archive:
+        about = json.loads(str(archive["about"]))
+        weights = {
+            name: _widened(archive[name]).reshape(shape) for name, shape in about["shapes"].items()
+        }
+    graph = tf.compat.v1.GraphDef.FromString((folder / GRAPH).read_bytes())
+    names = {stand_in(index): name for index, name in enumerate(weights)}
+    values = {holder: tf.constant(weights[name]) for holder, name in names.items()}
+    return about, weights, TensorFlowNetwork(graph, "image:0", "logits:0", values, names)
