@@ -12,6 +12,7 @@ import numpy as np
 from export.arguments import in_order, need_model
 from export.checks import Expected
 from export.exporting import Export
+from export.formats.names import DEFAULT
 from export.gate.examine import GateOptions
 from export.options import Options
 from export.progress import Progress, silent
@@ -23,7 +24,7 @@ __all__ = ["Export", "Options", "Verification", "export_model", "verify"]
 
 def export_model(
     model,
-    formats: Iterable[str] = ("savedmodel",),
+    formats: Iterable[str] = DEFAULT,
     out: str | Path = "exports",
     *,
     images: np.ndarray | None = None,

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from export.formats.names import NAMES, TFTRT
+
 ROOT = Path(__file__).parents[1]
 ROOMS = ("keras_nets", "export", "tools", "examples")
 PRODUCT = {
@@ -459,3 +461,27 @@ def test_every_tool_ends_in_one_line_and_takes_options_by_their_whole_names(tool
     ]
     assert "ending" in calls
     assert [name for name in calls if name.endswith("ArgumentParser")] == []
+
+
+# What has the name of a format and is none, or measures the formats that it names.
+NAMED = (("export/report/file.py", "onnx"), *(("tools/benchmark_export.py", n) for n in NAMES))
+CUTS = ("startswith", "endswith", "removeprefix", "partition", "split")
+
+
+def test_formats_are_known_by_what_they_declare_and_never_by_name():
+    wrong = []
+    for name, path in PRODUCT.items():
+        if not name.startswith(("export/", "tools/")) or name.startswith("export/formats/"):
+            continue
+        for node in ast.walk(parse(path)):
+            texts, known = [node], {*NAMES, TFTRT}
+            if isinstance(node, ast.Call) and getattr(node.func, "attr", "") in CUTS:
+                texts = [one for part in node.args for one in ast.walk(part)]
+                known = {named[:n] for named in NAMES for n in range(2, len(named) + 1)}
+            found = {one.value for one in texts if isinstance(one, ast.Constant)} & known
+            wrong += [
+                f"{name}:{node.lineno}: {text!r}: ask the format, or take export/formats/names.py"
+                for text in found
+                if (name, text) not in NAMED
+            ]
+    assert wrong == []

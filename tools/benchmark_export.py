@@ -19,6 +19,7 @@ import subprocess
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from export.commandline import options
@@ -46,7 +47,6 @@ JOBS = (
     Job("vgg13-onnx-self-test", ("vgg13",), ("onnx",), 3.5, 60, ("--self-test",)),
     Job("all", ("all",), ("savedmodel", "onnx", "tftrt-fp16"), 3.5, 900),
 )
-STOCK = (("onnx", "squeezenet1_1"), ("onnx", "darknet53"), ("tftrt-fp16", "vgg13"))
 
 
 def main(argv=None) -> int:
@@ -76,7 +76,7 @@ def _measure_all(args) -> int:
             )
     if args.stock:
         print("\n| conversion | skeleton and pour | stock |\n|---|--:|--:|")
-        for format_name, model in STOCK:
+        for format_name, model in [(f, m) for f, stock in STOCK.items() for m in stock.models]:
             ours = _measure(_export((model,), (format_name,)))
             stock = _measure([__file__, "--run-stock", format_name, model])
             print(f"| {model} to {format_name} | {_cost(ours)} | {_cost(stock)} |", flush=True)
@@ -138,32 +138,51 @@ def _ending(status: int) -> str:
 
 def run_stock(format_name: str, model_name: str) -> int:
     """Convert a network the way the converters' documentation does, all weights in the graph."""
-    import tensorflow as tf
-
     from keras_nets import NETS, seed_weights
 
     model = seed_weights(NETS[model_name].build())
     with tempfile.TemporaryDirectory(prefix="keras-nets-") as out:
-        if format_name == "onnx":
-            import tf2onnx
-
-            spec = tf.TensorSpec((None, *model.input_shape[1:]), tf.float32, name="image")
-            network = tf.function(
-                lambda image: {"logits": model(image, training=False)}, input_signature=[spec]
-            )
-            path = str(Path(out, "model.onnx"))
-            tf2onnx.convert.from_function(network, [spec], opset=17, output_path=path)
-        else:
-            from export.formats import find_format
-            from export.formats.base import Order
-            from export.skeleton.tracing import trace
-
-            place, scratch = Path(out, "artifact"), Path(out, "scratch")
-            (place / "1").mkdir(parents=True)
-            scratch.mkdir()
-            order = Order(skeleton=trace(model), folder=place, scratch=scratch)
-            find_format(format_name).write_stock(order)
+        STOCK[format_name].convert(model, Path(out))
     return 0
+
+
+def _by_tf2onnx(model, out: Path) -> None:
+    import tensorflow as tf
+    import tf2onnx
+
+    spec = tf.TensorSpec((None, *model.input_shape[1:]), tf.float32, name="image")
+    network = tf.function(
+        lambda image: {"logits": model(image, training=False)}, input_signature=[spec]
+    )
+    path = str(out / "model.onnx")
+    tf2onnx.convert.from_function(network, [spec], opset=17, output_path=path)
+
+
+def _by_tftrt(model, out: Path) -> None:
+    from export.formats import find_format
+    from export.formats.base import Order
+    from export.skeleton.tracing import trace
+
+    place, scratch = out / "artifact", out / "scratch"
+    (place / "1").mkdir(parents=True)
+    scratch.mkdir()
+    find_format("tftrt-fp16").write_stock(
+        Order(skeleton=trace(model), folder=place, scratch=scratch)
+    )
+
+
+@dataclass(frozen=True)
+class Stock:
+    """A converter of others, and the networks on which it finishes."""
+
+    convert: Callable[[object, Path], None]
+    models: tuple[str, ...]
+
+
+STOCK = {
+    "onnx": Stock(_by_tf2onnx, ("squeezenet1_1", "darknet53")),
+    "tftrt-fp16": Stock(_by_tftrt, ("vgg13",)),
+}
 
 
 if __name__ == "__main__":

@@ -34,18 +34,21 @@ def main(argv=None) -> int:
 
 
 def _measure(folder: Path) -> None:
+    from export.formats import find_format
+    from export.formats.names import TFTRT
     from export.report.file import read_report
 
     report = read_report(folder)
-    if not report.format.startswith("tftrt"):
-        raise ArtifactError(f"{folder} is of format {report.format}; name a TF-TRT artifact")
+    format = find_format(report.format)
+    if format.kind != TFTRT:
+        raise ArtifactError(f"{folder} is of format {format.name}; name a TF-TRT artifact")
     size = report.artifact["bytes"]
     with tempfile.TemporaryDirectory(prefix="keras-nets-") as scratch:
         own, other = folder / "1", Path(scratch, "function")
-        _run({"do": "resave", "model": str(own), "resaved": str(other)}, scratch)
+        _run(format, {"do": "resave", "model": str(own), "resaved": str(other)}, scratch)
         for form, model in (("graph", own), ("function", other)):
             for way in ("load", "session"):
-                answer = _run({"do": way, "model": str(model)}, scratch)
+                answer = _run(format, {"do": way, "model": str(model)}, scratch)
                 taken = answer["peak_bytes"] - answer["imports_bytes"]
                 print(
                     f"| {report.model} {report.format} | {size / 1e6:.0f} MB | {form} | {way} "
@@ -54,10 +57,10 @@ def _measure(folder: Path) -> None:
                 )
 
 
-def _run(job: dict, scratch: str) -> dict:
+def _run(format, job: dict, scratch: str) -> dict:
     from export.lanes import run_in_lane
 
-    answer, _ = run_in_lane("tf217", "load.py", job, {}, Path(scratch))
+    answer, _ = run_in_lane(format.lane, "load.py", job, {}, Path(scratch))
     return answer
 
 

@@ -4,6 +4,8 @@ import json
 from collections import Counter
 from pathlib import Path
 
+from export.formats import find_format
+from export.formats.names import ONNX
 from export.gate.mutations import MUTATIONS
 from export.study.peers import PEERS
 
@@ -179,11 +181,15 @@ def _ours(records: dict, bug: str) -> str:
     told = [
         mutant
         for name, record in records.items()
-        if name.startswith("power-") and record["format"] == "onnx"
+        if name.startswith("power-") and _is_onnx(record)
         for mutant in _parity(record).get("mutants", [])
         if mutant["name"] == bug and mutant["effect"]
     ]
     return _of(sum(bool(mutant["caught_by"]) for mutant in told), told)
+
+
+def _is_onnx(record: dict) -> bool:
+    return find_format(record["format"]).kind == ONNX
 
 
 def _of(caught: int, asked: list) -> str:
@@ -195,7 +201,7 @@ def _on_logits(records: dict) -> str:
     errors = [
         _parity(told)["measured"]
         for name, told in records.items()
-        if name.startswith("power-") and told["format"] == "onnx"
+        if name.startswith("power-") and _is_onnx(told)
     ]
     if not errors:
         return ""
