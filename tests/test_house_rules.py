@@ -74,6 +74,11 @@ def is_in(module: str, *rooms: str) -> bool:
         ("keras_nets/", ("export", "tools", "tests", "examples")),
         ("export/", ("keras_nets", "tools", "tests", "examples")),
         ("export/formats/", ("export.checks", "export.gate", "export.pipeline", "export.serving")),
+        ("export/formats/", ("export.observe", "export.runtimes")),
+        (
+            "export/runtimes/",
+            ("export.checks", "export.gate", "export.observe", "export.pipeline"),
+        ),
         ("export/checks/", ("export.pipeline", "export.serving", "export.html")),
         ("export/gate/", ("export.pipeline", "export.serving", "export.html", "export.study")),
         (

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from export.lanes import LANES, find_lane, lanes_folder, leftovers
 from export.lanes.watch import bytes_below
-from export.observe.engine import NVIDIA
 from export.report.file import PACKAGES
+from export.runtimes.tensorrt import NVIDIA
 from export.shortage import size
 
 GB = 1e9

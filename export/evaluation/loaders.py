@@ -6,15 +6,17 @@ from pathlib import Path
 from export.errors import ArtifactError
 from export.evaluation.predictor import Running
 from export.formats import find_format
-from export.formats.base import Opened
 from export.report.artifact import Artifact
 from export.report.entries import has_random_weights
+from export.runtimes import parity_runtime
 
 Build = Callable[[], object]  # -> a Keras model; has to pickle
 
 
-def load_artifact(artifact: Artifact) -> Opened:
-    return find_format(artifact.format).open(artifact.folder)
+def load_artifact(artifact: Artifact) -> Running:
+    runtime = parity_runtime(find_format(artifact.format))
+    session = runtime.open(artifact.folder)
+    return Running(lambda images: session.predict({"image": images})["logits"], runtime.title)
 
 
 def load_keras(artifact: Artifact, build: Build, source: str) -> Running:

@@ -10,7 +10,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 
@@ -20,20 +19,15 @@ from export.evaluation.ranks import best_classes
 from export.networks.base import Predict
 
 
-class Runs(Protocol):
-    """A loaded network. An opened artifact is one."""
+@dataclass(frozen=True)
+class Running:
+    """A loaded network."""
 
     predict: Predict
     ran: str  # in words, what `predict` runs
 
 
-@dataclass(frozen=True)
-class Running:
-    predict: Predict
-    ran: str
-
-
-Load = Callable[[], Runs]  # has to pickle: it is called in the other process
+Load = Callable[[], Running]  # has to pickle: it is called in the other process
 
 
 class Predictor:

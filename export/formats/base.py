@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from export.errors import ExportError
-from export.networks.base import Network, Predict
+from export.networks.base import Network
 from export.results import BATCH_SIZES, REORDERED, Rule
 
 
@@ -34,32 +34,18 @@ class Found:
     sha256: str  # of little-endian float32 values
 
 
-@dataclass(frozen=True)
-class Loaded:
-    """What one way of loading an artifact runs."""
-
-    predict: Predict
-    classify: Callable[[list[bytes]], dict] | None  # encoded pictures -> its outputs
-
-
 @dataclass(frozen=True, kw_only=True)
 class Opened:
-    """An artifact on disk, ready to be looked at and run.
+    """An artifact on disk, ready to be looked at; export/runtimes run it.
 
     `weights` reads the artifact itself, one weight at a time. `graph` holds facts for the check of
-    the same name: the `kind`, `ops` (the number of each operation), and what the kind adds. `ran`
-    says in words what `predict` runs. `again` loads the artifact in
-    another way, which must give the same; what was opened cannot run any more then.
+    the same name: the `kind`, `ops` (the number of each operation), and what the kind adds.
     """
 
     inputs: tuple[Tensor, ...]
     outputs: tuple[Tensor, ...]
     weights: Callable[[], Iterator[Found]]
-    predict: Predict
     graph: dict = field(default_factory=dict)
-    ran: str = ""
-    classify: Callable[[list[bytes]], dict] | None = None  # as in Loaded
-    again: Callable[[], Loaded] | None = None
 
 
 @dataclass(frozen=True)
@@ -122,6 +108,8 @@ class Format(ABC):
     engine_rule: Rule | None = None  # the same of its TensorRT engine; None: it has no engine
     lane: str | None = None  # the private environment that writes it
     needs: frozenset[str] = frozenset()  # options that it cannot be written without
+    # Ways to run it that it brings itself, before those of export/runtimes: each is a Runtime.
+    runtimes: tuple[object, ...] = ()
     classifies: bool = False  # whether labels give it the signature `classify`
 
     def unmet(self, options) -> list[str]:

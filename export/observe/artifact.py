@@ -10,10 +10,11 @@ from pathlib import Path
 import numpy as np
 
 from export.child import in_a_line
-from export.formats import FORMATS
+from export.formats import FORMATS, layout
 from export.formats.base import Found, Tensor
 from export.observe.probes import in_batches
 from export.process import ask
+from export.runtimes import Runtime, Session, parity_runtime
 from export.signatures.observed import observe_classify
 
 
@@ -69,32 +70,41 @@ def work(job: dict, arrays: dict) -> Iterator[tuple[dict, dict]]:
     answer |= {"classify": None, "again": None, "failed": "open"}
     yield answer, {}
     images, folder = arrays["images"], Path(job["folder"])
-    opened = FORMATS[job["format"]].open(folder)
+    format = FORMATS[job["format"]]
+    opened, runtime = format.open(folder), parity_runtime(format)
     answer["inputs"] = [asdict(tensor) for tensor in opened.inputs]
     answer["outputs"] = [asdict(tensor) for tensor in opened.outputs]
-    answer["graph"], answer["ran"] = opened.graph, opened.ran
+    answer["graph"], answer["ran"] = opened.graph, runtime.title
     answer["failed"] = "weights"
     answer["weights"] = [asdict(found) for found in opened.weights()]
     answer["failed"] = "run"
-    logits = np.asarray(in_batches(images, opened.predict), np.float32)
-    answer["failed"] = "classify"
-    yield answer, {"logits": logits}
-    answer["classify"] = observe_classify(opened, folder / "1")
-    if opened.again is not None:
-        answer["again"] = _look_again(opened, folder / "1", images, logits)
+    with runtime.open(folder) as session:
+        logits = _logits(session, images)
+        answer["failed"] = "classify"
+        yield answer, {"logits": logits}
+        answer["classify"] = observe_classify(session, folder / layout.VERSION)
+    if runtime.again is not None:  # after the block, so that no weight is in memory twice
+        answer["again"] = _look_again(runtime.again, folder, images, logits)
     answer["failed"] = ""
     yield answer, {}
 
 
-def _look_again(opened, version: Path, images: np.ndarray, logits: np.ndarray) -> dict:
+def _logits(session: Session, images: np.ndarray) -> np.ndarray:
+    return np.asarray(
+        in_batches(images, lambda batch: session.predict({"image": batch})["logits"]), np.float32
+    )
+
+
+def _look_again(runtime: Runtime, folder: Path, images: np.ndarray, logits: np.ndarray) -> dict:
     """The same artifact loaded in another way: how far its logits are off, and its `classify`.
 
     `worst` is in standard deviations of `logits`; `error` says why it did not run.
     """
     try:
-        loaded = opened.again()
-        other = np.asarray(in_batches(images, loaded.predict), np.float32)
+        with runtime.open(folder) as session:
+            other = _logits(session, images)
+            classify = observe_classify(session, folder / layout.VERSION)
         worst = float(np.abs(other - logits).max()) / (float(logits.std()) or 1.0)
-        return {"worst": worst, "classify": observe_classify(loaded, version), "error": ""}
+        return {"worst": worst, "classify": classify, "error": ""}
     except Exception as error:  # runtimes raise what they like
         return {"worst": None, "classify": None, "error": in_a_line(error)}

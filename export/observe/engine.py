@@ -7,10 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from export.errors import MissingLane
-from export.lanes import ask_in_lane
 from export.process import ChildFailed
-
-NVIDIA = Path("/proc/driver/nvidia/version")  # there whenever the driver is
+from export.runtimes import engine_runtime
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,12 +41,12 @@ def run_engine(
     descending one an engine may serve smaller batches too. Never raises for an engine that does not
     run: the answer says why.
     """
-    if not NVIDIA.exists():
-        return EngineRun(unable="needs a GPU; run tools/verify.py on a machine that has one")
-    job = {"model": str(folder / "1"), "sizes": list(sizes)}
-    script, given = "run.py", {"images": images}
+    runtime = engine_runtime(format)
+    if why := runtime.why_not():
+        return EngineRun(unable=why)
     try:
-        answer, arrays = ask_in_lane(format.lane, script, job, given, scratch, about="engine")
+        with runtime.open(folder) as session:
+            answer, arrays = session.measure({"image": images}, sizes, scratch)
     except MissingLane as error:
         return EngineRun(unable=f"the engine could not be asked: {error}")
     except ChildFailed as error:
@@ -65,7 +63,7 @@ def _read(answer: dict, arrays: dict) -> EngineRun:
     batches = tuple(
         Batches(
             size=run["size"],
-            logits=arrays[f"batch_{run['size']}"],
+            logits=arrays[f"{run['size']}/logits"],
             engines=run["engines"],
             seconds=run["seconds"],
             later=run["later"],

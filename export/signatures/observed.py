@@ -4,10 +4,12 @@ from pathlib import Path
 
 import numpy as np
 
+from export.signatures import CLASSIFY
+
 PICTURES = ((240, 320), (300, 200), (97, 131))  # height, width: larger and smaller than the crop
 
 
-def observe_classify(opened, version: Path) -> dict | None:
+def observe_classify(session, version: Path) -> dict | None:
     """Facts for the check `contract`; None where `classify` is neither there nor promised.
 
     `worst` is the largest difference in a probability, `wrong` the number of labels that are not
@@ -16,9 +18,10 @@ def observe_classify(opened, version: Path) -> dict | None:
     from export.signatures.description import FILE, read_description
 
     described = read_description(version)
-    if described is None and opened.classify is None:
+    offered = CLASSIFY in session.signatures
+    if described is None and not offered:
         return None
-    if described is None or opened.classify is None:
+    if described is None or not offered:
         lacks = FILE if described is None else "the signature"
         return {"worst": None, "wrong": None, "error": f"classify lacks {lacks}"}
     import tensorflow as tf
@@ -30,9 +33,10 @@ def observe_classify(opened, version: Path) -> dict | None:
     encoded = [
         tf.io.encode_png(random.randint(0, 256, (*size, 3), np.uint8)).numpy() for size in PICTURES
     ]
-    logits = opened.predict(decode_images(tf.constant(encoded), recipe).numpy())
+    images = decode_images(tf.constant(encoded), recipe).numpy()
+    logits = session.predict({"image": images})["logits"]
     wanted = {name: tensor.numpy() for name, tensor in top_labels(logits, labels).items()}
-    got = opened.classify(encoded)
+    got = session.predict({"encoded": np.array(encoded, object)}, CLASSIFY)
     if got.keys() != wanted.keys() or any(got[k].shape != wanted[k].shape for k in wanted):
         shapes = {name: array.shape for name, array in got.items()}
         return {"worst": None, "wrong": None, "error": f"classify gives {shapes}"}

@@ -50,3 +50,16 @@ def here():
 
     with in_this_process():
         yield
+
+
+@pytest.fixture(scope="session")
+def logits_of():
+    """A function (format, folder, images) -> what the artifact gives where parity asks it."""
+    from export.formats import find_format
+    from export.runtimes import parity_runtime
+
+    def run(format_name: str, folder, images):
+        with parity_runtime(find_format(format_name)).open(folder) as session:
+            return session.predict({"image": images})["logits"]
+
+    return run

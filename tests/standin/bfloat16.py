@@ -10,9 +10,32 @@ import numpy as np
 from export.errors import ArtifactError
 from export.formats.base import Format, Found, Opened, Order, Tensor, Written
 from export.results import Rule
+from export.runtimes import Runtime, Session
+from export.signatures import SIGNATURE
 from export.skeleton.pour import digest
 
 GRAPH, WEIGHTS = "graph.pb", "weights.npz"
+
+
+class NpzSession(Session):
+    def __init__(self, network):
+        self._run = network.build(network.graph)
+
+    def predict(self, batch, signature=SIGNATURE):
+        return {"logits": self._run(batch["image"])}
+
+    def close(self):
+        self._run = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class NpzRuntime(Runtime):
+    name: str = "npz"
+    title: str = "TensorFlow on the CPU"
+    kind: str = "npz"
+
+    def load(self, folder: Path, threads: int | None) -> Session:
+        return NpzSession(_read(folder)[2])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,6 +43,7 @@ class Bfloat16(Format):
     name: str = "npz-bf16"
     title: str = "weights of 16 bits in an archive of numpy's"
     kind: str = "npz"
+    runtimes: tuple = (NpzRuntime(),)
     rule: Rule = Rule(  # 8 bits of a weight are kept, where float16 keeps 11
         kind="fp16", margin=32.0, smallest=1e-3, largest=0.5, fixed=5e-2, source="rounded weights"
     )
@@ -42,9 +66,7 @@ class Bfloat16(Format):
             inputs=(Tensor("image", "float32", (None, *about["image"])),),
             outputs=(Tensor("logits", "float32", (None, about["classes"])),),
             weights=lambda: (Found(n, w.shape, digest(w)) for n, w in weights.items()),
-            predict=network.build(network.graph),
             graph={"kind": self.kind, "ops": dict(Counter(n.op for n in network.graph.node))},
-            ran="TensorFlow on the CPU",
         )
 
     def network(self, folder: Path):

@@ -30,7 +30,7 @@ def work(job, arrays):
     if pretend == "no library":
         yield {"missing": "TensorRT 8.6 is not installed"}, {}
     else:
-        yield from run_all(job, arrays["images"], pretend)
+        yield from run_all(job, arrays["image"], pretend)
 
 
 def run_all(job, images, pretend):
@@ -50,7 +50,7 @@ def run_all(job, images, pretend):
         answer["runs"].append({"size": size, "seconds": 0.1, "later": 0.01, "engines": engines})
         if pretend == "no cache":
             answer["uncounted"] = "no such op"
-        yield answer, {f"batch_{size}": logits}
+        yield answer, {f"{size}/logits": logits}
 
 
 def fail(pretend, size):

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from report_content import content
 
-from export.observe import engine
 from export.process import ask_script
+from export.runtimes import tensorrt
 from tools import measure_tftrt_warmup
 
 STANDIN = Path(__file__).parents[1] / "standin" / "engine_script.py"
@@ -33,8 +33,8 @@ def test_both_orders_are_measured_and_the_engines_of_each_told(artifact, monkeyp
         return ask_script(Path(sys.executable), STANDIN, job, arrays, scratch, about)
 
     folder = artifact("tftrt-fp16")
-    monkeypatch.setattr(engine, "NVIDIA", folder)
-    monkeypatch.setattr(engine, "ask_in_lane", in_lane)
+    monkeypatch.setattr(tensorrt, "NVIDIA", folder)
+    monkeypatch.setattr(tensorrt, "ask_in_lane", in_lane)
     assert measure_tftrt_warmup.main([str(folder)]) == 0
     rows = [line.split(" | ") for line in capsys.readouterr().out.splitlines()[2:]]
     assert [(row[1], row[2], row[-1].removesuffix(" |")) for row in rows] == [
@@ -56,7 +56,7 @@ def test_both_orders_are_measured_and_the_engines_of_each_told(artifact, monkeyp
 )
 def test_what_cannot_be_measured_exits_with_2(artifact, monkeypatch, capfd, format, message):
     folder = artifact(format)
-    monkeypatch.setattr(engine, "NVIDIA", folder / "none")
+    monkeypatch.setattr(tensorrt, "NVIDIA", folder / "none")
     with pytest.raises(SystemExit) as ended:
         measure_tftrt_warmup.main([str(folder)])
     assert ended.value.code == 2

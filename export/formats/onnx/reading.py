@@ -50,28 +50,12 @@ def read_onnx(folder: Path) -> tuple:
 def open_onnx(folder: Path) -> Opened:
     """Open the artifact in `folder`; see `Opened`."""
     model, drained = read_onnx(folder)
-    onnx, runtime = need("onnx", to="reading ONNX"), need("onnxruntime", to="running ONNX")
-    path = drained.path
-    session = None
-
-    def predict(images: np.ndarray) -> np.ndarray:
-        nonlocal session
-        if session is None:
-            options = runtime.SessionOptions()
-            options.log_severity_level = 3
-            session = runtime.InferenceSession(
-                str(path), options, providers=["CPUExecutionProvider"]
-            )
-        (logits,) = session.run(["logits"], {"image": images})
-        return logits
-
+    onnx = need("onnx", to="reading ONNX")
     return Opened(
         inputs=tuple(map(_tensor, model.graph.input)),
         outputs=tuple(map(_tensor, model.graph.output)),
         weights=lambda: _weights(model.graph, drained),
-        predict=predict,
-        graph=_facts(onnx, model, path),
-        ran="ONNX Runtime on the CPU",
+        graph=_facts(onnx, model, drained.path),
     )
 
 

@@ -2,8 +2,8 @@
 
 A server runs `graph_def` by the names in `signature_def`, after the restore operation of
 `saver_def`. Python's `tf.saved_model.load` runs functions that `object_graph_def` lists. Nothing in
-the file makes the two agree, so all that is observed here is of what is served, and the other way
-of loading is offered as `again`, to be compared.
+the file makes the two agree, so all that is observed here is of what is served, and
+export/runtimes/tensorflow.py offers the other way of loading, to be compared.
 """
 
 from collections import Counter
@@ -13,13 +13,11 @@ from functools import cached_property
 from itertools import chain
 from pathlib import Path
 
-import numpy as np
-
 from export.errors import ArtifactError
 from export.files import read_bounded
 from export.formats import layout
 from export.formats.admission import check_graph, check_signatures, one_meta_graph, refused
-from export.formats.base import Found, Loaded, Opened, Tensor
+from export.formats.base import Found, Opened, Tensor
 from export.formats.names import SAVEDMODEL
 from export.formats.operations import COMPUTE, READ_VARIABLES
 from export.formats.savedmodel.variables import restored, saver_functions
@@ -129,72 +127,13 @@ def _check_objects(path: Path, objects) -> None:
 def open_savedmodel(folder: Path) -> Opened:
     """Open the artifact in `folder`; see `Opened`."""
     served = read_served(folder)
-    signature, session = served.meta_graph.signature_def[SIGNATURE], _Session(served)
-
-    def again() -> Loaded:
-        session.close()  # so that no weight is in memory twice
-        return _as_objects(served.version)
-
+    signature = served.meta_graph.signature_def[SIGNATURE]
     return Opened(
         inputs=tuple(declared(signature.inputs)),
         outputs=tuple(declared(signature.outputs)),
         weights=lambda: chain(_weights(served), _constants(served.part)),
-        predict=lambda images: session.run(SIGNATURE, images)["logits"],
         graph=_facts(served),
-        ran="TensorFlow on the CPU, as a server loads it",
-        classify=(lambda encoded: session.run(CLASSIFY, encoded))
-        if CLASSIFY in served.meta_graph.signature_def
-        else None,
-        again=again,
     )
-
-
-class _Session:
-    """The graph as a server runs it: made when it is first asked something."""
-
-    def __init__(self, served: Served):
-        self._served, self._session = served, None
-
-    def run(self, name: str, value) -> dict[str, np.ndarray]:
-        """The outputs of a signature with one input."""
-        signature = self._served.meta_graph.signature_def[name]
-        (given,) = signature.inputs.values()
-        wanted = {key: info.name for key, info in signature.outputs.items()}
-        self._session = self._session or self._start()
-        return self._session.run(wanted, {given.name: value})
-
-    def close(self) -> None:
-        if self._session is not None:
-            self._session.close()
-            self._session = None
-
-    def _start(self):
-        import tensorflow as tf
-
-        saver = self._served.meta_graph.saver_def
-        with tf.Graph().as_default() as graph:
-            tf.import_graph_def(self._served.meta_graph.graph_def, name="")
-        config = tf.compat.v1.ConfigProto(device_count={"GPU": 0})
-        session = tf.compat.v1.Session(graph=graph, config=config)
-        session.run(saver.restore_op_name, {saver.filename_tensor_name: self._served.prefix})
-        return session
-
-
-def _as_objects(version: Path) -> Loaded:
-    """The same SavedModel as Python loads it."""
-    import tensorflow as tf
-
-    loaded = tf.saved_model.load(version)
-
-    def predict(images: np.ndarray) -> np.ndarray:
-        # `loaded` must stay referenced, or its variables are collected under the signature.
-        return loaded.signatures[SIGNATURE](image=tf.constant(images))["logits"].numpy()
-
-    def classify(encoded: list[bytes]) -> dict:
-        made = loaded.signatures[CLASSIFY](encoded=tf.constant(encoded))
-        return {name: tensor.numpy() for name, tensor in made.items()}
-
-    return Loaded(predict, classify if CLASSIFY in loaded.signatures else None)
 
 
 def declared(entries) -> Iterator[Tensor]:

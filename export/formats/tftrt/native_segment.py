@@ -17,10 +17,9 @@ from export.skeleton.pour import marked
 
 
 def native_segments(meta_graph, drained):
-    """Return a function (signature, input array) -> the signature's outputs, arrays by name.
+    """Return a function (signature, inputs) -> the signature's outputs, arrays by name.
 
-    Each signature has one input. `drained` holds the weights' values; the graph holds marks in
-    their place.
+    `drained` holds the weights' values; the graph holds marks in their place.
     """
     graph = without_engines(meta_graph.graph_def)
     names, weights = _take_weights_out(graph, drained)
@@ -28,18 +27,19 @@ def native_segments(meta_graph, drained):
     @cache
     def traced(signature: str):
         info = meta_graph.signature_def[signature]
-        (given,) = info.inputs.values()
+        given = [info.inputs[name].name for name in sorted(info.inputs)]
         wrapped = tf.compat.v1.wrap_function(
             lambda: tf.graph_util.import_graph_def(graph, name=""), []
         )
         tensor = wrapped.graph.as_graph_element
         return wrapped.prune(
-            [tensor(name) for name in (given.name, *names)],
+            [tensor(name) for name in (*given, *names)],
             {name: tensor(output.name) for name, output in info.outputs.items()},
         )
 
-    def run(signature: str, value) -> dict[str, np.ndarray]:
-        made = traced(signature)(tf.constant(value), *weights)
+    def run(signature: str, batch: dict) -> dict[str, np.ndarray]:
+        given = [tf.constant(batch[name]) for name in sorted(batch)]
+        made = traced(signature)(*given, *weights)
         return {name: tensor.numpy() for name, tensor in made.items()}
 
     return run

@@ -73,23 +73,11 @@ def open_tftrt(folder: Path) -> Opened:
     meta_graph, drained = read_tftrt(folder)
     signature = meta_graph.signature_def[SIGNATURE]
 
-    @cache
-    def runner():
-        from export.formats.tftrt.native_segment import native_segments
-
-        return native_segments(meta_graph, drained)
-
-    def classify(encoded: list[bytes]) -> dict:
-        return runner()(CLASSIFY, encoded)
-
     return Opened(
         inputs=tuple(declared(signature.inputs)),
         outputs=tuple(declared(signature.outputs)),
         weights=lambda: _weights(meta_graph, drained),
-        predict=lambda images: runner()(SIGNATURE, images)["logits"],
         graph=_facts(meta_graph),
-        ran="the native segment in TensorFlow on the CPU, weights read from the artifact",
-        classify=classify if CLASSIFY in meta_graph.signature_def else None,
     )
 
 

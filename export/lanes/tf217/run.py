@@ -1,13 +1,13 @@
 """Run a TF-TRT SavedModel on a GPU, a batch size at a time: a script for a lane.
 
-The job names the `model` (a SavedModel folder) and the batch `sizes` in the order in which to run
-them; `arrays` has the `images`.
+The job names the `model` (a SavedModel folder), the batch `sizes` in the order in which to run them
+and how many `threads` TensorFlow may use, if that is not null; `arrays` has the inputs by name.
 
 The answer has `missing`: what this machine lacks, and then nothing was run; or `runs`, one for each
 size: `size`, `seconds` of its first call, `later` of the fastest after it, and `engines`: of each
 TRTEngineOp the batch sizes of the engines that TensorFlow has built and kept, read from its cache.
 `error` says why the size `at` did not run, and `uncounted` why the cache could not be read. The
-logits of a size are the array `batch_<size>`. There is an answer before each step, so that it is
+outputs of a size are the arrays `<size>/<name>`. There is an answer before each step, so that it is
 known how far a process came that died.
 
 TensorFlow runs the native segment, in FP32, where an engine cannot be built or run. That is made
@@ -84,27 +84,33 @@ def _fits(wanted, shape):
 class Served:
     """A SavedModel in a session, which is how TensorFlow Serving runs it."""
 
-    def __init__(self, model):
+    def __init__(self, model, threads=None):
         import tensorflow as tf
         from tensorflow.python.compiler.tensorrt import trt_convert  # noqa: F401 (registers the op)
 
         self.graph = tf.Graph()
-        self.session = tf.compat.v1.Session(graph=self.graph)
+        config = tf.compat.v1.ConfigProto(
+            intra_op_parallelism_threads=threads or 0, inter_op_parallelism_threads=threads or 0
+        )
+        self.session = tf.compat.v1.Session(graph=self.graph, config=config)
         with self.graph.as_default():
             loaded = tf.compat.v1.saved_model.load(self.session, ["serve"], model)
         signature = loaded.signature_def["serving_default"]
-        self.image = signature.inputs["image"].name
-        self.logits = signature.outputs["logits"].name
+        self.inputs = {name: info.name for name, info in signature.inputs.items()}
+        self.outputs = {name: info.name for name, info in signature.outputs.items()}
         self.nodes = [op for op in self.graph.get_operations() if op.type == "TRTEngineOp"]
 
     def run(self, batch):
-        """Return the logits (size, classes) of `batch`."""
-        return self.session.run(self.logits, {self.image: batch})
+        """Return the outputs of `batch`, arrays by name as it is."""
+        return self.session.run(self.outputs, self._feed(batch))
+
+    def _feed(self, batch):
+        return {self.inputs[name]: values for name, values in batch.items()}
 
     def refuse_misfits(self, batch):
         """Raise ValueError where `batch` would run a native segment in silence."""
         for node in self.nodes:
-            fed = self.session.run(list(node.inputs), {self.image: batch})
+            fed = self.session.run(list(node.inputs), self._feed(batch))
             why = misfit(_declared(node), [list(array.shape) for array in fed])
             if why:
                 raise ValueError(f"{node.name} would run its native segment in FP32: {why}")
@@ -191,17 +197,22 @@ def run_all(job, arrays):
 
     answer = {"runs": []}
     yield answer, {}
-    served = Served(job["model"])
+    served = Served(job["model"], job.get("threads"))
     for size in job["sizes"]:
         answer["at"] = size
         yield answer, {}
-        batches = in_batches(arrays["images"], size)
+        columns = {name: in_batches(values, size) for name, values in arrays.items()}
+        batches = [dict(zip(columns, values)) for values in zip(*columns.values())]  # noqa: B905
         served.refuse_misfits(batches[0])
         first, later = timed(served.run, batches[0])
-        logits = np.concatenate([served.run(batch) for batch in batches])
+        made = [served.run(batch) for batch in batches]
+        outputs = {
+            f"{size}/{name}": np.concatenate([part[name] for part in made])
+            for name in served.outputs
+        }
         run = {"size": size, "seconds": first, "later": later, "engines": {}}
         answer["runs"].append(run)
-        yield answer, {f"batch_{size}": logits}
+        yield answer, outputs
         try:
             run["engines"] = served.engines()
         except Exception as error:  # the logits stand, whether or not engines can be counted

@@ -27,9 +27,9 @@ IMAGES = probes((32, 32, 3), seed=4, count=2)
 
 @pytest.mark.parametrize("format", FORMATS)
 @pytest.mark.parametrize("name", ["plain", "odd"])
-def test_an_unchanged_network_is_the_artifact(skeleton, written, network, name, format):
+def test_an_unchanged_network_is_the_artifact(skeleton, written, network, logits_of, name, format):
     images = probes(skeleton(name).image, count=2)
-    own = find_format(format).open(written(name, format)).predict(images)
+    own = logits_of(format, written(name, format), images)
     opened = network(name, format)
     np.testing.assert_allclose(opened.build(opened.graph)(images), own, rtol=0, atol=2e-6)
 

@@ -14,6 +14,7 @@ from export.formats import FORMATS
 from export.observe import engine
 from export.process import ask_script
 from export.results import Status
+from export.runtimes import tensorrt
 
 STANDIN = Path(__file__).parents[2] / "standin" / "engine_script.py"
 FORMAT = FORMATS["tftrt-fp16"]
@@ -30,14 +31,14 @@ def network(images):
 @pytest.fixture
 def ask(tmp_path, monkeypatch):
     """A function from what the stand-in pretends to what the engine did."""
-    monkeypatch.setattr(engine, "NVIDIA", tmp_path)
+    monkeypatch.setattr(tensorrt, "NVIDIA", tmp_path)
 
     def run(pretend: str = "", sizes=(1, 4, 8)):
         def in_lane(_lane, _script, job, arrays, scratch, *, about):
             job = {**job, "pretend": pretend}
             return ask_script(Path(sys.executable), STANDIN, job, arrays, scratch, about)
 
-        monkeypatch.setattr(engine, "ask_in_lane", in_lane)
+        monkeypatch.setattr(tensorrt, "ask_in_lane", in_lane)
         return engine.run_engine(FORMAT, tmp_path, IMAGES, sizes, tmp_path)
 
     return run
@@ -57,7 +58,7 @@ def judge(ask):
 
 
 def test_an_engine_is_not_asked_where_there_is_no_gpu(tmp_path, monkeypatch):
-    monkeypatch.setattr(engine, "NVIDIA", tmp_path / "none")
+    monkeypatch.setattr(tensorrt, "NVIDIA", tmp_path / "none")
     run = engine.run_engine(FORMAT, tmp_path, IMAGES, (1,), tmp_path)
     assert run.unable == "needs a GPU; run tools/verify.py on a machine that has one"
 
@@ -144,8 +145,8 @@ def test_a_lane_that_cannot_exist_here_is_skipped(monkeypatch, tmp_path):
     def fail(*_, **__):
         raise MissingLane("the lane tf217 cannot exist here")
 
-    monkeypatch.setattr(engine, "NVIDIA", tmp_path)
-    monkeypatch.setattr(engine, "ask_in_lane", fail)
+    monkeypatch.setattr(tensorrt, "NVIDIA", tmp_path)
+    monkeypatch.setattr(tensorrt, "ask_in_lane", fail)
     run = engine.run_engine(FORMAT, tmp_path, IMAGES, (1,), tmp_path)
     assert run.unable == "the engine could not be asked: the lane tf217 cannot exist here"
 

@@ -62,9 +62,9 @@ def functions_of(meta_graph, stem):
     return [f for f in meta_graph.graph_def.library.function if stem in f.signature.name]
 
 
-def test_logits_are_those_of_tensorflows_session_loader(edited):
+def test_logits_are_those_of_tensorflows_session_loader(edited, logits_of):
     folder, images = edited(negated), probes((32, 32, 3), count=3)
-    got = FORMATS["savedmodel"].open(folder).predict(images)
+    got = logits_of("savedmodel", folder, images)
     np.testing.assert_array_equal(got, served_by_tensorflow(folder, images))
     network = open_network("savedmodel", folder)
     np.testing.assert_allclose(network.build(network.graph)(images), got, rtol=0, atol=2e-6)
@@ -199,11 +199,3 @@ def a_bound_path(meta_graph):
 def test_variables_from_anywhere_but_the_checkpoint_are_refused(edited, change, why):
     with pytest.raises(ArtifactError, match=why):
         FORMATS["savedmodel"].open(edited(change))
-
-
-def test_the_session_is_gone_before_python_loads_the_objects(written):
-    opened = FORMATS["savedmodel"].open(written("plain", "savedmodel"))
-    images = probes((32, 32, 3), count=1)
-    first = opened.predict(images)
-    np.testing.assert_allclose(opened.again().predict(images), first, rtol=0, atol=1e-6)
-    np.testing.assert_array_equal(opened.predict(images), first)  # it is made again

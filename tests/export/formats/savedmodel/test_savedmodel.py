@@ -149,7 +149,7 @@ for format in ("savedmodel", "onnx"):
 """
 
 
-def test_functions_that_keras_compiled_are_written_the_same_every_time(tmp_path):
+def test_functions_that_keras_compiled_are_written_the_same_every_time(tmp_path, logits_of):
     """Convolutions in groups are such, and run plainly; swish is another."""
     contents = set()
     for number in range(2):
@@ -165,7 +165,7 @@ def test_functions_that_keras_compiled_are_written_the_same_every_time(tmp_path)
         contents.add((folder / "1" / "saved_model.pb").read_bytes())
         images = np.random.default_rng(0).standard_normal((3, 8, 8, 3)).astype(np.float32)
         wanted = np.asarray(model(images, training=False))
-        got = SavedModel().open(folder).predict(images)
+        got = logits_of("savedmodel", folder, images)
         np.testing.assert_allclose(got, wanted, rtol=0, atol=1e-5)
     assert len(contents) == 1
 

@@ -83,12 +83,11 @@ def test_the_loader_of_tensorflow_2_17_takes_it(plain, tmp_path):
 
 
 @lane
-def test_the_native_segment_runs_at_any_batch(plain, toy):
-    opened = FORMATS["tftrt-fp16"].open(plain)
+def test_the_native_segment_runs_at_any_batch(plain, toy, logits_of):
     for batch in (1, 2, 7):
         images = np.random.default_rng(batch).standard_normal((batch, 32, 32, 3), np.float32)
         wanted = np.asarray(toy("plain")(images, training=False))
-        np.testing.assert_allclose(opened.predict(images), wanted, atol=1e-5)
+        np.testing.assert_allclose(logits_of("tftrt-fp16", plain, images), wanted, atol=1e-5)
 
 
 def first_size(node, size: int) -> None:

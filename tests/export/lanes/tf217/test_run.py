@@ -101,7 +101,7 @@ work = runpy.run_path({str(SCRIPT)!r})["run_all"]
 
 def ask(body, job, images, tmp_path):
     (tmp_path / "script.py").write_text(body)
-    python, given = make("tf217").python, {"images": images}
+    python, given = make("tf217").python, {"image": images}
     return ask_script(python, tmp_path / "script.py", job, given, tmp_path)
 
 
@@ -116,7 +116,7 @@ def test_the_script_runs_each_batch_size_and_reads_the_cache(written, toy, tmp_p
     assert not {"uncounted", "missing"} & set(answer)
     wanted = toy("plain").predict(images, verbose=0)
     for size, rows in ((4, [0, 1, 2, 0]), (1, [0, 1, 2])):
-        np.testing.assert_allclose(arrays[f"batch_{size}"], wanted[rows], atol=1e-4)
+        np.testing.assert_allclose(arrays[f"{size}/logits"], wanted[rows], atol=1e-4)
 
 
 @pytest.mark.lane

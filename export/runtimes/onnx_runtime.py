@@ -1,0 +1,46 @@
+"""ONNX Runtime on the CPU."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from export.formats.names import ONNX
+from export.formats.onnx.reading import MODEL, read_onnx
+from export.lazy import need
+from export.runtimes.base import Batch, Runtime, Session, check_names
+from export.signatures import SIGNATURE
+
+QUIET = 3  # errors alone are logged
+
+
+@dataclass(frozen=True, kw_only=True)
+class OnnxRuntime(Runtime):
+    name: str = "onnxruntime"
+    title: str = "ONNX Runtime on the CPU"
+    kind: str = ONNX
+
+    def load(self, folder: Path, threads: int | None) -> Session:
+        onnxruntime = need("onnxruntime", to="running ONNX")
+        read_onnx(folder)  # refuses what a network does not need
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = QUIET
+        if threads:
+            options.intra_op_num_threads = options.inter_op_num_threads = threads
+        return OnnxSession(
+            onnxruntime.InferenceSession(
+                str(folder / MODEL), options, providers=["CPUExecutionProvider"]
+            )
+        )
+
+
+class OnnxSession(Session):
+    def __init__(self, session):
+        self._session = session
+        self._inputs = [tensor.name for tensor in session.get_inputs()]
+        self._outputs = [tensor.name for tensor in session.get_outputs()]
+
+    def predict(self, batch: Batch, signature: str = SIGNATURE) -> Batch:
+        check_names(batch, self._inputs)
+        return dict(zip(self._outputs, self._session.run(self._outputs, batch), strict=True))
+
+    def close(self) -> None:
+        self._session = None
