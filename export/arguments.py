@@ -1,4 +1,4 @@
-"""What `export_model` and `verify` are called with, told from what they cannot be called with."""
+"""Refuse what `export_model` and `verify` cannot be called with."""
 
 import warnings
 from pathlib import Path

@@ -53,7 +53,7 @@ class Options:
         return self.wish
 
     def order(self, skeleton, folder: Path, scratch: Path) -> Order:
-        """What a format is told to write of a traced network, and where."""
+        """What a format is to write of a traced network, and where."""
         return Order(
             skeleton=skeleton,
             folder=folder,

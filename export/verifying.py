@@ -17,7 +17,7 @@ from export.process import give_memory_back
 from export.progress import DONE, Progress, silent
 from export.report.entries import warnings_of
 from export.report.file import environment, read_report
-from export.report.manifest import compare_files, hashes, tell_graph_changes
+from export.report.manifest import compare_files, hashes, note_graph_changes
 from export.required import require
 from export.results import BATCH_SIZES, Check, Report
 from export.tensorflow_settings import warnings_hidden
@@ -104,7 +104,7 @@ class Verification:
         )
         with tempfile.TemporaryDirectory(prefix="keras-nets-") as scratch:
             checks = examine(case, self._folder, Path(scratch), gate, self._progress)
-        return tell_graph_changes(self._before, checks)
+        return note_graph_changes(self._before, checks)
 
 
 def _stock(before: Report, skeleton, progress: Progress) -> str:

@@ -93,7 +93,15 @@ def is_in(module: str, *rooms: str) -> bool:
         ),
         ("export/observe/model.py", ("export.checks", "export.gate", "export.observe.artifact")),
         ("export/observe/engine.py", ("export.checks", "export.gate", "export.pipeline")),
-        ("export/report/manifest.py", ("export.checks", "export.gate", "export.pipeline")),
+        ("export/report/", ("export.checks", "export.gate", "export.pipeline", "export.serving")),
+        ("export/report/", ("export.html", "export.evaluation", "export.exporting")),
+        ("export/html/", ("export.pipeline", "export.exporting", "export.serving")),
+        ("export/evaluation/", ("export.checks", "export.gate", "export.pipeline")),
+        ("export/evaluation/", ("export.exporting", "export.html", "export.serving")),
+        ("export/serving/", ("export.pipeline", "export.exporting", "export.evaluation")),
+        ("export/exporting.py", ("export.pipeline", "export.verifying", "export.serving")),
+        ("export/verifying.py", ("export.pipeline", "export.exporting", "export.serving")),
+        ("export/printable.py", ("export",)),
         ("export/child.py", ("export", "keras_nets")),
         ("export/errors.py", ("export",)),
         ("export/lazy.py", ("export.formats", "export.checks", "export.lanes", "export.pipeline")),
@@ -321,6 +329,33 @@ def test_functions_fit_on_a_screen():
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
         and node.end_lineno - node.lineno >= 60
     ]
+    assert wrong == []
+
+
+def test_functions_take_at_most_seven_parameters():
+    wrong = []
+    for name, path in PRODUCT.items():
+        for node in ast.walk(parse(path)):
+            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                taken = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
+                taken = [one for one in taken if one.arg not in ("self", "cls")]
+                if len(taken) > 7:
+                    wrong.append(f"{name}:{node.lineno}: {node.name} takes {len(taken)}")
+    assert wrong == []
+
+
+def test_no_dataclass_takes_more_than_four_fields_by_position():
+    wrong = []
+    for name, path in PRODUCT.items():
+        for node in ast.walk(parse(path)):
+            made = [ast.unparse(one) for one in getattr(node, "decorator_list", ())]
+            if not isinstance(node, ast.ClassDef) or not any("dataclass" in one for one in made):
+                continue
+            fields = [one for one in node.body if isinstance(one, ast.AnnAssign)]
+            kinds = [ast.unparse(one.annotation) for one in fields]
+            first = kinds.index("KW_ONLY") if "KW_ONLY" in kinds else len(kinds)
+            if first > 4 and not any("kw_only=True" in one for one in made):
+                wrong.append(f"{name}:{node.lineno}: {node.name} takes {first}")
     assert wrong == []
 
 

@@ -20,7 +20,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 
 from export.commandline import options
 from export.ending import ending
@@ -35,17 +35,25 @@ class Job:
     name: str
     models: tuple[str, ...]
     formats: tuple[str, ...]
+    _: KW_ONLY
     most_gb: float
     most_s: float
     options: tuple[str, ...] = ()
 
 
 JOBS = (
-    Job("vgg19-onnx", ("vgg19",), ("onnx",), 3.0, 60),
-    Job("vgg19-tftrt-fp16", ("vgg19",), ("tftrt-fp16",), 3.5, 90),
-    Job("vgg19-savedmodel", ("vgg19",), ("savedmodel",), 3.0, 45),
-    Job("vgg13-onnx-self-test", ("vgg13",), ("onnx",), 3.5, 60, ("--self-test",)),
-    Job("all", ("all",), ("savedmodel", "onnx", "tftrt-fp16"), 3.5, 900),
+    Job("vgg19-onnx", ("vgg19",), ("onnx",), most_gb=3.0, most_s=60),
+    Job("vgg19-tftrt-fp16", ("vgg19",), ("tftrt-fp16",), most_gb=3.5, most_s=90),
+    Job("vgg19-savedmodel", ("vgg19",), ("savedmodel",), most_gb=3.0, most_s=45),
+    Job(
+        "vgg13-onnx-self-test",
+        ("vgg13",),
+        ("onnx",),
+        most_gb=3.5,
+        most_s=60,
+        options=("--self-test",),
+    ),
+    Job("all", ("all",), ("savedmodel", "onnx", "tftrt-fp16"), most_gb=3.5, most_s=900),
 )
 
 

@@ -120,7 +120,7 @@ def _export(args, net, formats: list[str], argv: list[str]) -> int:
     from export.pipeline import Export
 
     with display(args.verbose) as show, Export(args.out, formats, progress=show) as export:
-        inputs = _read_inputs(args, net, show)  # what is wrong with them is told at once
+        inputs = _read_inputs(args, net, show)  # which shows at once what is wrong with them
         show(net.name, "loading TensorFlow")
         _write(args, net, argv, inputs, show, export)
         reports = export.judge()

@@ -69,7 +69,7 @@ def _of_skeleton(job: dict, network, image, skeleton: bytes) -> dict[str, np.nda
         holder: tf.constant(network.read(job["held"][name]).reshape(shapes[holder]))
         for holder, name in names.items()
     }
-    right = TensorFlowNetwork(graph, f"{IMAGE}:0", f"{LOGITS}:0", values, names)
+    right = TensorFlowNetwork(graph, f"{IMAGE}:0", f"{LOGITS}:0", values, names=names)
     tensors = layer_tensors(job["scopes"], right.tensors(), right.logits)
     found = right.fetch(dict.fromkeys(tensors.values()), image)
     return {name: found[tensor] for name, tensor in tensors.items()}

@@ -67,7 +67,7 @@ def examine(
 
 
 def _worst_probe(trial: Trial) -> int:
-    """The probe whose logits are off by most; the first where that cannot be told."""
+    """The probe whose logits are off by most; the first if their shapes differ."""
     wanted, got = trial.reference.logits, trial.observation.logits
     if got.shape != wanted.shape:
         return 0

@@ -1,7 +1,9 @@
 """What a page shows, read from the content of a report.json.
 
 Pages are made of reports of other versions and of reports that someone edited, so nothing is taken
-for granted: whatever is absent or of another type is left out, and nothing here raises for it.
+for granted: whatever is absent or of another type is left out, and nothing here raises for it. A
+report that was just made is read back from its dict as well: so there is one reader of old, foreign
+and own reports, and a page shows nothing that report.json does not hold.
 """
 
 import math

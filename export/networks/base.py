@@ -5,7 +5,7 @@ weights apart, so that an edit costs what it changes and nothing else.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -21,6 +21,7 @@ class Part:
     kind: str
     node: str  # its name in the artifact
     output: str  # the tensor that it gives
+    _: KW_ONLY
     kernel: str = ""  # of a convolution or dense layer: a weight, as the artifact calls it
     bias: str = ""
     padded: bool = False  # whether it pads by itself, and could do so one pixel off

@@ -99,7 +99,7 @@ def skeleton_network(skeleton) -> TensorFlowNetwork:
         values[stand_in(index)] = tf.convert_to_tensor(own if shared else weight.read())
         names[stand_in(index)] = weight.name
     graph = copied(skeleton.graph)
-    return TensorFlowNetwork(graph, f"{IMAGE}:0", f"{LOGITS}:0", values, names)
+    return TensorFlowNetwork(graph, f"{IMAGE}:0", f"{LOGITS}:0", values, names=names)
 
 
 def _with_spans(network, tensors: list[str], images, operations: Container[str]):

@@ -132,7 +132,14 @@ class OnnxNetwork:
             if kind in (CONV, DENSE):
                 kernel, bias = [*weights, "", ""][:2]
                 bias = bias or self._added_bias(node)
-            yield Part(kind, node.output[0], node.output[0], kernel, bias, _is_padded(node))
+            yield Part(
+                kind,
+                node.output[0],
+                node.output[0],
+                kernel=kernel,
+                bias=bias,
+                padded=_is_padded(node),
+            )
 
     def _added_bias(self, node) -> str:
         taker, _ = self._takers.get(node.output[0], (None, 0))

@@ -1,7 +1,7 @@
 """A network as a TensorFlow graph whose weights are fed: SavedModel, native segment, skeleton."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from functools import cached_property
 
 import numpy as np
@@ -51,6 +51,7 @@ class TensorFlowNetwork:
     image: str  # the tensor that takes images
     logits: str  # the tensor that gives logits
     values: dict[str, tf.Tensor]  # by placeholder
+    _: KW_ONLY
     names: dict[str, str]  # of the weights, by placeholder
 
     def __post_init__(self):
@@ -146,7 +147,9 @@ class TensorFlowNetwork:
                 continue
             kernel = self._kernel(node) if kind in (CONV, DENSE) else ""
             bias = biases.get(name, "")
-            yield Part(kind, name, f"{name}:0", kernel, bias, self._is_padded(node))
+            yield Part(
+                kind, name, f"{name}:0", kernel=kernel, bias=bias, padded=self._is_padded(node)
+            )
 
     def _kernel(self, node) -> str:
         holder = producer(node.input[1])

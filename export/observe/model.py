@@ -3,7 +3,7 @@
 import hashlib
 import math
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import KW_ONLY, dataclass, field, replace
 
 import numpy as np
 
@@ -37,6 +37,7 @@ class Half:
     largest: float
     subnormal: float
     zero: float
+    _: KW_ONLY
     values: int  # how many it has
 
 
@@ -253,4 +254,4 @@ def _half(name: str, values: np.ndarray) -> Half:
         largest = max(largest, _peak(size))
         zero += int(((size < SMALLEST) & (size > 0)).sum())
         subnormal += int(((size < SMALLEST_NORMAL) & (size > 0)).sum())
-    return Half(name, largest, subnormal / flat.size, zero / flat.size, flat.size)
+    return Half(name, largest, subnormal / flat.size, zero / flat.size, values=flat.size)

@@ -80,12 +80,12 @@ def as_dict(report: Report) -> dict:
 
 
 def _check(check: Check) -> dict:
-    told = {**asdict(check), "status": check.status.value}
+    entry = {**asdict(check), "status": check.status.value}
     if check.measured is not None and not math.isfinite(check.measured):
-        told["measured"] = None  # JSON has no infinity; the note says what was found
+        entry["measured"] = None  # JSON has no infinity; the note says what was found
     if not check.details:
-        del told["details"]
-    return told
+        del entry["details"]
+    return entry
 
 
 def write_report(report: Report, folder: Path) -> None:

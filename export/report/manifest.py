@@ -1,7 +1,7 @@
 """What changed since an artifact was written: its report.json read as a manifest.
 
-Files are told by their hashes, the graph by that of its structure, the weights by the canonical one
-of the model, and the environment by versions. Other versions are told and fail nothing.
+Files are compared by their hashes, the graph by that of its structure, the weights by the canonical
+one of the model, and the environment by versions. Other versions are noted and fail nothing.
 """
 
 from dataclasses import dataclass, replace
@@ -23,9 +23,9 @@ def structure(checks: tuple[Check, ...]) -> str:
 
 @dataclass(frozen=True)
 class Comparison:
-    """The files of an artifact held against its report; nothing of them was run."""
+    """How the files of an artifact differ from its report; nothing of them was run."""
 
-    changed: dict[str, str]  # what is other than reported, by path
+    changed: dict[str, str]  # how each file differs from the report, by path
     count: int  # of the files that lie there
     wrong_total: str  # what is wrong with the bytes in all, where the files are right
 
@@ -34,10 +34,10 @@ class Comparison:
         return not self.changed and not self.wrong_total
 
 
-def compare_files(folder: Path, told: Report) -> Comparison:
-    """Hold the files in `folder` against what its report `told` when they were written."""
+def compare_files(folder: Path, before: Report) -> Comparison:
+    """Compare the files in `folder` with `before`, the report of when they were written."""
     sizes, strange = artifact_entries(folder)
-    then, total = told.artifact["files"], told.artifact["bytes"]
+    then, total = before.artifact["files"], before.artifact["bytes"]
     changed = {}
     for name in sorted(sizes.keys() | then.keys()):
         if name not in then:
@@ -62,30 +62,30 @@ def _change(path: Path, size: int, sha256: str, total: int) -> str:
 
 def hashes(
     folder: Path,
-    told: Report,
+    before: Report,
     weights: str,
     checks: tuple[Check, ...],
     compared: Comparison | None = None,
 ) -> Check:
-    """Compare the artifact in `folder` with what its report `told` when it was written.
+    """Compare the artifact in `folder` with `before`, the report of when it was written.
 
     `weights` is the canonical hash of the model's weights now. `checks` were made now; there are
     none where the files, `compared` already, are others, for then nothing is opened.
     """
-    compared = compared or compare_files(folder, told)
+    compared = compared or compare_files(folder, before)
     wrong = [f"{name} {what}" for name, what in compared.changed.items()]
     wrong += [compared.wrong_total] if compared.wrong_total else []
-    if told.weights["sha256"] != weights:
+    if before.weights["sha256"] != weights:
         wrong.append("the model's weights are not those of the report")
-    graph = _graph(told, checks)
+    graph = _graph(before, checks)
     notes = [f"the graph is {graph}"] if compared.changed and graph else []
     if not compared.same and not checks:
         notes.append("not opened without --ignore-hash")
     count = compared.count
     notes += wrong or [f"{count} file{'' if count == 1 else 's'} as when they were written"]
-    if not compared.changed and graph == "another":  # a later toolkit may hash otherwise
+    if not compared.changed and graph == "another":  # a later toolkit may hash in another way
         notes.append("the graph's hash is another than the report says")
-    versions = _versions(told.environment, environment(find_format(told.format).lane))
+    versions = _versions(before.environment, environment(find_format(before.format).lane))
     if versions:
         pairs = (f"{name} {now} for {then}" for name, (then, now) in versions.items())
         notes.append(f"verified with {', '.join(pairs)}")
@@ -94,15 +94,15 @@ def hashes(
     return verdict("hashes", not wrong, len(wrong), 0, "differences", "; ".join(notes), details)
 
 
-def _graph(told: Report, checks: tuple[Check, ...]) -> str:
-    now, then = structure(checks), told.artifact.get("graph_sha256") or structure(told.checks)
+def _graph(before: Report, checks: tuple[Check, ...]) -> str:
+    now, then = structure(checks), before.artifact.get("graph_sha256") or structure(before.checks)
     return "" if not now or not then else "the same" if now == then else "another"
 
 
-def tell_graph_changes(told: Report, checks: tuple[Check, ...]) -> tuple[Check, ...]:
-    """The checks, that of the graph with what is other in it than when the report was written."""
-    then, now = (_operations(some) for some in (told.checks, checks))
-    if _graph(told, checks) != "another" or not then:  # older reports say nothing to compare with
+def note_graph_changes(before: Report, checks: tuple[Check, ...]) -> tuple[Check, ...]:
+    """The checks, where that of the graph also says how it differs from the report's."""
+    then, now = (_operations(some) for some in (before.checks, checks))
+    if _graph(before, checks) != "another" or not then:  # older reports say nothing to compare with
         return checks
     ops = [op for op in sorted(then | now) if then.get(op, 0) != now.get(op, 0)]
     what = ", ".join(f"{op} {then.get(op, 0)} -> {now.get(op, 0)}" for op in ops)

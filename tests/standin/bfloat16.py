@@ -100,4 +100,4 @@ def _read(folder: Path) -> tuple:
     graph = tf.compat.v1.GraphDef.FromString((folder / GRAPH).read_bytes())
     names = {stand_in(index): name for index, name in enumerate(weights)}
     values = {holder: tf.constant(weights[name]) for holder, name in names.items()}
-    return about, weights, TensorFlowNetwork(graph, "image:0", "logits:0", values, names)
+    return about, weights, TensorFlowNetwork(graph, "image:0", "logits:0", values, names=names)

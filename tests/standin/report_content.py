@@ -105,7 +105,8 @@ def ranges(*largest: float, error: float = 2e-3):
         sha256="0" * 64,
         weights=(),
         halves=tuple(
-            Half(f"{name}/kernel", 2.0, 1e-3 * i, 1e-4 * i, 9) for i, name in enumerate(names)
+            Half(f"{name}/kernel", 2.0, 1e-3 * i, 1e-4 * i, values=9)
+            for i, name in enumerate(names)
         ),
         images=np.zeros((1, 4, 4, 3)),
         logits=np.zeros((1, 5)),

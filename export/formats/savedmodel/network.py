@@ -31,7 +31,7 @@ def open_network(folder: Path) -> TensorFlowNetwork:
     make_placeholder(
         nodes[producer(image.name)], tf.as_dtype(image.dtype), tf.TensorShape(image.tensor_shape)
     )
-    return TensorFlowNetwork(graph, image.name, f"{LOGITS}:0", values, names)
+    return TensorFlowNetwork(graph, image.name, f"{LOGITS}:0", values, names=names)
 
 
 def _inlined(part, signature):

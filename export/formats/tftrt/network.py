@@ -33,4 +33,4 @@ def open_network(folder: Path) -> TensorFlowNetwork:
         make_placeholder(node, tf.float32, tf.TensorShape(shape))
     signature = meta_graph.signature_def[SIGNATURE]
     image, logits = signature.inputs["image"].name, signature.outputs["logits"].name
-    return TensorFlowNetwork(graph, image, logits, values, names)
+    return TensorFlowNetwork(graph, image, logits, values, names=names)

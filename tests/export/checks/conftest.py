@@ -58,7 +58,7 @@ def honest():
             totals=Totals(100, 120, 90),
             sha256="0" * 64,
             weights=weights,
-            halves=tuple(Half(w.name, 2.0, 0.0, 0.0, prod(w.shape)) for w in weights),
+            halves=tuple(Half(w.name, 2.0, 0.0, 0.0, values=prod(w.shape)) for w in weights),
             images=random.standard_normal((8, 4, 4, 3)).astype(np.float32),
             logits=logits,
             layers=(Layer("conv", 10.0), Layer("logits", 3.0)),

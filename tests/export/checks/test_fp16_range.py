@@ -55,13 +55,19 @@ def test_an_activation_beyond_float16_fails_and_its_layer_is_named(honest, large
 
 
 def test_a_weight_beyond_float16_fails_and_is_named(honest):
-    check = judged(honest, halves=(Half("conv/kernel", 7e4, 0, 0, 9), Half("fc", 1.0, 0, 0, 9)))
+    check = judged(
+        honest, halves=(Half("conv/kernel", 7e4, 0, 0, values=9), Half("fc", 1.0, 0, 0, values=9))
+    )
     assert (check.status, check.measured) == (Status.FAILED, 7e4)
     assert check.note.startswith("largest at conv/kernel")
 
 
 def test_weights_that_lose_precision_are_told_and_do_not_fail(honest):
-    halves = (Half("a", 1, 0.02, 0, 9), Half("b", 1, 0.5, 0.1, 9), Half("c", 1, 0.009, 0, 9))
+    halves = (
+        Half("a", 1, 0.02, 0, values=9),
+        Half("b", 1, 0.5, 0.1, values=9),
+        Half("c", 1, 0.009, 0, values=9),
+    )
     check = judged(honest, halves=halves)
     assert check.status is Status.PASSED
     assert check.note == (
@@ -118,13 +124,13 @@ def test_nothing_is_said_of_a_precision_that_was_not_asked_for(honest):
 
 def test_shares_are_of_all_weights_of_the_layer(honest):
     """A bias of 8 that is lost beside a kernel of 216 is 3.6 % of the layer, not all of it."""
-    halves = (Half("conv/kernel", 1, 0, 0, 216), Half("conv/bias", 1e-9, 1.0, 1.0, 8))
+    halves = (Half("conv/kernel", 1, 0, 0, values=216), Half("conv/bias", 1e-9, 1.0, 1.0, values=8))
     (conv, _) = judged(honest, halves=halves).details["layers"]
     assert (conv["subnormal_weights"], conv["zero_weights"]) == (0.03571, 0.03571)
 
 
 def test_weights_deep_within_a_layer_are_its_own(honest):
-    halves = (Half("outer/conv/cell/kernel", 1, 0.5, 0.25, 4),)
+    halves = (Half("outer/conv/cell/kernel", 1, 0.5, 0.25, values=4),)
     (conv, logits) = judged(honest, halves=halves).details["layers"]
     assert (conv["subnormal_weights"], conv["zero_weights"]) == (0.5, 0.25)
     assert "zero_weights" not in logits

@@ -10,7 +10,7 @@ import pytest
 from export.formats import find_format
 from export.formats.structure import structure_of_onnx
 from export.report.file import describe_artifact, environment
-from export.report.manifest import compare_files, hashes, structure, tell_graph_changes
+from export.report.manifest import compare_files, hashes, note_graph_changes, structure
 from export.results import Cost, Report, Status, verdict
 
 
@@ -215,14 +215,14 @@ def with_ops(graph: str, **ops):
 
 def test_an_edited_graph_says_what_changed(told):
     told = replace(told, checks=with_ops("a", Relu=26, Conv=3))
-    (check,) = tell_graph_changes(told, with_ops("b", Relu=25, Conv=3, Neg=1))
+    (check,) = note_graph_changes(told, with_ops("b", Relu=25, Conv=3, Neg=1))
     assert check.note == "not the graph of the report: Neg 0 -> 1, Relu 26 -> 25"
-    (check,) = tell_graph_changes(told, with_ops("b", Relu=26, Conv=3))
+    (check,) = note_graph_changes(told, with_ops("b", Relu=26, Conv=3))
     assert check.note.endswith("the same operations, set or connected in another way")
-    (same,) = tell_graph_changes(told, with_ops("a", Relu=26, Conv=3))
+    (same,) = note_graph_changes(told, with_ops("a", Relu=26, Conv=3))
     assert same.note == ""
 
 
 def test_of_a_report_that_knows_no_operations_nothing_is_said(told):
     checks = with_ops("b", Relu=25)
-    assert tell_graph_changes(told, checks) == checks
+    assert note_graph_changes(told, checks) == checks
