@@ -10,58 +10,20 @@ import sys
 from pathlib import Path
 
 import pytest
+from house import (
+    FRAMEWORKS,
+    HEAVY,
+    IN_LANE,
+    PRODUCT,
+    ROOT,
+    TESTS,
+    TOOLS,
+    imports,
+    imports_at_the_top,
+    parse,
+)
 
 from export.formats.names import NAMES, TFTRT
-
-ROOT = Path(__file__).parents[1]
-ROOMS = ("keras_nets", "export", "tools", "examples")
-PRODUCT = {
-    path.relative_to(ROOT).as_posix(): path
-    for room in ROOMS
-    for path in sorted((ROOT / room).rglob("*.py"))
-}
-TESTS = {
-    path.relative_to(ROOT).as_posix(): path for path in sorted(Path(__file__).parent.rglob("*.py"))
-}
-TOOLS = sorted(name for name in PRODUCT if re.match(r"tools/(?!__init__)", name))
-# These run in an environment with another TensorFlow, and in whatever Python that supports; all
-# but the first, which runs the others and which they may import, are a lane's own.
-IN_LANE = ["export/child.py"]
-IN_LANE += sorted(
-    name for name in PRODUCT if re.fullmatch(r"export/lanes/\w+/(?!__init__)\w+\.py", name)
-)
-HEAVY = {
-    "absl", "google", "grpc", "h5py", "jax", "jinja2", "keras", "matplotlib", "numpy", "onnx",
-    "onnxruntime", "PIL", "psutil", "rich", "scipy", "sklearn", "tensorflow", "tensorrt", "tf2onnx",
-    "torch", "yaml",
-}  # fmt: skip
-FRAMEWORKS = HEAVY - {"numpy", "rich", "psutil", "google", "h5py", "jinja2", "PIL", "yaml"}
-
-
-def parse(path: Path, **options) -> ast.Module:
-    return ast.parse(path.read_text(encoding="utf-8"), filename=str(path), **options)
-
-
-def imports(tree: ast.AST):
-    """(line, module) of every import below `tree`, wherever it stands."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            yield from ((node.lineno, alias.name) for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            # `from export import checks` imports export.checks too.
-            yield node.lineno, node.module or "."
-            yield from ((node.lineno, f"{node.module}.{alias.name}") for alias in node.names)
-
-
-def imports_at_the_top(tree: ast.Module):
-    """(line, module) of the imports that run when the module is imported."""
-    todo = list(tree.body)
-    while todo:
-        node = todo.pop()
-        if isinstance(node, (ast.Import, ast.ImportFrom)):
-            yield from imports(node)
-        elif not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
-            todo += ast.iter_child_nodes(node)
 
 
 def is_in(module: str, *rooms: str) -> bool:
@@ -428,37 +390,6 @@ def test_what_runs_in_a_lane_imports_what_the_lane_has(name):
 
 def test_there_are_scripts_that_run_in_a_lane():
     assert {"export/lanes/tf217/convert.py", "export/lanes/tf217/run.py"} <= set(IN_LANE)
-
-
-def requirements():
-    """(line, whether a comment above gives a reason, requirement) of each in setup.cfg."""
-    section, reason = "", False
-    for line, text in enumerate((ROOT / "setup.cfg").read_text().splitlines(), start=1):
-        if text.startswith("["):
-            section = text
-        elif re.match(r"\w+ *=", text):
-            listing, reason = text, False
-        elif section == "[options.extras_require]" or (
-            section == "[options]" and listing.startswith("install_requires")
-        ):
-            if text.strip().startswith("#"):
-                reason = True
-            elif text.strip():
-                yield line, reason, text.strip()
-
-
-def test_every_requirement_is_bounded_on_both_sides_and_has_a_reason():
-    found = list(requirements())
-    assert len(found) > 15
-    wrong = []
-    for line, reason, text in found:
-        if text.startswith("keras-nets["):
-            continue  # another list of our own
-        if not (re.search(r">=\d", text) and re.search(r"<\d", text)) and "==" not in text:
-            wrong.append(f"setup.cfg:{line}: {text} lacks a bound")
-        if not reason:
-            wrong.append(f"setup.cfg:{line}: {text} lacks a reason")
-    assert wrong == []
 
 
 def test_lanes_pin_exactly():

@@ -1,6 +1,7 @@
-"""The extras of setup.cfg, held against the packages that TensorFlow runs on."""
+"""What setup.cfg asks for: bounds, reasons, and nothing that moves a package under TensorFlow."""
 
 import configparser
+import re
 from importlib import metadata
 from pathlib import Path
 
@@ -52,3 +53,34 @@ def test_an_extra_is_content_with_what_tensorflow_runs_on(extra):
 def test_extras_name_no_package_that_tensorflow_runs_on():
     named = {requirement.name for listed in extras().values() for requirement in listed}
     assert named & set(CORE) == set()
+
+
+def requirements():
+    """(line, whether a comment above gives a reason, requirement) of each in setup.cfg."""
+    section, reason = "", False
+    for line, text in enumerate((ROOT / "setup.cfg").read_text().splitlines(), start=1):
+        if text.startswith("["):
+            section = text
+        elif re.match(r"\w+ *=", text):
+            listing, reason = text, False
+        elif section == "[options.extras_require]" or (
+            section == "[options]" and listing.startswith("install_requires")
+        ):
+            if text.strip().startswith("#"):
+                reason = True
+            elif text.strip():
+                yield line, reason, text.strip()
+
+
+def test_every_requirement_is_bounded_on_both_sides_and_has_a_reason():
+    found = list(requirements())
+    assert len(found) > 15
+    wrong = []
+    for line, reason, text in found:
+        if text.startswith("keras-nets["):
+            continue  # another list of our own
+        if not (re.search(r">=\d", text) and re.search(r"<\d", text)) and "==" not in text:
+            wrong.append(f"setup.cfg:{line}: {text} lacks a bound")
+        if not reason:
+            wrong.append(f"setup.cfg:{line}: {text} lacks a reason")
+    assert wrong == []
