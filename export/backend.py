@@ -1,4 +1,4 @@
-"""Exporting needs Keras on TensorFlow, which is found out before either is loaded."""
+"""Check that Keras runs on TensorFlow, which exporting needs, before either is loaded."""
 
 import json
 import os
@@ -11,7 +11,7 @@ NEEDED = "tensorflow"
 
 
 def require_tensorflow() -> None:
-    """Raise ExportError where Keras runs, or would run, on another backend."""
+    """Raise ExportError if Keras runs, or would run, on another backend."""
     if "keras" in sys.modules:
         found = sys.modules["keras"].backend.backend()
         cure = "start Python anew without KERAS_BACKEND, or with KERAS_BACKEND=tensorflow"
@@ -26,7 +26,7 @@ def require_tensorflow() -> None:
 
 
 def _settings() -> Path:
-    """Where Keras looks for the user's settings."""
+    """Return the path of the user's settings of Keras."""
     home = os.environ.get("KERAS_HOME")
     return Path(home) / "keras.json" if home else Path.home() / ".keras" / "keras.json"
 

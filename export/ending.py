@@ -39,12 +39,12 @@ class Ended(KeyboardInterrupt):
 def ending(
     *, verbose: bool = False, interrupted: str = "interrupted", extra: str = ""
 ) -> Iterator[None]:
-    """Have what users can cause end the program in one line.
+    """End the program with one line and an exit status for whatever users can cause.
 
-    That is exit status 2, and 130 on Ctrl-C, where `interrupted` says what became of the work; 128
-    and the signal's number where SIGTERM or SIGHUP asks for the end; 141, and no line, where nobody
-    reads what is printed. With `verbose` errors keep their trace. `extra` names the part of
-    setup.cfg that a command line needs over the package itself.
+    The status is 2 for an error; 130 for Ctrl-C, and then `interrupted` says what became of the
+    work; 128 and the signal's number for SIGTERM or SIGHUP; and 141, without a line, if nobody
+    reads what is printed. With `verbose` errors keep their traceback. `extra` names the extra of
+    setup.cfg that this command line needs.
     """
     _have_streams()
     with _last_words(), _signals() as came:
@@ -66,10 +66,10 @@ def ending(
 
 
 def _have_streams() -> None:
-    """Have standard streams that take any text, also where the caller closed them.
+    """Make sure that the standard streams exist and take any text, even if the caller closed them.
 
-    Python has None for a closed one, prints errors to standard output where standard error is
-    closed, and the next file that is opened gets its number, so that libraries write into that.
+    Python sets a closed stream to None and prints errors to standard output if standard error is
+    closed. The next file that is opened gets the free number, and libraries then write into it.
     """
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         if getattr(sys, name) is None:
@@ -81,7 +81,7 @@ def _have_streams() -> None:
 
 
 def _open_null(number: int) -> None:
-    """Open the null device under `number` unless something has that."""
+    """Open the null device as file descriptor `number`, unless that is open already."""
     try:
         os.fstat(number)
     except OSError:
@@ -92,7 +92,7 @@ def _open_null(number: int) -> None:
 
 
 def _flush() -> None:
-    """Write what was printed; raise Shortage where it has no room."""
+    """Write out what was printed; raise Shortage if the disk is full."""
     try:
         sys.stdout.flush()
     except BrokenPipeError:
@@ -104,16 +104,16 @@ def _flush() -> None:
 
 
 def _forget_output() -> None:
-    """Have what is still to be printed go nowhere, or Python would try once more as it ends."""
+    """Discard what is still to be printed, because Python would try again as it exits."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @contextmanager
 def _last_words() -> Iterator[None]:
-    """Have a shell of its own say a line if this process is killed or aborted.
+    """Have a shell print a line if this process is killed or aborts.
 
-    Libraries in C++ abort where memory is wanting, and nothing of this process runs after that. The
-    shell waits for the word that all is well, or for the end of the pipe.
+    Libraries in C++ abort when memory runs out, and no code of this process runs after that. The
+    shell waits until it is told that all is well, or until the pipe closes.
     """
     try:
         shell = subprocess.Popen(
@@ -137,9 +137,9 @@ def _last_words() -> Iterator[None]:
 
 @contextmanager
 def _signals() -> Iterator[list[int]]:
-    """Have SIGTERM and SIGHUP raise Ended in the main thread; give the list of those that came.
+    """Raise Ended in the main thread on SIGTERM and SIGHUP; give the list of those that came.
 
-    One that is ignored, as nohup does, or answered by somebody else, stays so.
+    A signal that is ignored, as under nohup, or that has a handler already is left alone.
     """
     came = []
 

@@ -1,4 +1,4 @@
-"""What goes wrong, each in one line: what was asked, what is true, what to do next."""
+"""Errors that users meet. Each says in one line what was asked, what is true and what to do."""
 
 
 def in_a_line(error: BaseException) -> str:
@@ -17,11 +17,11 @@ class Shortage(ExportError):
 
 
 class MissingPackage(ExportError):
-    """A package is absent, or does not import."""
+    """A package is missing, or importing it fails."""
 
 
 class MissingLane(ExportError):
-    """A private environment that the work needs cannot exist here."""
+    """A private environment that the work needs cannot be made on this machine."""
 
 
 class PourError(ExportError):
@@ -29,4 +29,4 @@ class PourError(ExportError):
 
 
 class ArtifactError(ExportError):
-    """A folder is not the artifact that it should be."""
+    """A folder does not hold the artifact that it should hold."""

@@ -1,4 +1,4 @@
-"""Files that are written whole, kept through a power cut, and read only as far as they are ours.
+"""Write files whole, keep them through a power cut, and read only regular files of bounded size.
 
 A reader sees the old content of a path or the new one, never half; what a path links to is never
 written.
@@ -43,7 +43,7 @@ def write_whole(path: Path, content: str | bytes) -> Path:
 
 
 def sweep(path: Path) -> None:
-    """Remove what processes that were killed left of new files for `path`."""
+    """Remove unfinished files for `path` that killed processes have left behind."""
     left = re.compile(rf"\.{re.escape(path.name)}\.\w{{8}}\.partial")
     for other in path.parent.iterdir():
         if left.fullmatch(other.name):
@@ -64,7 +64,7 @@ def _fresh(path: Path) -> tuple[int, str]:
 
 
 def _remove_if_left(path: Path) -> None:
-    """Remove a new file of ours that no process has open any more."""
+    """Remove an unfinished file of this user unless a process still has it open."""
     try:
         handle = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
@@ -87,7 +87,7 @@ def _umask() -> int:
 
 
 def sync_tree(folder: Path) -> None:
-    """Have every file and folder at or below `folder` on disk when this returns."""
+    """Flush every file and folder at or below `folder` to disk."""
     for parent, _, names in os.walk(folder):
         for name in names:
             path = Path(parent, name)
@@ -97,7 +97,7 @@ def sync_tree(folder: Path) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Have the names in `folder` on disk, on file systems that can do that for a folder."""
+    """Flush the names in `folder` to disk, if its file system can do that for a folder."""
     try:
         _sync(folder)
     except OSError as error:
@@ -127,7 +127,7 @@ def read_bounded(path: Path, largest: int) -> bytes:
 
 
 def open_regular(path: Path) -> BinaryIO:
-    """Open a regular file for reading; ArtifactError, at once, for a pipe or the like."""
+    """Open a regular file for reading; raise ArtifactError at once for a pipe or a device."""
     # Without O_NONBLOCK, opening a pipe waits for somebody to write into it.
     handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     file = os.fdopen(handle, "rb")

@@ -1,4 +1,4 @@
-"""The one door to heavy packages, and what to do where one is missing."""
+"""Import heavy packages when they are needed, and say what to do if one is missing."""
 
 from collections.abc import Callable, Mapping
 from importlib import import_module
@@ -7,7 +7,7 @@ from export.errors import MissingPackage, in_a_line
 
 
 def need(module: str, *, to: str):
-    """Import `module` now; where that fails raise MissingPackage, which says what wanted it."""
+    """Import and return `module`; raise MissingPackage, which says what needs it, if that fails."""
     try:
         return import_module(module)
     except Exception as cause:  # a mismatched install raises AttributeError and worse

@@ -1,4 +1,4 @@
-"""Locks between processes: each is an empty file beside what it locks, and gone when nobody has it.
+"""Locks between processes: each is an empty file beside what it locks, deleted after use.
 
 The system lets go of a lock when its holder dies, however that dies. The holder deletes the file.
 That is safe because it is done under the lock, and because whoever gets a lock looks whether its
@@ -55,7 +55,7 @@ def locked(
 
 
 def _acquire(path: Path, waiting: Callable[[], None], patience: float, instead: str) -> int:
-    """Open and lock the file at `path` until the one that was locked is the one that lies there."""
+    """Open and lock the file at `path`; repeat if it was deleted before it was locked."""
     until = time.monotonic() + patience
     while True:
         handle = _open(path, instead)
@@ -108,7 +108,7 @@ def _open(path: Path, instead: str) -> int:
 
 
 def _obstacle(folder: Path) -> Path | None:
-    """What lies in the way of `folder`: a file, or a link to nothing."""
+    """Return the file or dangling link that keeps `folder` from being made, or None."""
     for path in (folder, *folder.parents):
         try:
             found = os.lstat(path)
@@ -120,7 +120,7 @@ def _obstacle(folder: Path) -> Path | None:
 
 
 def _refuse(path: Path, found: os.stat_result | None = None) -> None:
-    """Raise ExportError where `found`, or what lies at `path`, is no lock file of this user."""
+    """Raise ExportError if `found`, or what lies at `path`, is not a lock file of this user."""
     try:
         found = found or os.lstat(path)
     except FileNotFoundError:
@@ -140,7 +140,7 @@ def _refuse(path: Path, found: os.stat_result | None = None) -> None:
 
 
 def _owner_of_new_files(folder: Path) -> int:
-    """Who owns what this process makes in `folder`: some network mounts give all to one user."""
+    """Return the owner of files made in `folder`; some network mounts give all to one user."""
     try:
         with tempfile.TemporaryFile(dir=folder) as file:
             return os.fstat(file.fileno()).st_uid

@@ -1,4 +1,4 @@
-"""Finds what a person means by a name: case does not matter, and a near miss is told."""
+"""Find what a person means by a name: case does not matter, and near misses are suggested."""
 
 import difflib
 from collections.abc import Iterable
@@ -7,9 +7,9 @@ NEAR = 0.75  # the ratio of difflib from which a name may have been meant
 
 
 def choose(name: str, known: Iterable[str], kind: str, lead: str = "known are") -> str:
-    """Return the one of `known` that `name` spells, in whatever case.
+    """Return the name in `known` that equals `name`, apart from upper and lower case.
 
-    Raises ValueError, in one line with the nearest names and all of them, where none does.
+    Raises ValueError if there is none; its one line suggests similar names and lists all of them.
     """
     by_spelling = {one.casefold(): one for one in known}
     if name.casefold() in by_spelling:

@@ -37,7 +37,7 @@ IN_USE = (errno.ENOTEMPTY, errno.EEXIST, errno.ENOENT, errno.ENOTDIR)
 
 
 class Place:
-    """Where one artifact is made (`stage`) and where it ends up (`goal`)."""
+    """The folder in which one artifact is made (`stage`) and its final one (`goal`)."""
 
     def __init__(self, out: Path, model: str, format_name: str):
         self.goal = out / model / format_name
@@ -69,20 +69,20 @@ class Place:
         return goal
 
     def needs(self) -> tuple[tuple[Path, ...], int]:
-        """The folders that are written during an export, and how many bytes are still to come."""
+        """Return the folders that an export writes to, and how many bytes are still to come."""
         made = sum(p.lstat().st_size for p in self.stage.rglob("*")) if self.wanted else 0
         return (self.staging.parent, Path(tempfile.gettempdir())), max(self.wanted - made, 0)
 
     def clear(self) -> None:
-        """Remove whatever is in staging for this artifact, but first put back what is aside.
+        """Empty the staging of this artifact, after putting back a folder that was moved aside.
 
-        Raises ExportError where that has lost its place to something else.
+        Raises ExportError if something else lies in that folder's place now.
         """
         self._restore()
         shutil.rmtree(self.home, ignore_errors=True)
 
     def _restore(self) -> None:
-        """Put a folder back that was moved aside for another one which then never came."""
+        """Put back a folder that was moved aside for a new one that never took its place."""
         if not self.stage.exists():  # it came: what is aside was replaced
             return
         for kept in self._aside.glob("*"):
@@ -101,10 +101,10 @@ class Place:
 
 @contextmanager
 def staged(out: Path, model: str, format_name: str, waiting=lambda: None) -> Iterator[Place]:
-    """Give a cleared stage to work in, alone; clear it again at the end.
+    """Give an empty stage that no other process uses; clear it again at the end.
 
-    `waiting` is called where another process is at work on the same artifact. Raises Shortage where
-    the work ends for want of memory or disk, in whatever words a library says that.
+    `waiting` is called if another process is at work on the same artifact. Raises Shortage if the
+    work fails because memory or disk is full, however a library reports that.
     """
     place = Place(Path(out), model, format_name)
     if set(GLOB) & set(str(place.goal)):
@@ -144,11 +144,11 @@ def _make_stage(place: Place) -> None:
 
 
 def check_goals(out: Path, model: str, format_names) -> None:
-    """Raise ExportError where something lies in an artifact's place that no export put there.
+    """Raise ExportError if the place of an artifact holds something that no export put there.
 
-    That is anything but an empty folder and one with a report.json of this toolkit, of any version,
-    and nothing that the report does not list; links are followed. The place of an artifact that
-    fails its checks is looked at, too.
+    Allowed are an empty folder, and a folder with a report.json of this toolkit, of any version,
+    and only files that the report lists. Links are followed. The place for an artifact that fails
+    its checks is checked, too.
     """
     for name in format_names:
         goal = Path(out, model, name)
@@ -191,7 +191,7 @@ def _refuse_what_is_no_folder(path: Path) -> None:
 
 
 def _named(folder: Path) -> str:
-    """The first few of a folder's files, by name."""
+    """Return the first few of a folder's files, by name."""
     return _few(sorted(path.name for path in folder.iterdir()))
 
 
@@ -201,7 +201,7 @@ def _few(names: list[str], most: int = 3) -> str:
 
 
 def check_space(out: Path, weights: int, count: int = 1) -> None:
-    """Raise Shortage where the disk of `out` has no room for `count` artifacts.
+    """Raise Shortage if the disk of `out` has no room for `count` artifacts.
 
     Each takes a little more than the bytes of its `weights`.
     """
@@ -242,7 +242,7 @@ def _exchanged(fresh: Path, old: Path) -> bool:
 
 
 def _move(source: Path, target: Path) -> None:
-    """Rename a folder; copy it where its file system renames none, as overlays of containers."""
+    """Rename a folder, or copy it if its file system cannot, as container overlays cannot."""
     try:
         source.rename(target)
     except OSError as error:
@@ -271,7 +271,7 @@ def _are_equal(file: Path, other: Path) -> bool:
 
 
 def _staging(out: Path, goal: Path) -> Path:
-    """The folder to work in: in `out`, or beside the goal, if a link leads that elsewhere."""
+    """Return the folder to work in: in `out`, or beside the goal if a link leads elsewhere."""
     above = Path(os.path.realpath(goal)).parent
     own = Path(os.path.realpath(out))
     if above.parent == own and _device(above) == _device(own):
@@ -280,7 +280,7 @@ def _staging(out: Path, goal: Path) -> Path:
 
 
 def _device(path: Path) -> int:
-    """The disk that `path` lies on, or will lie on."""
+    """Return the disk that `path` lies on, or will lie on."""
     return next(p for p in (path, *path.parents) if p.exists()).stat().st_dev
 
 

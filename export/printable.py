@@ -1,4 +1,4 @@
-"""What a server says, made safe to print: it never moves a terminal's cursor or turns its text."""
+"""Make the text of a server or a file safe to print: it cannot steer the terminal."""
 
 import re
 
@@ -13,7 +13,7 @@ _UNPRINTABLE = re.compile(
 
 
 def printable(text: str, longest: int | None = LONGEST) -> str:
-    """Return `text` with escapes such as \\x1b for what is unsafe, in one line.
+    """Return `text` in one line, with escapes such as \\x1b for unsafe characters.
 
     It is cut to `longest` characters; None keeps them all.
     """

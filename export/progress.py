@@ -1,8 +1,8 @@
-"""How work says what it is doing: a function of two texts, which may have a method `bar`.
+"""How work reports what it is doing: to a function of two texts, which may have a method `bar`.
 
 `progress(about, doing)` is called when something begins; `about` names a network, a format or a
 lane. `progress.bar(about, done, total, unit)` is called while an amount grows. Any function of two
-texts will do as `progress`; one without a `bar` is shown no amounts.
+texts can be a `progress`; if it has no `bar`, amounts are not reported.
 """
 
 from collections.abc import Callable
@@ -23,5 +23,5 @@ def no_bar(about: str, done: float, total: float | None, unit: str) -> None:
 
 
 def bar_of(progress: Progress) -> Bar:
-    """The `bar` of `progress`, or one that shows nothing where it has none."""
+    """Return the `bar` of `progress`, or a function that shows nothing if it has none."""
     return getattr(progress, "bar", no_bar)

@@ -1,7 +1,7 @@
-"""Tell want of memory and of disk from other errors, and say how much there is.
+"""Recognise errors that mean too little memory or disk, and say how much there is.
 
-Libraries tell them in their own words: std::bad_alloc, RESOURCE_EXHAUSTED, "1536 requested and 992
-written", or not at all.
+Libraries report these in their own words: std::bad_alloc, RESOURCE_EXHAUSTED, "1536 requested and
+992 written", or not at all.
 """
 
 import errno
@@ -30,10 +30,10 @@ UNITS = ("bytes", "kB", "MB", "GB", "TB")
 def shortage(
     error: BaseException, folders: Iterable[Path] = (), wanted: int = 0
 ) -> Shortage | None:
-    """What `error` says of want of memory or disk, in one line; None where it says neither.
+    """Return `error` as a Shortage of memory or disk in one line, or None if it means neither.
 
-    `folders` are those that were being written, by default this one and that of temporary files,
-    and `wanted` is how many bytes should still have gone there, if that is known.
+    `folders` were being written to, by default the current and the temporary one; `wanted` is how
+    many bytes were still to be written, if that is known.
     """
     if isinstance(error, Shortage):
         return error
@@ -57,7 +57,7 @@ def shortage(
 
 
 def shortage_of_child(log: str, folder: Path) -> str:
-    """The same of a child, by the end of its `log`; "" where it wanted for neither."""
+    """Return the line on what a child process lacked, judged by its `log`; "" if nothing."""
     if NO_DISK.search(log) or free(folder) < LITTLE:
         return disk_line([folder])
     if TOO_LARGE.search(log):
@@ -93,7 +93,7 @@ def memory_line(text: str = "") -> str:
 
 
 def size(count: float) -> str:
-    """A number of bytes for people: "12.3 MB"."""
+    """Return a number of bytes for people: "12.3 MB"."""
     power = 0
     while abs(count) >= 1000 and power < len(UNITS) - 1:
         count, power = count / 1000, power + 1
@@ -101,7 +101,7 @@ def size(count: float) -> str:
 
 
 def free(folder: Path) -> int:
-    """Bytes that this user may still write to the disk of `folder`."""
+    """Return how many bytes this user may still write to the disk of `folder`."""
     return shutil.disk_usage(_existing(folder)).free
 
 
@@ -126,7 +126,7 @@ def _existing(path: Path) -> Path:
 
 
 def _files(folder: Path) -> str:
-    """A word on a disk that has bytes left and no more files."""
+    """Return a remark if the disk has bytes left but can hold no more files, else ""."""
     found = os.statvfs(folder)
     return " and no more files" if found.f_files and not found.f_favail else ""
 

@@ -1,7 +1,7 @@
-"""Settings of TensorFlow that are read from the environment: quiet, and lean with memory.
+"""Environment variables of TensorFlow that make it quiet and save memory.
 
-They are defaults: what the user's own environment says stays. TensorFlow reads them once, as it is
-imported, so they are to be set before.
+They are defaults: variables that the user has set stay. TensorFlow reads them once, when it is
+imported, so they must be set before that.
 """
 
 import logging
@@ -14,17 +14,17 @@ QUIET = {"TF_CPP_MIN_LOG_LEVEL": "2"}  # errors only; a graph alone is hundreds 
 LEAN = {"TF_ENABLE_ONEDNN_OPTS": "0"}
 
 
-def settle() -> None:
-    """Have TensorFlow quiet and lean in this process, which is one of ours."""
+def quiet_tensorflow() -> None:
+    """Set the defaults of QUIET and LEAN in this process, which must be one of ours."""
     for name, value in (QUIET | LEAN).items():
         os.environ.setdefault(name, value)
 
 
 @contextmanager
 def warnings_hidden() -> Iterator[None]:
-    """Hide what TensorFlow's Python warns of, such as what converters still use of its version 1.
+    """Hide warnings of TensorFlow's Python, such as those about functions of TensorFlow 1.
 
-    A level that somebody has given to its logger stays.
+    If somebody has set a level on its logger, nothing changes.
     """
     logger = logging.getLogger("tensorflow")
     if logger.level != logging.NOTSET:

@@ -1,4 +1,4 @@
-"""What every family needs: a checked flavour and a checked input."""
+"""Checks of flavour and image, which every family of networks needs."""
 
 import keras
 

@@ -41,14 +41,14 @@ class Counts:
 
 @dataclass(frozen=True)
 class Expectation:
-    """What a network of the catalog carries as `model.expected_counts`, for others to check."""
+    """What is known of a model's parameters: it is kept as `model.expected_counts`."""
 
     counts: Counts | None  # None: the catalog has none for these options
     source: str  # where the counts are from
     weights: tuple  # of the model as it was built: path, shape, whether it is trained
 
     def holds_for(self, model) -> bool:
-        """Whether `model` still is as it was built: same weights, and the same of them trained."""
+        """Return whether `model` is as it was built: the same weights, the same of them trained."""
         return self.weights == _weights_of(model)
 
 
@@ -130,7 +130,7 @@ class Net:
         classes: int = 1000,
         image: tuple[int, int, int] | None = None,
     ) -> Counts | None:
-        """Exact counts at other options; None where only the image's channels tell, and differ."""
+        """Return exact counts at these options; None if the image has other channels."""
         counts = self.counts[flavour]
         height, width, channels = image or self.image
         if channels != self.image[2]:
@@ -144,7 +144,7 @@ class Net:
 
 
 def _halve(side: int) -> int:
-    """The grid that a 3x3 pool with stride 2 leaves, rounding down."""
+    """Return the grid that a 3x3 pool with stride 2 leaves, rounding down."""
     return (side - 3) // 2 + 1
 
 

@@ -9,7 +9,7 @@ class WeightsError(ValueError):
 
 
 class SourceError(ValueError):
-    """What `--model` names gives no Keras model.
+    """The value of `--model` does not lead to a Keras model.
 
     The message is one line: what was asked, what is true, what to do next.
     """

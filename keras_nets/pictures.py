@@ -1,4 +1,4 @@
-"""Pictures of the user: which files of a folder they are, and their pixels.
+"""Find the pictures in a folder, and decode their pixels.
 
 Anybody may have made them. Only decoders of a few formats are let near a file, never one that runs
 another program (Pillow hands an EPS to Ghostscript, whatever its name ends in), and a picture of
@@ -33,7 +33,7 @@ ASIDE = frozenset(
 
 
 class ImageError(ValueError):
-    """A picture that cannot be read; one line that names it."""
+    """A picture cannot be read; the message is one line that names it."""
 
 
 def list_images(folder: Path | str) -> list[Path]:
@@ -57,7 +57,7 @@ def _images_below(folder: Path, above: tuple[str, ...]) -> Iterator[Path]:
 
 
 def is_image(name: Path | str) -> bool:
-    """Tell a picture by its ending; hidden files are none."""
+    """Return whether a file is a picture, by its ending; hidden files are not."""
     path = Path(name)
     return path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
 

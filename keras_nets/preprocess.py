@@ -118,7 +118,7 @@ def preprocess_sample(folder: Path | str, recipe: Recipe, most: int = SAMPLE) ->
 
 
 def choose_sample(folder: Path | str, most: int = SAMPLE) -> list[Path]:
-    """At most `most` pictures below `folder`, evenly spread over `list_images`.
+    """Return at most `most` pictures below `folder`, evenly spread over `list_images`.
 
     Neighbours are often of one class. Raises ValueError where there is no picture.
     """

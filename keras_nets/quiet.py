@@ -1,7 +1,7 @@
-"""Imports what brings Keras, without the lines that TensorFlow writes as it is loaded.
+"""Import modules that import Keras, without the lines that TensorFlow writes as it is loaded.
 
-They come from C++, before any of its settings is read, so the file descriptor is turned for that
-moment. Whoever sets TF_CPP_MIN_LOG_LEVEL to 0 or 1 wants to see them, and does.
+They come from C++, before any of its settings is read, so standard error is redirected at the level
+of the file descriptor. Users who set TF_CPP_MIN_LOG_LEVEL to 0 or 1 see them all the same.
 """
 
 import os
@@ -31,7 +31,7 @@ def import_quietly(module: str):
 
 
 def _look_for_gpus() -> None:
-    """Where there is no driver, have TensorFlow look for a GPU now, while its log is not seen.
+    """If there is no driver, let TensorFlow look for a GPU now, while its log is hidden.
 
     It does so before its first operation anyway, and logs an error of CUDA if it finds none.
     """
@@ -42,7 +42,7 @@ def _look_for_gpus() -> None:
 
 @contextmanager
 def _without_log() -> Iterator[None]:
-    """Keep TensorFlow's log lines from standard error; what else is written there comes after."""
+    """Drop TensorFlow's log lines from standard error; other lines are written at the end."""
     try:
         own = os.dup(2)
     except OSError:  # there is no standard error to keep clean

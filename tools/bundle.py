@@ -61,7 +61,7 @@ def _parser():
 def _add(args) -> int:
     from export.report.file import read_content
 
-    read_content(args.artifact)  # what can be told at once is told before numpy loads
+    read_content(args.artifact)  # refuses what it can before numpy loads
     need_writable("--to", args.to)
     from export.serving.bundle import add
 
@@ -120,7 +120,7 @@ def _check(folder: Path, as_json: bool) -> int:
         for finding in findings:
             print(f"{finding.path}: {finding.text}")
         if not findings:
-            print(f"{folder}: nothing to complain of", file=sys.stderr)
+            print(f"{folder}: nothing is wrong", file=sys.stderr)
     return 1 if findings else 0
 
 

@@ -34,17 +34,20 @@ def _parser():
     parser = make_parser(__doc__)
     parser.add_argument("pictures", nargs="+", type=Path, metavar="IMAGE|DIR")
     parser.add_argument("--url", required=True, help="http://HOST:8501 or grpc://HOST:8500")
-    parser.add_argument("--model", required=True, help="the name that the server has for it")
+    parser.add_argument("--model", required=True, help="its name on the server")
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--version", type=int, help="default: the newest one loaded")
     which.add_argument("--label", help="stable or canary, instead of a version")
     parser.add_argument("--batch", type=positive, default=1, help="pictures in a request")
     parser.add_argument("--concurrency", type=positive, default=1, help="requests at a time")
     parser.add_argument("--repeat", type=positive, default=1, help="send the whole set N times")
-    parser.add_argument("--timeout", type=float, default=30.0, help="seconds of one try")
-    parser.add_argument("--retries", type=int, default=5, help="of what may succeed later")
+    parser.add_argument("--timeout", type=float, default=30.0, help="seconds for one try")
+    parser.add_argument("--retries", type=int, default=5, help="of errors that may pass")
     parser.add_argument(
-        "--deadline", type=float, default=float("inf"), help="seconds of a request, all its tries"
+        "--deadline",
+        type=float,
+        default=float("inf"),
+        help="seconds for all tries of a request",
     )
     parser.add_argument(
         "--header",
@@ -118,7 +121,7 @@ def _list(folder: Path) -> list[Path]:
 def _check_all(paths: list[Path]):
     """Return the pictures that can be sent, and an answer for each of the others, with its error.
 
-    They are told apart by their headers and ends, so that no server is asked for what cannot be.
+    Only headers and ends of files are read, and no server is asked about a broken picture.
     """
     from export.serving.client.load_test import Answer
 
@@ -168,9 +171,9 @@ def _headers(lines: list[str]) -> dict[str, str]:
 
 
 def _recipe(args):
-    """Return the name of the network whose pictures --artifact or --net describe, and the flavour.
+    """Return the network and the flavour whose preprocessing --artifact or --net ask for.
 
-    Either is empty where it is not known. Raises ValueError for what is wrong on any server.
+    Each is "" if it is not known. Raises ValueError for what no server could answer.
     """
     from export.names import choose
     from keras_nets import NETS
@@ -280,7 +283,7 @@ def _decodable(path: Path) -> bytes:
 
 
 def _report(answers, broken, seconds: float, as_json: bool) -> int:
-    """Print what came of all; what was `broken` was told before a server was asked."""
+    """Print the outcome of all; errors of `broken` pictures have been printed before."""
     from export.serving.client.load_test import percentiles
 
     good = [answer for answer in answers if answer.error is None]

@@ -38,7 +38,7 @@ def main(argv=None) -> int:
         "--classes",
         type=options.whole(2),
         metavar="N",
-        help="of a darknet file cut before its classifier",
+        help="number of classes, for a darknet file that ends before its classifier",
     )
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
     args = parser.parse_args(argv)

@@ -26,7 +26,7 @@ from export.commandline import options
 from export.ending import ending
 from export.errors import ExportError
 from export.formats.names import NAMES
-from export.tensorflow_settings import settle
+from export.tensorflow_settings import quiet_tensorflow
 from keras_nets.catalog import NETS, find_net
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -38,7 +38,7 @@ ORDER = ("power", "peers", "seeds")  # of the steps: the longest last
 def main(argv=None) -> int:
     argv = sys.argv[1:] if argv is None else argv
     args = _parser().parse_args(argv)
-    settle()
+    quiet_tensorflow()
     with ending(interrupted="stopped; what is done is kept, and the next run goes on from there"):
         if args.step:  # a child of ours: one step of one network
             STEPS[args.step](args, args.model[0])

@@ -36,7 +36,7 @@ def main(argv=None) -> int:
 
 
 def _join(folders: list[Path], out: Path, pages: bool):
-    """Write the page, say so on stdout, and return what could not be read."""
+    """Write the page, print its path, and return (path, why) of each unreadable report."""
     for folder in folders:
         if not folder.is_dir():
             raise ArtifactError(f"{folder} is no folder; name one that tools/export.py wrote into")
@@ -56,7 +56,7 @@ def _join(folders: list[Path], out: Path, pages: bool):
         bad = "".join(f"; {path}: {why}" for path, why in found.unread[:1])
         raise ArtifactError(f"no report.json under {', '.join(map(str, folders))}{bad}")
     for entry in found.entries if pages else ():
-        write_page(entry.told, entry.folder, entry.folder)
+        write_page(entry.content, entry.folder, entry.folder)
     write_whole(out, overview.render(found, out.parent))
     passed = sum(entry.facts.passed for entry in found.entries)
     unrun = sum(entry.facts.verdict == overview.EXCEPT for entry in found.entries)

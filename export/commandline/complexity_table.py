@@ -10,7 +10,7 @@ WIDE = 160  # columns of a table that no terminal bounds
 
 
 def as_dict(complexity: Complexity, page_params: int | None) -> dict:
-    """The same as JSON: exact integers, one entry a layer, and sums."""
+    """Return the same as JSON: exact integers, one entry a layer, and sums."""
     return {
         "model": complexity.model,
         "inputs": {name: list(shape) for name, shape in complexity.inputs.items()},
@@ -23,7 +23,7 @@ def as_dict(complexity: Complexity, page_params: int | None) -> dict:
 
 
 def totals(complexity: Complexity, page_params: int | None) -> dict[str, int | None]:
-    """Sums in each convention, exact.
+    """Return sums in each convention, exact.
 
     `params` counts as Keras does, `macs` as torchvision and timm do, `page_flops` and `page_params`
     as PaddleClas' page does; the last is None for a network that is none of the catalog.

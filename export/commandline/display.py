@@ -11,7 +11,7 @@ from typing import TextIO
 
 from export.commandline.hanging import hanging, print_hanging
 from export.progress import BYTES, DONE
-from export.tensorflow_settings import settle
+from export.tensorflow_settings import quiet_tensorflow
 
 EVERY = 10.0  # seconds between two lines about an amount, where no bar can be drawn
 INDENT = 10  # columns that the seconds take
@@ -88,7 +88,7 @@ class Display:
         print_hanging(self._console, f"[dim]{seconds:6.1f} s[/]", _text(about, doing), INDENT)
 
     def _moving(self):
-        """The present step on a terminal; Live draws it again several times a second."""
+        """Return the present step on a terminal; Live draws it again several times a second."""
         from rich.console import Group
         from rich.progress_bar import ProgressBar
 
@@ -122,11 +122,11 @@ def _amount(done: float, total: float | None, unit: str) -> str:
 
 @contextmanager
 def display(verbose: bool) -> Iterator[Display]:
-    """Give a Display, and keep whatever libraries write to stderr out of sight unless `verbose`.
+    """Give a Display, and hide what libraries write to stderr unless `verbose`.
 
-    To be entered before TensorFlow is imported.
+    Enter it before TensorFlow is imported.
     """
-    settle()
+    quiet_tensorflow()
     with ExitStack() as leaving:
         if verbose:
             logging.getLogger("tensorflow").setLevel(logging.WARNING)  # or `warnings_hidden` is on

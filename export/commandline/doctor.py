@@ -1,4 +1,4 @@
-"""Examine this machine: what is installed, which lanes are there, what is missing."""
+"""Examine this machine: installed packages, lanes, memory, disk, and what is missing."""
 
 import platform
 import shlex
@@ -62,7 +62,7 @@ def print_findings(findings: dict) -> None:
     for title in ("machine", "packages"):
         console.print(f"[bold]{title}[/]")
         for name, value in findings[title].items():
-            console.print(f"  {name.replace('_', ' '):<22}{_told(value)}")
+            console.print(f"  {name.replace('_', ' '):<22}{_printed(value)}")
     console.print("[bold]lanes[/]")
     for lane in findings["lanes"]:
         colour = colours.get(lane["status"], "red")
@@ -78,7 +78,7 @@ def print_findings(findings: dict) -> None:
         )
 
 
-def _told(value) -> str:
+def _printed(value) -> str:
     from rich.markup import escape
 
     return "missing" if value is None else escape(str(value))

@@ -2,7 +2,7 @@
 
 
 def hanging(left: str, right, width: int):
-    """A renderable: `left` in `width` columns, and beside it `right`, whatever its length.
+    """Return a renderable: `left` in `width` columns, and beside it `right`, whatever its length.
 
     Both are texts with rich's markup; `right` may be any other renderable.
     """

@@ -13,7 +13,7 @@ SIDE = 4096  # pixels; a VGG's activations alone take 20 GB at this size
 
 
 def make_parser(description: str) -> argparse.ArgumentParser:
-    """A parser that shows `description`, and takes options only by their whole names.
+    """Return a parser that shows `description`, and takes no abbreviated options.
 
     Tools are named in it as this one was called.
     """
@@ -25,7 +25,7 @@ def make_parser(description: str) -> argparse.ArgumentParser:
 
 
 def whole(least: int, most: int | None = None) -> Callable[[str], int]:
-    """The type of an argument that is a whole number from `least` to `most`."""
+    """Return the type of an argument that is a whole number from `least` to `most`."""
     bounds = f"from {least} up" if most is None else f"from {least} to {most}"
 
     def read(text: str) -> int:
@@ -66,7 +66,7 @@ def numbers(text: str) -> tuple[int, ...]:
 
 
 def named(known: Iterable[str], kind: str) -> Callable[[str], str]:
-    """The type of an argument that is one of `known`, in whatever case."""
+    """Return the type of an argument that is one of `known`, in upper or lower case."""
 
     def read(text: str) -> str:
         try:

@@ -36,7 +36,7 @@ def need_place(option: str, path: Path) -> None:
 
 
 def need_writable(option: str, path: Path) -> None:
-    """Raise ValueError unless a folder at `path`, or one to be made there, can be written to."""
+    """Raise ValueError unless files can be written to a folder at `path`, made where missing."""
     above = next(one for one in (path, *path.absolute().parents) if os.path.lexists(one))
     if not above.is_dir():
         raise ValueError(
@@ -54,7 +54,7 @@ def need_writable(option: str, path: Path) -> None:
 
 
 def _near(path: Path) -> str:
-    """Words on a file beside `path` whose name is much like its, if there is one."""
+    """Return a suggestion of a file in the same folder with a similar name, or ""."""
     try:
         names = sorted(one.name for one in path.parent.iterdir())
     except OSError:

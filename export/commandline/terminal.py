@@ -54,7 +54,7 @@ def _print_verdict(console, report: Report) -> None:
 
 
 def print_warnings(reports: list[Report]) -> None:
-    """Print what no check fails for and a user should know: the last words of a command line."""
+    """Print warnings: what a user should know although no check fails because of it."""
     from rich.console import Console
     from rich.markup import escape
 
@@ -109,7 +109,7 @@ def _print_rows(console, table) -> None:
 
 
 def _reason(report: Report) -> str:
-    """What keeps an artifact from being verified, for a line below a table of many."""
+    """Return why an artifact is not verified, for a line below the table; "" if it is."""
     if report.verdict is Verdict.VERIFIED:
         return ""
     if report.verdict is Verdict.EXCEPT_ENGINE:
@@ -120,7 +120,7 @@ def _reason(report: Report) -> str:
 
 
 def _lines(check: Check, details: bool) -> Iterator[tuple[str, str]]:
-    """A check as a line, and with `details` its note and its layers as others."""
+    """Yield a check as (left, right) of a line; with `details` also its note and layers."""
     from rich.markup import escape
 
     status = MARKS.get(check.status, "[yellow]skipped[/]")
@@ -137,7 +137,7 @@ def _lines(check: Check, details: bool) -> Iterator[tuple[str, str]]:
 
 
 def _numbers(check: Check) -> str:
-    """What was measured and what is allowed; only the former where none is allowed."""
+    """Return what was measured and what is allowed; no limit is shown where it is 0."""
     measured, allowed = check.measured, check.allowed
     if measured is None or measured == allowed == 0:
         return ""
@@ -147,7 +147,7 @@ def _numbers(check: Check) -> str:
 
 
 def _speller() -> Callable[[str], str]:
-    """A function that says what `std` stands for where it first meets it."""
+    """Return a function that spells `std` out the first time that it stands in a text."""
     met = []
 
     def spell(text: str) -> str:
@@ -160,7 +160,7 @@ def _speller() -> Callable[[str], str]:
 
 
 def _compared(check: Check) -> list[dict]:
-    """The layers that were compared; where one differs, those around the first that does."""
+    """Return the layers that were compared; if one differs, only the first and its neighbours."""
     layers = [layer for layer in check.details.get("layers", ()) if "tensor" in layer]
     at = check.details.get("diverges", {}).get("fine_before")
     return layers if at is None else layers[max(at - AROUND, 0) : at + AROUND + 1]

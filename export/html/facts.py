@@ -1,9 +1,8 @@
-"""What a page shows, read from the content of a report.json.
+"""Facts for a page, read from the content of a report.json.
 
-Pages are made of reports of other versions and of reports that someone edited, so nothing is taken
-for granted: whatever is absent or of another type is left out, and nothing here raises for it. A
-report that was just made is read back from its dict as well: so there is one reader of old, foreign
-and own reports, and a page shows nothing that report.json does not hold.
+Reports of this process, of other versions and those that somebody edited are read alike, so nothing
+is taken for granted: a value that is missing or of another type is left out and raises no error.
+That there is one reader for all also means that a page shows nothing that report.json lacks.
 """
 
 import math
@@ -49,7 +48,7 @@ class Power:
 
 @dataclass(frozen=True)
 class Mutant:
-    """The artifact with one bug planted in it, what that does to the logits, and who noticed."""
+    """One planted bug: how much it changes the logits, and which checks noticed it."""
 
     name: str
     effect: float | None  # None where it is not finite
@@ -73,7 +72,7 @@ class Bug:
 
 @dataclass(frozen=True)
 class Guess:
-    """What a classifier takes a picture for."""
+    """A class that a classifier predicts for a picture."""
 
     label: str
     probability: float  # 0 to 1
@@ -81,7 +80,7 @@ class Guess:
 
 @dataclass(frozen=True)
 class Picture:
-    """One of the user's pictures, and what model and artifact take it for, the likeliest first."""
+    """One of the user's pictures, and the predictions of model and artifact, likeliest first."""
 
     name: str
     png: str  # the network's input as a small PNG in base64; empty if there is none
@@ -115,14 +114,14 @@ class Row:
 
     @property
     def room(self) -> float | None:
-        """How many times the measured value fits into what is allowed."""
+        """Return allowed / measured, or None if the check does not measure on a scale."""
         if not self.scaled or not self.measured or not self.allowed:
             return None
         return self.allowed / self.measured
 
     @property
     def beyond(self) -> bool:
-        """Whether the measured value is over its limit; a check can fail beside a fine one."""
+        """Return whether the value is over its limit; a check may also fail for other reasons."""
         if self.lost:
             return True
         return self.scaled and self.measured is not None and self.measured > self.allowed
@@ -159,7 +158,7 @@ class Facts:
 
     @property
     def unasked_engine(self) -> Row | None:
-        """The check of the engine, if it was skipped: what was verified then is all but that."""
+        """The check of the engine if it was skipped: then all but the engine is verified."""
         return next((row for row in self.having(SKIPPED) if row.name == ENGINE), None)
 
     @property
@@ -171,7 +170,7 @@ class Facts:
 
 
 def facts(content: dict) -> Facts:
-    """The facts in `content`, that of a report.json."""
+    """Return the facts in `content`, the parsed report.json."""
     artifact, cost = mapping(content.get("artifact")), mapping(content.get("cost"))
     rows = tuple(_row(mapping(check)) for check in sequence(content.get("checks")))
     failed = any(row.status == FAILED for row in rows)
@@ -242,15 +241,15 @@ def _scaled(measured, allowed, status: str) -> bool:
     return isinstance(allowed if measured is None else measured, float)
 
 
-def _bug(told) -> Bug | None:
-    entry = mapping(told) or {"measured": told}
+def _bug(value) -> Bug | None:
+    entry = mapping(value) or {"measured": value}
     found = next((entry[k] for k in ("measured", "error", "size", "value") if k in entry), None)
     size = positive(found)
     return Bug(size, text(entry.get("name"))) if size else None
 
 
-def _power(told) -> Power | None:
-    entry = mapping(told)
+def _power(value) -> Power | None:
+    entry = mapping(value)
     caught, of = number(entry.get("caught")), number(entry.get("of"))
     if caught is None or not of:
         return None
@@ -258,29 +257,29 @@ def _power(told) -> Power | None:
     return Power(int(caught), int(of), tuple(filter(None, map(text, missed))))
 
 
-def _histogram(told: dict) -> Histogram | None:
-    edges = [number(edge) for edge in sequence(told.get("edges"))]
-    counts = [positive(count) for count in sequence(told.get("counts"))]
+def _histogram(entry: dict) -> Histogram | None:
+    edges = [number(edge) for edge in sequence(entry.get("edges"))]
+    counts = [positive(count) for count in sequence(entry.get("counts"))]
     if not counts or len(edges) != len(counts) + 1 or None in counts or None in edges:
         return None
     if edges[0] <= 0 or any(a >= b for a, b in zip(edges, edges[1:], strict=False)):
         return None
-    smaller = int(positive(told.get("smaller")) or 0)
-    values = int(positive(told.get("values")) or sum(counts) + smaller)
+    smaller = int(positive(entry.get("smaller")) or 0)
+    values = int(positive(entry.get("values")) or sum(counts) + smaller)
     return Histogram(
         edges=tuple(edges),
         counts=tuple(int(count) for count in counts),
         values=values,
         smaller=smaller,
-        median=positive(told.get("median")),
-        p99=positive(told.get("p99")),
+        median=positive(entry.get("median")),
+        p99=positive(entry.get("p99")),
     )
 
 
-def _layers(told):
-    if isinstance(told, dict):  # by name
-        told = [{"name": name, **mapping(entry)} for name, entry in told.items()]
-    for entry in map(mapping, sequence(told)):
+def _layers(layers):
+    if isinstance(layers, dict):  # by name
+        layers = [{"name": name, **mapping(entry)} for name, entry in layers.items()]
+    for entry in map(mapping, sequence(layers)):
         if name := text(entry.get("name") or entry.get("layer")):
             numbers = {text(k): number(v) for k, v in entry.items() if number(v) is not None}
             words = {text(k): v for k, v in entry.items() if isinstance(v, str) and v != name}
@@ -288,12 +287,12 @@ def _layers(told):
 
 
 def _lost(value) -> bool:
-    """Whether `value` stands for a number that was not finite."""
+    """Return whether `value` stands for a number that is not finite."""
     return value is None or (isinstance(value, float) and not math.isfinite(value))
 
 
-def _mutants(told):
-    for entry in map(mapping, sequence(told)):
+def _mutants(entries):
+    for entry in map(mapping, sequence(entries)):
         if name := text(entry.get("name")):
             caught_by = tuple(filter(None, map(text, sequence(entry.get("caught_by")))))
             effect = positive(entry.get("effect"))

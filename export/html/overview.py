@@ -23,13 +23,13 @@ class Entry:
     """A report, and where it is."""
 
     facts: Facts
-    told: dict
+    content: dict  # of report.json
     folder: Path
     where: str = ""  # its path, if another has the same model and label
 
     @property
     def apart(self) -> str:
-        """What the folder says beyond the format: after a failed export, or of a second place."""
+        """Return what tells this artifact from others of its format: its folder or its place."""
         named = "" if self.folder.name == self.facts.format else f"({self.folder.name})"
         return " ".join(filter(None, (named, f"in {self.where}" if self.where else "")))
 
@@ -47,7 +47,7 @@ class Found:
 
 
 def collect(folders: list[Path]) -> Found:
-    """Every report.json under `folders`, hidden folders left out, in the order of their names."""
+    """Read every report.json below `folders`, hidden folders excepted, sorted by name."""
     entries, unread, seen = [], [], set()
     for path in (below / NAME for folder in folders for below in reports_below(Path(folder))):
         real = os.path.realpath(path)  # of links in a ring, too, which Path.resolve refuses
@@ -65,9 +65,9 @@ def collect(folders: list[Path]) -> Found:
 
 
 def _tell_apart(entries: list[Entry]) -> list[Entry]:
-    """The entries, with the path of each that has the model and the label of another.
+    """Add its path to each entry that shares its model and label with another.
 
-    Paths begin at the deepest folder that holds every entry.
+    Paths are relative to the deepest folder that holds all entries.
     """
     if not entries:
         return entries
@@ -83,7 +83,7 @@ def _tell_apart(entries: list[Entry]) -> list[Entry]:
 
 
 def is_within_an_artifact(path: Path) -> bool:
-    """Whether a file at `path` would lie in an artifact's folder, at any depth."""
+    """Return whether a file at `path` would lie in an artifact's folder, at any depth."""
     place = Path(os.path.realpath(path.parent))
     return any(_holds_report(folder) for folder in (place, *place.parents))
 
@@ -107,7 +107,7 @@ def _read(folder: Path) -> dict:
 
 
 def render(found: Found, base: Path) -> str:
-    """The page, to be put into the folder `base`, from which its links go."""
+    """Return the page; its links are relative to `base`, the folder it will lie in."""
     script = (TEMPLATES / "sort.js").read_text(encoding="utf-8")
     known = [entry.facts for entry in found.entries]
     links = [_link(entry.folder, base) for entry in found.entries]
@@ -131,7 +131,7 @@ def render(found: Found, base: Path) -> str:
 
 
 def _grid(entries, links, formats) -> dict[str, list[list[tuple[Entry, str]]]]:
-    """By model, a list for each format: what was exported, usually one artifact or none."""
+    """Return, for each model, its artifacts of each format: usually one or none."""
     models: dict[str, list[list[tuple[Entry, str]]]] = {}
     for entry, link in zip(entries, links, strict=True):
         row = models.setdefault(entry.facts.model, [[] for _ in formats])
@@ -144,20 +144,20 @@ def _sha256(script: str) -> str:
 
 
 def _link(folder: Path, base: Path) -> str:
-    """From the page to an artifact's own page, or to its folder where it has none."""
+    """Return the link from the page to an artifact's page, or to its folder if it has none."""
     way = Path(os.path.relpath(os.path.realpath(folder), os.path.realpath(base))).as_posix()
     page = f"/{PAGE}" if (folder / PAGE).exists() else "/"
     return f"./{quote(way)}{page}"
 
 
 def _worst(known: list[Facts]) -> str:
-    """The verdict of the page: as good as that of its worst artifact."""
+    """Return the verdict of the page, which is that of its worst artifact."""
     found = {fact.verdict for fact in known}
     return next(verdict for verdict in (FAILED, EXCEPT, PASSED) if verdict in found)
 
 
 def _warnings(known: list[Facts]) -> dict[str, int]:
-    """How many artifacts carry each warning."""
+    """Return how many artifacts carry each warning."""
     return dict(Counter(warning for fact in known for warning in fact.warnings))
 
 

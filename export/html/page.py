@@ -47,7 +47,7 @@ SAID = {  # sign and word of each verdict
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the page says first."""
+    """The verdict at the top of the page, and its reasons."""
 
     status: str  # as Facts.verdict
     sign: str
@@ -56,7 +56,7 @@ class Verdict:
 
 
 def render(content: dict, home: str | Path = "") -> str:
-    """The page of the report of such `content`; nothing in it is taken for markup.
+    """Return the page of a report; whatever `content` holds is escaped.
 
     `home` is the folder where the artifact is or will be, if that is known.
     """
@@ -83,7 +83,7 @@ def render(content: dict, home: str | Path = "") -> str:
 
 
 def write_page(content: dict, folder: Path, home: str | Path = "") -> Path:
-    """Write report.html into `folder`, whole, and say where it is.
+    """Write report.html whole into `folder` and return its path.
 
     `home` as in `render`; it is another folder than `folder` while an export is in staging.
     """
@@ -163,13 +163,13 @@ def _tiles(known: Facts) -> list[tuple[str, str, str]]:
 
 
 def _made(known: Facts) -> str:
-    """When the artifact was made, and by which version of the toolkit."""
+    """Return when the artifact was made, and by which version of the toolkit."""
     version = known.environment.get("keras-nets", "")
     by = f"by keras-nets {version}" if version else ""
     return " ".join(filter(None, (known.created.replace("T", " ").replace("+00:00", " UTC"), by)))
 
 
 def _seen_from_toolkit(folder: str | Path) -> str:
-    """The path of `folder` from where commands are run; whole where it lies elsewhere."""
+    """Return the path of `folder` relative to the toolkit, or absolute if it lies outside."""
     whole = Path(os.path.abspath(folder))  # noqa: PTH100, a linked folder keeps the name it has
     return str(whole.relative_to(TOOLKIT) if whole.is_relative_to(TOOLKIT) else whole)

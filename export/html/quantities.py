@@ -1,6 +1,6 @@
-"""What checks know of each layer, under the names that they use in report.json.
+"""Numbers of a layer that checks write into report.json: their headings, units and figures.
 
-A name that is not here, of another version, still has its column in the table, but no figure.
+A number of another version that is not listed here still gets a column, but no figure.
 """
 
 from collections.abc import Callable
@@ -50,19 +50,19 @@ FIGURES = (
 
 
 def columns(row: Row) -> list[str]:
-    """Names of whatever the check knows of its layers: ours in our order, then any other."""
+    """Return the names of all numbers that layers have: those listed here first, in order."""
     seen = {k: None for la in row.layers for k in (*la.words, *la.numbers, *la.lost)}
     known = [key for key in QUANTITIES if key in seen]
     return known + [key for key in seen if key not in (*known, "name", "layer")]
 
 
 def heading(key: str) -> str:
-    """What stands above a column."""
+    """Return the heading of a column."""
     return QUANTITIES[key].heading if key in QUANTITIES else key.replace("_", " ").capitalize()
 
 
 def cell(layer: Layer, key: str) -> str:
-    """What a layer's row has in a column."""
+    """Return the text of a table cell."""
     if key in layer.lost:
         return NOT_FINITE
     if key in layer.words:

@@ -1,4 +1,4 @@
-"""Values of a foreign report.json, each as the type that a page needs, or as nothing."""
+"""Read values of any report.json as the type that a page needs, or as empty."""
 
 import base64
 import math
@@ -16,7 +16,7 @@ def sequence(value) -> list:
 
 
 def text(value) -> str:
-    """A string, a number or a list of them as text; anything else is empty."""
+    """Return a string, a number or a list of them as text; anything else is empty."""
     if isinstance(value, list | tuple):
         return ", ".join(filter(None, map(text, value)))
     if isinstance(value, bool) or not isinstance(value, str | int | float):
@@ -35,7 +35,7 @@ def texts(value) -> dict[str, str]:
 
 
 def number(value) -> float | None:
-    """A finite number, or None."""
+    """Return a finite number, or None."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     try:
@@ -45,7 +45,7 @@ def number(value) -> float | None:
 
 
 def positive(value) -> float | None:
-    """A finite number from 0 up, or None."""
+    """Return a finite number from 0 up, or None."""
     return value if number(value) is not None and value >= 0 else None
 
 

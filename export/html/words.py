@@ -1,4 +1,4 @@
-"""Numbers, sizes and times as people read them."""
+"""Numbers, sizes and times as people read them, on pages and in terminals."""
 
 import math
 
@@ -42,7 +42,7 @@ def duration(value: float | None) -> str:
 
 
 def times(value: float) -> str:
-    """A ratio from 1 up, to two digits: 26 times, 3.1 times."""
+    """Return a ratio from 1 up, to two digits: 26 times, 3.1 times."""
     value = min(value, 1e99)
     if value >= 1e6:
         return f"10{str(int(math.log10(value))).translate(SUPERSCRIPTS)} times"
@@ -50,12 +50,12 @@ def times(value: float) -> str:
 
 
 def guess(value) -> str:
-    """A label and its probability: tench 93 %; nothing for None."""
+    """Return a label and its probability: tench 93 %; nothing for None."""
     return f"{value.label} {value.probability:.0%}".replace("%", " %") if value else MISSING
 
 
-def brief(name: str, most: int = 22) -> str:
-    """A name that fits into a figure."""
+def shortened(name: str, most: int = 22) -> str:
+    """Return a name that fits into a figure."""
     half = (most - 1) // 2
     return name if len(name) <= most else f"{name[:half]}…{name[-half:]}"
 
@@ -65,7 +65,7 @@ def percent(value: float) -> str:
 
 
 def tick(value: float, _position=None) -> str:
-    """A tick of a logarithmic axis: 0.01, 5, 2,000, and powers of ten beyond."""
+    """Return a tick of a logarithmic axis: 0.01, 5, 2,000, and powers of ten beyond."""
     if 0.009 < value < 20_000:
         return f"{value:,.9g}"
     exponent = math.floor(math.log10(value) + 1e-9)

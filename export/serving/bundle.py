@@ -1,8 +1,8 @@
-"""Add a verified artifact to a folder that serves.
+"""Add a verified artifact to a serving folder.
 
-Everything is staged and renamed under a lock; nothing of another model, of an older version or of
-a person's edits is lost. The ledger knows of a version before it is there, so a run that is killed
-in between leaves nothing that the next one does not take away.
+Everything is staged and renamed under a lock; other models, older versions and edits by hand are
+kept. The ledger lists a version before its folder is there, so that the next run can clear away
+what a killed run left.
 """
 
 import math
@@ -86,7 +86,7 @@ def add(
     name = _name(name, artifact)
     server = _server(server, artifact)
     _refuse_exports(source, to)
-    _settle(Ledger(), root, image)  # bad arguments are told before a folder is made
+    _settle(Ledger(), root, image)  # refuses bad arguments before a folder is made
     verify_files(artifact, served_files(artifact, server))
     with locked(to / LOCK, patience=LOCK_S):
         before = _recover(to)
@@ -193,7 +193,7 @@ def _name(name: str | None, artifact: Artifact) -> str:
 
 
 def _refuse_exports(source: Path, to: Path) -> None:
-    """Raise ExportError where `to` is a place of exports, whose reports would then be untrue."""
+    """Raise ExportError if `to` holds exports, because their reports would no longer be true."""
     real = Path(os.path.realpath(to))
     if any(holds_report(folder) for folder in (real, *real.parents)):
         raise ExportError(
@@ -211,7 +211,7 @@ def _refuse_exports(source: Path, to: Path) -> None:
 
 
 def _recover(to: Path) -> Ledger | None:
-    """Return the ledger of `to`, or None, after taking away what a killed run left."""
+    """Return the ledger of `to`, or None, after clearing away what a killed run left."""
     ledger = read_ledger(to)
     repository.sweep(to, [FILE, *(ledger.generated if ledger else ())])
     if ledger is None or ledger.pending is None:
@@ -226,7 +226,7 @@ def _recover(to: Path) -> Ledger | None:
 
 
 def _settle(ledger: Ledger, root: str | None, image: str | None) -> Ledger:
-    """Return the ledger with where the folder is mounted, and which image serves it."""
+    """Return the ledger with the mount point `root` and the image, where these are given."""
     if root is not None:
         ledger = replace(ledger, root=check_root(root))
     if image is not None:
@@ -252,14 +252,14 @@ def _publish(
 
 
 def _knowing(ledger: Ledger, files: dict[str, str], edited: tuple[str, ...]) -> Ledger:
-    """Return the ledger that knows the text of the files that are to be written."""
+    """Return a ledger with the hashes of the files that will be written."""
     return ledger.generate({name: text for name, text in files.items() if name not in edited})
 
 
 def _edits(to: Path, ledger: Ledger, files: dict[str, str], keep: bool) -> tuple[str, ...]:
-    """Return the files that would be replaced and that no run of this wrote.
+    """Return the files to be written that somebody has edited since they were generated.
 
-    Raises ExportError where there are some, unless they are to be kept, or a folder is a link.
+    Raises ExportError if there are any and `keep` is false, or if a folder is a link.
     """
     for name in files:
         repository.refuse_links(to, str(PurePosixPath(name).parent))

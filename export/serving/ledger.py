@@ -1,7 +1,7 @@
-"""bundle.json: what a serving folder holds, and what was last generated in it.
+"""bundle.json: which models a serving folder holds, and the hashes of its generated files.
 
-Every generated file is rendered from the ledger alone, so adding a model keeps the others. The
-hashes tell a file that somebody edited from one that is merely old.
+Every generated file is rendered from the ledger alone, so adding a model keeps the others. By the
+hashes, a file that somebody edited is told from one that is only out of date.
 """
 
 import hashlib
@@ -68,7 +68,7 @@ class Model:
 
 @dataclass(frozen=True)
 class Pending:
-    """A version on its way into the folder: whoever finds it in a ledger finds a killed run."""
+    """A version that is being published; if a run finds one in a ledger, the last was killed."""
 
     server: str
     name: str
@@ -91,22 +91,23 @@ class Ledger:
     pending: Pending | None = None
 
     def on(self, server: str) -> tuple[Model, ...]:
-        """The models of one server, by name."""
+        """Return the models of one server, by name."""
         return tuple(m for m in self.models if m.server == server)
 
     def find(self, server: str, name: str) -> Model | None:
         return next((m for m in self.on(server) if m.name == name), None)
 
     def put(self, model: Model) -> "Ledger":
-        """The same with `model` added, or in place of the one of its name."""
+        """Return a ledger with `model` added, or in place of the one with its name."""
         others = [m for m in self.models if (m.server, m.name) != (model.server, model.name)]
         ordered = sorted([*others, model], key=lambda m: (m.server, m.name))
         return replace(self, models=tuple(ordered))
 
     def generate(self, files: Mapping[str, str]) -> "Ledger":
-        """Return a ledger that also knows the hashes of the text of `files`.
+        """Return a ledger that also has the hashes of `files` (path -> text).
 
-        Earlier hashes are kept because a process may be killed between the ledger and the files.
+        Earlier hashes are kept, because a run may be killed after the ledger is written and before
+        the files are.
         """
         known = dict(self.generated)
         for path, text in files.items():

@@ -1,4 +1,4 @@
-"""Say what is wrong with a serving folder before a server does, or says nothing."""
+"""Find what is wrong with a serving folder before a server fails, or silently ignores it."""
 
 from pathlib import Path
 

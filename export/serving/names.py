@@ -1,6 +1,6 @@
-"""What a served model, and the folder that a server sees, may be called.
+"""Which names a served model, and the folder that a server sees, may have.
 
-Reports and ledgers come from elsewhere, so a name in one is never used before it was asked here.
+Reports and ledgers may come from anybody, so a name in one is checked here before it is used.
 """
 
 import re
@@ -24,7 +24,7 @@ def check_name(name: str) -> str:
 
 
 def suggest(name: str) -> str:
-    """Return a name near `name` that `check_name` takes."""
+    """Return a name like `name` that `check_name` accepts."""
     plain = re.sub(r"[^A-Za-z0-9_.-]+", "-", str(name)).strip("-_.")
     return plain[:LONGEST_MODEL] or "my-model"
 

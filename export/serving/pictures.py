@@ -1,7 +1,7 @@
-"""Is this a whole picture that the server can decode? Told from its bytes, without decoding.
+"""Check that a file is a whole picture that the server can decode, without decoding it.
 
-A server joins requests to batches, and a picture that does not decode fails all that ride with it.
-What follows the end of a picture is not looked at: phones append a film to it.
+A server joins requests to batches, and one picture that does not decode fails the whole batch.
+Bytes after the end of a picture are ignored, because phones append a film to it.
 """
 
 import re
@@ -21,8 +21,8 @@ _ALONE = (b"\x01", b"\xd8", b"\xd9")  # no length follows these
 def read_picture(path: Path) -> bytes:
     """Return the bytes of a file that holds a whole JPEG or PNG.
 
-    Raises ValueError, which names it, where it is not there, is no regular file of at most
-    `LARGEST` bytes, or no whole picture.
+    Raises ValueError, which names the file, if it is missing, is not a regular file of at most
+    `LARGEST` bytes, or is not a whole picture.
     """
     try:
         data = read_bounded(path, LARGEST)

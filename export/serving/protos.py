@@ -1,4 +1,4 @@
-"""The one door to TF Serving's protobufs, which opens without TensorFlow.
+"""Imports TF Serving's protobufs without TensorFlow. Nothing else imports them.
 
 `tensorflow_serving` imports messages from `tensorflow.core`, and to import anything below
 `tensorflow` runs TensorFlow's own start-up (3 s and 0.5 GB). The generated files need nothing but
@@ -46,7 +46,7 @@ def messages() -> SimpleNamespace:
 
 @cache
 def stubs() -> SimpleNamespace:
-    """The official gRPC stubs and servicers, and with them grpc."""
+    """Return the official gRPC stubs and servicers, and with them grpc."""
     return _import(
         PredictionServiceStub="tensorflow_serving.apis.prediction_service_pb2_grpc",
         ModelServiceStub="tensorflow_serving.apis.model_service_pb2_grpc",
@@ -129,7 +129,7 @@ def _import(**modules: str) -> SimpleNamespace:
 
 @contextmanager
 def _bare_tensorflow():
-    """Let `tensorflow.core` be imported while the package `tensorflow` has not run."""
+    """Make `tensorflow.core` importable without running the package `tensorflow`."""
     with _LOCK:
         if PACKAGE in sys.modules:
             yield

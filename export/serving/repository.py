@@ -31,12 +31,12 @@ def versions(folder: Path) -> dict[int, Path]:
 
 
 def is_version(name: str) -> bool:
-    """Tell the name of a version, a decimal number of 64 bits, from anything else."""
+    """Return whether `name` is that of a version: a decimal number of 64 bits."""
     return name.isascii() and name.isdigit() and len(name) < 100 and int(name) <= LAST
 
 
 def next_version(folder: Path) -> int:
-    """Return the number after the highest one taken; a gap is not filled, for newest is highest.
+    """Return one more than the highest number taken, because the newest must be the highest.
 
     A file or a link takes a number too, whatever it leads to. Raises ExportError where there is
     none left.
@@ -70,7 +70,7 @@ def make_folder(root: Path, path: str) -> Path:
 
 @contextmanager
 def room(root: Path, wanted: int = 0) -> Iterator[None]:
-    """Raise ExportError where what is written below `root` does not fit; `wanted` bytes may go."""
+    """Raise ExportError if the disk of `root` fills up; `wanted` bytes may be needed."""
     try:
         yield
     except OSError as cause:
@@ -115,7 +115,7 @@ def publish(staged: Path, root: Path, path: str) -> None:
 def unpublish(root: Path, path: str, files: Mapping[str, str]) -> None:
     """Remove the version at `path` below `root`, and its parents if they are then empty.
 
-    Only one that holds nothing but `files` (path -> sha256) is removed: anything else is not ours.
+    It is removed only if it holds nothing but `files` (path -> sha256); else it is not ours.
     """
     target = root / path
     refuse_links(root, str(PurePosixPath(path).parent))
@@ -160,7 +160,7 @@ def place(source: Path, target: Path) -> str:
 
 
 def _holds_only(folder: Path, files: Mapping[str, str]) -> bool:
-    """Tell whether every file in `folder` is one of `files`, unchanged."""
+    """Return whether every file in `folder` is one of `files`, unchanged."""
     for path in folder.rglob("*"):
         name = path.relative_to(folder).as_posix()
         if path.is_symlink() or not (path.is_dir() or path.is_file()):

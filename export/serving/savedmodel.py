@@ -1,7 +1,7 @@
 """Signatures and ops of a SavedModel, read without TensorFlow and without its weights.
 
-The file is mapped and its wire format walked, so the 575 MB of a poured TF-TRT VGG19 are skipped
-over, not read.
+The file is mapped into memory and its wire format walked, so the 575 MB of weights of a TF-TRT
+VGG19 are skipped, not read.
 """
 
 import mmap
@@ -38,7 +38,7 @@ class Signature:
 def read_signatures(path: Path) -> dict[str, Signature]:
     """Return the signatures that clients can call in `path`, a saved_model.pb.
 
-    Raises ArtifactError where the file is none.
+    Raises ArtifactError if the file is not a SavedModel.
     """
     entry_type = _map_entry()
     found = {}
@@ -57,7 +57,7 @@ def read_signatures(path: Path) -> dict[str, Signature]:
 def read_ops(path: Path) -> frozenset[str]:
     """Return the names of all ops in the graph and the functions of `path`, a saved_model.pb.
 
-    Raises ArtifactError where the file is none.
+    Raises ArtifactError if the file is not a SavedModel.
     """
     return frozenset(bytes(op).decode("utf-8", "replace") for op in _collect(path, OPS))
 
@@ -81,7 +81,7 @@ def _collect(path: Path, fields: tuple[str, ...]) -> list[memoryview]:
 
 
 def _map_entry():
-    """The message of one entry of MetaGraphDef.signature_def: a key and a SignatureDef."""
+    """Return the message of one entry of MetaGraphDef.signature_def: a key and a SignatureDef."""
     metagraph = messages().MetaGraphDef
     field = metagraph.DESCRIPTOR.fields_by_name["signature_def"]
     return field.message_type._concrete_class

@@ -15,7 +15,7 @@ HEAD, FOOT = struct.Struct("<QI"), struct.Struct("<I")
 
 
 class RecordError(ValueError):
-    """A file that is cut short or corrupt; TF Serving would refuse to load the model."""
+    """A file is cut short or corrupt, so TF Serving would refuse to load the model."""
 
 
 def write_records(path: Path, records: Iterable[bytes]) -> int:

@@ -28,8 +28,8 @@ class Filled:
 def served_files(artifact: Artifact, server: str) -> dict[str, str]:
     """Return the artifact's files that `server` needs: path in the artifact -> in the version.
 
-    Raises ArtifactError where one would lie where this toolkit writes its own, or where the server
-    would not find the model.
+    Raises ArtifactError if one of them has the path of a file that bundling writes, or if the
+    server would not find the model.
     """
     savedmodel = is_savedmodel(artifact.format)
     below, model = ("1/", "saved_model.pb") if savedmodel else ("", "model.onnx")
@@ -53,8 +53,8 @@ def served_files(artifact: Artifact, server: str) -> dict[str, str]:
 def fill(staged: Path, artifact: Artifact, server: str, name: str) -> Filled:
     """Fill the empty folder `staged` with `artifact` for `server`.
 
-    Raises ArtifactError where a file is not what was verified, ExportError where a signature
-    takes something that no warm-up is known for.
+    Raises ArtifactError if a file differs from what was verified, ExportError if a signature takes
+    inputs that no warm-up is known for.
     """
     how, files = _place(staged, artifact, served_files(artifact, server))
     size = sum((staged / path).stat().st_size for path in files)

@@ -40,7 +40,7 @@ def write_warmup(
     """Write the warm-up file of the folder `version` and return its number of records.
 
     Batch sizes ascend, or descend with `largest_first`: the order in which engines are built.
-    Raises ExportError where a signature takes something else than images, or there would be more
+    Raises ExportError if a signature takes inputs other than images, or if there would be more
     records than TF Serving accepts.
     """
     count = len(signatures) * len(batch_sizes)

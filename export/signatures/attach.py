@@ -1,7 +1,8 @@
 """Join the signature `classify` to a finished graph, such as TF-TRT's, without touching its engine.
 
-The placeholder `image` becomes one with a default, which is what the decoder makes: a request to
-`serving_default` feeds it, a request to `classify` lets the decoder do so. Both run the one engine.
+The placeholder `image` becomes one with a default value, the output of the decoder. A request to
+`serving_default` feeds `image`; a request to `classify` leaves it to the decoder. Both run the same
+engine.
 """
 
 import re
@@ -20,8 +21,8 @@ CPU = "/device:CPU:0"  # decoders have no other kernel, and what is left is not 
 def attach_classify(meta_graph, recipe, labels: Sequence[str]) -> None:
     """Add `classify` to a MetaGraphDef with the signature `serving_default`, in place.
 
-    Raises ValueError where its input is no placeholder, its crop is not the recipe's, or labels do
-    not name each class.
+    Raises ValueError if its input is not a placeholder, if images do not have the recipe's size, or
+    if there is not one label for each class.
     """
     graph, signature = meta_graph.graph_def, meta_graph.signature_def[SIGNATURE]
     image, logits = signature.inputs["image"], signature.outputs["logits"]
@@ -93,7 +94,7 @@ def _splice(graph, traced, prefix: str, source: str | None) -> tuple[str, list[s
 
 
 def _default(graph, image: str, pixels: str) -> None:
-    """Make the placeholder behind the tensor `image` take `pixels` where it is not fed."""
+    """Make the tensor `pixels` the default of the placeholder behind the tensor `image`."""
     name = image.removesuffix(":0")
     (node,) = (node for node in graph.node if node.name == name)
     if node.op != "Placeholder":
@@ -110,7 +111,7 @@ def _rename_functions(node, functions: dict[str, str]) -> None:
 
 
 def _rename_arguments(function) -> None:
-    """Take out the counters that control flow puts into the names of arguments nobody reads."""
+    """Rename unread arguments, in whose names control flow puts a counter of the process."""
     read = {name.partition(":")[0] for node in function.node_def for name in node.input}
     for index, argument in enumerate(function.signature.input_arg):
         if argument.name not in read | set(function.ret.values()):

@@ -1,7 +1,6 @@
-"""What the signature `classify` of an artifact was made of, kept beside its graph.
+"""classify.json: the recipe for pictures and the labels that the signature `classify` is made of.
 
-`assets.extra/classify.json` in the version folder, where TensorFlow Serving looks for nothing but
-its warm-up, holds the recipe for pictures and the label of each class.
+It lies in `assets.extra` of the version folder, where TensorFlow Serving reads only its warm-up.
 """
 
 import json
@@ -18,16 +17,16 @@ RECIPE = ("crop", "short", "mean", "std", "resample")
 
 
 def write_description(version: Path, recipe, labels) -> None:
-    """Write it into the folder of a version."""
+    """Write classify.json into the folder of a version."""
     (version / FILE).parent.mkdir(exist_ok=True)
-    told = {"recipe": {name: getattr(recipe, name) for name in RECIPE}, "labels": list(labels)}
-    (version / FILE).write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+    content = {"recipe": {name: getattr(recipe, name) for name in RECIPE}, "labels": list(labels)}
+    (version / FILE).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 
 def read_description(version: Path):
-    """The recipe and the labels in the folder of a version, or None where there are none.
+    """Return the recipe and the labels in the folder of a version, or None without classify.json.
 
-    Raises ArtifactError where the file is not what `write_description` writes.
+    Raises ArtifactError if `write_description` cannot have written the file.
     """
     file = version / FILE
     try:

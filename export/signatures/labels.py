@@ -23,9 +23,9 @@ _LINE_ENDS = re.compile(r"\r\n|\n|\r")  # str.splitlines would cut a name at oth
 def read_labels(path: Path, classes: int | None = None) -> tuple[str, ...]:
     """Return the labels in the text file `path`, class 0 first, without spaces around them.
 
-    Blank lines count for nothing, and a name may occur twice, as `crane` does in ImageNet. Raises
-    ValueError where the file cannot be read, is no text, or, with `classes`, does not have that
-    many labels.
+    Blank lines are ignored, and a name may occur twice, as `crane` does in ImageNet. Raises
+    ValueError if the file cannot be read, is not text, or does not have `classes` labels, if that
+    is given.
     """
     lines = [line.strip() for line in read_lines(path, LARGEST)]
     labels = tuple(line for line in lines if line)
@@ -41,9 +41,9 @@ def read_labels(path: Path, classes: int | None = None) -> tuple[str, ...]:
 
 
 def read_lines(path: Path, largest: int) -> list[str]:
-    """Return the lines of a file of UTF-8, or of what its byte order mark says.
+    """Return the lines of a text file in UTF-8, or in the encoding of its byte order mark.
 
-    Raises ValueError where it cannot be read, has more than `largest` bytes, or is no text.
+    Raises ValueError if it cannot be read, has more than `largest` bytes, or is not text.
     """
     try:
         data = read_bounded(path, largest)
@@ -62,7 +62,7 @@ def read_lines(path: Path, largest: int) -> list[str]:
 
 
 def _refuse_control_characters(path: Path, labels: tuple[str, ...]) -> None:
-    """A NUL tells of UTF-16 without a mark; an escape would steer a reader's terminal."""
+    """Raise ValueError for a NUL, as in UTF-16 without a mark, or an escape for terminals."""
     for number, label in enumerate(labels, start=1):
         if any(unicodedata.category(sign) == "Cc" and sign != "\t" for sign in label):
             raise ValueError(
@@ -72,7 +72,7 @@ def _refuse_control_characters(path: Path, labels: tuple[str, ...]) -> None:
 
 
 def _surplus(labels: tuple[str, ...], classes: int) -> str:
-    """Lists of other frameworks begin with a class that none of these networks has."""
+    """Return a hint if the list begins with a background class, as in other frameworks."""
     if len(labels) == classes + 1 and labels[0].lower() in ("background", "__background__"):
         return f"; delete its first, {labels[0]!r}"
     return ""

@@ -1,4 +1,4 @@
-"""Run an artifact's `classify` on a few pictures, and hold it against its own `logits`."""
+"""Run an artifact's `classify` on a few pictures, and compare it with its own `logits`."""
 
 from pathlib import Path
 
@@ -10,10 +10,10 @@ PICTURES = ((240, 320), (300, 200), (97, 131))  # height, width: larger and smal
 
 
 def observe_classify(session, version: Path) -> dict | None:
-    """Facts for the check `contract`; None where `classify` is neither there nor promised.
+    """Return facts for the check `contract`, or None if `classify` is neither there nor promised.
 
-    `worst` is the largest difference in a probability, `wrong` the number of labels that are not
-    those of the likeliest classes, `error` why it did not run.
+    `worst` is the largest difference in a probability, `wrong` the number of labels that differ
+    from those of the likeliest classes, `error` why it did not run.
     """
     from export.signatures.description import FILE, read_description
 

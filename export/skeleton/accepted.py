@@ -1,4 +1,4 @@
-"""Which models can be exported; every other is refused before any work, in one line."""
+"""Refuse models that cannot be exported, in one line and before any work."""
 
 from export.skeleton.keras_graph import all_layers, functional
 
@@ -6,7 +6,7 @@ from export.skeleton.keras_graph import all_layers, functional
 def accept(model) -> tuple[tuple[int, int, int], int]:
     """Return the image (height, width, channels) that `model` takes, and how many classes it has.
 
-    Raises ValueError where it is not one float32 image in, one row of logits out.
+    Raises ValueError unless the model maps one float32 image to one row of logits.
     """
     inputs, outputs = getattr(model, "inputs", None), getattr(model, "outputs", None)
     if inputs is None and type(model).__name__ == "Sequential":

@@ -30,7 +30,7 @@ KERNEL_LAYERS = ("Conv1D", "Conv2D", "Conv3D", "DepthwiseConv2D", "Dense")
 
 @dataclass(frozen=True)
 class Weight:
-    """A weight of the folded network, float32; `read` makes its values when they are needed."""
+    """A weight of the folded network, float32; `read` computes its values when called."""
 
     name: str
     shape: tuple[int, ...]
@@ -46,8 +46,8 @@ class Weight:
 class Folded:
     """The weights of a network after folding, and the batch-norm layers that are gone.
 
-    `made` has, for each layer whose weights are no longer Keras', their names by kind: kernel and
-    bias where a batch-norm went into it, scale and shift of a batch-norm that did not fold.
+    `made` lists, for each layer whose weights changed, their new names by kind: kernel and bias of
+    a layer that a batch-norm was folded into, scale and shift of a batch-norm that did not fold.
     """
 
     weights: dict[str, Weight]
@@ -56,13 +56,13 @@ class Folded:
     names: dict[int, str]  # of the other weights, by the id of Keras' variable
 
     def name(self, variable) -> str:
-        """What the weight that a Keras variable holds is called."""
+        """Return the name of the weight that is a Keras variable."""
         return self.names[id(variable)]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Norm:
-    """A batch-norm, and the two weights that it became or went into."""
+    """A batch-norm, and the two weights that it became or was folded into."""
 
     name: str
     into: str  # the layer that it folds into, or empty
@@ -94,7 +94,7 @@ def fold(model) -> Folded:
 
 
 def norms(model) -> list[Norm]:
-    """Every batch-norm of `model` that a fold of it takes in."""
+    """Return every batch-norm of `model`, and the weights that it becomes part of."""
     folded, names = fold(model), layer_names(model)
     pairs = {norm: layer for layer, norm in _foldable(model).items()}
     found = []
@@ -146,12 +146,12 @@ def _path(layer, name: str, path: str) -> str:
 
 
 def is_float(variable) -> bool:
-    """Tell weights from the state of seed generators and counters."""
+    """Return whether `variable` is a weight, not the state of a seed generator or a counter."""
     return "float" in str(variable.dtype)
 
 
 def scale_and_shift(norm) -> tuple[np.ndarray, np.ndarray]:
-    """What the batch-norm layer `norm` does to each channel at inference, float64 (channels,)."""
+    """Return scale and shift of a batch-norm layer at inference, each float64 (channels,)."""
     mean, variance = (_values(v, np.float64) for v in (norm.moving_mean, norm.moving_variance))
     gamma = _values(norm.gamma, np.float64) if norm.scale else 1.0
     beta = _values(norm.beta, np.float64) if norm.center else 0.0
@@ -160,9 +160,9 @@ def scale_and_shift(norm) -> tuple[np.ndarray, np.ndarray]:
 
 
 def is_plain(layer) -> bool:
-    """Whether `layer` applies one kernel and one bias of its own, as `forward` does it by itself.
+    """Return whether `layer` applies one kernel and one bias, in a way that `forward` lowers.
 
-    Into no other layer may a batch-norm fold, for no other would apply the bias that it makes.
+    A batch-norm folds only into such a layer, because no other would apply the new bias.
     """
     if kind(layer) not in KERNEL_LAYERS or not has_its_kernel(layer):
         return False
@@ -171,14 +171,14 @@ def is_plain(layer) -> bool:
 
 
 def has_its_kernel(layer) -> bool:
-    """False where a layer makes its kernel of other weights: quantised ones, or LoRA's."""
+    """Return False if a layer computes its kernel from other weights: quantised ones, or LoRA's."""
     if getattr(layer, "quantization_mode", None) or getattr(layer, "lora_enabled", False):
         return False
     return hasattr(layer.kernel, "path") and is_float(layer.kernel)
 
 
 def _owners(model) -> dict:
-    """Every layer that owns weights itself, in models within models too, and a name of its own."""
+    """Return every layer that owns weights, also in nested models, with a unique name for each."""
     names = layer_names(model)
     own = [layer for _, graph in graphs(model) for layer in graph.layers] or [model]
     return {
@@ -189,7 +189,7 @@ def _owners(model) -> dict:
 
 
 def _foldable(model) -> dict:
-    """Layers, each with the batch-norm that folds into it."""
+    """Return the layers that a batch-norm folds into, each with that batch-norm."""
     inside = [graph for _, graph in graphs(model)]
     called = [node for graph in inside for node in nodes(graph)]
     calls = Counter(node.operation for node in called)

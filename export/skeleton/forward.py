@@ -5,8 +5,8 @@ TF-TRT leave outside their fused convolutions, and its Flatten and Reshape compu
 time, which splits a VGG into two TensorRT engines. Layers that are not in `LOWERED` run as Keras
 wrote them.
 
-The operations of a layer lie in a scope of its name, so that a tensor of an artifact can be told by
-the layer that it comes from.
+The operations of a layer lie in a scope of its name, so that each tensor of an artifact shows which
+layer it comes from.
 """
 
 from collections.abc import Mapping
@@ -34,15 +34,15 @@ class Weights:
     tensors: Mapping[str, tf.Tensor]
 
     def of(self, variable):
-        """The tensor for a variable of Keras that is a weight as it is."""
+        """Return the tensor for a Keras variable that is an unchanged weight."""
         return self.tensors[self.folded.name(variable)]
 
     def made(self, layer) -> dict:
-        """Tensors by kind for a layer that a batch-norm went into, or a batch-norm; else none."""
+        """Return the tensors that folding made for `layer`, by kind; {} if it made none."""
         return {what: self.tensors[name] for what, name in self.folded.made.get(layer, {}).items()}
 
     def kernel_and_bias(self, layer) -> tuple:
-        """The kernel, and the bias or None, that a layer `is_plain` applies."""
+        """Return the kernel, and the bias or None, of a layer that `is_plain`."""
         made = self.made(layer)
         if made:
             return made["kernel"], made["bias"]
@@ -50,7 +50,7 @@ class Weights:
 
 
 def forward(model, folded: Folded, image, weights: Mapping[str, tf.Tensor]):
-    """Logits (batch, classes) of `model` for `image` (batch, h, w, c), at inference.
+    """Return logits (batch, classes) of `model` for `image` (batch, h, w, c), at inference.
 
     `weights` maps the names in `folded.weights` to tensors.
     """
@@ -75,7 +75,7 @@ def forward(model, folded: Folded, image, weights: Mapping[str, tf.Tensor]):
 
 
 def _plainest(operation, weights):
-    """A function that does what `operation` does, in the plainest way that is known."""
+    """Return a function that does what `operation` does, in the plainest TensorFlow operations."""
     lower = LOWERED.get(kind(operation))
     lowered = lower(operation, weights) if lower else None
     if lowered:
@@ -101,7 +101,7 @@ def _as_keras_wrote_it(layer, weights):
 
 
 def _constant(variable):
-    """What is no weight, such as an order of channels, becomes part of the graph."""
+    """Return the values of a variable that is not a weight, such as an order of channels."""
     with tf.init_scope():
         values = variable.numpy()
     return tf.constant(values)
@@ -118,9 +118,9 @@ def _conv(layer, weights):
 
 
 def _convolve(layer, x, kernel):
-    """A convolution, in groups too: TensorFlow takes a kernel of fewer channels to mean them.
+    """Convolve, also in groups, which TensorFlow infers from a kernel with fewer channels.
 
-    Keras compiles those with XLA, and then no server runs them that has it switched off.
+    Keras compiles these with XLA, which servers have switched off.
     """
     convolve = tf.nn.conv2d if len(kernel.shape) == 4 else tf.nn.convolution
     padding, dilations = layer.padding.upper(), layer.dilation_rate
@@ -128,7 +128,7 @@ def _convolve(layer, x, kernel):
 
 
 def _convolve_3d(layer, x, kernel):
-    """TensorFlow lacks 3D convolutions in groups on a CPU, so there is one for each group."""
+    """Convolve each group by itself, because TensorFlow has no grouped 3D convolution on a CPU."""
     if layer.groups == 1:
         return _convolve(layer, x, kernel)
     parts, kernels = (tf.split(tensor, layer.groups, -1) for tensor in (x, kernel))
@@ -156,7 +156,7 @@ def _separable_conv2d(layer, weights):
 
 
 def _depthwise(layer, x, kernel):
-    """A depthwise convolution; TensorFlow's own takes one stride for both axes."""
+    """Convolve depthwise, also with unequal strides, which TensorFlow's own refuses."""
     rows, columns = layer.strides
     padding, dilations = layer.padding.upper(), layer.dilation_rate
     if rows == columns:
@@ -171,7 +171,7 @@ def _depthwise(layer, x, kernel):
 
 
 def _same(length: int, size: int, stride: int, dilation: int) -> tuple[int, int]:
-    """What the padding SAME adds before and after an axis of `length`."""
+    """Return the rows that the padding SAME adds before and after an axis of `length`."""
     reach = (size - 1) * dilation + 1
     both = max((-(-length // stride) - 1) * stride + reach - length, 0)
     return both // 2, both - both // 2

@@ -1,7 +1,7 @@
-"""The range of numbers that a model takes, told by what it does to them first.
+"""The range of numbers that a model takes, found from its first operations.
 
-A network that was trained on pixels of 0 to 255 often rescales them itself. On images around zero
-it would be compared where nobody uses it, and its activations are then too small to overflow.
+A network that was trained on pixels of 0 to 255 often rescales them itself. Images around zero
+would test it where nobody uses it, and its activations would be too small to overflow.
 """
 
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ PIXELS = 1 / 300, 1 / 100  # a first factor between these undoes a range of 0 to
 
 @dataclass(frozen=True, kw_only=True)
 class InputRange:
-    """How images around zero, of about one standard deviation, become images that a model takes."""
+    """How to turn images around zero, with a deviation of about 1, into images for a model."""
 
     factor: np.ndarray | float = 1.0  # what the model multiplies by first; of an image's shape
     offset: np.ndarray | float = 0.0  # and adds
@@ -45,7 +45,7 @@ class InputRange:
 
 
 def input_range(model, image: tuple[int, int, int]) -> InputRange:
-    """The range that `model` undoes before its first convolution or dense layer."""
+    """Return the range that `model` rescales before its first convolution or dense layer."""
     undone, factors, whole = [], [np.ones(image), np.zeros(image)], False
     pixels = False
     for operation, call in _first_operations(model):
@@ -68,9 +68,9 @@ def input_range(model, image: tuple[int, int, int]) -> InputRange:
 
 
 def _first_operations(model):
-    """What a model does to each number of an image by itself, in order, before anything else.
+    """Yield the operations at a model's start that change each number of an image by itself.
 
-    Yields the operation, and a function from the images that it is given to those that it makes.
+    Each comes with a function from its input images to its output images.
     """
     graph = functional(model)
     if graph is None:
@@ -102,7 +102,7 @@ def _is_first(operation) -> bool:
 
 
 def _changes(operation) -> bool:
-    """Whether an operation changes numbers, each by itself and in proportion."""
+    """Return whether an operation multiplies each number, or adds to it."""
     own = type(operation)
     is_op = own.__module__.startswith("keras.src.ops.")
     return kind(operation) in AFFINE or is_op and own.__name__ in (*ARITHMETIC, "Cast")
@@ -117,7 +117,7 @@ def _calling(node):
 
 
 def _affine(call, image) -> tuple[np.ndarray, np.ndarray]:
-    """The factor and the offset, each of an image's shape, of what `call` does."""
+    """Return the factor and the offset, each of an image's shape, of what `call` does."""
     ends = [np.full((1, *image), value, np.float32) for value in (0, 1)]
     offset, end = (call(images)[0] for images in ends)
     return end - offset, offset

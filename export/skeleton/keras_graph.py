@@ -1,4 +1,4 @@
-"""What export reads of Keras' graphs: which layers a model runs, and what they are called.
+"""Which layers a Keras model runs, and their names: all that export reads of Keras' graphs.
 
 Keras keeps these under private names; this is the one file to mend when they move.
 """
@@ -10,9 +10,9 @@ RESERVED = ("image", "logits")  # the names of an artifact's own input and outpu
 
 
 def kind(operation) -> str:
-    """The class of a layer that is Keras' own, by name; empty for anybody else's.
+    """Return the name of the class if `operation` is one of Keras' own layers, else "".
 
-    Operations of keras.ops have none: some, such as Reshape, are called like layers.
+    It is "" for operations of keras.ops, some of which, such as Reshape, are called like layers.
     """
     own = type(operation)
     is_keras = own.__module__.startswith("keras.") and hasattr(operation, "add_weight")
@@ -32,9 +32,9 @@ def functional(operation):
 
 
 def graphs(model) -> Iterator[tuple[str, object]]:
-    """The functional model that `model` is, if it is one, and those within it, each once.
+    """Yield (path, functional model) for `model` itself and the models nested in it, each once.
 
-    Each has a path before it: empty, or names of models within models such as "first/trunk".
+    A path is "" for `model`, and names of nested models such as "first/trunk".
     """
     seen, waiting = set(), [("", functional(model))]
     while waiting:
@@ -61,19 +61,19 @@ def takes_training(layer) -> bool:
 
 
 def nodes(graph) -> list:
-    """Every call of an operation in a functional model, those that give its inputs included."""
+    """Return every call of an operation in a functional model, its inputs included."""
     return [node for depth in graph._nodes_by_depth.values() for node in depth]
 
 
 def operations(graph) -> list:
-    """Every operation of a functional model once, in an order in which they can run."""
+    """Return every operation of a functional model once, in an order that can be run."""
     return list(graph.operations)
 
 
 def run_graph(graph, inputs, run):
-    """Run a functional model, where `run(operation)` gives what to call in an operation's place.
+    """Run a functional model, but call `run(operation)` in place of each operation.
 
-    As in a call of the model, `inputs` are turned into what it declares first.
+    First `inputs` are converted to what the model declares, as when it is called.
     """
     import keras
 
@@ -83,15 +83,15 @@ def run_graph(graph, inputs, run):
 
 
 def source(tensor):
-    """The operation that gives a symbolic `tensor`."""
+    """Return the operation that gives a symbolic `tensor`."""
     return tensor._keras_history.operation
 
 
 def layer_names(model) -> dict:
-    """A name for each operation of `model` and of models within it, no two of which are equal.
+    """Return a unique name for each operation of `model` and of the models nested in it.
 
-    It is the operation's own where no other has it; of operations with one name, those in models
-    within models are called after these, as in "first/conv". Scopes of no two are equal either.
+    It is the operation's own name if no other operation has that. Otherwise those in nested models
+    get the path of their model before it, as in "first/conv". Their scopes are unique, too.
     """
     found = {}
     for path, graph in graphs(model):
@@ -111,7 +111,7 @@ def layer_names(model) -> dict:
 
 
 def unique(name: str, taken, spelled=str) -> str:
-    """`name`, or the first of name_1, name_2, ... that, once `spelled`, is not `taken`."""
+    """Return `name`, or the first of name_1, name_2, ... whose `spelled` is not `taken`."""
     tried, count = name, 0
     while spelled(tried) in taken:
         count += 1
@@ -120,7 +120,7 @@ def unique(name: str, taken, spelled=str) -> str:
 
 
 def scope(layer: str) -> str:
-    """The scope of names that the operations of the layer called `layer` lie in."""
+    """Return the name scope of the operations of the layer called `layer`."""
     name = re.sub(r"[^A-Za-z0-9_.\-/]", "_", layer)
     if name in RESERVED:
         name += "_layer"

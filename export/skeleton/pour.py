@@ -1,8 +1,8 @@
 """Pour weights into a finished file, each exactly once, and drain them from it again.
 
-A converter that has worked on a skeleton leaves, for every weight, one tensor that waits for its
-values. `mark` puts a mark in such a tensor's content, `pour` streams the values to where the marks
-are, and `drain` finds the values in a file on disk and puts marks in their place.
+A converter that was run on a skeleton leaves, for every weight, one tensor without its values.
+`mark` makes a mark for that tensor's content, `pour` streams the values to the marks, and `drain`
+finds the values in a file on disk and puts marks in their place.
 """
 
 import hashlib
@@ -34,7 +34,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Placement:
-    """Where weight number `index` went: the tensor's name and shape, and how it got that shape."""
+    """The tensor of weight number `index`: its name, its shape, and the steps to that shape."""
 
     index: int
     tensor: str
@@ -43,17 +43,17 @@ class Placement:
 
 
 def mark(index: int) -> bytes:
-    """The content of a tensor that waits for the values of weight number `index`."""
+    """Return the mark: the content of a tensor whose values are to be those of weight `index`."""
     return MARK + str(index).encode()
 
 
 def marked(content: bytes) -> int | None:
-    """The number in a content made by `mark`; None for any other."""
+    """Return the index in a content that `mark` made, or None for any other content."""
     return int(bytes(content[len(MARK) :])) if content[: len(MARK)] == MARK else None
 
 
 def follow(steps: Iterable[Step], values: np.ndarray) -> np.ndarray:
-    """Apply a recipe to values; only a reshape after a transpose copies them."""
+    """Apply steps to values; only a reshape after a transpose copies them."""
     for step in steps:
         if step.kind == "transpose":
             values = values.transpose(step.numbers)
@@ -63,7 +63,7 @@ def follow(steps: Iterable[Step], values: np.ndarray) -> np.ndarray:
 
 
 def check_placements(weights: tuple[Weight, ...], placements: Iterable[Placement]) -> None:
-    """Raise PourError unless every weight has one place, of the shape that its recipe gives."""
+    """Raise PourError unless every weight has one placement, of the shape its steps lead to."""
     placements = list(placements)
     times = Counter(placement.index for placement in placements)
     missing = [weight.name for i, weight in enumerate(weights) if times[i] == 0]
@@ -82,7 +82,7 @@ def check_placements(weights: tuple[Weight, ...], placements: Iterable[Placement
         if shape != placement.shape:
             raise PourError(
                 f"the converter gave {weight.name} of shape {weight.shape} a place of shape "
-                f"{placement.shape}, which its recipe does not lead to"
+                f"{placement.shape}, which its steps do not lead to"
             )
 
 
@@ -144,15 +144,15 @@ class Drained:
         return np.fromfile(self.path, "<f4", size // 4, offset=offset)
 
     def content(self, k: int) -> bytes:
-        """The same as they are, for what is not of float32."""
+        """Return the bytes behind mark `k`, for values of other types than float32."""
         offset, size = self.spans[k]
         return np.fromfile(self.path, np.uint8, size, offset=offset).tobytes()
 
 
 def drain(path: Path, schema: Schema) -> Drained:
-    """Find the large contents of the file at `path`; only their surroundings are kept in memory.
+    """Find the large contents of the file at `path`; only the rest of it is kept in memory.
 
-    Raises ArtifactError where the file is no protobuf of that schema.
+    Raises ArtifactError if the file is not a protobuf of that schema.
     """
     spans: list[tuple[int, int]] = []
 
@@ -175,8 +175,9 @@ def drain(path: Path, schema: Schema) -> Drained:
 
 
 def _drained(mapped, schema: Schema, note) -> tuple[bytes, str]:
-    """The skeleton, or what is wrong. No view of `mapped` may outlive this, or it cannot be closed,
-    and the traceback of an error would keep some.
+    """Return the skeleton and "", or b"" and what is wrong.
+
+    An exception would keep views of `mapped` in its traceback, and then it could not be closed.
     """
     with memoryview(mapped) as view:
         try:

@@ -47,7 +47,7 @@ def stand_in(index: int) -> str:
 def trace(model) -> Skeleton:
     """Fold `model` and trace it once, for images of a free batch size.
 
-    Raises ValueError where the model is not one float32 image in, one row of logits out.
+    Raises ValueError unless the model maps one float32 image to one row of logits.
     """
     image, classes = accept(model)
     if not all(layer.built for layer in all_layers(model)):
@@ -73,7 +73,7 @@ def trace(model) -> Skeleton:
 
 
 def _refuse_lost(folded, unused: list[str]) -> None:
-    """Raise ExportError where a batch-norm was folded into what nothing uses."""
+    """Raise ExportError if a batch-norm was folded into a weight that nothing uses."""
     made = {name for names in folded.made.values() for name in names.values()}
     lost = [name for name in unused if name in made]
     if lost:
@@ -84,7 +84,7 @@ def _refuse_lost(folded, unused: list[str]) -> None:
 
 
 def _trace(model, folded, names: list[str], image):
-    """The graph of `model` with stand-ins for the weights called `names`, simplified."""
+    """Return the graph of `model` with stand-ins for the weights called `names`, simplified."""
     specs = [
         tf.TensorSpec(folded.weights[name].shape, tf.float32, name=stand_in(index))
         for index, name in enumerate(names)
@@ -107,7 +107,7 @@ def _trace(model, folded, names: list[str], image):
 
 
 def _keep_captured(graph, captures) -> None:
-    """Turn tensors that layers keep beside their weights, such as large means, into constants."""
+    """Turn tensors that layers hold besides weights, such as large means, into constants."""
     captured = {inner.op.name: outer for outer, inner in captures}
     for node in graph.node:
         outer = captured.get(node.name)
@@ -123,20 +123,20 @@ def _keep_captured(graph, captures) -> None:
 
 
 def _without_compilation(graph) -> None:
-    """Let functions be inlined that Keras has XLA compile, which servers have switched off."""
+    """Allow inlining of functions that Keras marks for XLA, which servers have switched off."""
     for holder in (*graph.node, *graph.library.function):
         for name in ("_XlaMustCompile", "_noinline"):
             holder.attr.pop(name, None)
 
 
 def _keep_loops(graph) -> None:
-    """Have loops and branches stay calls of functions; a SavedModel's functions hold no others."""
+    """Keep loops and branches as calls, because functions of a SavedModel hold no other kind."""
     for node in all_nodes(graph):
         node.attr.pop("_lower_using_switch_merge", None)
 
 
 def _plain(graph):
-    """Spell out in others the operations that converters do not know: erfc(x) = 1 - erf(x)."""
+    """Replace operations that converters do not know by others: erfc(x) = 1 - erf(x)."""
     plain = type(graph)(versions=graph.versions, library=graph.library)
     for node in graph.node:
         made = plain.node.add()
@@ -177,7 +177,7 @@ def _with_own_functions(graph):
 
 
 def grouped_convolutions(skeleton: Skeleton) -> list[str]:
-    """Names of the convolutions whose kernels take some of the channels each."""
+    """Return the names of the convolutions in groups."""
     graph = tf.Graph()
     with graph.as_default():
         tf.import_graph_def(skeleton.graph, name="")
@@ -186,14 +186,14 @@ def grouped_convolutions(skeleton: Skeleton) -> list[str]:
 
 
 def _called(nodes):
-    """Every attribute of `nodes` that names a function."""
+    """Yield every attribute of `nodes` that names a function."""
     for node in nodes:
         for attribute in node.attr.values():
             yield from [attribute.func] if attribute.HasField("func") else attribute.list.func
 
 
 def run_skeleton(skeleton: Skeleton, image, weights) -> dict:
-    """Put the network, with tensors for its `weights`, into the graph that is being traced."""
+    """Import the network, with tensors as its `weights`, into the graph that is being traced."""
     tensors = {f"{stand_in(index)}:0": tensor for index, tensor in enumerate(weights)}
     graph = tf.compat.v1.GraphDef(versions=skeleton.graph.versions)
     graph.library.CopyFrom(skeleton.graph.library)
@@ -211,10 +211,10 @@ def _simplify(graph_def, kept: list[str]):
 
 
 def with_constants(skeleton: Skeleton, values) -> object:
-    """The graph with `values(index, weight)` in place of the placeholders of weights.
+    """Return the graph with `values(index, weight)` in place of the placeholders of weights.
 
-    `values` gives a float, which is repeated and costs four bytes, or an array of the weight's
-    shape.
+    `values` returns an array of the weight's shape, or a float, which is repeated and takes only
+    four bytes.
     """
     graph = copied(skeleton.graph)
     number = {stand_in(index): index for index in range(len(skeleton.weights))}

@@ -17,14 +17,14 @@ CONTENT = None
 
 @dataclass(frozen=True)
 class Stream:
-    """Bytes that are made when they are written: `chunks` yields buffers of `size` bytes in all."""
+    """Bytes that are computed when written: `chunks` yields buffers of `size` bytes in all."""
 
     size: int
     chunks: Callable[[], Iterable]
 
 
 class WireError(ValueError):
-    """Bytes that are no protobuf of the expected kind."""
+    """Bytes are not a protobuf of the expected kind."""
 
 
 def schema(message, *paths: str) -> Schema:

@@ -111,13 +111,13 @@ def fetch_imagenet(
 
 
 def cache_folder() -> Path:
-    """Where downloads go: `KERAS_NETS_CACHE`, or this user's cache folder."""
+    """Return where downloads go: `KERAS_NETS_CACHE`, or this user's cache folder."""
     root = os.environ.get("KERAS_NETS_CACHE") or user_cache_dir("keras-nets")
     return Path(root) / "weights"
 
 
 def _spellings(net: Net) -> list[str]:
-    """How `--weights` can ask for the published files of a network."""
+    """Return the values of `--weights` that name published files of a network."""
     sources = [source for source, files in FILES.items() if net.name in files]
     return ["imagenet" if source == "paddle" else f"imagenet:{source}" for source in sources]
 
@@ -133,7 +133,7 @@ def _published(net: Net, source: str, base_urls: Mapping[str, str]) -> _Publishe
 
 
 def _clear(wanted: _Published) -> None:
-    """Remove what is of no use once the file is there; a killed process may have left it."""
+    """Remove unfinished files, which a killed process may have left."""
     for ending in (".partial", ".partial.tag", ".sha256.partial"):
         wanted.beside(ending).unlink(missing_ok=True)
 

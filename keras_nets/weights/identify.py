@@ -1,4 +1,4 @@
-"""Tells what a weights file holds, from its headers: kind, flavour, classes, and its names."""
+"""Identify a weights file from its headers: kind, flavour, classes, and names of tensors."""
 
 import hashlib
 from collections.abc import Iterator
@@ -20,11 +20,11 @@ COUNTERS = ("num_batches_tracked", "total_ops", "total_params")
 
 @dataclass(frozen=True, kw_only=True)
 class Identity:
-    """What a weights file is.
+    """What a weights file holds.
 
-    `classes` is None where the file ends before the classifier. `naming` says whose names its
-    tensors have: a flavour's, "ours", or "by order". `sha256` is of the whole file, if asked for.
-    `prefix` stands before each of those names, and `note` says what of the file was left aside.
+    `classes` is None if the file ends before the classifier. `naming` says whose names its tensors
+    have: a flavour's, "ours", or "by order". `sha256` is of the whole file, if asked for. `prefix`
+    stands before each name, and `note` says which parts of the file are not read.
     """
 
     kind: str
@@ -51,7 +51,7 @@ def identify_weights(net: Net | str, path, *, digest: bool = False) -> Identity:
 
 
 def sha256_of(path) -> str:
-    """The sha256 of a file, in hex."""
+    """Return the sha256 of a file, in hex."""
     digest = hashlib.sha256()
     with refusing(Path(path)), Path(path).open("rb") as file:
         while data := file.read(BLOCK):
@@ -71,7 +71,7 @@ class _Fit:
 
     @property
     def score(self) -> int:
-        """How many tensors the file has in common with the network, less those that it lacks."""
+        """The number of tensors that the file and the network share, less those it lacks."""
         return len(self.names) - 2 * len(self.missing)
 
 
@@ -111,7 +111,7 @@ def recognise(net: Net, file: WeightsFile) -> tuple[Identity, dict[str, str]]:
 
 
 def _fits(net: Net, file: WeightsFile) -> list[_Fit]:
-    """The ways to read `file` as `net`, the likelier first."""
+    """Return the ways to read `file` as `net`, the likelier first."""
     found = []
     for flavour, naming, plain in _namings(net):
         for prefix in find_prefixes(file.tensors, plain.values()):
@@ -134,7 +134,7 @@ def _fit(file: WeightsFile, flavour: str, naming: str, prefix: str, plain: dict)
 
 
 def _extra(file: WeightsFile, fit: _Fit) -> list[str]:
-    """The tensors under the prefix of `fit` that are none of the network's."""
+    """Return the tensors under the prefix of `fit` that do not belong to the network."""
     wanted = set(fit.names.values())
     names = (fit.prefix + rest for rest in below(file.tensors, fit.prefix))
     return [
@@ -145,14 +145,14 @@ def _extra(file: WeightsFile, fit: _Fit) -> list[str]:
 
 
 def _may_be_weight(tensor: Tensor) -> bool:
-    """Whether a layer could have this; an epoch, an accuracy or a script's arguments it cannot."""
+    """Return whether this may be a weight, not an epoch, an accuracy or a script's arguments."""
     if tensor.problem and not tensor.dtype:  # it could not even be described
         return True
     return tensor.shape != () and tensor.dtype in ITEM_BYTES
 
 
 def _aside(net: Net, file: WeightsFile, fit: _Fit, fits: list[_Fit]) -> str:
-    """What of the file is not read; WeightsError where that may be what was meant."""
+    """Return a note on what is not read; raise WeightsError if that may be what was meant."""
     if not fit.prefix:
         return ""
     whole = {other.prefix for other in fits if other.score == fit.score} - {fit.prefix}
@@ -162,18 +162,18 @@ def _aside(net: Net, file: WeightsFile, fit: _Fit, fits: list[_Fit]) -> str:
             f"{file.path} holds {net.name} under {fit.prefix!r} and under {twins[0]!r:.200};"
             " save the one that is meant in a file by itself"
         )
-    told = f"taken from {fit.prefix!r:.200}"
+    note = f"taken from {fit.prefix!r:.200}"
     if whole:
-        told += f", not from {', '.join(sorted(whole))[:200]}"
+        note += f", not from {', '.join(sorted(whole))[:200]}"
     used = (fit.prefix, *whole)
     others = [name for name in file.tensors if not name.startswith(used)]
     layers = [above + (name or kind) for above, kind, name in file.metadata.get("layers", ())]
     around = [name for name in layers if not f"{name}/".startswith(used)] or others
     around = [name for name in around if not fit.prefix.startswith(f"{name}/")]
     if around:
-        told += f"; not read: {around[0][:100]!r}"
-        told += f" and {len(around) - 1} more" if len(around) > 1 else ""
-    return told
+        note += f"; not read: {around[0][:100]!r}"
+        note += f" and {len(around) - 1} more" if len(around) > 1 else ""
+    return note
 
 
 def _likely_flavour(net: Net, file: WeightsFile, prefix: str) -> str | None:
@@ -181,7 +181,7 @@ def _likely_flavour(net: Net, file: WeightsFile, prefix: str) -> str | None:
 
 
 def _flavour_by_layers(net: Net, file: WeightsFile, prefix: str) -> str | None:
-    """The flavour that the layers without weights in a Keras file tell; None where they do not."""
+    """Return the flavour, if layers without weights in a Keras file show it, else None."""
     layers = [layer[1:] for layer in file.metadata.get("layers", ()) if layer[0] == prefix]
     kinds = [kind.rstrip("_0123456789") for kind, _ in layers]
     names = [name for _, name in layers]
@@ -198,21 +198,21 @@ def _flavour_by_layers(net: Net, file: WeightsFile, prefix: str) -> str | None:
 
 
 def _mismatch(net: Net, file: WeightsFile, fit: _Fit) -> str:
-    """One line on a file whose names are not the network's, with the network that it is of."""
-    told = f"{file.path} is no file of {net.name}: "
+    """Return a line on a file with other names, and the network that these belong to."""
+    line = f"{file.path} is no file of {net.name}: "
     if fit.missing:
-        told += f"it lacks {fit.missing[0]!r:.200} and {len(fit.missing) - 1} more"
+        line += f"it lacks {fit.missing[0]!r:.200} and {len(fit.missing) - 1} more"
     else:
         extra = _extra(file, fit)
-        told += f"it has {extra[0][:200]!r} and {len(extra) - 1} more tensors too many"
+        line += f"it has {extra[0][:200]!r} and {len(extra) - 1} more tensors too many"
     others = [
         other.name
         for other in NETS.values()
         if other is not net and len(file.tensors) <= MOST_TENSORS and _is_of(other, file)
     ]
     if others:
-        return f"{told}; its tensors are those of {' or '.join(others)}"
-    return f"{told}; its first is {next(iter(file.tensors), None)!r:.200}"
+        return f"{line}; its tensors are those of {' or '.join(others)}"
+    return f"{line}; its first is {next(iter(file.tensors), None)!r:.200}"
 
 
 def _is_of(net: Net, file: WeightsFile) -> bool:
@@ -220,7 +220,7 @@ def _is_of(net: Net, file: WeightsFile) -> bool:
 
 
 def _classes(net: Net, file: WeightsFile, names: dict[str, str], naming: str) -> int | None:
-    """The classes of the classifier's kernel."""
+    """Return the number of classes, from the shape of the classifier's kernel."""
     ours = head(net)
     if ours not in names:
         return None
@@ -235,6 +235,6 @@ def _classes(net: Net, file: WeightsFile, names: dict[str, str], naming: str) ->
 
 
 def class_axis(naming: str, shape: tuple[int, ...]) -> int:
-    """The axis of a classifier's kernel that has one entry a class: the first or the last."""
+    """Return the axis of a classifier's kernel with an entry for each class: first or last."""
     last = naming in (OURS, BY_ORDER) or (naming == "paddle" and len(shape) == 2)
     return len(shape) - 1 if last else 0

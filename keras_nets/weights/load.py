@@ -20,7 +20,7 @@ ALIGNMENT = 64  # bytes; TensorFlow's kernels may rely on it
 
 
 def load_weights(model_or_name, path, *, classes=None, image=None) -> keras.Model:
-    """Return a model with the weights of the file at `path`, whose kind is told by its content.
+    """Return a model with the weights of the file at `path`, whatever kind of file that is.
 
     For a name or a `Net`, the model is built in the file's flavour and with its classes; `image`
     (height, width, channels) is the network's own unless given. A Keras model of the catalog is
@@ -127,7 +127,7 @@ def _prepare(
 def _classes(
     net: Net, file: WeightsFile, identity: Identity, names: dict[str, str], classes: int | None
 ) -> int:
-    """The classes to build: the file's, which must be those asked for."""
+    """Return the number of classes: that of the file, which must be the one asked for."""
     if classes is not None and not 1 <= classes <= MAX_CLASSES:
         raise ValueError(
             f"a network has at least one class and at most {MAX_CLASSES:_}. Received: {classes}"
@@ -149,7 +149,7 @@ def _classes(
 
 
 def _check_graph(model: keras.Model, net: Net, file: WeightsFile, identity: Identity) -> None:
-    """Raise unless the model has the layers of the file's flavour; it gets that one's counts."""
+    """Raise unless the model has the layers of the file's flavour; set its expected counts."""
     shapes = dict(image=tuple(model.input_shape[1:]), classes=model.output_shape[-1])
     wanted = build_unfilled(net, flavour=identity.flavour, **shapes)
     if _layers(model) != _layers(wanted):
@@ -166,7 +166,7 @@ def _layers(model: keras.Model) -> list[tuple[str, type, bool]]:
 
 @own_settings()
 def _seeded_head(model: keras.Model) -> dict[str, np.ndarray]:
-    """The classifier's weights as `seed_weights` with seed 0 gives them."""
+    """Return the classifier's weights as `seed_weights` with seed 0 gives them."""
     classifier = model.get_layer("logits")
     inputs = keras.Input((1,))
     # The layer between stands for the rest: the first kernel of a model is seeded differently.
@@ -182,14 +182,14 @@ def _seeded_head(model: keras.Model) -> dict[str, np.ndarray]:
 
 
 def _unfilled(shape, dtype):
-    """An initializer that takes memory and leaves it untouched."""
+    """Return memory without filling it: an initializer of Keras."""
     if dtype != "float32":
         return keras.ops.zeros(shape, dtype)
     return _shared(_aligned(tuple(shape)))
 
 
 def _shared(values: np.ndarray):
-    """What to assign `values` by: in TensorFlow a tensor over their memory, which is no copy."""
+    """Return `values` for assignment; with TensorFlow a tensor that shares their memory."""
     if keras.backend.backend() != "tensorflow":
         return values
     import tensorflow as tf
@@ -198,7 +198,7 @@ def _shared(values: np.ndarray):
 
 
 def _aligned(shape: tuple[int, ...]) -> np.ndarray:
-    """An uninitialised float32 array that starts at a multiple of `ALIGNMENT`."""
+    """Return an uninitialised float32 array that starts at a multiple of `ALIGNMENT`."""
     count = math.prod(shape)
     memory = np.empty(4 * count + ALIGNMENT, np.uint8)
     start = -memory.ctypes.data % ALIGNMENT

@@ -1,4 +1,4 @@
-"""What each framework calls the tensors of each network: data, and the loops that spell it out.
+"""The names of each network's tensors in each framework: data, and loops that spell it out.
 
 A weight of ours is "layer/variable": `conv1_1/kernel`, `stage1_down_bn/moving_mean`.
 Sources: those of the flavours, see catalog.py.

@@ -43,7 +43,7 @@ ATTRIBUTE = ("builtins.getattr", "__builtin__.getattr")
 
 @dataclass(frozen=True)
 class Function:
-    """What a pickle names by module and name. It is not looked up."""
+    """A function or class that a pickle names. It is not looked up."""
 
     module: str
     name: str
@@ -102,7 +102,7 @@ def read_pickle(file: BinaryIO, size: int, references: list | None = None):
 
 
 class _Machine:
-    """The stack and the memo of one pickle; one method an opcode."""
+    """The stack and the memo of one pickle, and what its opcodes do to them."""
 
     def __init__(self, file: BinaryIO, size: int, references: list):
         self.file, self.size = file, size
@@ -161,7 +161,7 @@ class _Machine:
         self.stack.append(function)
 
     def attribute(self, function: Function, arguments: tuple) -> None:
-        """Name what a class or an object has; of anything else only an attack would ask it."""
+        """Push an attribute of a class or an object; only an attack would ask for any other."""
         owner, name = arguments if len(arguments) == 2 else (None, None)
         plain = isinstance(name, str) and name.isidentifier() and not name.startswith("__")
         if isinstance(owner, Function) and plain and len(owner.name) < LONGEST_NAME:
@@ -234,9 +234,9 @@ def _suspicious(function: Function) -> WeightsError:
 
 
 def check_key(key):
-    """Return `key`; ValueError unless it is a name or a number.
+    """Return `key`; raise ValueError unless it is a name or a number.
 
-    Anything else is not even hashed: of nested tuples that may overflow the stack or never end.
+    Other keys are not even hashed, because that may overflow the stack for nested tuples.
     """
     if not isinstance(key, (str, int)):
         raise ValueError("a key that is no name")
@@ -244,7 +244,7 @@ def check_key(key):
 
 
 def _latin1(text, encoding):
-    """The bytes that Python wrote as text, because protocol 2 has none."""
+    """Return the bytes that Python wrote as text, because protocol 2 has none."""
     if encoding not in ("latin1", "latin-1"):
         # Not named: a tuple of itself a few dozen times over takes for ever to print.
         raise ValueError("bytes that are written as other text than Latin-1")

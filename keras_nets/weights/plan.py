@@ -1,4 +1,4 @@
-"""Which tensor of a file goes where in a network, and how: checked before a value is read."""
+"""Plan which tensor of a file becomes which weight, and check that before a value is read."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ class Placement:
 
 @dataclass(frozen=True)
 class Target:
-    """A weight of a model. `grid` is what the network flattens before this kernel, or None."""
+    """A weight of a model. `grid` is the shape that is flattened before this kernel, or None."""
 
     name: str  # layer/variable
     shape: tuple[int, ...]
@@ -41,9 +41,9 @@ class Target:
 
 @dataclass(frozen=True)
 class Layout:
-    """How a file orders the values of one weight.
+    """The order in which a file holds the values of one weight.
 
-    `view` shows an array of ours, without a copy, in the file's order; `shape` is the tensor's.
+    `view` returns our array in the file's order, without a copy; `shape` is the tensor's.
     """
 
     label: str
@@ -119,7 +119,7 @@ def plan_steps(
 
 
 def _layout(naming: str, variable: str, target: Target) -> Layout:
-    """How `naming` orders the values of a target."""
+    """Return how `naming` orders the values of a target."""
     label, view = "as it is", _same
     if variable == "kernel" and naming not in (OURS, BY_ORDER):
         if len(target.shape) == 4:
@@ -158,6 +158,6 @@ def _flattened(naming: str, height: int, width: int, channels: int, units: int):
 
 
 def _darknet_correction(variance: np.ndarray) -> np.ndarray:
-    """What makes (x - mean) / sqrt(variance + ours) equal darknet's normalisation."""
+    """Return the factor that makes (x - mean) / sqrt(variance + ours) equal to darknet's."""
     exact = np.maximum(variance.astype(np.float64), 0.0)  # one below zero is refused in its place
     return np.sqrt(exact + NORM_EPSILON) / (np.sqrt(exact) + DARKNET_EPSILON)

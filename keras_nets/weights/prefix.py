@@ -1,4 +1,4 @@
-"""Finds a network inside of a file: what stands before the names of its weights.
+"""Find a network inside a file by the prefix of its weights' names.
 
 Training scripts keep weights inside of something else, and all of it shows as a prefix: `module.`
 of DataParallel, `model.` of Lightning, `_orig_mod.` of torch.compile, `_layers.` of Paddle's
@@ -21,9 +21,9 @@ USUAL = ("", "state_dict", "model_state_dict", "model", "net", "params")
 
 
 def find_prefixes(names: Iterable[str], wanted: Collection[str]) -> list[str]:
-    """Return what `names` have before the names that are `wanted`, the best first.
+    """Return the prefixes with which `wanted` names stand among `names`, the best first.
 
-    None at all is the first choice; then the network itself before its averages and teachers.
+    No prefix is the best, then those of the network itself, then its averages and teachers.
     """
     wanted = list(wanted)
     anchors = {wanted[0], wanted[len(wanted) // 2], wanted[-1]}
@@ -37,7 +37,7 @@ def find_prefixes(names: Iterable[str], wanted: Collection[str]) -> list[str]:
 
 
 def rank(prefix: str) -> tuple:
-    """How far a prefix is from being the one that is meant: the less the better."""
+    """Return a key to sort prefixes by: the likelier one is meant, the smaller."""
     words = set(re.split("[^a-z]+", prefix.lower()))
     outermost = prefix.partition(NESTED)[0] if NESTED in prefix else ""
     usual = USUAL.index(outermost) if outermost in USUAL else len(USUAL)

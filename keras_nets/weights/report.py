@@ -1,4 +1,4 @@
-"""Prints where the tensors of a weights file went."""
+"""Print which weight each tensor of a file became."""
 
 import sys
 
@@ -8,7 +8,7 @@ HEADINGS = ("tensor", "shape", "goes to", "shape", "how")
 
 
 def print_placements(facts: dict, placements: tuple[Placement, ...]) -> None:
-    """Print the facts, then a row a placement: a table on a terminal, else tabs between fields."""
+    """Print facts, then a row for each placement: a table on a terminal, else lines with tabs."""
     for name, value in facts.items():
         print(f"{name}: {value}")
     rows = [

@@ -1,4 +1,4 @@
-"""Writes a model's weights under our own names, in kinds of file that `load_weights` reads."""
+"""Write a model's weights under our own names, to files that `load_weights` reads."""
 
 import json
 import zipfile
@@ -57,19 +57,19 @@ def _safetensors(model: keras.Model, path: Path, facts: dict[str, str]) -> None:
 
 
 def _npz(model: keras.Model, path: Path, facts: dict[str, str]) -> None:
-    told = np.array([f"{key}={value}" for key, value in facts.items()])
+    metadata = np.array([f"{key}={value}" for key, value in facts.items()])
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
-        for name, values in _named(model, told):
+        for name, values in _named(model, metadata):
             with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
                 np.lib.format.write_array(member, values, allow_pickle=False)
 
 
-def _named(model: keras.Model, told: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
-    yield NPZ_METADATA, told
+def _named(model: keras.Model, metadata: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
+    yield NPZ_METADATA, metadata
     for name, variable in weight_variables(model):
         yield name, _values(variable)
 
 
 def _values(variable) -> np.ndarray:
-    """A variable's values, little-endian float32 in C order."""
+    """Return a variable's values, little-endian float32 in C order."""
     return np.ascontiguousarray(keras.ops.convert_to_numpy(variable), "<f4")

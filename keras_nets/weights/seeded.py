@@ -57,13 +57,13 @@ def seed_weights(model, seed: int = 0):
 
 
 def _place(layer, variable) -> str:
-    """What tells a weight from every other: "conv1/kernel", or "attention/query/kernel"."""
+    """Return a unique name of a weight: "conv1/kernel", or "attention/query/kernel"."""
     before, found, after = variable.path.partition(f"{layer.name}/")
     return f"{layer.name}/{after if found else before}"
 
 
 def _outputs(layer, variable) -> int:
-    """How many filters a kernel holds; a depthwise one has `depth_multiplier` for each channel."""
+    """Return the number of filters; a depthwise kernel has `depth_multiplier` a channel."""
     shape = variable.shape
     multiplier = getattr(layer, "depth_multiplier", None)
     depthwise = multiplier == shape[-1] and not variable.path.endswith("pointwise_kernel")
@@ -71,7 +71,7 @@ def _outputs(layer, variable) -> int:
 
 
 def _ends_of_residual_blocks(model) -> set[str]:
-    """Names of batch-norms whose activation goes straight into an addition."""
+    """Return the names of the batch-norms whose activation goes straight into an addition."""
     names = set()
     for layer in model.layers:
         if type(layer).__name__ != "Add":

@@ -1,4 +1,4 @@
-"""What paddle and torch pickle, however deep a training script nests it, as names and tensors.
+"""Names and tensors from what paddle and torch pickle, however deep a script nests it.
 
 A dictionary inside a dictionary puts its own key and `NESTED` before the names in it:
 `state_dict::module.features.0.weight`. Which of them are a network's weights is for
@@ -61,7 +61,7 @@ def _walk(state, prefix: str, depth: int, seen: set[int]) -> Iterator[tuple[str,
 
 
 def _parts(state) -> tuple[dict, dict, str]:
-    """The named values of a dictionary; of a whole torch module its weights, and its modules."""
+    """Return the named values of a dictionary, or the weights and modules of a torch module."""
     if not _is_module(state):
         return _items(state), {}, NESTED
     tables = (state.state.get(name) for name in ("_parameters", "_buffers", "_modules"))
@@ -70,7 +70,7 @@ def _parts(state) -> tuple[dict, dict, str]:
 
 
 def _has_items(state) -> bool:
-    """Whether this is a pickled dictionary of any class, or a module."""
+    """Return whether this is a pickled dictionary of any class, or a module."""
     if not isinstance(state, Call):
         return isinstance(state, dict)
     return bool(state.items) or str(state.function) == ORDERED or _is_module(state)
@@ -87,7 +87,7 @@ def _items(state) -> dict:
 
 
 def _is_module(state) -> bool:
-    """Whether this is a torch module that was pickled whole, with the name of its class."""
+    """Return whether this is a torch module that was pickled whole, with the name of its class."""
     return isinstance(state, Call) and isinstance(state.state, dict) and "_modules" in state.state
 
 

@@ -115,7 +115,7 @@ class Tensor:
             yield rows, values.reshape(-1, *shape[1:])
 
     def _in_order(self):
-        """A coroutine: takes a count of elements, gives the next ones as flat float32."""
+        """Yield a coroutine: takes a count of elements, gives the next ones as flat float32."""
         stream, values = self.open(), None
         while True:
             values = self._decode(stream, (yield values))
@@ -150,7 +150,7 @@ class Tensor:
 
 @dataclass(frozen=True)
 class WeightsFile:
-    """An open file: its tensors in the file's order, and what it says about itself.
+    """An open file: its tensors in the file's order, and its metadata.
 
     `metadata` holds `net`, `flavour` and `classes` where this toolkit wrote the file, and may hold
     `layers`, the names and classes of all layers, where Keras did.
@@ -162,16 +162,16 @@ class WeightsFile:
     metadata: dict = field(default_factory=dict)
 
 
-def facts_of(told: dict) -> dict[str, str]:
-    """Return what this toolkit writes about a file, out of what the file says; texts only."""
-    return {name: told[name] for name in FACTS if isinstance(told.get(name), str)}
+def facts_of(metadata: dict) -> dict[str, str]:
+    """Return those entries of a file's metadata that this toolkit writes, if they are texts."""
+    return {name: metadata[name] for name in FACTS if isinstance(metadata.get(name), str)}
 
 
 def check_shape(name: str, shape) -> tuple[int, ...]:
-    """Return `shape` as a tuple; ValueError unless it is a few whole numbers, none negative."""
+    """Return `shape` as a tuple; raise ValueError unless it is a few numbers from 0 up."""
     shape = tuple(shape)
     if len(shape) > MAX_RANK or not all(type(n) is int and 0 <= n < 1 << 40 for n in shape):
-        raise ValueError(f"tensor {name!r:.200} has a shape that is none")
+        raise ValueError(f"tensor {name!r:.200} has an impossible shape")
     return shape
 
 

@@ -16,11 +16,11 @@ from keras_nets.errors import WeightsError
 
 
 class TransferError(Exception):
-    """A file cannot be had; the text is the reason."""
+    """A file cannot be fetched; the message is the reason."""
 
 
 class _Interrupted(Exception):
-    """A transfer broke off in a way that another try may mend."""
+    """A transfer broke off, and another try may succeed."""
 
 
 Progress = Callable[[int, int | None], None]  # bytes so far, bytes in all where known
@@ -37,7 +37,7 @@ def transfer(url: str, partial: Path, progress: Progress) -> None:
     """Fetch `url` into `partial`, with a few tries, each of which goes on where the last ended.
 
     What identifies the server's file is kept in `<partial>.tag`, so that a later process goes on,
-    too. Raises TransferError where the file cannot be had, WeightsError where it never ends.
+    too. Raises TransferError if the file cannot be fetched, WeightsError if it is too large.
     """
     for pause in (*PAUSES, None):
         try:
@@ -91,7 +91,7 @@ def _get(url: str, partial: Path, progress: Progress) -> None:
 
 
 def _total(answer, start: int) -> int | None:
-    """Bytes of the whole file, where the answer tells; _Interrupted where its range is wrong."""
+    """Return the size of the whole file, if known; raise _Interrupted for a wrong range."""
     length = answer.headers.get("Content-Length", "")
     total = start + int(length) if length.isdigit() else None
     if start and not answer.headers.get("Content-Range", "").startswith(f"bytes {start}-"):

@@ -41,7 +41,7 @@ def _sync(path: Path, mode: int) -> None:
 
 def _remove_orphans(path: Path) -> None:
     """Remove what `whole` left beside `path` in processes that are no more."""
-    with suppress(FileNotFoundError):  # a folder that is not there is told of as it is written to
+    with suppress(FileNotFoundError):  # a missing folder is reported when it is written to
         for left in path.parent.iterdir():
             found = re.fullmatch(r"\.(\d{1,9})-" + re.escape(path.name), left.name)
             if found and not _is_another(int(found[1])):
@@ -49,7 +49,7 @@ def _remove_orphans(path: Path) -> None:
 
 
 def _is_another(process: int) -> bool:
-    """Whether a process of this number runs and is not this one."""
+    """Return whether a process with this number runs, other than this one."""
     try:
         os.kill(process, 0)
     except PermissionError:  # it runs, for somebody else

@@ -43,7 +43,7 @@ class Archive:
         return list(self._members)
 
     def size(self, name: str) -> int:
-        """Bytes that a member claims to hold, unpacked."""
+        """Return the unpacked size in bytes that a member claims."""
         return self._members[name].file_size
 
     def require_stored(self, name: str, maker: str) -> None:
@@ -54,7 +54,7 @@ class Archive:
             )
 
     def small_file(self, name: str, most: int) -> io.BytesIO:
-        """The whole of a member; WeightsError where it claims more than `most` bytes."""
+        """Return a whole member; raise WeightsError if it claims more than `most` bytes."""
         if self.size(name) > most:
             raise WeightsError(
                 f"its member {name[:200]!r} claims {self.size(name):_} bytes; {most:_} are allowed"
@@ -109,9 +109,9 @@ def _check_directory(file: BinaryIO, size: int) -> None:
     locator = end - 20
     if locator >= 0 and tail.startswith(b"PK\x06\x07", locator):
         directory = directory if directory != 0xFFFFFFFF else 0
-        # Some versions of zipfile look for the record where they are told, some right before.
-        told = struct.unpack_from("<Q", tail, locator + 8)[0]
-        for place in (min(size, told), max(0, size - len(tail) + locator - 56)):
+        # Some versions of zipfile look for the record at the offset given, some right before.
+        given = struct.unpack_from("<Q", tail, locator + 8)[0]
+        for place in (min(size, given), max(0, size - len(tail) + locator - 56)):
             file.seek(place)
             record = file.read(56)
             if record[:4] == b"PK\x06\x06" and len(record) == 56:

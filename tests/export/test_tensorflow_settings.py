@@ -6,7 +6,7 @@ import os
 import pytest
 
 import export
-from export.tensorflow_settings import LEAN, QUIET, settle, warnings_hidden
+from export.tensorflow_settings import LEAN, QUIET, quiet_tensorflow, warnings_hidden
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def test_a_level_of_the_users_stays(logger):
 def test_settings_of_the_users_stay(monkeypatch):
     for name in (*QUIET, *LEAN):
         monkeypatch.setenv(name, "mine")
-    settle()
+    quiet_tensorflow()
     assert export.export_model
     assert {os.environ[name] for name in (*QUIET, *LEAN)} == {"mine"}
 

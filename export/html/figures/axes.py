@@ -1,4 +1,4 @@
-"""What figures share: logarithmic axes for numbers of any size."""
+"""Logarithmic axes for numbers of any size, which all figures share."""
 
 import math
 from dataclasses import dataclass
@@ -18,25 +18,25 @@ class Plot:
 
 
 def within(value: float) -> float:
-    """A positive `value` where a logarithmic axis can show it; 0 stays 0."""
+    """Return a positive `value` moved into the range that an axis can show; 0 stays 0."""
     return min(max(value, 1e-40), 1e40) if value else 0
 
 
 def decades(values: list[float]) -> tuple[float, float]:
-    """The powers of ten around `values`, and a little more than these."""
+    """Return axis limits: the powers of ten around `values`, with a small margin."""
     low, high = (math.log10(edge(values, default=1e-3)) for edge in (min, max))
     return 10 ** (math.floor(low - 0.05) - 0.02), 10 ** (math.ceil(high + 0.05) + 0.02)
 
 
 def _single_digits(low: float, high: float) -> list[float]:
-    """The numbers of one significant digit from `low` to `high`."""
+    """Return the numbers of one significant digit from `low` to `high`."""
     tens = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     found = (digit * 10.0**ten for ten in tens for digit in range(1, 10))
     return [number for number in found if low <= number <= high]
 
 
 def log_axis(axis, label: str) -> None:
-    """Name a logarithmic axis whose limits are set, and put ticks that suit its length."""
+    """Label a logarithmic axis whose limits are set, with ticks that suit its length."""
     from matplotlib.ticker import (
         FixedLocator,
         FuncFormatter,

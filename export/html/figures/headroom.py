@@ -1,4 +1,4 @@
-"""How far each check is from its limit: noise, measured value and smallest bug on one scale."""
+"""The figure of headroom: noise, measured value and smallest bug of each check on one scale."""
 
 import math
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from export.html.facts import Row
 from export.html.figures.axes import Plot, log_axis, within
 from export.html.figures.svg import BUG, FAILED, GRID, INK, MEASURED, NOISE, SHADE, Drawing, drawing
-from export.html.words import NOT_FINITE, brief, number, times
+from export.html.words import NOT_FINITE, number, shortened, times
 
 CLEAR = 4  # points between labels, and between a label and the limit
 # Bottoms of labels in points over their row, in the order in which they are tried; a row has 44.
@@ -47,7 +47,7 @@ def room(rows: list[Row]) -> Plot | None:
         axes = sheet.axes
         axes.set_xscale("log")
         axes.set_ylim(len(rows) - 0.45, -0.6)
-        names = [f"{brief(row.name)}\nallowed {number(row.allowed, row.unit)}" for row in rows]
+        names = [f"{shortened(row.name)}\nallowed {number(row.allowed, row.unit)}" for row in rows]
         axes.set_yticks(range(len(rows)), names, color=INK, fontsize=7.5)
         axes.tick_params(axis="y", length=0)
         labels = [
@@ -120,7 +120,7 @@ def _draw(sheet: Drawing, mark: _Mark, name: str) -> None:
 
 
 def _x(sheet: Drawing, mark: _Mark) -> float:
-    """Where a mark stands: exactly 0 at the left edge, and what is not finite at the right one."""
+    """Return the x of a mark: the left edge for exactly 0, the right edge if not finite."""
     left, right = sheet.axes.get_xlim()
     return right if mark.ratio is None else mark.ratio or left
 

@@ -6,7 +6,7 @@ from itertools import cycle
 from export.html.facts import Facts
 from export.html.figures.axes import Plot, log_axis, within
 from export.html.figures.svg import BUG, GRID, INK, MEASURED, MUTED, NOISE, OTHER, THIRD, drawing
-from export.html.words import brief, duration, number, size
+from export.html.words import duration, number, shortened, size
 
 LOOKS = tuple(zip("osD^vP", (MEASURED, BUG, OTHER, THIRD, NOISE, INK), strict=True))
 MOST_LABELS = 16  # models that are named within the figure
@@ -14,7 +14,7 @@ HEIGHT = 9.5  # points that a label takes
 
 
 def panels(known: list[Facts], links: list[str]) -> list[Plot]:
-    """Every figure that there are numbers for; a point leads to its report."""
+    """Draw the figures that there are numbers for; a click on a point opens its report."""
     looks = dict(zip(dict.fromkeys(fact.format for fact in known), cycle(LOOKS), strict=False))
     found = [
         _scatter(
@@ -60,7 +60,7 @@ class _Point:
 
 
 def _scatter(known, links, looks, heading, across, upward) -> Plot | None:
-    """A point for each report that has both numbers; formats differ in shape and colour."""
+    """Draw a point for each report that has both numbers; formats differ in shape and colour."""
     (x_label, x_of, x_words), (y_label, y_of, y_words) = across, upward
     points = [
         _Point(fact, link, within(max(x_of(fact), 0)), within(max(y_of(fact), 0)))
@@ -78,7 +78,7 @@ def _scatter(known, links, looks, heading, across, upward) -> Plot | None:
                 fact = point.fact
                 (dot,) = axes.plot(
                     [point.x], [point.y], marker, color=colour, ms=5.5, mew=1.2,
-                    mfc=colour if fact.passed else "none", label=None if place else brief(name),
+                    mfc=colour if fact.passed else "none", label=None if place else shortened(name),
                 )  # fmt: skip
                 dot.set_url(point.link)
                 failed = "" if fact.passed else ", NOT verified"
@@ -106,14 +106,14 @@ def _name_models(sheet, points: list[_Point]) -> None:
     taken: list[tuple[float, float, float]] = []  # left, right and bottom of names
     places = sheet.positions([(point.x, point.y) for point in top.values()])
     for (x, y), (model, point) in sorted(zip(places, top.items(), strict=True), key=_height):
-        half, bottom = 2.2 * len(brief(model)), y + 5
+        half, bottom = 2.2 * len(shortened(model)), y + 5
         for left, right, other in sorted(taken, key=lambda name: name[2]):
             if left < x + half and x - half < right and abs(bottom - other) < HEIGHT:
                 bottom = other + HEIGHT
         taken.append((x - half, x + half, bottom))
         sheet.axes.annotate(
-            brief(model), (point.x, point.y), xytext=(0, bottom - y), textcoords="offset points",
-            ha="center", va="bottom", fontsize=7, color=MUTED,
+            shortened(model), (point.x, point.y), xytext=(0, bottom - y),
+            textcoords="offset points", ha="center", va="bottom", fontsize=7, color=MUTED,
         )  # fmt: skip
 
 

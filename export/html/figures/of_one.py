@@ -9,7 +9,7 @@ from export.html.words import number
 
 
 def plots(facts: Facts) -> list[Plot]:
-    """Every figure that the report has data for."""
+    """Draw the figures that the report has data for."""
     found = [room([row for row in facts.rows if row.scaled])]
     found += [histogram(row, row.errors) for row in facts.rows if row.errors]
     found += [bugs(row) for row in facts.rows]
@@ -18,7 +18,7 @@ def plots(facts: Facts) -> list[Plot]:
 
 
 def histogram(row: Row, errors: Histogram) -> Plot:
-    """How many logits err by how much."""
+    """Draw how many logits have an error of which size."""
     with drawing(f"errors-{row.name}", 2.1) as sheet:
         axes = sheet.axes
         axes.set_xscale("log")

@@ -6,7 +6,7 @@ from export.html.facts import Row
 from export.html.figures.axes import Plot, decades, log_axis, within
 from export.html.figures.svg import FAILED, GRID, INK, MEASURED, OTHER, Drawing, drawing
 from export.html.quantities import FIGURES, QUANTITIES, Figure
-from export.html.words import NOT_FINITE, brief, number
+from export.html.words import NOT_FINITE, number, shortened
 
 MOST_NAMES = 32  # of layers, beside each other in one figure
 MOST_TOLD = 3  # of layers at the edge, in the words below
@@ -73,7 +73,7 @@ def _of_layers(known: list, key: str, limit: float | None) -> _Series:
 
 
 def bugs(row: Row) -> Plot | None:
-    """What each planted bug does to the logits, and whether a check caught it."""
+    """Draw how much each planted bug changes the logits, and whether a check caught it."""
     if not row.mutants:
         return None
     missed = row.power.missed if row.power else ()
@@ -99,7 +99,7 @@ def bugs(row: Row) -> Plot | None:
 
 
 def _draw(name: str, names: list[str], series: list[_Series], limit, axis: str, said: str) -> str:
-    """A row for each name, in the order given, with a dot of each series in it."""
+    """Draw a row for each name, in the order given, with a dot of each series."""
     dots = [dot for one in series for dot in one.shown]
     limit = within(max(limit or 0, 0))
     values = [within(dot.value) for dot in dots if dot.value is not None]
@@ -114,7 +114,7 @@ def _draw(name: str, names: list[str], series: list[_Series], limit, axis: str, 
         for one, look in zip(series, SERIES, strict=False):
             _draw_series(sheet, one, look, edge)
         step = -(-len(names) // MOST_NAMES)
-        axes.set_yticks(range(0, len(names), step), [brief(name, 27) for name in names][::step])
+        axes.set_yticks(range(0, len(names), step), [shortened(name, 27) for name in names][::step])
         axes.tick_params(axis="y", length=0, labelsize=7)
         axes.set_ylim(len(names) - 0.4, -0.6)
         axes.grid(axis="x", linewidth=0.6)
@@ -129,7 +129,7 @@ def _draw(name: str, names: list[str], series: list[_Series], limit, axis: str, 
 
 
 def _draw_series(sheet: Drawing, series: _Series, look: tuple[str, str], edge: float) -> None:
-    """The dots of a series; bad ones in the colour of failure, those of no value at the edge."""
+    """Draw the dots of a series: bad ones in red, those without a finite value at the edge."""
     colour, marker = look
     sheet.axes.plot([], [], marker, color=colour, markersize=3.5, label=series.label)
     for shape, ink, dots in (

@@ -59,19 +59,19 @@ class Drawing:
         self._notes[name] = words
 
     def positions(self, points: list[tuple[float, float]]) -> list[tuple[float, float]]:
-        """Where points of the plot lie in the figure, in points of 1/72 inch."""
+        """Return the positions in the figure, in points of 1/72 inch, of data coordinates."""
         self._figure.draw_without_rendering()
         scale = 72 / self._figure.dpi
         return [tuple(self.axes.transData.transform(point) * scale) for point in points]
 
     def across(self) -> tuple[float, float]:
-        """The left and the right end of the plot, in points."""
+        """Return the left and the right edge of the plot, in points."""
         self._figure.draw_without_rendering()
         box, scale = self.axes.get_window_extent(), 72 / self._figure.dpi
         return box.x0 * scale, box.x1 * scale
 
     def widths(self, texts: list) -> list[float]:
-        """How wide each text is, in points."""
+        """Return the width of each text, in points."""
         return [text.get_window_extent().width * 72 / self._figure.dpi for text in texts]
 
     def legend(self, entries: int) -> None:
@@ -82,7 +82,7 @@ class Drawing:
         )  # fmt: skip
 
     def save(self, label: str) -> str:
-        """The figure as an <svg> element; `label` says what it shows to who cannot see it."""
+        """Return the figure as an <svg> element; screen readers read its `label` aloud."""
         out = StringIO()
         self._figure.savefig(out, format="svg", metadata=NO_METADATA)
         root = ElementTree.fromstring(out.getvalue())

@@ -1,4 +1,4 @@
-"""Which server and which model a client asks, and with which credentials: all checked here."""
+"""Check which server and model a client asks, and with which credentials."""
 
 import base64
 import re
@@ -45,7 +45,7 @@ class Address:
 
 @dataclass(frozen=True)
 class Which:
-    """A model of a server, and which of its versions: the newest where nothing is named."""
+    """A model of a server and its version or label; with neither, the newest version."""
 
     model: str
     version: int | None = None

@@ -1,6 +1,6 @@
-"""What a server's answer must be before it is believed: as many rows as were asked for, of numbers.
+"""Check a server's answer before it is used: as many rows as were asked for, of finite numbers.
 
-Outputs come as arrays (gRPC) or as what JSON holds (REST), each from a server that may be wrong.
+Outputs come as arrays (gRPC) or as parsed JSON (REST), from a server that may be faulty.
 """
 
 import numpy as np

@@ -1,7 +1,7 @@
-"""One HTTP exchange: within its seconds even where a server drips, and of no more bytes than said.
+"""One HTTP exchange with a limit on its time as a whole and on the bytes of the answer.
 
-urllib3's timeouts are of single reads, so a server that sends a byte a second is never late. Here a
-connection's `timeout` is what is left of the whole try, asked anew before each read and write.
+urllib3's timeouts apply to single reads, so a server that sends a byte a second is never late. Here
+a connection's `timeout` is the time left of the whole try, computed before each read and write.
 """
 
 import io
@@ -34,7 +34,7 @@ GZIP_OR_ZLIB = 47  # zlib's window bits that tell either by its header
 
 @dataclass(frozen=True)
 class Reply:
-    """What a server answered; `content` is cut at the limit where `status` is an error's."""
+    """An answer; if `status` is that of an error, `content` is cut at the limit."""
 
     status: int
     content: bytes
@@ -113,18 +113,18 @@ def _count_addresses(host: str, port: int) -> int:
 
 
 def _reason(error: BaseException) -> str:
-    """What the error began with, such as "Connection refused", in the system's words."""
+    """Return the text of the first error behind `error`, such as "Connection refused"."""
     while first := error.__cause__ or error.__context__:
         error = first
     return getattr(error, "strerror", None) or str(error) or type(error).__name__
 
 
 class _UnusableReply(ValueError):
-    """An answer that is too large, or packed in a way that nobody asked for."""
+    """An answer is too large, or compressed although that was not asked for."""
 
 
 class _CountingDown:
-    """A connection whose `timeout` is what is left of the seconds that were last set."""
+    """A connection whose `timeout` counts down from the seconds that were last set."""
 
     _ends = None
 
@@ -214,7 +214,7 @@ def _read(response, most: int, *, whole: bool) -> bytes:
 
 
 def _unpack(data: bytes, most: int) -> bytes:
-    """Return at most `most` + 1 bytes of what gzip or zlib packed, however much it would be."""
+    """Unpack gzip or zlib, but no more than `most` + 1 bytes."""
     try:
         return zlib.decompressobj(GZIP_OR_ZLIB).decompress(data, most + 1)
     except zlib.error as error:

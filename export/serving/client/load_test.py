@@ -1,4 +1,4 @@
-"""Many requests at once, and how long they took."""
+"""Send many requests at once, and measure how long they take."""
 
 import time
 from collections.abc import Callable, Iterable
@@ -10,7 +10,7 @@ PERCENTILES = (50, 90, 99)
 
 @dataclass(frozen=True)
 class Answer:
-    """What came of one request: `result` or `error`, after `seconds` with all its retries."""
+    """The outcome of one request: `result` or `error`, after `seconds` with all its retries."""
 
     request: object
     seconds: float

@@ -78,7 +78,7 @@ class Rest:
 
 
 def _reason(answer) -> str:
-    """The server's own words on why it refused."""
+    """Return why the server refused, in its own words."""
     if 300 <= answer.status < 400:
         target = answer.location.rpartition("@")[2]
         return f"it points to {target!r}; name that as the server if you trust it"

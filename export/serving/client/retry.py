@@ -1,4 +1,4 @@
-"""Try again, after longer and longer waits, what may succeed later."""
+"""Retry what may succeed later, with waits that double."""
 
 import math
 import random
@@ -12,7 +12,7 @@ from export.errors import ExportError
 
 
 class ServerError(ExportError):
-    """A server did not answer, or refused; `retryable` where the same request may yet succeed."""
+    """A server did not answer or refused; `retryable` if the same request may succeed later."""
 
     def __init__(self, message: str, *, retryable: bool = False):
         super().__init__(message)
@@ -20,7 +20,7 @@ class ServerError(ExportError):
 
 
 class Deadline:
-    """A moment, so many seconds from when it is made; infinity is never."""
+    """A moment `seconds` from now; infinity means never."""
 
     def __init__(self, seconds: float):
         self.ends = time.monotonic() + seconds
@@ -32,7 +32,7 @@ class Deadline:
 
 @dataclass(frozen=True, kw_only=True)
 class Backoff:
-    """How often to try again and how long to wait; seconds."""
+    """How many retries there are, and how long to wait before them, in seconds."""
 
     retries: int = 5
     first: float = 0.05
@@ -47,15 +47,16 @@ class Backoff:
             )
 
     def delay(self, attempt: int, chance: float) -> float:
-        """Seconds before retry number `attempt` (from 0): a share, `chance`, of a doubling limit.
+        """Return the seconds before retry `attempt` (from 0): a share of a limit that doubles.
 
-        It is left to chance because clients that failed together must not come back together.
+        `chance` is that share, 0 to 1. It is random, because clients that failed together must not
+        come back together.
         """
         return chance * min(self.longest, self.first * 2 ** min(attempt, 60))
 
 
 def _half_or_more() -> float:
-    """A share of at least half, so that so many retries last at least half of their longest."""
+    """Return a share of at least half, so that the waits last at least half of their limits."""
     return random.uniform(0.5, 1.0)
 
 
@@ -69,8 +70,8 @@ def retrying(
 ):
     """Return `call()`, called again after each ServerError that is retryable.
 
-    Raises the last error once the retries are used up, or the next one would begin after the
-    deadline, which is `backoff.total` from now where none is given.
+    Raises the last error once the retries are used up, or if the next one would begin after
+    `deadline`, by default `backoff.total` from now.
     """
     deadline = deadline or Deadline(backoff.total)
     tries = Retrying(

@@ -1,4 +1,4 @@
-"""What every rule looks at: a serving folder, read once."""
+"""A serving folder, read once, which every rule looks at."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -29,7 +29,7 @@ MOST_ENTRIES = 100_000  # of a manifest, what is said twice by an alias counted 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that is wrong, with what it leads to."""
+    """One thing that is wrong, and what follows from it."""
 
     path: str  # below the serving folder
     text: str
@@ -48,13 +48,13 @@ class Served:
 
 @dataclass
 class Folder:
-    """A serving folder; whatever does not parse is kept as a finding and read as nothing."""
+    """A serving folder. A file that does not parse becomes a finding, and is read as empty."""
 
     path: Path
     broken: list[Finding] = field(default_factory=list)
 
     def finding(self, path: Path | str, text: str) -> Finding:
-        """A finding about `path`, in the folder or below it."""
+        """Return a finding about `path`, in the folder or below it."""
         return Finding(str(self.path / path), text)
 
     @cached_property
@@ -67,7 +67,7 @@ class Folder:
 
     @property
     def root(self) -> str:
-        """Where the server sees the folder."""
+        """Return where the server sees the folder."""
         return self.ledger.root if self.ledger else ROOT
 
     @cached_property
@@ -106,12 +106,12 @@ class Folder:
         """The containers of TF Serving, by the path of the file that starts them."""
         found = {}
         for name, manifest in self.manifests.items():
-            services = dig(manifest, "services")
-            pods = dig(manifest, "spec", "template", "spec", "containers")
+            services = get_in(manifest, "services")
+            pods = get_in(manifest, "spec", "template", "spec", "containers")
             containers = [*services.values()] if isinstance(services, dict) else []
             containers += pods if isinstance(pods, list) else []
             for container in containers:
-                image = str(dig(container, "image"))
+                image = str(get_in(container, "image"))
                 if SERVER in image or (self.ledger and image == self.ledger.image):
                     found[name] = container
         return found
@@ -192,8 +192,8 @@ def read_yaml(path: Path):
     return data
 
 
-def dig(data, *keys: str):
-    """Return what lies under `keys` in nested mappings, or None: people write any YAML."""
+def get_in(data, *keys: str):
+    """Return the value at `keys` in nested mappings, or None; the YAML may be anything."""
     for key in keys:
         data = data.get(key) if isinstance(data, dict) else None
     return data

@@ -1,4 +1,4 @@
-"""Batch sizes: of the server, of each version, of the engine inside it."""
+"""Rules on batch sizes: of the server, and of each version with the engine in it."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""models.config and monitoring.config."""
+"""Rules on models.config, monitoring.config and the server's flags."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -69,7 +69,7 @@ def versions(folder: Folder) -> Iterator[Finding]:
 
 
 def labels(folder: Folder) -> Iterator[Finding]:
-    """A server that starts with labels must be told to take them before the versions are up."""
+    """If models.config has labels, the server's flags accept them before versions are loaded."""
     if not any(model.labels for model in folder.served):
         return
     for path, container in folder.serving_containers.items():
@@ -82,7 +82,7 @@ def labels(folder: Folder) -> Iterator[Finding]:
 
 
 def flags(folder: Folder) -> Iterator[Finding]:
-    """A server is told to read what each version brings, and finds the files that it is told of."""
+    """The server's flags enable per-version batching, and every file they name exists."""
     for path, container in folder.serving_containers.items():
         given = _flags(container)
         for name, value in given.items():
@@ -124,7 +124,7 @@ def monitoring(folder: Folder) -> Iterator[Finding]:
 
 
 def _flags(container: dict) -> dict[str, str]:
-    """The values of a container's flags by name; of one given twice, the last."""
+    """Return the values of a container's flags by name; of one given twice, the last."""
     given = container.get("command") or container.get("args")
     parts = (str(flag).partition("=") for flag in (given if isinstance(given, list) else ()))
     return {name.lstrip("-"): value for name, _, value in parts}

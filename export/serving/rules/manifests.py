@@ -1,11 +1,11 @@
-"""compose.yaml and kubernetes/: images that can load the graphs, GPUs, and configs in step."""
+"""Rules on compose.yaml and kubernetes/: images, GPUs, mounts, and copies of configurations."""
 
 from collections.abc import Iterator
 
 from export.errors import ArtifactError
 from export.report.file import file_sha256
 from export.serving import savedmodel
-from export.serving.rules.base import SERVER, Finding, Folder, dig
+from export.serving.rules.base import SERVER, Finding, Folder, get_in
 from export.serving.servers import modelserver
 from export.serving.servers.kubernetes import CONFIGS
 from export.serving.servers.pods import GPU
@@ -28,24 +28,24 @@ def images(folder: Folder) -> Iterator[Finding]:
 
 
 def gpus(folder: Folder) -> Iterator[Finding]:
-    """An image with -gpu is given a GPU."""
+    """A container whose image has -gpu gets a GPU."""
     for path, container in folder.serving_containers.items():
         image = str(container["image"])
         if "-gpu" not in image:
             continue
-        limits = dig(container, "resources", "limits") or {}
-        reserved = dig(container, "deploy", "resources", "reservations", "devices")
+        limits = get_in(container, "resources", "limits") or {}
+        reserved = get_in(container, "deploy", "resources", "reservations", "devices")
         if GPU not in limits and not reserved and "gpus" not in container:
             yield folder.finding(path, f"runs {image} without a GPU")
 
 
 def config_map(folder: Folder) -> Iterator[Finding]:
-    """The ConfigMap says what the files say."""
+    """The ConfigMap has the same text as the files."""
     for path, manifest in folder.manifests.items():
         if manifest.get("kind") != "ConfigMap":
             continue
         for name in CONFIGS:
-            file, text = folder.path / name, dig(manifest, "data", name)
+            file, text = folder.path / name, get_in(manifest, "data", name)
             if text is None:
                 yield folder.finding(path, f"lacks {name}: the server does not start")
             elif file.is_file() and str(text).encode() != file.read_bytes():
@@ -53,7 +53,7 @@ def config_map(folder: Folder) -> Iterator[Finding]:
 
 
 def mounts(folder: Folder) -> Iterator[Finding]:
-    """A file mounted by itself stays the old one when it is replaced."""
+    """No file is mounted by itself, because the server would keep the old one."""
     for path, container in folder.serving_containers.items():
         volumes = container.get("volumes")
         for volume in volumes if isinstance(volumes, list) else ():
@@ -67,7 +67,7 @@ def mounts(folder: Folder) -> Iterator[Finding]:
 
 
 def stale(folder: Folder) -> Iterator[Finding]:
-    """No generated file is an earlier one of ours, as a run leaves them that was killed."""
+    """No generated file is out of date, as a killed run leaves them."""
     for name, known in folder.ledger.generated.items() if folder.ledger else ():
         path = folder.path / name
         if path.is_file() and file_sha256(path) in known[:-1]:
@@ -77,7 +77,7 @@ def stale(folder: Folder) -> Iterator[Finding]:
 
 
 def leftovers(folder: Folder) -> Iterator[Finding]:
-    """Text that was written beside an edited file waits to be merged."""
+    """No text that was written beside an edited file is still to be merged."""
     for name in folder.ledger.generated if folder.ledger else ():
         if (folder.path / f"{name}.new").is_file():
             yield folder.finding(f"{name}.new", f"waits to be merged into {name}")
@@ -94,8 +94,8 @@ def _kserve(folder: Folder) -> Iterator[tuple[str, str, str]]:
     for path, manifest in folder.manifests.items():
         if manifest.get("kind") != "InferenceService":
             continue
-        model = dig(manifest, "spec", "predictor", "model")
-        if dig(model, "modelFormat", "name") == "tensorflow":
+        model = get_in(manifest, "spec", "predictor", "model")
+        if get_in(model, "modelFormat", "name") == "tensorflow":
             name = str(model.get("storageUri")).rstrip("/").rsplit("/", 1)[-1]
             runtime = f"{SERVER}:{model.get('runtimeVersion', 'latest')}"
             yield path, name, str(model.get("image", runtime))

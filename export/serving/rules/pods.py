@@ -1,11 +1,11 @@
-"""How a server is run: engines or nothing, readiness, rights, storage, and KServe's names."""
+"""Rules on how a server runs: engines, readiness, rights, storage, and KServe's names."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from export.errors import ArtifactError
 from export.serving import savedmodel
-from export.serving.rules.base import Finding, Folder, dig
+from export.serving.rules.base import Finding, Folder, get_in
 from export.serving.servers import kserve
 from export.serving.servers.modelserver import ENGINE_OR_NOTHING, TFTRT_OPS
 
@@ -25,7 +25,7 @@ class Running:
 
 
 def engines(folder: Folder) -> Iterator[Finding]:
-    """TF-TRT may not run the FP32 graph in place of an engine that did not come up."""
+    """TF-TRT may not run the FP32 graph if an engine cannot be built."""
     name, _ = ENGINE_OR_NOTHING
     models = {model.name for model, _, version in folder.loaded() if _has_engine(version)}
     for running in _running(folder):
@@ -39,7 +39,7 @@ def engines(folder: Folder) -> Iterator[Finding]:
 
 
 def readiness(folder: Folder) -> Iterator[Finding]:
-    """A server is ready once it answers for every model."""
+    """A server counts as ready only once every model is loaded."""
     for running in _running(folder):
         if running.path.startswith("kubernetes/kserve/"):
             continue  # KServe asks for the one model itself
@@ -48,7 +48,9 @@ def readiness(folder: Folder) -> Iterator[Finding]:
         if not isinstance(probe, dict) or probe.get("disable"):
             yield folder.finding(running.path, f"has no {key}: requests come before a model does")
             continue
-        command = dig(probe, "test") or dig(probe, "exec", "command") or dig(probe, "httpGet")
+        command = (
+            get_in(probe, "test") or get_in(probe, "exec", "command") or get_in(probe, "httpGet")
+        )
         asked = set(str(command).replace("/", " ").replace(";", " ").split())
         if unasked := [name for name in running.models if name not in asked]:
             yield folder.finding(
@@ -59,7 +61,7 @@ def readiness(folder: Folder) -> Iterator[Finding]:
 
 
 def rights(folder: Folder) -> Iterator[Finding]:
-    """A server has no right that it does not need, and a bound on its memory."""
+    """A server has only the rights that it needs, and a limit on its memory."""
     for running in _running(folder):
         wanting = _of_compose if running.is_compose else _of_kubernetes
         for fault in wanting(running.pod, running.container):
@@ -71,7 +73,7 @@ def storage(folder: Folder) -> Iterator[Finding]:
     for path, manifest in folder.manifests.items():
         if manifest.get("kind") != "PersistentVolumeClaim":
             continue
-        modes = dig(manifest, "spec", "accessModes")
+        modes = get_in(manifest, "spec", "accessModes")
         modes = modes if isinstance(modes, list) else []
         if len(modes) > 1:
             yield folder.finding(
@@ -87,12 +89,12 @@ def storage(folder: Folder) -> Iterator[Finding]:
 
 
 def service_names(folder: Folder) -> Iterator[Finding]:
-    """KServe makes host names of the names of services."""
+    """KServe can make host names of the names of services."""
     for path, manifest in folder.manifests.items():
         if manifest.get("kind") != "InferenceService":
             continue
-        name = str(dig(manifest, "metadata", "name"))
-        namespace = str(dig(manifest, "metadata", "namespace") or "default")
+        name = str(get_in(manifest, "metadata", "name"))
+        namespace = str(get_in(manifest, "metadata", "namespace") or "default")
         host = f"{name}{kserve.SUFFIX}{namespace}"
         if not kserve.SERVICE.fullmatch(name):
             yield folder.finding(
@@ -126,20 +128,20 @@ def _running(folder: Folder) -> Iterator[Running]:
     every = tuple(model.name for model in folder.served)
     for path, container in folder.serving_containers.items():
         manifest = folder.manifests[path]
-        if dig(manifest, "services"):
+        if get_in(manifest, "services"):
             yield Running(
                 path=path, pod=container, container=container, models=every, is_compose=True
             )
         else:
             yield Running(
                 path=path,
-                pod=dig(manifest, "spec", "template", "spec"),
+                pod=get_in(manifest, "spec", "template", "spec"),
                 container=container,
                 models=every,
             )
     for path, manifest in folder.manifests.items():
-        predictor = dig(manifest, "spec", "predictor")
-        model = dig(predictor, "model")
+        predictor = get_in(manifest, "spec", "predictor")
+        model = get_in(predictor, "model")
         if manifest.get("kind") == "InferenceService" and isinstance(model, dict):
             name = str(model.get("storageUri")).rstrip("/").rpartition("/")[2]
             yield Running(path=path, pod=predictor, container=model, models=(name,))
@@ -153,7 +155,7 @@ def _has_engine(version) -> bool:
 
 
 def _environment(container: dict) -> dict[str, str]:
-    """The variables of a container: a mapping, NAME=VALUE, or Kubernetes' name and value."""
+    """Return the variables of a container: a mapping, NAME=VALUE, or Kubernetes' name and value."""
     given = container.get("environment") or container.get("env")
     if isinstance(given, dict):
         return {str(name): str(value) for name, value in given.items()}
@@ -181,12 +183,14 @@ def _of_compose(service: dict, _container: dict) -> Iterator[str]:
         yield "may gain privileges: security_opt lacks no-new-privileges"
     if service.get("privileged"):
         yield "is privileged: it may do whatever the machine's root may"
-    if not dig(service, "deploy", "resources", "limits", "memory") and not service.get("mem_limit"):
+    if not get_in(service, "deploy", "resources", "limits", "memory") and not service.get(
+        "mem_limit"
+    ):
         yield "has no limit of memory: a large batch may take the machine down"
 
 
 def _of_kubernetes(pod: dict, container: dict) -> Iterator[str]:
-    own, all_of = dig(container, "securityContext") or {}, dig(pod, "securityContext") or {}
+    own, all_of = get_in(container, "securityContext") or {}, get_in(pod, "securityContext") or {}
     own, all_of = (c if isinstance(c, dict) else {} for c in (own, all_of))
     if own.get("runAsNonRoot", all_of.get("runAsNonRoot")) is not True:
         yield "may run as root: runAsNonRoot is not true"
@@ -194,16 +198,16 @@ def _of_kubernetes(pod: dict, container: dict) -> Iterator[str]:
         yield "can write to its root file system: readOnlyRootFilesystem is not true"
     if own.get("allowPrivilegeEscalation") is not False:
         yield "may gain privileges: allowPrivilegeEscalation is not false"
-    if "ALL" not in _strings(dig(own, "capabilities", "drop")):
+    if "ALL" not in _strings(get_in(own, "capabilities", "drop")):
         yield "keeps capabilities that it does not need: drop is not [ALL]"
     if own.get("privileged"):
         yield "is privileged: it may do whatever the node's root may"
-    profile = dig(own, "seccompProfile", "type") or dig(all_of, "seccompProfile", "type")
+    profile = get_in(own, "seccompProfile", "type") or get_in(all_of, "seccompProfile", "type")
     if profile not in ("RuntimeDefault", "Localhost"):
         yield "may make any system call: seccompProfile is not RuntimeDefault"
     if pod.get("automountServiceAccountToken") is not False:
         yield "is given a token of the cluster: automountServiceAccountToken is not false"
-    if not dig(container, "resources", "limits", "memory"):
+    if not get_in(container, "resources", "limits", "memory"):
         yield "has no limit of memory: a large batch may take the node down"
 
 
@@ -212,10 +216,10 @@ def _strings(value) -> list[str]:
 
 
 def _most_replicas(folder: Folder) -> int:
-    """The most pods that the manifests allow."""
+    """Return the most pods that the manifests allow."""
     found = [1]
     for manifest in folder.manifests.values():
         for key in ("replicas", "maxReplicas"):
-            value = dig(manifest, "spec", key)
+            value = get_in(manifest, "spec", key)
             found += [value] if isinstance(value, int) else []
     return max(found)

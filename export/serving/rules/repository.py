@@ -1,4 +1,4 @@
-"""Folders of models and versions: names, contents, hashes."""
+"""Rules on the folders of models and versions: names, contents, hashes, permissions."""
 
 import stat
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ CLOSED = "is readable by its owner alone, and the server runs as another user: c
 
 
 def names(folder: Folder) -> Iterator[Finding]:
-    """Versions are folders named by a number; anything else is passed over without a word."""
+    """Every version is a folder named by a number, because the server ignores all else."""
     for model in _models(folder):
         seen = {}
         for child in sorted(model.iterdir()):
@@ -71,7 +71,7 @@ def pending(folder: Folder) -> Iterator[Finding]:
 
 
 def hashes(folder: Folder) -> Iterator[Finding]:
-    """Versions are what was verified, and all of them were."""
+    """Every version was verified, and has not changed since."""
     for model in folder.ledger.models if folder.ledger else ():
         for number, version in model.versions.items():
             place = folder.path / model.folder / str(number)
@@ -94,7 +94,7 @@ def hashes(folder: Folder) -> Iterator[Finding]:
 
 
 def permissions(folder: Folder) -> Iterator[Finding]:
-    """The server, which runs as a user of its own, may read what it serves."""
+    """The server may read what it serves, although it runs as another user."""
     for name in ("models.config", "batching_parameters.txt", "monitoring.config"):
         if _is_closed(folder.path / name):
             yield folder.finding(name, CLOSED)
@@ -109,7 +109,7 @@ def permissions(folder: Folder) -> Iterator[Finding]:
 
 
 def _is_closed(path: Path) -> bool:
-    """Tell whether others than the owner cannot read `path`, or enter it."""
+    """Return whether only the owner can read `path`, or enter it."""
     if path.is_symlink() or not path.exists():
         return False
     mode = path.stat().st_mode

@@ -1,4 +1,4 @@
-"""The model repository of Triton."""
+"""The rule on the model repository of Triton."""
 
 from collections.abc import Iterator
 
@@ -10,7 +10,7 @@ from export.serving.servers.triton import FILE, parse_config
 
 
 def models(folder: Folder) -> Iterator[Finding]:
-    """Each model has a config that Triton reads, and its file in every version that it loads."""
+    """Every model has a config that Triton can read, and a file in each version it loads."""
     parent = folder.path / FOLDERS[TRITON]
     for model in sorted(parent.iterdir()) if parent.is_dir() else ():
         if not model.is_dir() or model.name.startswith("."):

@@ -1,4 +1,4 @@
-"""The warm-up file: where it lies, whether it loads, whether it leaves a batch size cold."""
+"""Rules on warm-up files: they lie in their place, load, and leave no batch size cold."""
 
 from collections.abc import Iterator
 from itertools import islice
@@ -21,7 +21,7 @@ FATAL = "so the version does not load"
 
 
 def place(folder: Folder) -> Iterator[Finding]:
-    """A warm-up file anywhere but in assets.extra of a version is never read."""
+    """Warm-up files lie in assets.extra of a version, because no other is ever read."""
     for path in sorted(folder.path.glob(f"**/{FILE.name}*")):
         name = path.relative_to(folder.path)
         top, _, version, *below = (*name.parts, "", "")
@@ -33,7 +33,7 @@ def place(folder: Folder) -> Iterator[Finding]:
 
 
 def records(folder: Folder) -> Iterator[Finding]:
-    """Every record is a request that the version answers; one that is not stops it from loading."""
+    """The version can answer every record, because one that fails keeps it from loading."""
     for _, _, version in folder.loaded():
         path = version / FILE
         name = path.relative_to(folder.path)
@@ -112,7 +112,7 @@ def _mismatch(dtype: int, shape: tuple[int, ...], wanted: Tensor) -> str:
 
 
 def _allowed(version: Path) -> list[int]:
-    """The batch sizes of the version's own file; none where the rule on batching complains."""
+    """Return the batch sizes in the version's own file, or [] if it does not parse."""
     try:
         text = read_bounded(version / PER_VERSION, LARGEST).decode("utf-8")
         parameters = text_format.Parse(text, configs().BatchingParameters())

@@ -1,1 +1,1 @@
-"""What a server is given to serve: its settings, and manifests that run it."""
+"""Settings of the servers, and manifests that run them."""

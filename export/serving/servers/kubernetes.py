@@ -46,7 +46,7 @@ def manifests(ledger: Ledger, files: Mapping[str, str]) -> dict[str, str]:
 
 
 def _versions(ledger: Ledger) -> list[Version]:
-    """The versions that the server loads."""
+    """Return the versions that the server loads."""
     return [v for model in ledger.on(TF_SERVING) for v in model.loaded.values()]
 
 
@@ -110,7 +110,7 @@ def _deployment(ledger: Ledger) -> dict:
 
 
 def _rollout(versions: list[Version]) -> dict:
-    """A pod more while pods are replaced, or, as no GPU may be free for it, one less."""
+    """Return limits of a rollout: one pod more, or, if no GPU may be free for it, one less."""
     if pods.needs_gpu(versions):
         return {"maxSurge": 0, "maxUnavailable": 1}
     return {"maxSurge": 1, "maxUnavailable": 0}
@@ -199,7 +199,7 @@ def _autoscaler() -> dict:
 
 
 def _disruption_budget() -> dict:
-    """One pod at a time may leave a node that is emptied."""
+    """Return a budget by which one pod at a time may leave a node that is drained."""
     spec = {"maxUnavailable": 1, "selector": {"matchLabels": LABELS}}
     return _object("policy/v1", "PodDisruptionBudget", spec=spec)
 

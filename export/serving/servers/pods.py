@@ -1,4 +1,4 @@
-"""What every pod of TF Serving has, whoever makes the pod: no rights, no root, room to load.
+"""Fields that every pod of TF Serving has: it is not root and has enough memory to load.
 
 One place for a Deployment of our own and for KServe, whose predictor takes the same fields.
 """
@@ -34,7 +34,7 @@ def memory_of(versions: list[Version]) -> int:
 
 
 def resources(versions: list[Version]) -> dict:
-    """Memory that is both asked for and a limit, two cores, and a GPU where one is needed.
+    """Return requests and limits: equal memory, two cores, and a GPU if one is needed.
 
     Processors have no limit: one would stop a server in the middle of a request.
     """
@@ -46,7 +46,7 @@ def resources(versions: list[Version]) -> dict:
 
 
 def pod(versions: list[Version]) -> dict:
-    """The fields of a pod: who it runs as, and on which nodes."""
+    """Return the fields of a pod: its user, and the nodes it may run on."""
     spec = {
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
@@ -64,7 +64,7 @@ def pod(versions: list[Version]) -> dict:
 
 
 def container(versions: list[Version]) -> dict:
-    """The fields of a container of TF Serving: its environment, its room, its rights."""
+    """Return the fields of a container of TF Serving: its environment, its room, its rights."""
     formats = [version.format for version in versions]
     return {
         "env": [
@@ -81,5 +81,5 @@ def container(versions: list[Version]) -> dict:
 
 
 def tmp_volume() -> dict:
-    """The one place that can be written, for what TensorRT and CUDA keep aside."""
+    """Return the one volume that can be written, for temporary files of TensorRT and CUDA."""
     return {"name": TMP["name"], "emptyDir": {"sizeLimit": "2Gi"}}

@@ -1,4 +1,4 @@
-"""Structures to YAML, as people write it."""
+"""Write YAML as people write it."""
 
 import yaml
 

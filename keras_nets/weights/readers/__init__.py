@@ -32,7 +32,7 @@ KINDS = tuple(reader.KIND for reader in (*ZIPS, *PLAIN))
 
 @contextmanager
 def open_weights(path) -> Iterator[WeightsFile]:
-    """Open a weights file of any kind, told by its content; its tensors can be read until the end.
+    """Open a weights file of any kind; its tensors can be read until the context ends.
 
     Raises WeightsError where `path` is no readable weights file, here or as values are read.
     """
@@ -43,7 +43,7 @@ def open_weights(path) -> Iterator[WeightsFile]:
     with stream:
         with refusing(path):
             found = _read(stream, path, size)
-        # Damage that only shows as values are read is then told with the file's name.
+        # Errors that only show as values are read then name the file, too.
         bound = {name: replace(tensor, path=path) for name, tensor in found.tensors.items()}
         yield replace(found, tensors=bound)
 
@@ -65,7 +65,7 @@ def _read(stream: BinaryIO, path: Path, size: int) -> WeightsFile:
 
 
 def _size(path: Path) -> int:
-    """Bytes of a regular file; WeightsError for anything else, before it is opened."""
+    """Return the size of a regular file; raise WeightsError for a pipe, before it is opened."""
     try:
         found = path.stat()
     except OSError as error:

@@ -20,7 +20,7 @@ NORM = ("biases", "scales", "rolling_mean", "rolling_variance")
 
 
 def matches(head: bytes, size: int) -> bool:
-    """A plausible version, then whole values; random files may pass, and fail by their size."""
+    """Return whether the version is plausible; a random file may pass, and its size then fails."""
     if len(head) < 20:
         return False
     major, minor, revision = struct.unpack_from("<3i", head)

@@ -1,4 +1,4 @@
-"""Lists the datasets of a Keras HDF5 file, as a program of its own.
+"""List the datasets of a Keras HDF5 file, in a process of its own.
 
     python -m keras_nets.weights.readers.h5_listing FILE OFFSET LENGTH
 
@@ -81,7 +81,7 @@ class Listing:
             raise ValueError(f"its entry {name[:100]!r} is neither group nor dataset")
 
     def describe(self, dataset) -> dict:
-        """Where a dataset's values lie; ValueError unless they are plain bytes in this file."""
+        """Return where a dataset's values lie; raise ValueError unless these are plain bytes."""
         plan = dataset.id.get_create_plist()
         plain = plan.get_layout() == self.h5py.h5d.CONTIGUOUS and not plan.get_external_count()
         offset = dataset.id.get_offset()
@@ -103,7 +103,7 @@ class Listing:
 
 
 def text(thing, attribute: str) -> str | None:
-    """An attribute that is text of a reasonable length, else None."""
+    """Return an attribute if it is text of a reasonable length, else None."""
     if attribute not in thing.attrs:
         return None
     kind = thing.attrs.get_id(attribute)

@@ -85,14 +85,14 @@ def _class(group: str) -> str:
 
 
 def _ours(attributes: dict) -> dict:
-    """What this toolkit wrote about the file, if it did."""
+    """Return the metadata that this toolkit wrote into the file, if any."""
     text = attributes.get(METADATA)
     ours = json.loads(text) if text else {}
     return facts_of(ours) if isinstance(ours, dict) else {}
 
 
 def _list(path: Path, offset: int, length: int) -> dict:
-    """The listing of the child process that runs HDF5's library (see h5_listing)."""
+    """Return the listing of the child process that runs HDF5's library (see h5_listing)."""
     listing = ask_child("keras_nets.weights.readers.h5_listing", path, offset, length)
     if "error" in listing:
         raise WeightsError(f"it is no Keras weights file: {listing['error']}")
@@ -102,7 +102,7 @@ def _list(path: Path, offset: int, length: int) -> dict:
 
 
 def ask_child(module: str, path: Path, offset: int, length: int) -> dict:
-    """What a program that runs HDF5's library prints about a stretch; {} where that fails on it."""
+    """Run HDF5's library on part of a file in a child; return what it prints, {} if it fails."""
     command = [sys.executable, "-m", module, str(path.resolve()), str(offset), str(length)]
     room = str(Path(__file__).resolve().parents[3])
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([room, *filter(None, sys.path)])}
@@ -116,7 +116,7 @@ def ask_child(module: str, path: Path, offset: int, length: int) -> dict:
 
 
 def _tensor(file: BinaryIO, name: str, entry: dict, base: int, length: int) -> Tensor:
-    """The tensor of one dataset, whose values lie in the file as they are."""
+    """Return the tensor of one dataset, whose values lie in the file as they are."""
     shape, dtype, offset = check_shape(name, entry["shape"]), entry["dtype"], entry["offset"]
     item = ITEM_BYTES.get(dtype, entry["item"])
     count = math.prod(shape) * item

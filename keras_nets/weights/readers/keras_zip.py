@@ -14,7 +14,7 @@ WEIGHTS = "model.weights.h5"
 
 
 def claims(names: list[str]) -> bool:
-    """Whether a zip with these members is one of Keras."""
+    """Return whether a zip with these members is one of Keras."""
     return WEIGHTS in names
 
 

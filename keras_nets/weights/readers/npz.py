@@ -17,7 +17,7 @@ LARGEST_HEADER = 4096  # bytes
 
 
 def claims(names: list[str]) -> bool:
-    """Whether a zip with these members is one of numpy."""
+    """Return whether a zip with these members is one of numpy."""
     return bool(names) and all(name.endswith(".npy") for name in names)
 
 
@@ -63,7 +63,7 @@ def _metadata(archive: Archive, member: str) -> dict[str, str]:
 
 
 def _tensor(archive: Archive, member: str, name: str) -> Tensor:
-    """The array of one member, from its header."""
+    """Return the array of one member, from its header."""
     shape, fortran, dtype, start = _header(archive, member)
     if dtype.hasobject:
         why = f"array {name[:200]!r} holds Python objects, which no weights need"

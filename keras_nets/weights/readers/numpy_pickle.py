@@ -12,7 +12,7 @@ from keras_nets.weights.tensor import Tensor, Window, check_shape
 
 
 def array(file: BinaryIO, name: str, value) -> Tensor | None:
-    """The tensor that a pickled value stands for; None where it is something else."""
+    """Return the tensor that a pickled numpy array describes, or None for any other value."""
     if isinstance(value, Call) and str(value.function).endswith(".tuple"):
         (value,) = value.arguments
     if isinstance(value, tuple) and len(value) == 2 and isinstance(value[0], str):

@@ -54,7 +54,7 @@ class _Chain:
 
 
 def _joined(name: str, info: dict, tensors: dict[str, Tensor]) -> Tensor:
-    """The tensor that protocol 2 and 3 cut into flat slices, for being over 1 GiB."""
+    """Join a tensor over 1 GiB, which protocols 2 and 3 cut into flat slices."""
     parts = [tensors.pop(check_key(part)) for part in info["slices"]]
     shape = check_shape(name, info["OriginShape"])
     held = sum(math.prod(part.shape) for part in parts)

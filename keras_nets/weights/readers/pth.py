@@ -15,7 +15,7 @@ LARGEST_PICKLE = 16 << 20  # bytes; that of a network with a thousand tensors ta
 
 
 def claims(names: list[str]) -> bool:
-    """Whether a zip with these members is one of torch."""
+    """Return whether a zip with these members is one of torch."""
     return any(name == "data.pkl" or name.endswith("/data.pkl") for name in names)
 
 

@@ -14,7 +14,7 @@ LARGEST_HEADER = 4 << 20  # bytes; a thousand tensors take 0.1 MB
 
 
 def matches(head: bytes, size: int) -> bool:
-    """A length that fits the file, then the start of a JSON object."""
+    """Return whether the file starts with a length that fits and a JSON object."""
     return len(head) > 8 and head[8:9] == b"{" and int.from_bytes(head[:8], "little") <= size - 8
 
 
@@ -32,7 +32,7 @@ def read(file: BinaryIO, path: Path, size: int) -> WeightsFile:
 
 
 def _tensor(file: BinaryIO, name: str, entry: dict, base: int, size: int) -> Tensor:
-    """The tensor of one entry, whose offsets count from `base`."""
+    """Return the tensor of one entry, whose offsets count from `base`."""
     shape = check_shape(name, entry["shape"])
     start, end = entry["data_offsets"]
     dtype = DTYPES.get(entry["dtype"], str(entry["dtype"])[:20])

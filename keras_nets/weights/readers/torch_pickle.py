@@ -1,4 +1,4 @@
-"""What both kinds of torch file share: a pickled state dictionary over separate storages."""
+"""The pickled state dictionary over separate storages that both kinds of torch file have."""
 
 import math
 from collections.abc import Callable
@@ -53,7 +53,7 @@ def storage_of(value) -> tuple[str, str, int, int]:
 
 
 def rebuilt(name: str, value, open_storage: OpenStorage, big_endian: bool) -> Tensor | None:
-    """The tensor that a pickled rebuild call describes; None where `value` is something else."""
+    """Return the tensor that a pickled rebuild call describes, or None for any other value."""
     for _ in range(MOST_AROUND):
         if isinstance(value, Call) and str(value.function) in AROUND:
             value = AROUND[str(value.function)](value.arguments)
@@ -88,7 +88,7 @@ def rebuilt(name: str, value, open_storage: OpenStorage, big_endian: bool) -> Te
 
 
 def _in_order(shape: tuple[int, ...], strides: tuple[int, ...]) -> tuple[int, ...]:
-    """The strides of C order; an axis of length 1 keeps its own, which moves nothing."""
+    """Return the strides of C order; those of axes of length 1 do not matter, and stay."""
     ordered, step = [], 1
     for length, stride in zip(reversed(shape), reversed(strides), strict=True):
         ordered.append(stride if length == 1 else step)
