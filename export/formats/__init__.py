@@ -1,4 +1,4 @@
-"""Every format; adding one is a folder or a file here, a line in `registry` and one in `names`.
+"""Every format; adding one is a file or a folder here, and a line in `names`.
 
 Importing this package loads none of them, so that command lines can ask for the `names` alone.
 """

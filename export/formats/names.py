@@ -1,7 +1,15 @@
-"""What formats are called, in a file that loads nothing: command lines list them in --help."""
+"""The list of formats, in a file that loads none of them: command lines show it in --help."""
 
-NAMES = ("savedmodel", "onnx", "tftrt-fp32", "tftrt-fp16")
+# What each is called, and the object that it is: the one line that a further format needs here.
+MADE_IN = {
+    "savedmodel": "export.formats.savedmodel:FORMAT",
+    "onnx": "export.formats.onnx:FORMAT",
+    "tftrt-fp32": "export.formats.tftrt:FP32",
+    "tftrt-fp16": "export.formats.tftrt:FP16",
+}
+NAMES = tuple(MADE_IN)
 DEFAULT = ("savedmodel",)  # what is written when nobody says
+
 # What an artifact is, for whoever opens, judges or runs it. Several formats may be of one kind.
 SAVEDMODEL, ONNX, TFTRT = "savedmodel", "onnx", "tftrt"
 # What serves an artifact: TensorFlow Serving, that with a GPU and TensorRT, ONNX Runtime in Triton.

@@ -1,40 +1,28 @@
-"""Every format that there is, each an object that says all that is asked of it."""
+"""The formats that `names` lists, each an object that answers all that is asked of a format."""
 
-from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 
 from export.errors import ArtifactError, in_a_line
 from export.formats.base import Format
-from export.formats.names import NAMES
-from export.formats.onnx import Onnx
-from export.formats.savedmodel import SavedModel
-from export.formats.tftrt import TfTrt
+from export.formats.names import MADE_IN
 from export.names import choose
 from export.networks.base import Network
-from export.results import ROUNDED
 
-ALL: tuple[Format, ...] = (
-    SavedModel(),
-    Onnx(),
-    TfTrt(
-        name="tftrt-fp32",
-        title="TensorRT engines inside a SavedModel, FP32",
-        precision="fp32",
-        engine_rule=replace(ROUNDED, fixed=1e-2),  # TF32 has FP16's 11 bits
-    ),
-    TfTrt(
-        name="tftrt-fp16",
-        title="TensorRT engines inside a SavedModel, FP16",
-        precision="fp16",
-        engine_rule=replace(ROUNDED, fixed=5e-2),  # VGG13's was off by up to 0.023 on an H100
-    ),
-)
-FORMATS = {format.name: format for format in ALL}
-if tuple(format.name for format in ALL) != NAMES:
-    raise RuntimeError(
-        f"the formats are {', '.join(format.name for format in ALL)}, and export/formats/names.py "
-        f"lists {', '.join(NAMES)}; make them the same"
-    )
+
+def _load(name: str) -> Format:
+    module, _, attribute = MADE_IN[name].partition(":")
+    format = getattr(import_module(module), attribute)
+    if format.name != name:
+        raise RuntimeError(
+            f"export/formats/names.py lists {MADE_IN[name]} as {name}, and it calls itself "
+            f"{format.name}; make them the same"
+        )
+    return format
+
+
+FORMATS = {name: _load(name) for name in MADE_IN}
+ALL = tuple(FORMATS.values())
 
 
 def find_format(name: str) -> Format:

@@ -98,6 +98,9 @@ class Onnx(Format):
         return model
 
 
+FORMAT = Onnx()
+
+
 def _renumber(graph, numbers: dict[str, int]) -> None:
     """Number names such as Conv__52 from 0: tf2onnx counts over the life of the process."""
 

@@ -70,3 +70,6 @@ class SavedModel(Format):
         from export.formats.savedmodel.network import open_network
 
         return open_network(folder)
+
+
+FORMAT = SavedModel()

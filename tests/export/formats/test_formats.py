@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from export.errors import ArtifactError
-from export.formats import ALL, FORMATS, find_format, registry
+from export.formats import ALL, FORMATS, find_format, names, registry
 from export.formats.base import Order
 from export.skeleton.tracing import trace
 from keras_nets.weights.seeded import seed_weights
@@ -149,7 +149,7 @@ def test_an_unknown_format_is_told_the_known_ones():
         find_format("tflite")
 
 
-def test_a_list_of_names_that_is_not_the_registry_s_is_refused(monkeypatch):
-    monkeypatch.setattr("export.formats.names.NAMES", ("savedmodel", "onnx"))
-    with pytest.raises(RuntimeError, match="names.py lists savedmodel, onnx; make them the same"):
+def test_a_format_that_is_listed_under_another_name_is_refused(monkeypatch):
+    monkeypatch.setitem(names.MADE_IN, "tflite", "export.formats.onnx:FORMAT")
+    with pytest.raises(RuntimeError, match="lists export.formats.onnx:FORMAT as tflite"):
         runpy.run_path(registry.__file__)
