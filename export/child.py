@@ -12,7 +12,8 @@ JSON holds, arrays are numpy's, by name. A `work` that yields such pairs has eac
 once, so that it is known how far it came if the process dies: the last answer counts, and all the
 arrays. `answer["error"]` is empty, or says in one line which exception ended the work.
 
-Runs under Python 3.9 and later, in lanes too, so it imports nothing of ours.
+Runs under Python 3.9 and later, in lanes too, so it imports nothing of ours. A script may import
+this file, as `child`, and the files that lie beside the script.
 """
 
 import sys
@@ -129,7 +130,8 @@ def in_a_line(error):
 def _script(path):
     spec = importlib.util.spec_from_file_location("work_of_a_lane", path)
     module = importlib.util.module_from_spec(spec)
-    sys.modules["child"] = sys.modules[__name__]  # a script may import `in_a_line` from it
+    sys.modules["child"] = sys.modules[__name__]
+    sys.path.insert(0, str(Path(path).parent))
     spec.loader.exec_module(module)
     return module
 

@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from export.lanes import tf217
+from export.lanes import tf217, tfmot
 from export.lanes.lane import Lane, State, lanes_folder
 from export.lanes.making import make_lane, state_of
 from export.progress import Progress, silent
 
-ALL: tuple[Lane, ...] = (tf217.LANE,)
+ALL: tuple[Lane, ...] = (tf217.LANE, tfmot.LANE)
 LANES = {lane.name: lane for lane in ALL}
 
 

@@ -152,12 +152,13 @@ def test_in_this_process_or_in_another_the_answer_is_the_same(scratch, tmp_path,
     assert (answer["failed"], answer["inputs"], arrays) == ("open", [], {})
 
 
-def test_a_script_runs_under_its_own_name_and_sees_no_path_of_ours(script, scratch, tmp_path):
+def test_a_script_sees_the_files_beside_it_and_no_path_of_ours(script, scratch, tmp_path):
     # An editable install puts the repository on every path of its interpreter; we must not.
     bare = [str(PYTHON), "-c", "import json, sys; print(json.dumps(sys.path[1:]))"]
     paths = json.loads(subprocess.run(bare, capture_output=True, check=True, cwd=tmp_path).stdout)
-    answer, _ = ask_script(PYTHON, script("return {'paths': sys.path}, {}"), {}, {}, scratch)
-    assert answer["paths"] == paths
+    path = script("return {'paths': sys.path}, {}")
+    answer, _ = ask_script(PYTHON, path, {}, {}, scratch)
+    assert answer["paths"] == [str(path.parent), *paths]
 
 
 def test_what_a_child_prints_does_not_reach_the_user(script, scratch, capfd):
