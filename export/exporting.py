@@ -81,6 +81,8 @@ class Export:
     ) -> None:
         """Write `model` in every format, each in a stage of its own; see `export_model`."""
         need_model(model, "export_model")
+        if self._unjudged:
+            raise ValueError("one model is written already; call judge(), or begin another Export")
         name = model.name
         if not name or name in (".", "..") or "/" in name:
             raise ValueError(f"a model's name becomes a folder's, and {name!r} cannot be one")
@@ -109,10 +111,10 @@ class Export:
     def judge(self) -> list[Report]:
         """Check what was written, and put it in its place."""
         if not self._unjudged:
-            raise ValueError("there is nothing to judge yet; call write(model) first")
+            raise ValueError("there is nothing to judge; call write(model) first")
         give_memory_back()
-        reports = []
-        for artifact in self._unjudged:
+        reports, unjudged, self._unjudged = [], self._unjudged, []
+        for artifact in unjudged:
             name = artifact.format.name
             self._progress(name, "verifying")
             with self.meter.on(name):

@@ -39,31 +39,33 @@ def examine(
     progress=lambda about, doing: None,
 ) -> tuple[Check, ...]:
     """Every check of the artifact in `folder`, made now; `scratch` is an empty folder."""
-    asked, format, reference = asked or GateOptions(), case.format, case.reference
-    observation = observe(format.name, folder, reference.images, scratch)
-    engine = None
-    if format.engine_rule and not observation.error:  # else nothing of it is worth an engine
-        engine = run_engine(format, folder, reference.images, sorted(case.batch_sizes), scratch)
-    trial = Trial(**vars(case), observation=observation, engine=engine)
+    asked, format = asked or GateOptions(), case.format
+    trial = _observed(case, folder, scratch)
     checks = run_checks(trial)
-    parity = find(checks, "parity")
-    ran = not observation.error and bool(np.isfinite(reference.logits).all())
-    failed = parity.status is Status.FAILED
+    failed = find(checks, "parity").status is Status.FAILED
+    ran = not trial.observation.error and bool(np.isfinite(case.reference.logits).all())
     if ran and (asked.layers or failed):
         progress(format.name, "comparing layer by layer")
         probe = _worst_probe(trial) if failed else 0
         found = divergence.find_divergence(trial, folder, scratch, probe)
-        changed = replace(parity, note=f"{parity.note}; {found}")
-        checks = _with(checks, changed, divergence.as_details(found))
-    if ran and asked.shown and observation.logits.shape == reference.logits.shape:
-        compared = (reference.images, reference.logits, observation.logits)
-        pictures = side_by_side(*compared, asked.shown)
-        checks = _with(checks, find(checks, "parity"), {"pictures": pictures})
-    if not observation.error and (asked.self_test or asked.strict):
+        checks = _with_layers(checks, found)
+    if ran and asked.shown and trial.observation.logits.shape == case.reference.logits.shape:
+        checks = _with_pictures(checks, trial, asked.shown)
+    if not trial.observation.error and (asked.self_test or asked.strict):
         progress(format.name, "testing the gate on mutants")
-        found = power.measure_power(trial, checks, folder, scratch, parity.allowed)
+        allowed = find(checks, "parity").allowed
+        found = power.measure_power(trial, checks, folder, scratch, allowed)
         checks = _with_power(checks, found, asked.strict)
     return checks
+
+
+def _observed(case: Case, folder: Path, scratch: Path) -> Trial:
+    """Run the artifact in `folder` and, if it has one, its engine."""
+    format, images = case.format, case.reference.images
+    observation, engine = observe(format.name, folder, images, scratch), None
+    if format.engine_rule and not observation.error:  # else nothing of it is worth an engine
+        engine = run_engine(format, folder, images, sorted(case.batch_sizes), scratch)
+    return Trial(**vars(case), observation=observation, engine=engine)
 
 
 def _worst_probe(trial: Trial) -> int:
@@ -72,6 +74,20 @@ def _worst_probe(trial: Trial) -> int:
     if got.shape != wanted.shape:
         return 0
     return int(np.nan_to_num(np.abs(got - wanted).max(axis=1), nan=np.inf).argmax())
+
+
+def _with_layers(checks: tuple[Check, ...], found: divergence.Divergence) -> tuple[Check, ...]:
+    """Say beside parity's verdict where artifact and model first differ."""
+    parity = find(checks, "parity")
+    changed = replace(parity, note=f"{parity.note}; {found}")
+    return _with(checks, changed, divergence.as_details(found))
+
+
+def _with_pictures(checks: tuple[Check, ...], trial: Trial, shown: Shown) -> tuple[Check, ...]:
+    """Put some of the user's pictures beside parity's verdict."""
+    reference, observation = trial.reference, trial.observation
+    pictures = side_by_side(reference.images, reference.logits, observation.logits, shown)
+    return _with(checks, find(checks, "parity"), {"pictures": pictures})
 
 
 def _with(checks: tuple[Check, ...], changed: Check, details: dict) -> tuple[Check, ...]:

@@ -115,12 +115,14 @@ def _warnings(content: dict) -> tuple[str, ...]:
 def _check_values(artifact: Artifact) -> None:
     """Raise ArtifactError where a report's values can be those of no artifact."""
     report, image = artifact.folder / REPORT, artifact.image
+    if not isinstance(artifact.model, str):
+        raise ArtifactError(f"{report} names no model. Received: {artifact.model!r:.80}")
     if not isinstance(artifact.format, str) or not _FORMAT.fullmatch(artifact.format):
         raise ArtifactError(f"{report} names no format. Received: {artifact.format!r:.80}")
     if len(image) != 3 or min(image) < 1 or artifact.classes < 1:
         raise ArtifactError(
             f"{report} has no image (height, width, channels) and class count. "
-            f"Received: {image}, {artifact.classes}"
+            f"Received: {f'{image}, {artifact.classes}':.120}"
         )
     if not artifact.files or artifact.batch_sizes[0] < 1:
         raise ArtifactError(f"{report} lists no files, or a batch of none")

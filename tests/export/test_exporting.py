@@ -54,6 +54,14 @@ def test_an_export_that_fails_ends_its_meter(toy, tmp_path, monkeypatch):
     assert samplers() == before
 
 
-def test_judging_before_writing_says_what_to_call_first(tmp_path):
-    with Export(tmp_path, ["onnx"]) as export, pytest.raises(ValueError, match="call write"):
-        export.judge()
+def test_steps_in_a_wrong_order_say_what_to_call(toy, tmp_path):
+    with Export(tmp_path, ["onnx"]) as export:
+        with pytest.raises(ValueError, match="nothing to judge; call write"):
+            export.judge()
+        export.write(toy("plain"))
+        with pytest.raises(ValueError, match="written already; call judge"):
+            export.write(toy("plain"))
+        (report,) = export.judge()
+        assert report.passed
+        with pytest.raises(ValueError, match="nothing to judge; call write"):
+            export.judge()

@@ -5,11 +5,14 @@ import json
 import os
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from toy_artifact import make_onnx, make_tftrt, write_report
 
 from export.errors import ArtifactError, ExportError
 from export.report.artifact import read_artifact
 from export.report.entries import RANDOM_WEIGHTS
+from export.results import Verdict
 from export.serving.bundle import add
 from export.serving.ledger import read_ledger
 
@@ -157,3 +160,37 @@ def test_a_reports_sentences_cannot_steer_a_terminal_nor_fill_it(onnx):
     (remark,) = read_artifact(onnx).unchecked
     assert remark.isprintable()
     assert len(remark) < 400
+
+
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner),
+    max_leaves=6,
+)
+
+
+def entries(content, path=()):
+    """The path to every entry of a report."""
+    for key, value in content.items() if isinstance(content, dict) else ():
+        yield (*path, key)
+        yield from entries(value, (*path, key))
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200)
+@given(data=st.data(), value=ANYTHING)
+def test_whatever_stands_in_an_entry_is_read_or_refused_in_one_line(onnx, data, value):
+    content = report = json.loads((onnx / "report.json").read_text())
+    try:
+        *above, last = data.draw(st.sampled_from(list(entries(content))))
+        for key in above:
+            content = content[key]
+        before, content[last] = content[last], value
+        (onnx / "report.json").write_text(json.dumps(report))
+        found = read_artifact(onnx)
+        assert isinstance(found.model, str) and isinstance(found.verdict, Verdict)
+        assert found.origin in {found.origin: found.unchecked}
+    except ArtifactError as error:
+        assert str(error).isprintable() and len(str(error)) < 1000
+    finally:
+        content[last] = before
+        (onnx / "report.json").write_text(json.dumps(report))
