@@ -11,7 +11,7 @@ from export.cost import Meter
 from export.formats import Format, find_format
 from export.formats.base import Order
 from export.gate.examine import GateOptions, examine
-from export.observe.model import Reference
+from export.observe.base import Reference
 from export.observe.probes import inputs
 from export.process import give_memory_back
 from export.progress import DONE, Progress, silent

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from export.formats.base import Format
 from export.observe.artifact import Observation
+from export.observe.base import Reference
 from export.observe.engine import EngineRun
-from export.observe.model import Reference
 from export.results import BATCH_SIZES
 
 

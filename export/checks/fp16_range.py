@@ -4,7 +4,7 @@ import math
 from dataclasses import replace
 
 from export.checks.base import Trial
-from export.observe.model import Half, Layer
+from export.observe.base import Float16Loss, Layer
 from export.observe.noise import Noise
 from export.results import ROUNDED, Check, skipped, verdict
 from export.wording import counted
@@ -23,9 +23,9 @@ def fp16_range(trial: Trial) -> Check | None:
     layers = _layers(trial)
     if not layers:
         return skipped("fp16-range", "the model is no functional graph, so its layers are unseen")
-    sized = [*layers, *trial.reference.halves]
+    sized = [*layers, *trial.reference.float16]
     worst = max(sized, key=lambda one: one.largest)
-    told = [f"largest at {worst.name}", *_thin(trial.reference.halves)]
+    told = [f"largest at {worst.name}", *_thin(trial.reference.float16)]
     noise = trial.reference.noise
     if noise:
         told.append(f"rounding moves logits by {noise.fp16:.1e} std")
@@ -53,8 +53,10 @@ def _layers(trial: Trial) -> list[Layer]:
     return [layer for layer in trial.reference.layers if layer.name not in folded]
 
 
-def _thin(halves: tuple[Half, ...]) -> list[str]:
-    thin = sorted((h for h in halves if h.subnormal > MANY), key=lambda h: -h.subnormal)
+def _thin(losses: tuple[Float16Loss, ...]) -> list[str]:
+    thin = sorted(
+        (loss for loss in losses if loss.subnormal > MANY), key=lambda loss: -loss.subnormal
+    )
     if not thin:
         return []
     more = (
@@ -80,10 +82,10 @@ def _entry(layer: Layer, trial: Trial) -> dict:
         entry["fp16_error"] = moved.fp16
     into = {norm.name: norm.into for norm in trial.reference.norms if norm.into}
     owner = into.get(layer.name, layer.name)
-    own = [half for half in trial.reference.halves if f"/{owner}/" in f"/{half.name}"]
-    if values := sum(half.values for half in own):
-        entry["subnormal_weights"] = sum(half.subnormal * half.values for half in own) / values
-        entry["zero_weights"] = sum(half.zero * half.values for half in own) / values
+    own = [loss for loss in trial.reference.float16 if f"/{owner}/" in f"/{loss.name}"]
+    if values := sum(loss.values for loss in own):
+        entry["subnormal_weights"] = sum(loss.subnormal * loss.values for loss in own) / values
+        entry["zero_weights"] = sum(loss.zero * loss.values for loss in own) / values
     return {"name": layer.name, **{key: _short(value) for key, value in entry.items()}}
 
 

@@ -29,7 +29,7 @@ def load_keras(artifact: Artifact, build: Build, source: str) -> Running:
             f"{source} is not there; say with --weights where the file lies, or leave the Keras "
             "model out with --no-keras"
         )
-    from export.observe.model import canonical_sha256  # TensorFlow loads below this line
+    from export.observe.weights import canonical_sha256  # TensorFlow loads below this line
 
     model = build()
     if canonical_sha256(model) != artifact.weights_sha256:

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from export.formats.base import Written
-from export.observe.model import Reference
+from export.observe.base import Reference
 from export.report.file import describe_artifact
 from export.report.manifest import structure
 from export.results import NOT_ASKED, Check, Status

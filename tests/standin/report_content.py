@@ -13,7 +13,7 @@ from export.formats import FORMATS
 from export.gate import divergence, power
 from export.gate.divergence import Divergence, LayerError
 from export.gate.power import Mutant, Power
-from export.observe.model import Half, Layer, Reference, Totals
+from export.observe.base import Float16Loss, Layer, Reference, Totals
 from export.observe.noise import LayerNoise, Noise
 from export.pictures import Shown, side_by_side
 from export.report.file import as_dict
@@ -104,8 +104,8 @@ def ranges(*largest: float, error: float = 2e-3):
         totals=Totals(100, 120, 90),
         sha256="0" * 64,
         weights=(),
-        halves=tuple(
-            Half(f"{name}/kernel", 2.0, 1e-3 * i, 1e-4 * i, values=9)
+        float16=tuple(
+            Float16Loss(f"{name}/kernel", 2.0, 1e-3 * i, 1e-4 * i, values=9)
             for i, name in enumerate(names)
         ),
         images=np.zeros((1, 4, 4, 3)),

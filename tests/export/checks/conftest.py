@@ -10,7 +10,7 @@ from export.checks import Expected, Trial
 from export.formats import FORMATS
 from export.formats.base import Found, Tensor
 from export.observe.artifact import Observation
-from export.observe.model import Half, Layer, Reference, Totals
+from export.observe.base import Float16Loss, Layer, Reference, Totals
 from export.skeleton.pour import digest
 
 GRAPHS = {
@@ -58,7 +58,9 @@ def honest():
             totals=Totals(100, 120, 90),
             sha256="0" * 64,
             weights=weights,
-            halves=tuple(Half(w.name, 2.0, 0.0, 0.0, values=prod(w.shape)) for w in weights),
+            float16=tuple(
+                Float16Loss(w.name, 2.0, 0.0, 0.0, values=prod(w.shape)) for w in weights
+            ),
             images=random.standard_normal((8, 4, 4, 3)).astype(np.float32),
             logits=logits,
             layers=(Layer("conv", 10.0), Layer("logits", 3.0)),

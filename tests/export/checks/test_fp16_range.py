@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from export.checks.fp16_range import LARGEST, fp16_range
-from export.observe.model import Half, Layer
+from export.observe.base import Float16Loss, Layer
 from export.observe.noise import LayerNoise, Noise
 from export.results import ROUNDED, Status
 from export.skeleton.fold import Norm
@@ -56,19 +56,23 @@ def test_an_activation_beyond_float16_fails_and_its_layer_is_named(honest, large
 
 def test_a_weight_beyond_float16_fails_and_is_named(honest):
     check = judged(
-        honest, halves=(Half("conv/kernel", 7e4, 0, 0, values=9), Half("fc", 1.0, 0, 0, values=9))
+        honest,
+        float16=(
+            Float16Loss("conv/kernel", 7e4, 0, 0, values=9),
+            Float16Loss("fc", 1.0, 0, 0, values=9),
+        ),
     )
     assert (check.status, check.measured) == (Status.FAILED, 7e4)
     assert check.note.startswith("largest at conv/kernel")
 
 
 def test_weights_that_lose_precision_are_told_and_do_not_fail(honest):
-    halves = (
-        Half("a", 1, 0.02, 0, values=9),
-        Half("b", 1, 0.5, 0.1, values=9),
-        Half("c", 1, 0.009, 0, values=9),
+    losses = (
+        Float16Loss("a", 1, 0.02, 0, values=9),
+        Float16Loss("b", 1, 0.5, 0.1, values=9),
+        Float16Loss("c", 1, 0.009, 0, values=9),
     )
-    check = judged(honest, halves=halves)
+    check = judged(honest, float16=losses)
     assert check.status is Status.PASSED
     assert check.note == (
         "largest at conv; 50.0% of b is subnormal in float16, and over 1% of 1 more weight; "
@@ -124,13 +128,16 @@ def test_nothing_is_said_of_a_precision_that_was_not_asked_for(honest):
 
 def test_shares_are_of_all_weights_of_the_layer(honest):
     """A bias of 8 that is lost beside a kernel of 216 is 3.6 % of the layer, not all of it."""
-    halves = (Half("conv/kernel", 1, 0, 0, values=216), Half("conv/bias", 1e-9, 1.0, 1.0, values=8))
-    (conv, _) = judged(honest, halves=halves).details["layers"]
+    losses = (
+        Float16Loss("conv/kernel", 1, 0, 0, values=216),
+        Float16Loss("conv/bias", 1e-9, 1.0, 1.0, values=8),
+    )
+    (conv, _) = judged(honest, float16=losses).details["layers"]
     assert (conv["subnormal_weights"], conv["zero_weights"]) == (0.03571, 0.03571)
 
 
 def test_weights_deep_within_a_layer_are_its_own(honest):
-    halves = (Half("outer/conv/cell/kernel", 1, 0.5, 0.25, values=4),)
-    (conv, logits) = judged(honest, halves=halves).details["layers"]
+    losses = (Float16Loss("outer/conv/cell/kernel", 1, 0.5, 0.25, values=4),)
+    (conv, logits) = judged(honest, float16=losses).details["layers"]
     assert (conv["subnormal_weights"], conv["zero_weights"]) == (0.5, 0.25)
     assert "zero_weights" not in logits

@@ -5,7 +5,7 @@ import pytest
 
 from export.checks import Expected
 from export.checks.params import params
-from export.observe.model import Totals
+from export.observe.base import Totals
 from export.results import Status
 from keras_nets.catalog import NETS
 

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from keras import layers
 
-from export.observe.model import canonical_sha256, observe_model
+from export.observe.model import observe_model
 from export.observe.probes import in_batches, inputs, probes
+from export.observe.weights import canonical_sha256
 from export.skeleton.pour import digest
 from export.skeleton.tracing import trace
 from keras_nets.weights.seeded import seed_weights
@@ -69,7 +70,7 @@ def observed(model):
 def test_what_is_not_a_number_counts_as_infinite(broken):
     seen = observed(dense_model(broken))
     assert {layer.name: layer.largest for layer in seen.layers}["logits"] == math.inf
-    assert seen.halves[0].largest == math.inf
+    assert seen.float16[0].largest == math.inf
 
 
 def test_weights_that_float16_rounds_are_counted():
@@ -78,10 +79,10 @@ def test_weights_that_float16_rounds_are_counted():
     kernel = np.zeros((48, 5), np.float32)
     kernel[0], kernel[1], kernel[2] = tiny, small, normal
     model.get_layer("logits").set_weights([kernel, np.full(5, 7e4)])
-    halves = {half.name: half for half in observed(model).halves}
-    assert halves["logits/kernel"].zero == pytest.approx(1 / 48)
-    assert halves["logits/kernel"].subnormal == pytest.approx(2 / 48)
-    assert halves["logits/bias"].largest == pytest.approx(7e4)
+    losses = {loss.name: loss for loss in observed(model).float16}
+    assert losses["logits/kernel"].zero == pytest.approx(1 / 48)
+    assert losses["logits/kernel"].subnormal == pytest.approx(2 / 48)
+    assert losses["logits/bias"].largest == pytest.approx(7e4)
 
 
 def test_the_canonical_hash_tells_values_names_and_order():

@@ -1,0 +1,67 @@
+"""What is known of a Keras model once it was observed: the types, for all who compare with it."""
+
+from collections.abc import Mapping
+from dataclasses import KW_ONLY, dataclass, field
+
+import numpy as np
+
+from export.formats import Format
+from export.formats.base import Found
+from export.observe.noise import Noise
+from export.skeleton.fold import Norm
+
+
+@dataclass(frozen=True)
+class Layer:
+    """The largest absolute activation of one layer over the probes, and all for the first probe."""
+
+    name: str
+    largest: float
+    first: np.ndarray | None = field(default=None, repr=False, compare=False)  # None: runs twice
+
+
+@dataclass(frozen=True)
+class Float16Loss:
+    """How a weight fares in float16: shares of its values that lose precision or become zero."""
+
+    name: str
+    largest: float
+    subnormal: float
+    zero: float
+    _: KW_ONLY
+    values: int  # how many it has
+
+
+@dataclass(frozen=True)
+class Totals:
+    """Parameters of the Keras model as it stands."""
+
+    trainable: int
+    total: int
+    page: int  # kernels and batch-norm scales, as PaddleClas' table counts
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reference:
+    """The model's logits on the probes, and facts that checks compare with."""
+
+    name: str
+    image: tuple[int, int, int]
+    classes: int
+    totals: Totals
+    sha256: str  # canonical: names in order, shapes, little-endian float32
+    weights: tuple[Found, ...]  # after folding
+    stored: Mapping[str, tuple[Found, ...]] = field(default_factory=dict)  # see `weights_in`
+    float16: tuple[Float16Loss, ...]  # of the same weights
+    images: np.ndarray  # (n, height, width, channels) float32
+    logits: np.ndarray  # (n, classes) float32
+    layers: tuple[Layer, ...]  # empty where the model is no functional graph
+    norms: tuple[Norm, ...] = ()
+    noise: Noise | None = None  # None where it could not be measured
+    constants: frozenset[str] = frozenset()  # digests of float tensors in the graph, no weights
+    graph: bytes = field(default=b"", repr=False)  # the skeleton: the network without its weights
+    warnings: tuple[str, ...] = ()  # of the model itself, such as noise that could not be measured
+
+    def weights_in(self, format: Format) -> tuple[Found, ...]:
+        """The weights as a right artifact of `format` holds them."""
+        return self.stored.get(format.name, self.weights)

@@ -1,0 +1,56 @@
+"""Facts of the weights of a Keras model: their hash, how many there are, what float16 takes."""
+
+import hashlib
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+
+from export.formats import Format
+from export.observe.base import Float16Loss, Totals
+from export.observe.layers import peak
+from export.skeleton.fold import is_float
+from export.skeleton.pour import chunks
+
+SMALLEST_NORMAL = 2.0**-14  # of float16; what is smaller loses precision
+SMALLEST = 2.0**-25  # rounds to zero in float16
+
+
+def canonical_sha256(model) -> str:
+    """sha256 of every weight in order: its name, its shape, its little-endian float32 values."""
+    sha = hashlib.sha256()
+    for variable in model.weights:
+        if is_float(variable):
+            sha.update(f"{variable.path}{tuple(variable.shape)}".encode())
+            for chunk in chunks(np.asarray(variable.value)):
+                sha.update(chunk)
+    return sha.hexdigest()
+
+
+def totals(model) -> Totals:
+    """Count the parameters of a model."""
+
+    def count(variables):
+        return sum(int(np.prod(v.shape)) for v in variables if is_float(v))
+
+    biases = [v for v in model.trainable_variables if v.path.endswith("/bias")]
+    trainable = count(model.trainable_variables)
+    return Totals(trainable, count(model.weights), trainable - count(biases))
+
+
+def stored_as(values: np.ndarray, formats: Iterable[Format]) -> Iterator[tuple]:
+    """Each format that stores something else than `values`, and what that is."""
+    for format in formats:
+        other = format.stored(values)
+        if other is not values:
+            yield format, other
+
+
+def float16_loss(name: str, values: np.ndarray) -> Float16Loss:
+    """What becomes of a weight that is rounded to float16."""
+    flat, largest, subnormal, zero = values.reshape(-1), 0.0, 0, 0
+    for start in range(0, flat.size, 1 << 22):
+        size = np.abs(flat[start : start + (1 << 22)])
+        largest = max(largest, peak(size))
+        zero += int(((size < SMALLEST) & (size > 0)).sum())
+        subnormal += int(((size < SMALLEST_NORMAL) & (size > 0)).sum())
+    return Float16Loss(name, largest, subnormal / flat.size, zero / flat.size, values=flat.size)
