@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from math import prod
 
-from export.errors import ExportError, in_a_line
+from export.child import in_a_line
+from export.errors import ExportError
 from export.skeleton.keras_graph import functional, layer_names, run_graph
 
 CONVOLUTION, DENSE = "conv", "dense"

@@ -1,11 +1,6 @@
 """Errors that users meet. Each says in one line what was asked, what is true and what to do."""
 
 
-def in_a_line(error: BaseException) -> str:
-    """Return the class of an error and the first line of what it says: "OSError: disk is full"."""
-    return f"{type(error).__name__}: {error}".splitlines()[0]
-
-
 class ExportError(Exception):
     """This machine, or this model, cannot do what was asked."""
 

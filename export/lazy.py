@@ -3,7 +3,8 @@
 from collections.abc import Callable, Mapping
 from importlib import import_module
 
-from export.errors import MissingPackage, in_a_line
+from export.child import in_a_line
+from export.errors import MissingPackage
 
 
 def need(module: str, *, to: str):

@@ -3,7 +3,8 @@
 from importlib import import_module
 from pathlib import Path
 
-from export.errors import ArtifactError, in_a_line
+from export.child import in_a_line
+from export.errors import ArtifactError
 from export.formats.base import Format
 from export.formats.names import MADE_IN
 from export.names import choose

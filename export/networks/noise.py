@@ -13,7 +13,7 @@ from collections.abc import Container, Iterable
 import numpy as np
 import tensorflow as tf
 
-from export.errors import in_a_line
+from export.child import in_a_line
 from export.networks.layers import layer_scopes, layer_tensors
 from export.networks.tensorflow import TensorFlowNetwork
 from export.observe.noise import KINDS, LayerNoise, Noise, NoiseError

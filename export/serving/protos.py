@@ -16,7 +16,8 @@ from types import ModuleType, SimpleNamespace
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, wrappers_pb2
 
-from export.errors import MissingPackage, in_a_line
+from export.child import in_a_line
+from export.errors import MissingPackage
 from export.lazy import install
 
 PACKAGE = "tensorflow"
