@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from house import (
+    ACROSS_MODULES,
     FRAMEWORKS,
     HEAVY,
     IN_LANE,
@@ -20,6 +21,7 @@ from house import (
     TOOLS,
     imports,
     imports_at_the_top,
+    modules_of,
     parse,
 )
 
@@ -462,3 +464,15 @@ def test_formats_are_known_by_what_they_declare_and_never_by_name():
                 if (name, text) not in NAMED
             ]
     assert wrong == []
+
+
+def test_every_test_file_lies_where_its_module_lies():
+    wrong = [
+        name
+        for name in TESTS
+        if re.match(r"tests/(export|keras_nets|tools)/.*test_\w+\.py", name)
+        and name not in ACROSS_MODULES
+        and not set(modules_of(name)) & PRODUCT.keys()
+    ]
+    assert wrong == []
+    assert TESTS.keys() >= ACROSS_MODULES

@@ -27,6 +27,27 @@ HEAVY = {
 FRAMEWORKS = HEAVY - {"numpy", "rich", "psutil", "google", "h5py", "jinja2", "PIL", "yaml"}
 
 
+# Tests of many modules at once, or of what no module does by itself.
+ACROSS_MODULES = {
+    "tests/export/formats/test_another_format.py",  # one that is registered by the test
+    "tests/export/gate/test_unusual.py",  # networks of every kind, through the whole gate
+    "tests/export/html/test_in_browser.py",
+    "tests/export/serving/client/test_hostile_grpc.py",
+    "tests/export/serving/client/test_hostile_server.py",
+    "tests/export/serving/test_docs.py",
+    "tests/export/serving/test_hostile_folder.py",
+    "tests/export/serving/test_real_servers.py",
+    "tests/export/test_corruption.py",  # any byte of any artifact
+    "tests/keras_nets/test_backends.py",
+    "tests/keras_nets/test_counts.py",
+    "tests/keras_nets/test_families.py",
+    "tests/keras_nets/test_golden.py",  # numbers that the frameworks themselves gave
+    "tests/keras_nets/weights/test_cost.py",
+    "tests/keras_nets/weights/test_fuzz.py",
+    "tests/tools/test_cheap_mistakes.py",
+}
+
+
 def parse(path: Path, **options) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"), filename=str(path), **options)
 
@@ -51,3 +72,11 @@ def imports_at_the_top(tree: ast.Module):
             yield from imports(node)
         elif not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
             todo += ast.iter_child_nodes(node)
+
+
+def modules_of(test: str) -> list[str]:
+    """The modules that a test file may be of: tests/a/test_b.py is of a/b.py, or of a package."""
+    folder, _, name = test.removeprefix("tests/").rpartition("/")
+    module = name.removeprefix("test_").removesuffix(".py")
+    own = [f"{folder}/__init__.py"] if folder.endswith(f"/{module}") else []
+    return [f"{folder}/{module}.py", f"{folder}/{module}/__init__.py", *own]

@@ -356,26 +356,7 @@ def test_one_triton_model_is_of_one_backend(tmp_path, toy, deploy):
         add(make_onnx(tmp_path), deploy)
 
 
-def test_the_ledger_survives_being_written_and_read(toy, deploy):
-    add(toy, deploy)
-    assert read_ledger(deploy).find("tf-serving", "toy").versions[1].batch_sizes == BATCH_SIZES
-
-
-@pytest.mark.parametrize("text", ["", "[]", '{"schema": 1, "models": [{}]}', '{"schema": 9}'])
-def test_a_ledger_that_is_none_stops_everything(toy, deploy, text):
-    add(toy, deploy)
-    (deploy / "bundle.json").write_text(text)
-    with pytest.raises(ExportError, match="bundle.json"):
-        add(toy, deploy)
-
-
 def test_promoting_what_is_not_served_names_what_is(toy, deploy):
     add(toy, deploy)
     with pytest.raises(ExportError, match="no model 'tot'; it serves toy"):
         promote(deploy, "tot")
-
-
-def test_the_ledger_names_every_file_of_a_version(toy, deploy):
-    added = add(toy, deploy)
-    recorded = json.loads((deploy / "bundle.json").read_text())["models"][0]["versions"]["1"]
-    assert set(recorded["files"]) == {p.as_posix() for p in tree(added.folder)}

@@ -14,8 +14,7 @@ from toy_artifact import LABELS, ToyRecipe, make_toy, toy_logits
 
 from export.serving.bundle import add, promote
 from export.serving.client import Backoff, ServerError, ServingClient
-from export.serving.client.load_test import percentiles, run_all
-from export.serving.client.retry import retrying
+from export.serving.client.load_test import run_all
 from export.serving.warmup import sample_png
 from keras_nets.preprocess import preprocess
 
@@ -169,40 +168,6 @@ def test_a_server_that_is_not_there_costs_the_retries_and_then_an_error(scheme):
 def test_a_url_of_another_kind_is_refused(url):
     with pytest.raises(ValueError, match="grpc://HOST:PORT"):
         ServingClient(url, "toy")
-
-
-def test_the_wait_between_retries_doubles_up_to_its_limit_and_is_spread_by_chance():
-    backoff = Backoff(first=0.1, longest=1.0)
-    assert [backoff.delay(n, 1.0) for n in range(6)] == [0.1, 0.2, 0.4, 0.8, 1.0, 1.0]
-    assert backoff.delay(3, 0.25) == pytest.approx(0.2)
-
-
-def test_only_what_may_succeed_later_is_tried_again():
-    calls, slept = [], []
-
-    def failing(retryable):
-        calls.append(retryable)
-        raise ServerError("no", retryable=retryable)
-
-    for retryable, tries in ((True, 4), (False, 1)):
-        calls.clear()
-        with pytest.raises(ServerError):
-            retrying(lambda r=retryable: failing(r), Backoff(retries=3), sleep=slept.append)
-        assert len(calls) == tries
-    for wait, longest in zip(slept, (0.05, 0.1, 0.2), strict=True):
-        assert longest / 2 <= wait <= longest
-
-
-def test_percentiles_are_times_that_some_request_took():
-    assert percentiles(range(1, 101)) == {"p50": 50_000, "p90": 90_000, "p99": 99_000}
-    assert percentiles([0.004]) == {"p50": 4, "p90": 4, "p99": 4}
-    assert percentiles([]) == {}
-
-
-def test_many_at_once_keep_their_order_and_errors_lose_nobody():
-    answers, _ = run_all(lambda n: 1 // n, [1, 0, 1], concurrency=3)
-    assert [answer.result for answer in answers] == [1, None, 1]
-    assert isinstance(answers[1].error, ZeroDivisionError)
 
 
 def wait_for_status(client, wanted):

@@ -1,0 +1,80 @@
+"""Models that cannot be exported are refused, with what to do."""
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+from export.skeleton.accepted import accept
+
+
+def functional(inputs, outputs):
+    return keras.Model(inputs, outputs, name="wrong")
+
+
+def image(*shape):
+    return keras.Input(shape or (8, 8, 3))
+
+
+def pooled(x):
+    return layers.GlobalAveragePooling2D()(x)
+
+
+NOT_CLASSIFIERS = {
+    "two inputs": (lambda a, b: functional([a, b], pooled(a + b)), 2, "takes one input"),
+    "two outputs": (lambda a: functional(a, [pooled(a), pooled(2 * a)]), 1, "gives one output"),
+    "a picture out": (lambda a: functional(a, 2 * a), 1, "gives one output"),
+}
+
+
+@pytest.mark.parametrize("case", NOT_CLASSIFIERS)
+def test_a_model_that_is_no_classifier_is_refused(case):
+    build, count, message = NOT_CLASSIFIERS[case]
+    with pytest.raises(ValueError, match=message):
+        accept(build(*(image() for _ in range(count))))
+
+
+def test_a_model_that_gives_rows_for_any_number_of_images_is_refused():
+    inputs = image()
+    rows = keras.ops.reshape(pooled(layers.Conv2D(5, 3)(inputs)), (2, 5))
+    with pytest.raises(ValueError, match="one row of logits an image, and this one gives 2"):
+        accept(functional(inputs, rows))
+
+
+def test_a_sequential_model_without_an_input_is_told_to_be_built():
+    with pytest.raises(ValueError, match="build it: model.build"):
+        accept(keras.Sequential([layers.Flatten(), layers.Dense(5)]))
+
+
+def test_a_model_of_a_free_image_size_is_refused():
+    inputs = image(None, None, 3)
+    with pytest.raises(ValueError, match="fixed image size"):
+        accept(functional(inputs, pooled(inputs)))
+
+
+def test_a_row_of_numbers_is_no_image():
+    inputs = image(12)
+    with pytest.raises(ValueError, match="one input of"):
+        accept(functional(inputs, layers.Dense(5)(inputs)))
+
+
+def test_a_model_of_one_s_own_class_is_refused_with_what_to_do():
+    class Own(keras.Model):
+        def __init__(self):
+            super().__init__(name="own")
+            self.dense = layers.Dense(5)
+
+        def call(self, image):
+            return self.dense(pooled(image))
+
+    model = Own()
+    model(np.zeros((1, 8, 8, 3), np.float32))
+    with pytest.raises(ValueError, match="wrap it"):
+        accept(model)
+
+
+@pytest.mark.parametrize("dtype", ["mixed_float16", "float16", "mixed_bfloat16"])
+def test_a_model_that_computes_in_16_bits_is_refused(dtype):
+    inputs, conv = image(), layers.Conv2D(4, 3, dtype=dtype, name="conv")
+    with pytest.raises(ValueError, match="conv computes in b?float16, and artifacts"):
+        accept(functional(inputs, pooled(conv(inputs))))
