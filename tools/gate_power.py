@@ -111,9 +111,9 @@ def _power(args, model: str) -> None:
     try:
         done = subprocess.run(command, stdout=subprocess.PIPE, check=False)
         for line in done.stdout.splitlines():
-            told = json.loads(line)
-            kept = json.dumps({key: told[key] for key in KEPT})
-            _record(args, f"power-{model}-{told['format']}").write_text(kept + "\n")
+            report = json.loads(line)
+            kept = json.dumps({key: report[key] for key in KEPT})
+            _record(args, f"power-{model}-{report['format']}").write_text(kept + "\n")
     finally:
         shutil.rmtree(out)
     if done.returncode not in (0, 1):
@@ -124,7 +124,7 @@ def _seeds(args, model: str) -> None:
     """Write the network with one set of weights after another, and ask every check."""
     from export.study.page import read_seeds
 
-    done = {told["seed"] for told in read_seeds(args.work, model)}
+    done = {record["seed"] for record in read_seeds(args.work, model)}
     wanted = [seed for seed in range(1, args.seeds + 1) if seed not in done]
     if not wanted or time.time() > args.deadline:
         return
@@ -133,8 +133,8 @@ def _seeds(args, model: str) -> None:
     from keras_nets.weights.seeded import seed_weights
 
     with (args.work / SEEDS.format(model)).open("a") as file:
-        for told in judge_seeds(_build(args, model), seed_weights, wanted, _formats(args)):
-            file.write(json.dumps(told) + "\n")
+        for record in judge_seeds(_build(args, model), seed_weights, wanted, _formats(args)):
+            file.write(json.dumps(record) + "\n")
             file.flush()
             if time.time() > args.deadline:
                 return

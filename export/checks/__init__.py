@@ -35,7 +35,7 @@ def run_checks(trial: Trial) -> tuple[Check, ...]:
 
 
 def ask_nothing(format: Format, why: str) -> tuple[Check, ...]:
-    """Every check of a format, skipped."""
+    """Return every check of a format as skipped, and `why`."""
     return tuple(_unasked(name, why) for name, _ in _concerning(format))
 
 
@@ -44,7 +44,7 @@ def _unasked(name: str, why: str) -> Check:
 
 
 def _concerning(format: Format) -> Iterator[tuple]:
-    """Name and function of each check that asks something of a format."""
+    """Yield name and function of each check that asks something of a format."""
     for ask in CHECKS:
         name = ask.__name__.replace("_", "-")
         if name == "engine" and not format.engine_rule:

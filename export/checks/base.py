@@ -20,19 +20,19 @@ class Expected:
 
     @classmethod
     def unknown(cls, why: str) -> "Expected":
-        """No counts, and `why` there are none."""
+        """Expect no counts, and say `why` there are none."""
         return cls(None, None, None, why)
 
     @classmethod
     def of(cls, counts, source: str) -> "Expected":
-        """From an object with those three attributes, or None where the catalog has no counts."""
+        """Expect the three counts that are attributes of `counts`, or none if that is None."""
         if counts is None:
             return cls.unknown("the catalog has no counts for an image of such channels")
         return cls(counts.trainable, counts.total, counts.page, source)
 
     @classmethod
     def carried_by(cls, model) -> "Expected":
-        """What the catalog has put into `model.expected_counts`, if the model is still the same.
+        """Expect the counts in `model.expected_counts`, unless the model was changed since.
 
         That is an object with `counts` and `source`, as `of` takes them, and `holds_for(model)`.
         """
@@ -64,8 +64,8 @@ class Trial(Case):
     observation: Observation
     engine: EngineRun | None = None
 
-    def held(self) -> dict[str, str]:
-        """Keras' name of each weight that the artifact holds unchanged -> the artifact's name."""
+    def names_in_artifact(self) -> dict[str, str]:
+        """Map Keras' name of each weight that the artifact holds unchanged to the artifact's."""
         found = {}
         for weight in self.observation.weights:
             found.setdefault(weight.sha256, []).append(weight.name)

@@ -12,7 +12,7 @@ from export.results import Rule
 
 @dataclass(frozen=True)
 class Bound:
-    """What is allowed, and where that is from."""
+    """An allowed error, and where it comes from."""
 
     allowed: float
     note: str = ""
@@ -20,7 +20,7 @@ class Bound:
 
 
 def bound(noise: Noise | None, rule: Rule) -> Bound:
-    """The bound by `rule`, which also says what is allowed if no noise was measured."""
+    """Return what `rule` allows on this noise; its fixed bound if that noise was not measured."""
     measured = getattr(noise, rule.kind) if noise else math.nan
     if not math.isfinite(measured):
         return Bound(rule.fixed, "a fixed bound, because no noise could be measured")

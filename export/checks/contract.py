@@ -39,14 +39,14 @@ def contract(trial: Trial) -> Check:
 
 
 def _are_probabilities(logits: np.ndarray) -> bool:
-    """Whether each row adds up to 1 and nothing in it is negative: a softmax went before."""
+    """Tell whether a softmax went before: rows add up to 1, and nothing is negative."""
     if logits.shape[1] < 2 or not np.isfinite(logits).all():
         return False
     return bool((logits >= 0).all() and np.abs(logits.sum(axis=1) - 1).max() < SAME)
 
 
 def _classify(seen: dict) -> list[str]:
-    """What is wrong with the signature `classify`, which runs the same network on pictures."""
+    """List what is wrong with the signature `classify`, the same network on pictures."""
     if seen["error"]:
         return [seen["error"]]
     wrong = []
@@ -58,7 +58,7 @@ def _classify(seen: dict) -> list[str]:
 
 
 def _again(trial: Trial) -> list[str]:
-    """What is wrong with the artifact as Python loads it, held against what a server loads."""
+    """List where the artifact as Python loads it differs from what a server loads."""
     seen = trial.observation.again
     if seen["error"]:
         return [f"a server loads it and Python does not: {seen['error']}"]

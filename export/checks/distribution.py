@@ -14,16 +14,16 @@ def distribution(errors: np.ndarray) -> dict:
     """
     errors = np.abs(np.asarray(errors, np.float64)).reshape(-1)
     worst = float(errors.max())
-    told = {"values": errors.size, "median": _short(np.median(errors))}
-    told["p99"] = _short(np.quantile(errors, 0.99))
+    spread = {"values": errors.size, "median": _short(np.median(errors))}
+    spread["p99"] = _short(np.quantile(errors, 0.99))
     if worst == 0:
-        return {**told, "edges": [], "counts": [], "smaller": errors.size}
+        return {**spread, "edges": [], "counts": [], "smaller": errors.size}
     edges = np.geomspace(worst / 10**DECADES, worst, BINS + 1)
     edges[-1] = worst  # geomspace may round below it
     counts, _ = np.histogram(errors, edges)
     smaller = int((errors < edges[0]).sum())
     return {
-        **told,
+        **spread,
         "edges": [_short(edge) for edge in edges],
         "counts": counts.tolist(),
         "smaller": smaller,
@@ -31,5 +31,5 @@ def distribution(errors: np.ndarray) -> dict:
 
 
 def _short(value) -> float:
-    """Four digits, which is more than a picture shows."""
+    """Round to four digits, which is more than a picture shows."""
     return float(f"{value:.3e}")

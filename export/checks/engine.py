@@ -46,7 +46,7 @@ def engine(trial: Trial) -> Check | None:
 
 
 def _unproven(trial: Trial, run: EngineRun) -> tuple[str, str]:
-    """A word for what was not run by an engine, and a sentence; empty where all was."""
+    """Return a word and a sentence on what no engine ran; both are empty if all was run by one."""
     if run.failed:
         return "error", run.failed
     missing = sorted(set(trial.batch_sizes) - {batches.size for batches in run.batches})
@@ -60,26 +60,26 @@ def _unproven(trial: Trial, run: EngineRun) -> tuple[str, str]:
 
 
 def _has_engine(batches: Batches) -> bool:
-    """Whether every engine node has an engine that is large enough for these batches."""
+    """Tell whether every engine node has an engine that is large enough for these batches."""
     return bool(batches.engines) and all(
         any(built >= batches.size for built in sizes) for sizes in batches.engines.values()
     )
 
 
 def _compare(trial: Trial, batches: Batches, allowed: Bound) -> Check:
-    """Compare whole batches, in which the probes come again and again."""
+    """Compare whole batches, which repeat the probes until they are full."""
     wanted = trial.reference.logits[np.arange(len(batches.logits)) % len(trial.reference.logits)]
     note = f"worst in batches of {batches.size}: "
     return compare("engine", wanted, batches.logits, allowed.allowed, note)
 
 
 def _size_of_error(check: Check) -> float:
-    """For sorting; where nothing could be measured, it is infinite."""
+    """Return the error to sort by, which is infinite if none could be measured."""
     return np.inf if check.measured is None or np.isnan(check.measured) else check.measured
 
 
 def _built(run: EngineRun) -> str:
-    """How many engines there were at the end, and how that is known."""
+    """Say how many engines there were at the end, and how that is known."""
     if run.uncounted:
         return f"engines not counted: {run.uncounted}"
     held = run.batches[-1].engines
@@ -89,7 +89,7 @@ def _built(run: EngineRun) -> str:
 
 
 def _facts(run: EngineRun, compared: list[Check]) -> dict:
-    """What stands in the report beside the verdict, a batch size at a time."""
+    """Return what the report keeps beside the verdict: an entry for each batch size."""
     entries = [
         {
             "size": batches.size,

@@ -25,30 +25,30 @@ def fp16_range(trial: Trial) -> Check | None:
         return skipped("fp16-range", "the model is no functional graph, so its layers are unseen")
     sized = [*layers, *trial.reference.float16]
     worst = max(sized, key=lambda one: one.largest)
-    told = [f"largest at {worst.name}", *_thin(trial.reference.float16)]
+    notes = [f"largest at {worst.name}", *_thin(trial.reference.float16)]
     noise = trial.reference.noise
     if noise:
-        told.append(f"rounding moves logits by {noise.fp16:.1e} std")
+        notes.append(f"rounding moves logits by {noise.fp16:.1e} std")
     details = {"layers": [_entry(layer, trial) for layer in layers]}
 
     def judged(passed: bool, measured: float, allowed: float, unit: str = "") -> Check:
-        return verdict("fp16-range", passed, measured, allowed, unit, "; ".join(told), details)
+        return verdict("fp16-range", passed, measured, allowed, unit, "; ".join(notes), details)
 
     over = [one.name for one in sized if not one.largest <= LARGEST]
     if over:
-        told.append(f"keep {', '.join(over)} in FP32")
+        notes.append(f"keep {', '.join(over)} in FP32")
         return judged(False, worst.largest, LARGEST)
     if noise is None:
-        told.append("what rounding does could not be measured")
-        return replace(skipped("fp16-range", "; ".join(told)), details=details)
+        notes.append("what rounding does could not be measured")
+        return replace(skipped("fp16-range", "; ".join(notes)), details=details)
     if not noise.fp16 <= ROUNDED.largest:
-        told.append(f"keep {_hurt_most(noise)} in FP32")
+        notes.append(f"keep {_hurt_most(noise)} in FP32")
         return judged(False, noise.fp16, ROUNDED.largest, "std")
     return judged(True, worst.largest, LARGEST)
 
 
 def _layers(trial: Trial) -> list[Layer]:
-    """The layers whose outputs an artifact computes: what is folded away cannot overflow."""
+    """Return the layers that an artifact computes; one that is folded away cannot overflow."""
     folded = {norm.into for norm in trial.reference.norms if norm.into}
     return [layer for layer in trial.reference.layers if layer.name not in folded]
 
@@ -66,7 +66,7 @@ def _thin(losses: tuple[Float16Loss, ...]) -> list[str]:
 
 
 def _hurt_most(noise: Noise) -> str:
-    """The layer at which rounding adds most to the error of all layers before it."""
+    """Return the name of the layer that adds most to the error of the layers before it."""
     before, jumps = 0.0, {}
     for layer in noise.layers:
         jumps[layer.name], before = layer.fp16 - before, max(before, layer.fp16)
@@ -74,7 +74,7 @@ def _hurt_most(noise: Noise) -> str:
 
 
 def _entry(layer: Layer, trial: Trial) -> dict:
-    """What is known of a layer: its range, what rounding does, its weights in float16."""
+    """Return the report's entry of a layer: its range, its rounding, its weights in float16."""
     entry = {"largest": layer.largest}
     noise = trial.reference.noise
     moved = next((one for one in noise.layers if one.name == layer.name), None) if noise else None

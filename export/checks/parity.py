@@ -45,7 +45,8 @@ def compare(
     worst = float(np.abs(wanted - got).max()) / spread
     if not np.isfinite(got).all():
         return verdict(name, False, None, tolerance, "std", f"{note}logits that are not finite")
-    # Within tolerance a top-1 can differ only where the model itself wavers: twice the error.
+    # If every logit is within tolerance, the top class can only change where the model leads by
+    # twice the tolerance or less.
     top = np.sort(wanted, axis=1)
     leads = (top[:, -1:] - top[:, -2:-1]) / spread  # (n, 1); (n, 0) where there is but one class
     wavers = (leads <= 2 * tolerance).all(axis=1)
@@ -68,11 +69,11 @@ def _flatness(spread: float) -> str:
     return f"flat: their standard deviation is {spread:.1e}, and at least {FLOOR:g} is wanted"
 
 
-def _top1(told: dict) -> str:
-    """How much the agreement of the first choices says: which lead by how much."""
-    agree = f"top-1 equal on {told['equal']} of {told['of']}"
-    lead = told["smallest_lead"]
+def _top1(top1: dict) -> str:
+    """Say on how many images the top class agrees, and by how much it leads."""
+    agree = f"top-1 equal on {top1['equal']} of {top1['of']}"
+    lead = top1["smallest_lead"]
     if lead is None:
         return agree
-    classes = counted(told["classes"], "class that leads", "classes that lead")
+    classes = counted(top1["classes"], "class that leads", "classes that lead")
     return f"{agree}, {classes} by {lead:.1e} std or more"

@@ -79,7 +79,7 @@ def find_divergence(trial: Trial, folder: Path, scratch: Path, probe: int = 0) -
     found = _compared(job, outputs, 0, trial, scratch)
     if found.error or found.first or not probe:
         return found
-    held = trial.held()
+    held = trial.names_in_artifact()
     if len(held) < len(reference.weights):
         return found
     in_order = {weight.name: held[weight.name] for weight in reference.weights}

@@ -104,7 +104,7 @@ def _run(trial: Trial, folder: Path, scratch: Path, bound: float) -> tuple[dict,
         "format": trial.format.name,
         "folder": str(folder),
         "bound": bound,
-        "held": trial.held(),
+        "held": trial.names_in_artifact(),
         "norms": [{key: getattr(norm, key) for key in plain} for norm in norms],
     }
     return ask("export.gate.mutants", job, arrays, scratch)

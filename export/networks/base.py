@@ -43,7 +43,7 @@ class Change:
 
 @dataclass(frozen=True)
 class Edit:
-    """What is different: weights in Keras' layout, nodes, and what goes in and comes out."""
+    """A change to a network: to weights (in Keras' layout), nodes, inputs or outputs."""
 
     weights: Mapping[str, np.ndarray] = field(default_factory=dict)
     changes: tuple[Change, ...] = ()
@@ -52,38 +52,38 @@ class Edit:
 
     @property
     def inside(self) -> bool:
-        """Whether the graph itself is another."""
+        """Whether the edit changes the graph or its weights, so that it must be built anew."""
         return bool(self.weights or self.changes)
 
 
-NONE: Mapping[str, np.ndarray] = {}
+UNCHANGED: Mapping[str, np.ndarray] = {}
 
 
 class Network(Protocol):
-    """An artifact that can be changed in memory. Tensors are called as in the artifact."""
+    """An artifact that can be changed in memory. Tensors have the artifact's names."""
 
     graph: object
     logits: str
     parts: tuple[Part, ...]  # in the order in which they run
 
     def read(self, weight: str) -> np.ndarray:
-        """The values of a weight, in the layout that Keras keeps them in."""
+        """Return the values of a weight in the layout that Keras keeps them in."""
 
     def changed(self, edit: Edit):
-        """The graph with the nodes that `edit` changes."""
+        """Return a graph in which the nodes that `edit` names are changed."""
 
-    def build(self, graph, weights: Mapping[str, np.ndarray] = NONE) -> Predict:
+    def build(self, graph, weights: Mapping[str, np.ndarray] = UNCHANGED) -> Predict:
         """Make the graph, which may be a changed one, ready to run, with some weights replaced."""
 
     def fetch(self, tensors: Iterable[str], images: np.ndarray) -> dict[str, np.ndarray]:
-        """What the tensors hold for `images`, images first."""
+        """Return the values of tensors for `images`, by name; the first axis is the image."""
 
     def tensors(self) -> list[str]:
-        """Every float tensor that an operation gives, in the order in which they run."""
+        """Return the names of all float tensors that operations give, in running order."""
 
 
 def around(predict: Predict, edit: Edit) -> Predict:
-    """`predict` with what `edit` does to the images and to the logits."""
+    """Wrap `predict` in what `edit` does to the images and to the logits."""
 
     def changed(images: np.ndarray) -> np.ndarray:
         given = edit.images(images) if edit.images else images
@@ -94,7 +94,7 @@ def around(predict: Predict, edit: Edit) -> Predict:
 
 
 def in_order(sources: Mapping[str, Iterable[str]], last: str) -> list[str]:
-    """Names of the nodes that `last` depends on, each after its `sources`, and `last` itself."""
+    """Return `last` and the nodes that it depends on by name, each after its `sources`."""
     order, seen, stack = [], set(), [(last, False)]
     while stack:
         name, done = stack.pop()

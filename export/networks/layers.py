@@ -18,7 +18,7 @@ INSERTED = re.compile(r"__\d+(:\d+)?$")
 
 
 def layer_scopes(layers: Iterable[str], norms: Iterable[Norm]) -> dict[str, str]:
-    """Layers whose outputs an artifact can hold, in order, and the scope of each.
+    """Map the layers whose outputs an artifact can hold to the scope of each, in order.
 
     A layer that a batch-norm folds into has no output of its own left: the batch-norm's is there.
     """
@@ -28,7 +28,7 @@ def layer_scopes(layers: Iterable[str], norms: Iterable[Norm]) -> dict[str, str]
 
 
 def layer_tensors(scopes: dict[str, str], tensors: list[str], logits: str) -> dict[str, str]:
-    """The last of the `tensors`, which are in running order, in each layer's scope.
+    """Map each layer to the last of the `tensors` in its scope; they are in running order.
 
     The last layer's is `logits`, which the converter may have renamed.
     """

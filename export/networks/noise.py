@@ -1,4 +1,4 @@
-"""How far a network's logits move for no fault of anybody's: its own numerical noise.
+"""A network's own numerical noise: how far its logits move though nothing is wrong.
 
 Bounds are multiples of it. In 32 bits, sums are made in another order: the channels that a
 convolution or a dense layer adds up are shuffled, which changes nothing else. In 16 bits, weights
@@ -33,7 +33,7 @@ KERNELS = ("Conv2D", "MatMul", "DepthwiseConv2dNative")
 def measure_noise(
     skeleton, images: np.ndarray, layers=(), norms=(), kinds: Iterable[str] = KINDS
 ) -> Noise:
-    """The noise of a traced network on `images`, or on MOST of them; that of layers on the first.
+    """Measure the noise of a traced network on `images`, at most MOST; of layers, on the first.
 
     `layers` are the names of Keras layers, in running order, that are measured one by one. Only
     noise of `kinds` is measured; the others are NaN. Raises NoiseError, in one line, where a
@@ -55,7 +55,7 @@ def _measure(skeleton, images: np.ndarray, layers, norms, kinds: frozenset[str])
     base_rest = _logits(network.function([f"{LOGITS}:0"]), rest)
 
     def moved(graph, rest) -> list[float]:
-        """How far each tensor moves in a changed graph, in its own standard deviations.
+        """Return how far each tensor moves in a changed graph, in its own standard deviations.
 
         That is for the first images; the logits, which come last, for the `rest` as well.
         """
@@ -91,7 +91,7 @@ def _moved(own: np.ndarray, other: np.ndarray) -> float:
 
 
 def skeleton_network(skeleton) -> TensorFlowNetwork:
-    """The skeleton with its weights beside it; those of Keras are shared, not copied."""
+    """Return the skeleton with its weights beside it, shared with Keras where it has them."""
     values, names = {}, {}
     for index, weight in enumerate(skeleton.weights):
         own = getattr(weight.variable, "value", None)
@@ -103,7 +103,7 @@ def skeleton_network(skeleton) -> TensorFlowNetwork:
 
 
 def _with_spans(network, tensors: list[str], images, operations: Container[str]):
-    """The tensors' values, and the extremes of what goes into each of `operations`, by node."""
+    """Return the tensors' values, and the extremes of the input of each node of `operations`."""
     graph = copied(network.graph)
     kernels = [node for node in network.graph.node if node.op in operations]
     extremes = []
@@ -124,7 +124,7 @@ FLOAT, HALF, INT = (kind.as_datatype_enum for kind in (tf.float32, tf.float16, t
 
 
 def _shuffled(network, seed: int):
-    """The graph with the channels that each kernel adds up in another order."""
+    """Return a graph in which each kernel adds its channels up in another order."""
     graph = copied(network.graph)
     random = np.random.RandomState(seed)
     for node in list(graph.node):
@@ -151,7 +151,7 @@ def _shuffled(network, seed: int):
 
 
 def _halved(network):
-    """The graph with weights and activations rounded to float16."""
+    """Return a graph in which weights and activations are rounded to float16."""
     graph = copied(network.graph)
     takers = {}
     for node in graph.node:
@@ -175,7 +175,7 @@ def _halved(network):
 
 
 def _turn(network, node) -> list[str]:
-    """A control input that holds work on a weight back until it is the node's turn.
+    """Return control inputs that hold work on a weight back until it is the node's turn.
 
     Without it all weights are copied at once, when the graph starts. A bias must not wait for the
     convolution before it: oneDNN merges the two, and the result would wait for itself.
@@ -194,7 +194,7 @@ def _through_half(graph, name: str, source: str, turn: list[str] = ()) -> str:
 
 
 def _beyond(network) -> bool:
-    """Whether kernels are applied by operations that are not simulated here in 8 bits."""
+    """Tell whether kernels are applied by operations that are not simulated in 8 bits here."""
     for node in network.graph.node:
         kernels = [
             source
@@ -207,7 +207,7 @@ def _beyond(network) -> bool:
 
 
 def _quantised(network, spans: dict[str, list[float]]):
-    """The graph with kernels, and what they are applied to, rounded to 8 bits."""
+    """Return a graph in which kernels, and what they are applied to, are rounded to 8 bits."""
     graph = copied(network.graph)
     for node in list(graph.node):
         if node.op not in KERNELS:

@@ -14,11 +14,11 @@ from export.networks.base import (
     DENSE,
     HALVE,
     JOIN,
-    NONE,
     PAD,
     POOL,
     RELU,
     SHIFT,
+    UNCHANGED,
     ZERO,
     Edit,
     Part,
@@ -65,7 +65,7 @@ class OnnxNetwork:
             return values.transpose(*range(2, values.ndim), 1, 0)
         return values.T if self._is_turned(weight) else values
 
-    def build(self, graph, weights: Mapping[str, np.ndarray] = NONE) -> Predict:
+    def build(self, graph, weights: Mapping[str, np.ndarray] = UNCHANGED) -> Predict:
         own = {name: self._as_held(name, values) for name, values in weights.items()}
         session = self._session(graph, own)
         fed = {name: own.get(name, self.values[name]) for name in self._fed}
@@ -109,7 +109,7 @@ class OnnxNetwork:
         return model
 
     def _feed_large_kernels(self) -> list[str]:
-        """Make the kernels of large dense layers inputs: of what is fed no session has a copy."""
+        """Make inputs of large dense kernels, because a session keeps no copy of what it is fed."""
         kernels = {part.kernel for part in self.parts if part.kind == DENSE and part.kernel}
         shapes = {name: self.values[name].shape() for name in kernels}
         fed = sorted(name for name in kernels if np.prod(shapes[name]) > LARGE)
@@ -180,7 +180,7 @@ def _integer(node, name: str) -> int:
 
 
 def _pads(node) -> list[int] | None:
-    """The explicit padding of a convolution, in front of each axis and then behind each."""
+    """Return a convolution's explicit padding: before each axis, and then after each."""
     mode, pads = _attribute(node, "auto_pad"), _attribute(node, "pads")
     if mode is None or mode.s == b"NOTSET":
         return list(pads.ints) if pads else None
@@ -219,7 +219,7 @@ def _bypass(_network, _graph, node) -> None:
 
 
 def _insert(graph, after, made) -> None:
-    """Put `made` into the graph just before `after`, for nodes stand in the order they run."""
+    """Put `made` just before the node that gives `after`; nodes stand in running order."""
     at = next(i for i, node in enumerate(graph.node) if node.output[0] == after)
     graph.node.insert(at, made)
 

@@ -15,11 +15,11 @@ from export.networks.base import (
     DENSE,
     HALVE,
     JOIN,
-    NONE,
     PAD,
     POOL,
     RELU,
     SHIFT,
+    UNCHANGED,
     ZERO,
     Edit,
     Part,
@@ -75,7 +75,7 @@ class TensorFlowNetwork:
     def read(self, weight: str) -> np.ndarray:
         return self.values[self._holders[weight]].numpy()
 
-    def build(self, graph, weights: Mapping[str, np.ndarray] = NONE) -> Predict:
+    def build(self, graph, weights: Mapping[str, np.ndarray] = UNCHANGED) -> Predict:
         own = {self._holders[name]: tf.constant(value) for name, value in weights.items()}
         run = self.function([self.logits], graph, {**self.values, **own})
         return lambda images: run(images)[0].numpy()

@@ -26,7 +26,7 @@ SHOWN = "-"  # where there is nothing to show
 def write(work: Path, doc: Path, models: tuple[str, ...]) -> None:
     """Write the page; what has not been run yet is said to be missing."""
     records = {path.stem: json.loads(path.read_text()) for path in sorted(work.glob("*.json"))}
-    powers = {name: told for name, told in records.items() if name.startswith("power-")}
+    powers = {name: report for name, report in records.items() if name.startswith("power-")}
     parts = [
         INTRODUCTION,
         _power(powers.values(), models),
@@ -60,27 +60,27 @@ def _order(reports, models):
 def _power(reports, models) -> str:
     rows = []
     for report in _order(reports, models):
-        told = _parity(report)
-        power, bug = told.get("power", {}), told.get("smallest_bug", {})
+        parity = _parity(report)
+        power, bug = parity.get("power", {}), parity.get("smallest_bug", {})
         caught = f"{power['caught']} of {power['of']}" if "of" in power else "not run"
         rows.append([
             report["model"],
             report["format"],
             caught,
-            _number(told["measured"]),
-            _number(told.get("noise")),
-            _number(told["allowed"]),
+            _number(parity["measured"]),
+            _number(parity.get("noise")),
+            _number(parity["allowed"]),
             f"{_number(bug.get('measured'))} {bug.get('name', '')}",
         ])  # fmt: skip
     heads = ["network", "format", "caught", "error", "noise", "allowed", "smallest bug"]
-    told = """
+    text = """
 ## Every network, every format
 
 Bugs that change nothing are not counted: a VGG has no batch-norm, and all its pools divide evenly.
 The smallest bug is the one of least effect among those that only the logits show; the room between
 it and what is allowed is the gate's.
 """
-    return f"{told}\n{_table(heads, rows)}"
+    return f"{text}\n{_table(heads, rows)}"
 
 
 def _bugs(reports, models) -> str:
@@ -97,14 +97,14 @@ def _bugs(reports, models) -> str:
         for mutation in MUTATIONS
     ]
     alike = f"in {differing} places another says otherwise" if differing else "the others agree"
-    told = f"""
+    text = f"""
 ## Every bug, every network
 
 The largest change of a logit, and who notices: W for `weights`, P for `parity`, C for `contract`, G
 for `graph`; in brackets what changes nothing. Numbers are those of the first format above; on who
 notices {alike}.
 """
-    return f"{told}\n{_table(['bug', *present], rows)}"
+    return f"{text}\n{_table(['bug', *present], rows)}"
 
 
 def _bug(mutant: dict) -> tuple[str, str]:
@@ -119,29 +119,31 @@ def _bug(mutant: dict) -> tuple[str, str]:
 
 
 def _seeds(seeds: dict[str, list[dict]]) -> str:
-    formats = sorted({format for told in seeds.values() for r in told for format in r["formats"]})
+    formats = sorted({format for found in seeds.values() for r in found for format in r["formats"]})
     rows = []
-    for model, told in seeds.items():
-        if not told:
+    for model, records in seeds.items():
+        if not records:
             rows.append([model, "0", *[SHOWN] * (2 + len(formats))])
             continue
-        wrong = Counter(f for r in told for found in r["formats"].values() for f in found["failed"])
+        wrong = Counter(
+            f for r in records for found in r["formats"].values() for f in found["failed"]
+        )
         alarms = ", ".join(f"{n} of {name}" for name, n in wrong.items()) or "none"
-        noise = [r["noise"] for r in told]
-        row = [model, str(len(told)), alarms, f"{_number(min(noise))} to {_number(max(noise))}"]
+        noise = [r["noise"] for r in records]
+        row = [model, str(len(records)), alarms, f"{_number(min(noise))} to {_number(max(noise))}"]
         for format in formats:
-            found = [r["formats"][format] for r in told if format in r["formats"]]
+            found = [r["formats"][format] for r in records if format in r["formats"]]
             worst = max((f["measured"] / f["allowed"] for f in found), default=None)
             row.append("exact" if worst == 0 else _number(worst))
         rows.append(row)
     heads = ["network", "seeds", "false alarms", "noise", *(f"{f}, share" for f in formats)]
-    told = """
+    text = """
 ## False alarms
 
 Other weights and other probe images for each seed, converted by the same graph, every check asked.
 The share is the largest error found, as a part of what was allowed: 1 would have been an alarm.
 """
-    return f"{told}\n{_table(heads, rows)}"
+    return f"{text}\n{_table(heads, rows)}"
 
 
 def _peers(records: dict, models) -> str:
@@ -159,7 +161,7 @@ def _peers(records: dict, models) -> str:
         changes = [entry["change"] for entry in asked]
         rows.append([*row, _number(min(changes, default=None))])
     rules = "".join(f"- {peer.name}: {peer.rule} ({peer.source})\n" for peer in PEERS)
-    told = f"""
+    text = f"""
 ## The same bugs before the default gates of others
 
 On how many of the networks that a bug changes it is noticed. Ours: the ONNX files above. Others:
@@ -173,19 +175,19 @@ and a network fresh from its initialiser tells images hardly apart. A bias of ze
 1 %. {_on_logits(records)}
 """
     heads = ["bug", "ours", *(peer.name for peer in PEERS), "smallest change"]
-    return f"{told}\n{_table(heads, rows)}"
+    return f"{text}\n{_table(heads, rows)}"
 
 
 def _ours(records: dict, bug: str) -> str:
     """On how many of the networks that `bug` changes our own gate notices it, as ONNX."""
-    told = [
+    mutants = [
         mutant
         for name, record in records.items()
         if name.startswith("power-") and _is_onnx(record)
         for mutant in _parity(record).get("mutants", [])
         if mutant["name"] == bug and mutant["effect"]
     ]
-    return _of(sum(bool(mutant["caught_by"]) for mutant in told), told)
+    return _of(sum(bool(mutant["caught_by"]) for mutant in mutants), mutants)
 
 
 def _is_onnx(record: dict) -> bool:
@@ -199,9 +201,9 @@ def _of(caught: int, asked: list) -> str:
 def _on_logits(records: dict) -> str:
     """What a fixed bound would do to honest artifacts, were the outputs logits."""
     errors = [
-        _parity(told)["measured"]
-        for name, told in records.items()
-        if name.startswith("power-") and _is_onnx(told)
+        _parity(record)["measured"]
+        for name, record in records.items()
+        if name.startswith("power-") and _is_onnx(record)
     ]
     if not errors:
         return ""

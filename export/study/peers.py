@@ -79,17 +79,17 @@ def ask_peers(model, seed: int = 0) -> list[dict]:
 
 def _asked(mutation, subject: Subject, own, images) -> dict:
     """The first edit that changes the logits, as in the self-test."""
-    wanted, told = softmax(subject.logits), {"name": mutation.name, "change": None, "noticed": []}
+    wanted, record = softmax(subject.logits), {"name": mutation.name, "change": None, "noticed": []}
     for edit in mutation.edits(subject):
         graph = subject.network.changed(edit)
         built = subject.network.build(graph, edit.weights) if edit.inside else own
         logits = around(built, edit)(images)
         got = softmax(logits)
-        told["change"] = float(np.abs(wanted - got).max())
-        told["noticed"] = [peer.name for peer in PEERS if not peer.equal(wanted, got)]
+        record["change"] = float(np.abs(wanted - got).max())
+        record["noticed"] = [peer.name for peer in PEERS if not peer.equal(wanted, got)]
         if (logits != subject.logits).any():
-            return told
-    return {**told, "change": None}
+            return record
+    return {**record, "change": None}
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:

@@ -49,7 +49,7 @@ def every_graph(graph) -> Iterator:
 
 
 def _texts(graph) -> Iterator:
-    """The names that facts are told by; protobuf gives bytes for those that are no UTF-8."""
+    """The names that facts go by; protobuf gives bytes for those that are no UTF-8."""
     for node in graph.node:
         yield from (node.op_type, node.domain, node.name, *node.input, *node.output)
     yield from (held.name for held in (*graph.initializer, *graph.input, *graph.output))
