@@ -1,30 +1,10 @@
-"""Best classes to fractions, a document and a table."""
-
-from pathlib import Path
+"""Best classes to fractions of the pictures that could be read."""
 
 import numpy as np
 import pytest
 
-from export.evaluation.examples import Example, Examples
-from export.evaluation.ranks import BROKEN, NOTHING, UNDONE, Ranks, best_classes
-from export.evaluation.run import Outcome
+from export.evaluation.ranks import BROKEN, NOTHING, UNDONE
 from export.evaluation.scores import score
-from export.evaluation.subjects import Subject
-from export.evaluation.table import as_table, summary
-
-
-def test_the_largest_logits_come_first_and_the_lower_class_wins_a_tie():
-    logits = np.array([[0, 3, 1, 2, 9, 4, 5], [1, 1, 1, 1, 1, 1, 1]], np.float32)
-    assert best_classes(logits).tolist() == [[4, 6, 5, 1, 3], [0, 1, 2, 3, 4]]
-
-
-def test_fewer_classes_than_five_are_all_ranked():
-    assert best_classes(np.array([[1, 5, 3]], np.float32)).tolist() == [[1, 2, 0]]
-
-
-def test_a_nan_makes_no_class_best_and_infinity_does():
-    logits = np.array([[1, np.nan, 3], [1, np.inf, 3]], np.float32)
-    assert best_classes(logits).tolist() == [[NOTHING] * 3, [1, 2, 0]]
 
 
 def test_top1_and_top5_are_of_the_pictures_that_could_be_read():
@@ -54,71 +34,3 @@ def test_the_margin_is_wilsons_and_not_zero_where_all_were_right():
 def test_no_picture_read_is_an_error():
     with pytest.raises(ValueError, match="not one picture"):
         score(np.array([[BROKEN, BROKEN]]), np.array([0]))
-
-
-def outcome(name, best, group="a", published=None, **options):
-    ranks = Ranks(len(best), 2)
-    ranks.best[:] = best
-    return Outcome(subject=subject(name, group, published), ranks=ranks, **options)
-
-
-def subject(name, group="a", published=None):
-    return Subject(name=name, group=group, identity=name, load=None, read=None, published=published)
-
-
-EXAMPLES = Examples(
-    folder=Path("digits"),
-    items=tuple(Example(f"{i % 2}/{i}.png", i % 2) for i in range(4)),
-    classes=2,
-    unlabelled=7,
-)
-RIGHT = [[0, 1], [1, 0], [0, 1], [1, 0]]
-ONE_WRONG = [[0, 1], [1, 0], [1, 0], [1, 0]]
-
-
-def test_networks_of_a_group_are_compared_with_its_first_that_ran():
-    failed = Outcome(subject=subject("net/keras"), error="no weights")
-    document = summary(
-        EXAMPLES,
-        [failed, outcome("net/onnx", RIGHT), outcome("net/tf", ONE_WRONG),
-         outcome("other/onnx", ONE_WRONG, group="b")],
-    )  # fmt: skip
-    keras, onnx, tf, other = document["networks"]
-    assert keras == {"name": "net/keras", "error": "no weights", "ran": None}
-    assert (onnx["reference"], onnx["agreement"], onnx["top1"]) == (None, None, 1.0)
-    assert (tf["reference"], tf["agreement"], tf["top1"]) == ("net/onnx", 0.75, 0.75)
-    assert other["reference"] is None
-
-
-def test_the_document_lists_broken_pictures_and_the_difference_to_the_page():
-    found = outcome("net/onnx", ONE_WRONG, published=(0.6, 0.9), seconds=2.0, looked_at=4)
-    found.ranks.give_up(3, "cut short")
-    document = summary(EXAMPLES, [found])
-    assert document["images"]["broken"] == [{"picture": "1/3.png", "reason": "cut short"}]
-    network = document["networks"][0]
-    assert network["pictures"] == 3 and network["pictures_per_s"] == 2.0
-    assert network["to_published"] == {"top1": pytest.approx(0.066667), "top5": 0.1}
-
-
-def test_the_table_reads_as_a_person_would_write_it():
-    failed = Outcome(subject=subject("net/tftrt-fp16"), error="no lane here")
-    keras = outcome("net/keras", RIGHT, published=(0.6, 0.9), seconds=2.0, looked_at=4)
-    keras.ranks.give_up(3, "cut short")
-    onnx = outcome("net/onnx", ONE_WRONG, ran="ONNX Runtime on the CPU")
-    onnx.ranks.best[1] = NOTHING
-    text = as_table(summary(EXAMPLES, [keras, onnx, failed]))
-    assert text.splitlines() == [
-        "4 pictures of 2 classes below digits; 1 broken; 7 without a label",
-        "",
-        "network                    top-1     top-5   to published  agreement  pictures/s",
-        "net/keras       100.00 % ± 28.08  100.00 %  +40.00 +10.00          -         2.0",
-        "net/onnx         50.00 % ± 35.00   75.00 %              -    33.33 %           -",
-        "net/tftrt-fp16  not run: no lane here",
-        "",
-        "net/onnx: ran ONNX Runtime on the CPU",
-        "net/onnx: logits with a NaN for 1 of the pictures",
-    ]
-    narrow = as_table(summary(EXAMPLES, [keras, onnx, failed]), 40).splitlines()
-    assert all(len(line) <= 40 for line in narrow)
-    assert narrow[3:5] == ["net/keras", "  top-1         100.00 % ± 28.08"]
-    assert " ".join(text.split()[:13]) == " ".join(" ".join(narrow).split()[:13])
