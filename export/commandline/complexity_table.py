@@ -2,6 +2,7 @@
 
 from dataclasses import asdict
 
+from export.commandline.console import make_console
 from export.complexity import Complexity
 from export.wording import counted
 
@@ -37,11 +38,10 @@ def totals(complexity: Complexity, page_params: int | None) -> dict[str, int | N
 
 def print_complexity(complexity: Complexity, page_params: int | None) -> None:
     """Print the table and the sums to stdout."""
-    from rich.console import Console
 
-    console = Console(highlight=False)
+    console = make_console()
     width = console.width if console.is_terminal else WIDE
-    console = Console(highlight=False, width=width)
+    console = make_console(width=width)
     shapes = "; ".join(f"{name} {_shape(s)}" for name, s in complexity.inputs.items())
     console.print(f"[bold]{complexity.model}[/]  {shapes}")
     console.print(_table(complexity, width))

@@ -7,6 +7,7 @@ import sys
 from importlib import metadata
 from pathlib import Path
 
+from export.commandline.console import make_console
 from export.lanes import LANES, find_lane, lanes_folder, leftovers
 from export.lanes.watch import bytes_below
 from export.report.file import PACKAGES
@@ -52,11 +53,10 @@ def examine() -> dict:
 
 def print_findings(findings: dict) -> None:
     """Print findings for people."""
-    from rich.console import Console
     from rich.markup import escape
 
     console, colours = (
-        Console(highlight=False, soft_wrap=True),
+        make_console(soft_wrap=True),
         {"ready": "green", "possible": "yellow"},
     )
     for title in ("machine", "packages"):

@@ -4,6 +4,7 @@ import os
 import shlex
 from pathlib import Path
 
+from export.commandline.console import make_console
 from export.commandline.hanging import print_hanging
 from export.commandline.spelling import spelled
 from export.report.file import PAGE
@@ -14,10 +15,9 @@ INDENT = 9  # columns that the names of the steps take
 
 def print_next_steps(reports: list[Report]) -> None:
     """Print to stdout where the pages are, how to verify again, and how to serve."""
-    from rich.console import Console
     from rich.markup import escape
 
-    console = Console(highlight=False)
+    console = make_console()
     for name, text in next_steps(reports):
         print_hanging(console, f"[bold]{name}[/]", escape(text), INDENT)
 

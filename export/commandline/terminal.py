@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Callable, Iterator
 
+from export.commandline.console import make_console
 from export.commandline.hanging import print_hanging
 from export.report.file import as_dict
 from export.results import Check, Report, Status, Verdict
@@ -31,10 +32,9 @@ def print_reports(reports: list[Report], as_json: bool, *, details: bool = True)
         for report in reports:
             print(json.dumps(as_dict(report)), flush=True)
         return
-    from rich.console import Console
     from rich.markup import escape
 
-    console, spell = Console(highlight=False), _speller()
+    console, spell = make_console(), _speller()
     for report in reports:
         console.print(f"[bold]{escape(report.model)}  {report.format}[/]", soft_wrap=True)
         for check in report.checks:
@@ -55,17 +55,15 @@ def _print_verdict(console, report: Report) -> None:
 
 def print_warnings(reports: list[Report]) -> None:
     """Print warnings: what a user should know although no check fails because of it."""
-    from rich.console import Console
     from rich.markup import escape
 
-    console = Console(highlight=False)
+    console = make_console()
     for warning in dict.fromkeys(text for report in reports for text in report.warnings):
         print_hanging(console, "[yellow]note[/]", f"[yellow]{escape(warning)}[/]", 9)
 
 
 def print_summary(reports: list[Report], *, costs: bool = True) -> None:
     """Print one line for each of many reports to stdout, with what each artifact cost if asked."""
-    from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
@@ -86,8 +84,8 @@ def print_summary(reports: list[Report], *, costs: bool = True) -> None:
             f"{_number(parity.measured) or '-'} of {_number(parity.allowed) or '-'}",
             *(texts if costs else texts[:1]),
         )
-    console = Console(highlight=False)
-    if console.is_terminal and Console(width=WIDE).measure(table).minimum > console.width:
+    console = make_console()
+    if console.is_terminal and make_console(width=WIDE).measure(table).minimum > console.width:
         _print_rows(console, table)
     else:
         console.print(table, width=None if console.is_terminal else WIDE)
