@@ -24,14 +24,17 @@ COMMANDS = {
     "export": "write a network in formats, and verify each artifact",
     "verify": "check artifacts again, and test the checks on planted bugs",
     "evaluate": "measure top-1 and top-5 on labelled pictures",
+    "benchmark": "measure how fast artifacts run",
     "bundle": "make a folder that serves",
     "client": "ask a server, and compare its answers",
     "report": "join reports into one page",
     "doctor": "show what this machine can do, and make lanes",
     "list": "show networks and formats",
     "summary": "show what a network costs, layer by layer",
+    "table": "write the tables of networks, artifacts and their speed",
     "convert-weights": "turn a weights file into another kind",
 }
+MODULES = {"table": "model_table"}  # of commands that are not called like theirs
 
 
 def main(argv=None) -> int:
@@ -62,7 +65,7 @@ def _called() -> str:
 
 
 def _module(command: str) -> str:
-    return command.replace("-", "_")
+    return MODULES.get(command, command.replace("-", "_"))
 
 
 def _version() -> str:

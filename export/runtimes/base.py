@@ -46,6 +46,7 @@ class Runtime(ABC):
     title: str  # in words what runs, for notes and tables
     kind: str  # what it opens: the `kind` of formats
     device: Literal["cpu", "gpu"] = "cpu"
+    untimed: str = ""  # why its speed tells nothing, where it does not
     # Another way to load the same artifact, which must give the same.
     again: "Runtime | None" = None
 

@@ -3,6 +3,8 @@
 Milliseconds are medians for a batch. What others have published stands in columns of its own.
 """
 
+import csv
+import io
 import json
 import math
 from collections.abc import Iterable
@@ -86,3 +88,25 @@ def _cell(record: dict | None) -> str:
 
 def _number(value: float | None) -> str:
     return "" if value is None else str(value)  # as it was published
+
+
+# Ours -> the names that timm's benchmark files have for the same.
+TIMM = {
+    "model": "model",
+    "images_per_s": "infer_samples_per_sec",
+    "median_ms": "infer_step_time",
+    "batch": "infer_batch_size",
+}
+
+
+def as_csv(records: list[dict]) -> str:
+    """The records as a table, under timm's names of columns where it has some."""
+    columns = list(dict.fromkeys(name for record in records for name in record))
+    columns = [name for name in columns if name != "machine"]
+    text = io.StringIO()
+    rows = csv.writer(text, lineterminator="\n")
+    rows.writerow([TIMM.get(name, name) for name in columns] + ["machine"])
+    for record in records:
+        machine = json.dumps(record.get("machine", {}))
+        rows.writerow(["" if record.get(n) is None else record.get(n) for n in columns] + [machine])
+    return text.getvalue()

@@ -1,0 +1,71 @@
+import math
+
+import pytest
+
+from export.benchmark import rounds
+from export.benchmark.rounds import Runner, figures, run_rounds
+from export.errors import ExportError
+from export.progress import silent
+
+
+def runner(name, jobs, milliseconds=2.0, breaks=None):
+    """A runner whose calls take `milliseconds`, and which notes what it was asked in `jobs`."""
+
+    def ask(job):
+        jobs.append((name, job["do"]))
+        if breaks and len(jobs) > breaks:
+            raise ExportError(f"{name} was killed")
+        answer = {"error": "", "cpu_s": 1.0, "peak_rss_bytes": 7}
+        if job["do"] == "stream":
+            taken = [int(milliseconds * 1e6)] * 100
+            answer |= {"nanoseconds": taken, "valid": True, "why": "", "p50_ns": taken[0]}
+        if job["do"] == "offline":
+            answer |= {"samples_per_s": job["rate"], "valid": True, "why": ""}
+        return answer
+
+    return Runner(name=name, ask=ask, load_s=0.1, first_ms={1: 5.0})
+
+
+@pytest.fixture
+def quiet(monkeypatch):
+    monkeypatch.setattr(rounds.OtherLoad, "share", lambda self, own: 0.0)
+
+
+def test_runners_have_their_turns_in_an_order_that_turns_round(quiet):
+    jobs = []
+    run_rounds([runner("a", jobs), runner("b", jobs)], 1, 2, 0.1, silent)
+    assert [name for name, do in jobs if do == "stream"] == ["a", "b", "b", "a"]
+    assert [name for name, do in jobs if do == "warm"] == ["a", "b"]
+
+
+def test_figures_are_of_all_calls_and_valid_where_rounds_agree(quiet):
+    taken = run_rounds([runner("a", [])], 4, 3, 0.1, silent)["a"]
+    found = figures(taken)
+    assert (found["median_ms"], found["p90_ms"], found["calls"]) == (2.0, 2.0, 300)
+    assert found["valid"] and found["why"] == ""
+    # Offline was asked for more than the latencies promise, which loadgen wants.
+    assert found["images_per_s"] == pytest.approx(1.3 * 4 * 500)
+
+
+def test_other_processes_make_a_figure_doubtful(monkeypatch):
+    monkeypatch.setattr(rounds.OtherLoad, "share", lambda self, own: 0.5)
+    found = figures(run_rounds([runner("a", [])], 1, 1, 0.1, silent)["a"])
+    assert not found["valid"]
+    assert found["why"] == "other processes took 50 % of the processors"
+    assert found["median_ms"] == 2.0
+
+
+def test_one_that_dies_leaves_the_others_their_turns(quiet):
+    jobs = []
+    dying = runner("b", jobs, breaks=3)
+    found = run_rounds([runner("a", jobs), dying], 1, 2, 0.1, silent)
+    assert dying.died == "b was killed"
+    assert len(found["a"].medians) == 2 and found["b"].medians == []
+    assert figures(found["b"]) == {"median_ms": None, "valid": False}
+
+
+def test_what_few_calls_cannot_bound_is_none(quiet):
+    taken = run_rounds([runner("a", [])], 1, 1, 0.1, silent)["a"]
+    taken.latencies, taken.images_per_s = [1.0, 2.0], math.nan
+    found = figures(taken)
+    assert found["p99_high_ms"] is None and found["images_per_s"] is None

@@ -1,0 +1,81 @@
+import csv
+import json
+
+import pytest
+
+from tools.benchmark import main
+
+pytest.importorskip("mlperf_loadgen", reason="comes with pip install '.[benchmark]'")
+FIELDS = {
+    "artifact", "model", "format", "runtime", "device", "batch", "threads", "median_ms", "p90_ms",
+    "p99_ms", "images_per_s", "load_s", "first_ms", "peak_rss_bytes", "valid", "why", "ratio",
+}  # fmt: skip
+QUICK = ["--no-keras", "--batch", "1", "2", "--seconds", "1", "--rounds", "1", "--threads", "1"]
+
+
+@pytest.fixture(scope="module")
+def artifact(export_toy):
+    return export_toy("plain", "onnx").folder
+
+
+@pytest.fixture(scope="module")
+def measured(artifact, tmp_path_factory):
+    path = tmp_path_factory.mktemp("speed") / "speed.jsonl"
+    assert main([artifact, *QUICK, "--out", str(path)]) == 0
+    return path
+
+
+def test_records_have_the_promised_fields_and_the_machine(measured):
+    records = [json.loads(line) for line in measured.read_text().splitlines()]
+    assert [record["batch"] for record in records] == [1, 2]
+    for record in records:
+        assert record.keys() >= FIELDS
+        assert record["median_ms"] > 0 and record["machine"]["cores"] >= 1
+
+
+def test_files_of_other_machines_are_shown_in_the_same_table(measured, capsys):
+    assert main(["--merge", str(measured), str(measured)]) == 0
+    printed = capsys.readouterr().out
+    assert printed.count("onnxruntime") >= 4 and "median ms" in printed
+
+
+def test_json_is_an_object_a_line(measured, capsys):
+    assert main(["--merge", str(measured), "--json"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [json.loads(line)["batch"] for line in lines] == [1, 2]
+
+
+def test_a_table_has_timms_names_and_changes_are_said(artifact, measured, tmp_path, capsys):
+    table = tmp_path / "speed.csv"
+    command = [artifact, *QUICK, "--out", str(table), "--compare", str(measured)]
+    assert main(command) == 0
+    printed = capsys.readouterr().out
+    assert "became" in printed or "none of" in printed or "nothing that was" in printed
+    with table.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert float(rows[0]["infer_step_time"]) > 0 and rows[0]["infer_batch_size"] == "1"
+
+
+@pytest.mark.parametrize("columns", [40, 80, 120])
+def test_the_table_fits_a_terminal(measured, columns, monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setattr("rich.console.Console.is_terminal", True)
+    assert main(["--merge", str(measured)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert any("1 x" in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        ([], "name artifacts to measure, or files to --merge"),
+        (["none"], "none is not there; name a folder"),
+        (["--merge", "none"], "--merge none is not there"),
+        (["x", "--batch", "0"], "should be a whole number from 1 up"),
+    ],
+)
+def test_bad_arguments_are_one_line(arguments, line, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main(arguments)
+    assert stopped.value.code == 2
+    assert line in capsys.readouterr().err

@@ -1,0 +1,152 @@
+"""Measure how fast artifacts run, each in the runtime that it is for, all of them in turns.
+
+    python tools/benchmark.py exports/vgg13/onnx exports/vgg13/savedmodel --batch 1 4 8
+
+Artifacts of one network are loaded by a process each and called in turns, so that what slows the
+machine slows all alike; mlcommons' loadgen times the calls. The ratio to the first of them is the
+figure to compare, milliseconds are of this machine. What does not run here says why, such as
+"needs a GPU". Exit status: 0 measured, 2 something could not be run.
+"""
+
+import sys
+from pathlib import Path
+
+if not __package__:  # as a script sys.path[0] is tools/, where export.py would hide `export`
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+import json
+
+from export.commandline import options
+from export.commandline.paths import need_file, need_place
+from export.ending import ending
+
+
+def main(argv=None) -> int:
+    args = _parser().parse_args(argv)
+    with ending(verbose=args.verbose):
+        return _measure(args)
+
+
+def _parser():
+    parser = options.make_parser(__doc__)
+    add = parser.add_argument
+    add("artifacts", nargs="*", type=Path, metavar="DIR",
+        help="such as exports/vgg13/onnx, or a folder with artifacts at any depth")  # fmt: skip
+    add("--batch", nargs="+", type=options.positive, default=[1, 4, 8], metavar="N",
+        help="batch sizes (1 4 8)")  # fmt: skip
+    add("--seconds", type=options.positive, default=3, metavar="N", help="of each turn (3)")
+    add("--rounds", type=options.positive, default=3, metavar="N",
+        help="turns of each artifact (3)")  # fmt: skip
+    add("--threads", type=options.positive, metavar="N", help="of each runtime; its own if absent")
+    add("--pin", nargs="+", type=options.whole(0), default=[], metavar="CPU",
+        help="processors that the measured processes may run on")  # fmt: skip
+    add("--no-keras", action="store_true", help="leave the Keras model, the base line, out")
+    add("--out", type=Path, metavar="FILE",
+        help="write the records there, an object a line; a table if it ends in .csv")  # fmt: skip
+    add("--compare", type=Path, metavar="OLD",
+        help="say what became faster or slower since such a file, beyond noise")  # fmt: skip
+    add("--merge", nargs="+", type=Path, default=[], metavar="FILE",
+        help="show such files of other machines in the same table")  # fmt: skip
+    options.add_output(parser)
+    return parser
+
+
+def _measure(args) -> int:
+    from export.benchmark.comparing import changes
+    from export.commandline.speed_table import print_records
+    from export.tables.speed import read_records
+
+    if not (args.artifacts or args.merge):
+        raise ValueError("name artifacts to measure, or files to --merge")
+    for option, path in (("--compare", args.compare), *(("--merge", path) for path in args.merge)):
+        if path:
+            need_file(option, path, "a file that --out wrote")
+    if args.out:
+        need_place("--out", args.out)
+    before = read_records(args.compare) if args.compare else None
+    merged = [record for path in args.merge for record in read_records(path)]
+    records, unread = _records(args) if args.artifacts else ([], [])
+    if args.out:
+        _save(args.out, records)
+    if args.json:
+        for record in records + merged:
+            print(json.dumps(record))
+    else:
+        print_records(records + merged)
+        for line in changes(before, records) if before is not None else ():
+            print(line)
+    for line in unread:
+        print(f"error: {line}", file=sys.stderr)
+    return 2 if unread else 0
+
+
+def _records(args) -> tuple[list[dict], list[str]]:
+    """What was measured, and a line for each folder that has no use."""
+    import tempfile
+
+    from export.backend import require_tensorflow
+    from export.benchmark.machine import describe
+    from export.benchmark.run import Method, benchmark
+    from export.commandline.display import display
+
+    require_tensorflow()
+    subjects, unread = _subjects(args)
+    method = Method(
+        batches=tuple(dict.fromkeys(args.batch)),
+        rounds=args.rounds,
+        seconds=args.seconds,
+        threads=args.threads,
+        pin=tuple(args.pin),
+    )
+    machine, records = describe(), []
+    with display(args.verbose) as show, tempfile.TemporaryDirectory() as scratch:
+        for record in benchmark(subjects, method, Path(scratch), show):
+            records.append(record | {"machine": machine})
+    return records, unread
+
+
+def _subjects(args) -> tuple[list, list[str]]:
+    """The artifacts, the Keras model of each before them, and a line for each without use."""
+    from export.benchmark.subjects import keras_subjects, subjects_of
+    from export.errors import ArtifactError
+    from export.report.artifact import read_artifact
+    from export.report.file import reports_below
+
+    found, unread, models = [], [], set()
+    for named in args.artifacts:
+        for folder in reports_below(named) or [named]:
+            try:
+                artifact, measured = read_artifact(folder), subjects_of(folder)
+            except ArtifactError as error:
+                if args.artifacts == [folder]:
+                    raise
+                unread.append(str(error))
+                continue
+            if artifact.model not in models and not args.no_keras:
+                models.add(artifact.model)
+                found += keras_subjects(artifact, *_builder(artifact))
+            found += measured
+    return found, unread
+
+
+def _builder(artifact) -> tuple[str, dict]:
+    """What builds the Keras model again in a process of its own, and with which arguments."""
+    return "keras_nets.prepare:rebuild", {
+        "name": artifact.model,
+        "source": artifact.source,
+        "classes": artifact.classes,
+        "image": artifact.image,
+        "flavour": artifact.flavour,
+    }
+
+
+def _save(path: Path, records: list[dict]) -> None:
+    from export.files import write_whole
+    from export.tables.speed import as_csv
+
+    lines = "".join(f"{json.dumps(record)}\n" for record in records)
+    write_whole(path, as_csv(records) if path.suffix == ".csv" else lines)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
