@@ -3,9 +3,9 @@
     python child.py FD SCRIPT         a lane's script
     python child.py FD MODULE ROOT    a module of ours, which is found in ROOT
 
-The folders of jobs come on standard input, a line each; when one is done, DONE is written to the
-open file FD. The script or module is imported at once, so that a child can be started early, and
-only once, so that what its work keeps is there for the next job.
+The folders of jobs come on standard input, a line of JSON each; when one is done, DONE is written
+to the open file FD. The script or module is imported at once, so that a child can be started early,
+and only once, so that what its work keeps is there for the next job.
 
 Both have a function `work(job, arrays) -> (answer, arrays)`: `job` and `answer` are dicts of what
 JSON holds, arrays are numpy's, by name. A `work` that yields such pairs has each of them kept at
@@ -47,7 +47,7 @@ def main(done, target, root=None):
         sys.path.insert(0, root)
         module = importlib.import_module(target)
     for line in jobs:
-        run(module.work, line[:-1])
+        run(module.work, json.loads(line))
         os.write(done, DONE)
     sys.stdout.flush()
     sys.stderr.flush()

@@ -245,7 +245,8 @@ class _Process:
     def _have_done(self, folder: Path) -> bool:
         """Hand the job in `folder` over and wait; False where the process died."""
         with suppress(BrokenPipeError):
-            self.running.stdin.write(f"{folder}\n".encode())
+            line = json.dumps(str(folder)) + "\n"  # as ASCII, whatever the folder is called
+            self.running.stdin.write(line.encode())
             self.running.stdin.flush()
         return os.read(self.done, 1) == child.DONE  # nothing at its end
 

@@ -5,7 +5,7 @@ driven as a child process that is asked by files of JSON and arrays. Adding one 
 word in registry.py.
 """
 
-from export.lanes.asking import ask_in_lane, run_in_lane
+from export.lanes.asking import ask_in_lane, child_in_lane, run_in_lane
 from export.lanes.lane import Lane, State, lanes_folder
 from export.lanes.registry import LANES, find_lane, leftovers, make
 
@@ -14,6 +14,7 @@ __all__ = [
     "Lane",
     "State",
     "ask_in_lane",
+    "child_in_lane",
     "find_lane",
     "lanes_folder",
     "leftovers",

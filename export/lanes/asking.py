@@ -1,30 +1,58 @@
 """Ask a lane to do something: its scripts run as child processes, under its own interpreter."""
 
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from export.errors import MissingLane
 from export.lanes.lane import Lane
 from export.lanes.registry import make
-from export.process import Arrays, ChildFailed, ask_script, clean_environment, failure
+from export.process import (
+    Arrays,
+    Child,
+    ChildFailed,
+    child_of_script,
+    clean_environment,
+    failure,
+)
+
+
+class LaneChild:
+    """One of a lane's scripts in a process of its own; see `export.process.Child`."""
+
+    def __init__(self, lane: Lane, child: Child):
+        self._lane, self._child = lane, child
+
+    def ask(self, job: dict, arrays: Arrays) -> tuple[dict, Arrays]:
+        """As `export.process.ask`; raises MissingLane for a failure that is the lane's fault."""
+        try:
+            answer, made = self._child.ask(job, arrays)
+        except ChildFailed as error:
+            _refuse_damaged(self._lane, error)
+            raise
+        if answer["error"]:
+            _refuse_damaged(self._lane)
+        return answer, made
+
+
+@contextmanager
+def child_in_lane(name: str, script: str, scratch: Path, *, about: str = "") -> Iterator[LaneChild]:
+    """Start one of the lane's scripts, to be asked as often as is needed; messages call it `about`.
+
+    Raises MissingLane where there is no such lane.
+    """
+    lane = make(name)
+    with child_of_script(lane.python, lane.home / script, scratch, about) as child:
+        yield LaneChild(lane, child)
 
 
 def ask_in_lane(
     name: str, script: str, job: dict, arrays: Arrays, scratch: Path, *, about: str = ""
 ) -> tuple[dict, Arrays]:
-    """Have one of the lane's scripts do its `work` on `job`; see `export.process.ask`.
-
-    Messages call it `about`. Raises MissingLane where it fails and that is the lane's fault.
-    """
-    lane = make(name)
-    try:
-        answer, made = ask_script(lane.python, lane.home / script, job, arrays, scratch, about)
-    except ChildFailed as error:
-        _refuse_damaged(lane, error)
-        raise
-    if answer["error"]:
-        _refuse_damaged(lane)
-    return answer, made
+    """Have one of the lane's scripts do its `work` on `job`, once."""
+    with child_in_lane(name, script, scratch, about=about) as child:
+        return child.ask(job, arrays)
 
 
 def run_in_lane(

@@ -46,7 +46,7 @@ def run_engine(
         return EngineRun(unable=why)
     try:
         with runtime.open(folder) as session:
-            answer, arrays = session.measure({"image": images}, sizes, scratch)
+            answer, arrays = session.measure({"image": images}, sizes)
     except MissingLane as error:
         return EngineRun(unable=f"the engine could not be asked: {error}")
     except ChildFailed as error:

@@ -1,13 +1,14 @@
 """The TensorRT engine of a TF-TRT artifact, on a GPU, under the TensorFlow of the lane tf217."""
 
-import tempfile
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from export.formats import layout
 from export.formats.names import TFTRT
-from export.lanes import ask_in_lane
+from export.lanes import child_in_lane
 from export.process import ChildFailed
 from export.runtimes.base import Batch, Runtime, Session
 from export.signatures import SIGNATURE
@@ -34,28 +35,28 @@ class TensorRt(Runtime):
 
 
 class EngineSession(Session):
-    """Every call is a process of its own in the lane, which loads the artifact and builds engines.
+    """A process in the lane that keeps the artifact and the engines that TensorFlow builds of it.
 
-    To call it again and again is slow, therefore; `measure` runs many batches in one process.
+    An engine is built, which takes minutes, when the first batch of a size is run.
     """
 
     def __init__(self, version: Path, threads: int | None):
-        self._version, self._threads = version, threads
+        self._job = {"model": str(version), "threads": threads}
+        with ExitStack() as stack:
+            scratch = Path(stack.enter_context(TemporaryDirectory(prefix="keras-nets-")))
+            self._child = stack.enter_context(child_in_lane(LANE, SCRIPT, scratch, about="engine"))
+            self._stack = stack.pop_all()
 
     def predict(self, batch: Batch, signature: str = SIGNATURE) -> Batch:
-        """As of any session; raises MissingLane, or ChildFailed if the engine does not run."""
-        (size,) = {len(values) for values in batch.values()}
-        with tempfile.TemporaryDirectory(prefix="keras-nets-") as scratch:
-            answer, arrays = self.measure(batch, [size], Path(scratch))
-        why = answer.get("missing") or answer["error"]
-        if why:
+        """As of any session; raises ChildFailed if the engine does not run."""
+        answer, made = self._child.ask(self._job, batch)
+        if why := answer.get("missing") or answer["error"]:
             raise ChildFailed(f"the engine did not run: {why}")
-        return {name.partition("/")[2]: values for name, values in arrays.items()}
+        return made
 
-    def measure(self, batch: Batch, sizes: Sequence[int], scratch: Path) -> tuple[dict, Batch]:
+    def measure(self, batch: Batch, sizes: Sequence[int]) -> tuple[dict, Batch]:
         """Run all of `batch` in batches of each of `sizes`; see export/lanes/tf217/run.py."""
-        job = {"model": str(self._version), "sizes": list(sizes), "threads": self._threads}
-        return ask_in_lane(LANE, SCRIPT, job, batch, scratch, about="engine")
+        return self._child.ask({**self._job, "sizes": list(sizes)}, batch)
 
     def close(self) -> None:
-        """Nothing is kept between calls."""
+        self._stack.close()

@@ -69,6 +69,14 @@ def test_a_child_gets_a_job_and_arrays_and_leaves_nothing_behind(script, scratch
     assert list(scratch.iterdir()) == []
 
 
+@pytest.mark.parametrize("name", ["two\nlines", "caf\udce9", 'a "b" \\c', "größe"])
+def test_folders_may_be_called_anything(script, scratch, name):
+    (scratch / name).mkdir()
+    answer, _ = ask_script(PYTHON, script(ADD_ONE), {"n": 40}, GIVEN, scratch / name)
+    assert answer["n"] == 42
+    assert list((scratch / name).iterdir()) == []
+
+
 def test_an_exception_of_a_child_is_data_beside_what_it_had_answered(script, scratch):
     body = ADD_ONE + 'raise ValueError("the reason\\nand more")'
     answer, arrays = ask_script(PYTHON, script(body), {"n": 40}, GIVEN, scratch)

@@ -2,12 +2,14 @@
 
 import json
 import sys
+from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from report_content import content
 
-from export.process import ask_script
+from export.process import child_of_script
 from export.runtimes import tensorrt
 from tools import measure_tftrt_warmup
 
@@ -28,13 +30,14 @@ def artifact(tmp_path):
 
 
 def test_both_orders_are_measured_and_the_engines_of_each_told(artifact, monkeypatch, capsys):
-    def in_lane(_lane, _script, job, arrays, scratch, *, about):
-        job = {**job, "pretend": ""}
-        return ask_script(Path(sys.executable), STANDIN, job, arrays, scratch, about)
+    @contextmanager
+    def in_lane(_lane, _script, scratch, *, about):
+        with child_of_script(Path(sys.executable), STANDIN, scratch, about) as child:
+            yield SimpleNamespace(ask=lambda job, arrays: child.ask({**job, "pretend": ""}, arrays))
 
     folder = artifact("tftrt-fp16")
     monkeypatch.setattr(tensorrt, "NVIDIA", folder)
-    monkeypatch.setattr(tensorrt, "ask_in_lane", in_lane)
+    monkeypatch.setattr(tensorrt, "child_in_lane", in_lane)
     assert measure_tftrt_warmup.main([str(folder)]) == 0
     rows = [line.split(" | ") for line in capsys.readouterr().out.splitlines()[2:]]
     assert [(row[1], row[2], row[-1].removesuffix(" |")) for row in rows] == [

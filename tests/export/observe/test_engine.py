@@ -2,6 +2,7 @@
 
 import importlib.util
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -12,7 +13,7 @@ from export.checks.engine import engine as check_engine
 from export.errors import MissingLane
 from export.formats import FORMATS
 from export.observe import engine
-from export.process import ask_script
+from export.process import child_of_script
 from export.results import Status
 from export.runtimes import tensorrt
 
@@ -28,17 +29,26 @@ def network(images):
     return module.network(images)
 
 
+def standin(pretend: str):
+    """Instead of `child_in_lane`: a child that runs the stand-in."""
+
+    @contextmanager
+    def child_in_lane(_lane, _script, scratch, *, about):
+        with child_of_script(Path(sys.executable), STANDIN, scratch, about) as child:
+            yield SimpleNamespace(
+                ask=lambda job, arrays: child.ask({**job, "pretend": pretend}, arrays)
+            )
+
+    return child_in_lane
+
+
 @pytest.fixture
 def ask(tmp_path, monkeypatch):
     """A function from what the stand-in pretends to what the engine did."""
     monkeypatch.setattr(tensorrt, "NVIDIA", tmp_path)
 
     def run(pretend: str = "", sizes=(1, 4, 8)):
-        def in_lane(_lane, _script, job, arrays, scratch, *, about):
-            job = {**job, "pretend": pretend}
-            return ask_script(Path(sys.executable), STANDIN, job, arrays, scratch, about)
-
-        monkeypatch.setattr(tensorrt, "ask_in_lane", in_lane)
+        monkeypatch.setattr(tensorrt, "child_in_lane", standin(pretend))
         return engine.run_engine(FORMAT, tmp_path, IMAGES, sizes, tmp_path)
 
     return run
@@ -146,7 +156,7 @@ def test_a_lane_that_cannot_exist_here_is_skipped(monkeypatch, tmp_path):
         raise MissingLane("the lane tf217 cannot exist here")
 
     monkeypatch.setattr(tensorrt, "NVIDIA", tmp_path)
-    monkeypatch.setattr(tensorrt, "ask_in_lane", fail)
+    monkeypatch.setattr(tensorrt, "child_in_lane", fail)
     run = engine.run_engine(FORMAT, tmp_path, IMAGES, (1,), tmp_path)
     assert run.unable == "the engine could not be asked: the lane tf217 cannot exist here"
 

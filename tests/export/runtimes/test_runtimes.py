@@ -1,8 +1,12 @@
 """Every runtime opens its kind of artifact, answers by names, and frees what it loaded."""
 
 import gc
+import sys
 import weakref
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -100,9 +104,6 @@ def work(job, arrays):
 
 
 def test_tensorflow_has_one_number_of_threads_in_a_process(written, tmp_path):
-    import sys
-    from pathlib import Path
-
     (tmp_path / "threads.py").write_text(THREADS)
     root, folder = Path(__file__).parents[3], written("plain", "savedmodel")
     job = {"root": str(root), "folder": str(folder)}
@@ -122,30 +123,45 @@ def test_an_engine_says_why_it_does_not_run_here(monkeypatch, tmp_path):
         runtime.open(tmp_path)
 
 
-def test_an_engine_answers_by_names_too(monkeypatch, tmp_path):
-    asked = []
+@pytest.fixture
+def in_lane(monkeypatch, tmp_path):
+    """A function (ask) -> the jobs that come; instead of a lane, `ask` answers them."""
 
-    def in_lane(lane, script, job, arrays, scratch, *, about):
-        asked.append((lane, script, job["sizes"], job["threads"]))
-        return {"runs": [{"size": 3}], "error": ""}, {"3/logits": arrays["image"][:, 0, 0]}
+    def use(ask):
+        jobs = []
 
-    monkeypatch.setattr(tensorrt, "NVIDIA", tmp_path)
-    monkeypatch.setattr(tensorrt, "ask_in_lane", in_lane)
+        @contextmanager
+        def child_in_lane(lane, script, scratch, *, about):
+            assert (lane, script, about) == ("tf217", "run.py", "engine")
+            assert scratch.is_dir()
+            yield SimpleNamespace(ask=lambda job, arrays: jobs.append(job) or ask(arrays))
+            jobs.append("gone")
+
+        monkeypatch.setattr(tensorrt, "NVIDIA", tmp_path)
+        monkeypatch.setattr(tensorrt, "child_in_lane", child_in_lane)
+        return jobs
+
+    return use
+
+
+def test_one_process_keeps_an_engine_for_as_many_batches_as_are_asked(in_lane, tmp_path):
+    jobs = in_lane(lambda arrays: ({"error": ""}, {"logits": arrays["image"][:, 0, 0]}))
     with tensorrt.TensorRt().open(tmp_path, threads=2) as session:
-        made = session.predict({"image": IMAGES})
-    assert list(made) == ["logits"]
-    np.testing.assert_array_equal(made["logits"], IMAGES[:, 0, 0])
-    assert asked == [("tf217", "run.py", [3], 2)]
+        for batch in (IMAGES, IMAGES[:1]):
+            made = session.predict({"image": batch})
+            np.testing.assert_array_equal(made["logits"], batch[:, 0, 0])
+    job = {"model": str(tmp_path / "1"), "threads": 2}
+    assert jobs == [job, job, "gone"]
 
 
-@pytest.mark.parametrize("answer", [{"missing": "no TensorRT"}, {"runs": [], "at": 3}])
-def test_an_engine_that_does_not_run_raises_what_the_lane_said(monkeypatch, tmp_path, answer):
-    answer = {**answer, "error": "" if "missing" in answer else "no TensorRT"}
-    monkeypatch.setattr(tensorrt, "NVIDIA", tmp_path)
-    monkeypatch.setattr(tensorrt, "ask_in_lane", lambda *_, **__: (answer, {}))
-    with tensorrt.TensorRt().open(tmp_path) as session, pytest.raises(ExportError) as told:
+@pytest.mark.parametrize(
+    "answer", [{"missing": "no TensorRT", "error": ""}, {"error": "no TensorRT"}]
+)
+def test_an_engine_that_does_not_run_raises_what_the_lane_said(in_lane, tmp_path, answer):
+    in_lane(lambda _: (answer, {}))
+    with tensorrt.TensorRt().open(tmp_path) as session, pytest.raises(ExportError) as raised:
         session.predict({"image": IMAGES})
-    assert str(told.value) == "the engine did not run: no TensorRT"
+    assert str(raised.value) == "the engine did not run: no TensorRT"
 
 
 def test_every_format_has_a_runtime_and_every_runtime_a_name_of_its_own():

@@ -10,7 +10,7 @@ import pytest
 
 from export import child
 from export.lanes import ask_in_lane, make
-from export.process import ask_script
+from export.process import ask_script, child_of_script
 
 SCRIPT = Path(__file__).parents[4] / "export" / "lanes" / "tf217" / "run.py"
 FALLBACK = "TF_TRT_ALLOW_ENGINE_NATIVE_SEGMENT_EXECUTION"
@@ -126,3 +126,31 @@ def test_an_engine_that_cannot_run_fails_in_tensorflows_own_words(written, tmp_p
     assert (answer["runs"], answer["at"]) == ([], 1)
     assert answer["error"].startswith("InvalidArgumentError: ")
     assert "TRTEngineOp" in answer["error"], "not the first line of a Python trace"
+
+
+# Without the look for a GPU: the same batch twice, in one process.
+TWICE = f"""\
+import runpy
+script = runpy.run_path({str(SCRIPT)!r})
+script["work"].__globals__["missing"] = lambda: ""
+loads = []
+served = script["Served"]
+script["work"].__globals__["Served"] = lambda *given: loads.append(given) or served(*given)
+
+def work(job, arrays):
+    for answer, more in script["work"](job, arrays):
+        yield {{**answer, "loads": len(loads)}}, more
+"""
+
+
+@pytest.mark.lane
+def test_a_batch_as_it_stands_is_run_by_what_was_loaded_before(written, toy, tmp_path):
+    (tmp_path / "script.py").write_text(TWICE)
+    job = {"model": str(written("plain", "savedmodel") / "1"), "threads": 1}
+    images = np.random.default_rng(1).standard_normal((3, 32, 32, 3)).astype(np.float32)
+    wanted = toy("plain").predict(images, verbose=0)
+    with child_of_script(make("tf217").python, tmp_path / "script.py", tmp_path) as child:
+        for rows in (3, 1):
+            answer, arrays = child.ask(job, {"image": images[:rows]})
+            assert answer == {"error": "", "loads": 1}
+            np.testing.assert_allclose(arrays["logits"], wanted[:rows], atol=1e-4)
