@@ -73,7 +73,7 @@ def print_summary(reports: list[Report], *, costs: bool = True) -> None:
     for heading in ("MB", "s", "GB") if costs else ("MB",):
         table.add_column(heading, no_wrap=True, justify="right")
     for report in reports:
-        parity = next((check for check in report.checks if check.name == "parity"), NOT_ASKED)
+        parity = report.check("parity") or NOT_ASKED
         cost = report.cost
         numbers = [report.artifact["bytes"] / 1e6, cost.wall_s, cost.peak_rss_bytes / 1e9]
         texts = [f"{value:.{places}f}" for value, places in zip(numbers, (1, 0, 2), strict=True)]

@@ -10,7 +10,7 @@ import numpy as np
 
 from export.checks import Trial, run_checks
 from export.process import ask
-from export.results import Check, Status
+from export.results import Check, Status, find
 
 UNTESTED = "not tested"
 
@@ -75,7 +75,7 @@ def measure_power(
 
     `bound` is what parity allows, in standard deviations.
     """
-    parity = next(check for check in checks if check.name == "parity")
+    parity = find(checks, "parity")
     if parity.status is not Status.PASSED:
         return Power((), "the artifact itself fails; mutants of it prove nothing")
     answer, arrays = _run(trial, folder, scratch, bound)

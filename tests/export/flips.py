@@ -74,7 +74,7 @@ def look(format: str, folder: Path, reference) -> dict:
     from export.formats import find_format
     from export.observe.artifact import observe
     from export.process import in_this_process
-    from export.results import Status
+    from export.results import Status, find
 
     with tempfile.TemporaryDirectory() as scratch, in_this_process():
         seen = observe(format, folder, reference.images, Path(scratch))
@@ -82,7 +82,7 @@ def look(format: str, folder: Path, reference) -> dict:
     checks = run_checks(
         Trial(format=find_format(format), reference=reference, observation=seen, expected=unknown)
     )
-    parity = next(check for check in checks if check.name == "parity")
+    parity = find(checks, "parity")
     return {
         "failed": [check.name for check in checks if check.status is Status.FAILED],
         "error": parity.measured,

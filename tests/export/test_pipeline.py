@@ -80,7 +80,7 @@ def contents(folder):
 
 
 def status(report, name):
-    return next(check.status for check in report.checks if check.name == name)
+    return report.check(name).status
 
 
 def test_the_whole_way_with_its_child_processes(toy, out):
@@ -167,7 +167,7 @@ def test_given_images_are_compared_as_well(here, toy, out):
     (report,) = export_model(toy("plain"), ["onnx"], out, images=images)
     again = verify(toy("plain"), report.folder, images=images[:1])
     for told, count in ((report, 11), (again, 9)):
-        (parity,) = (check for check in told.checks if check.name == "parity")
+        parity = told.check("parity")
         assert told.passed
         assert f"top-1 equal on {count} of {count}" in parity.note
 
@@ -185,7 +185,7 @@ def test_pictures_of_the_users_are_shown_beside_what_both_take_them_for(toy, out
     shown = Shown(("a.jpg", "b.jpg", "c.jpg"), ("one", "two", "three", "four", "five"))
     options = Options(wish=Wish(shown=shown))
     (report,) = export_model(toy("plain"), ["onnx"], out, images=images, options=options)
-    pictures = next(c for c in report.checks if c.name == "parity").details["pictures"]
+    pictures = report.check("parity").details["pictures"]
     assert [entry["name"] for entry in pictures] == ["a.jpg", "b.jpg", "c.jpg"]
     best = np.asarray(toy("plain")(images)).argmax(axis=1)
     assert [entry["model"][0]["label"] for entry in pictures] == [shown.labels[k] for k in best]

@@ -14,7 +14,7 @@ from export.gate.compare import difference
 from export.gate.divergence import as_details, find_divergence
 from export.gate.examine import examine
 from export.networks.layers import layer_tensors
-from export.results import Status
+from export.results import Status, find
 
 FORMATS = ["savedmodel", "onnx", pytest.param("tftrt-fp16", marks=pytest.mark.lane)]
 
@@ -86,7 +86,7 @@ def test_a_layer_that_differs_for_one_probe_alone_is_found(here, reference, writ
     unknown = Expected.unknown("a toy is in no catalog")
     case = Case(format=find_format("onnx"), reference=reference("plain"), expected=unknown)
     checks = examine(case, folder, tmp_path)
-    (parity,) = (check for check in checks if check.name == "parity")
+    parity = find(checks, "parity")
     assert parity.status is Status.FAILED
     assert f"diverges for probe {probe} at conv3, tensor {clipped}, off by " in parity.note
     assert parity.details["diverges"]["layer"] == "conv3"

@@ -10,14 +10,14 @@ from export.checks import CHECKS, run_checks
 from export.gate import power
 from export.gate.examine import Wish, examine
 from export.gate.power import Mutant, Power, as_details, measure_power
-from export.results import Status, verdict
+from export.results import Status, find, verdict
 
 FORMATS = ["savedmodel", "onnx", pytest.param("tftrt-fp16", marks=pytest.mark.lane)]
 
 
 def measured(trial, folder, tmp_path, bound=None):
     checks = run_checks(trial)
-    allowed = next(check.allowed for check in checks if check.name == "parity")
+    allowed = find(checks, "parity").allowed
     return measure_power(trial, checks, folder, tmp_path, bound or allowed)
 
 
@@ -98,7 +98,7 @@ def examined(wish, reference, written, tmp_path, **changes):
 
 def test_power_stands_beside_parity(here, reference, written, tmp_path):
     checks = examined(Wish(self_test=True), reference, written, tmp_path)
-    (parity,) = (check for check in checks if check.name == "parity")
+    parity = find(checks, "parity")
     assert parity.details["power"] == {"caught": 12, "of": 12, "missed": []}
     assert parity.details["smallest_bug"]["measured"] > 10 * parity.allowed
     assert "power" not in {check.name for check in checks}
@@ -127,7 +127,7 @@ def test_a_mutant_that_does_not_run_proves_nothing(here, reference, written, tmp
 
     monkeypatch.setattr(OnnxNetwork, "build", fail)
     checks = examined(Wish(self_test=True), reference, written, tmp_path)
-    (parity,) = (check for check in checks if check.name == "parity")
+    parity = find(checks, "parity")
     assert (parity.details["power"]["caught"], parity.details["power"]["of"]) == (9, 9)
     assert parity.note.endswith(
         "; not tested: a branch zeroed, a ReLU dropped, pooling rounded up, padding shifted by one"
