@@ -23,7 +23,8 @@ from export.errors import ExportError, Shortage
 from export.files import sync_folder, sync_tree
 from export.locks import locked
 from export.report.file import NAME, holds_report, unlisted
-from export.shortage import free, shortage, size
+from export.shortage import free, shortage
+from export.wording import size
 
 GLOB = "*?["
 SPARE = 1.1  # of the bytes wanted, that must be free on the disk

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from export.errors import Shortage
+from export.wording import size
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
 NO_DISK = re.compile(
@@ -24,7 +25,6 @@ NO_MEMORY = re.compile(
     r"failed to allocate|Unable to allocate"
 )
 LITTLE = 64 << 10  # bytes; a disk with less is full for whatever is made here
-UNITS = ("bytes", "kB", "MB", "GB", "TB")
 
 
 def shortage(
@@ -90,14 +90,6 @@ def memory_line(text: str = "") -> str:
         f"not enough memory{why}: {size(_memory())} free{_limit()}; close other programs, or "
         "choose a smaller network"
     )
-
-
-def size(count: float) -> str:
-    """Return a number of bytes for people: "12.3 MB"."""
-    power = 0
-    while abs(count) >= 1000 and power < len(UNITS) - 1:
-        count, power = count / 1000, power + 1
-    return f"{count:.{1 if power else 0}f} {UNITS[power]}"
 
 
 def free(folder: Path) -> int:

@@ -12,7 +12,7 @@ from export.lanes import LANES, find_lane, lanes_folder, leftovers
 from export.lanes.watch import bytes_below
 from export.report.file import PACKAGES
 from export.runtimes.tensorrt import NVIDIA
-from export.shortage import size
+from export.wording import size
 
 GB = 1e9
 

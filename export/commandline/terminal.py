@@ -8,7 +8,7 @@ from export.commandline.console import make_console
 from export.commandline.hanging import print_hanging
 from export.report.file import as_dict
 from export.results import Check, Report, Status, Verdict
-from export.wording import unit_of
+from export.wording import number, unit_of
 
 AROUND = 3  # layers shown on either side of the first that differs
 WIDE = 200  # columns of a table that no terminal bounds
@@ -81,7 +81,7 @@ def print_summary(reports: list[Report], *, costs: bool = True) -> None:
             escape(report.model),
             report.format,
             VERDICTS[report.verdict],
-            f"{_number(parity.measured) or '-'} of {_number(parity.allowed) or '-'}",
+            f"{number(parity.measured, missing='-')} of {number(parity.allowed, missing='-')}",
             *(texts if costs else texts[:1]),
         )
     console = make_console()
@@ -130,8 +130,8 @@ def _lines(check: Check, details: bool) -> Iterator[tuple[str, str]]:
     if check.note and details:
         yield "", f"[dim]{escape(check.note)}[/]"
     for layer in _compared(check) if details else ():
-        error, allowed = _number(layer["error"]), _number(layer["allowed"])
-        yield "", f"[dim]{error or '-':>8} of {allowed}  {escape(layer['name'])}[/]"
+        error, allowed = (number(layer[key], missing="-") for key in ("error", "allowed"))
+        yield "", f"[dim]{error:>8} of {allowed}  {escape(layer['name'])}[/]"
 
 
 def _numbers(check: Check) -> str:
@@ -140,8 +140,8 @@ def _numbers(check: Check) -> str:
     if measured is None or measured == allowed == 0:
         return ""
     if not allowed:
-        return f"{_number(measured)} {unit_of(measured, check.unit)}"
-    return f"{_number(measured)} of {_number(allowed)} {unit_of(allowed, check.unit)}"
+        return f"{number(measured)} {unit_of(measured, check.unit)}"
+    return f"{number(measured)} of {number(allowed)} {unit_of(allowed, check.unit)}"
 
 
 def _speller() -> Callable[[str], str]:
@@ -162,14 +162,6 @@ def _compared(check: Check) -> list[dict]:
     layers = [layer for layer in check.details.get("layers", ()) if "tensor" in layer]
     at = check.details.get("diverges", {}).get("fine_before")
     return layers if at is None else layers[max(at - AROUND, 0) : at + AROUND + 1]
-
-
-def _number(value: float | None) -> str:
-    if value is None:
-        return ""
-    if float(value).is_integer() and abs(value) < 1e12:
-        return f"{int(value):,}"
-    return f"{value:.1e}" if abs(value) < 0.01 else f"{value:,.3g}"
 
 
 def _closing(report: Report) -> str:

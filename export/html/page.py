@@ -11,10 +11,10 @@ from export.files import write_whole
 from export.html.facts import EXCEPT, FAILED, PASSED, SKIPPED, Facts, Row, facts
 from export.html.figures.of_one import plots
 from export.html.quantities import cell, columns, heading
-from export.html.words import NOT_FINITE, duration, guess, number, size, times
+from export.html.words import guess
 from export.lazy import need
 from export.report.file import PAGE
-from export.wording import unit_of
+from export.wording import NOT_FINITE, duration, number, size, times, unit_of
 
 TEMPLATES = Path(__file__).parent / "templates"
 TOOLKIT = Path(__file__).resolve().parents[2]  # where commands on a page are meant to be run

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from export.html.facts import Layer, Row
-from export.html.words import MISSING, NOT_FINITE, number, percent
+from export.wording import MISSING, NOT_FINITE, number, percent
 
 
 @dataclass(frozen=True)

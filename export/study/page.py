@@ -8,6 +8,7 @@ from export.formats import find_format
 from export.formats.names import ONNX
 from export.gate.mutations import MUTATIONS
 from export.study.peers import PEERS
+from export.tables.markdown import markdown
 
 INTRODUCTION = """\
 # What the gate catches
@@ -44,8 +45,7 @@ def read_seeds(work: Path, model: str) -> list[dict]:
 
 
 def _table(heads: list[str], rows: list[list[str]]) -> str:
-    lines = [heads, ["---"] * len(heads), *rows]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines) + "\n"
+    return markdown(heads, "l" * len(heads), rows)
 
 
 def _parity(report: dict) -> dict:

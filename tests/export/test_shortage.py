@@ -5,7 +5,7 @@ import errno
 import pytest
 
 from export.errors import ExportError, Shortage
-from export.shortage import disk_line, memory_line, shortage, size
+from export.shortage import disk_line, memory_line, shortage
 
 
 class ResourceExhaustedError(Exception):
@@ -77,11 +77,3 @@ def test_what_is_missing_on_a_disk_is_said_where_it_is_known(tmp_path):
 def test_how_much_memory_was_asked_for_is_said_where_numpy_does():
     line = memory_line("Unable to allocate 7.45 GiB for an array with shape (1000000000,)")
     assert line.startswith("not enough memory (unable to allocate 7.45 GiB): ")
-
-
-@pytest.mark.parametrize(
-    ("count", "text"),
-    [(0, "0 bytes"), (999, "999 bytes"), (1000, "1.0 kB"), (12_345_678, "12.3 MB")],
-)
-def test_sizes_are_decimal_as_disks_are_sold(count, text):
-    assert size(count) == text

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from export.html.facts import Row
 from export.html.figures.axes import Plot, log_axis, within
 from export.html.figures.svg import BUG, FAILED, GRID, INK, MEASURED, NOISE, SHADE, Drawing, drawing
-from export.html.words import NOT_FINITE, number, shortened, times
+from export.html.words import shortened
+from export.wording import NOT_FINITE, number, times
 
 CLEAR = 4  # points between labels, and between a label and the limit
 # Bottoms of labels in points over their row, in the order in which they are tried; a row has 44.

@@ -6,7 +6,8 @@ from itertools import cycle
 from export.html.facts import Facts
 from export.html.figures.axes import Plot, log_axis, within
 from export.html.figures.svg import BUG, GRID, INK, MEASURED, MUTED, NOISE, OTHER, THIRD, drawing
-from export.html.words import duration, number, shortened, size
+from export.html.words import shortened
+from export.wording import duration, number, size
 
 LOOKS = tuple(zip("osD^vP", (MEASURED, BUG, OTHER, THIRD, NOISE, INK), strict=True))
 MOST_LABELS = 16  # models that are named within the figure

@@ -5,7 +5,7 @@ from export.html.figures.axes import Plot, log_axis, within
 from export.html.figures.headroom import room
 from export.html.figures.rows import bugs, layers
 from export.html.figures.svg import INK, MEASURED, MUTED, drawing
-from export.html.words import number
+from export.wording import number
 
 
 def plots(facts: Facts) -> list[Plot]:

@@ -6,7 +6,8 @@ from export.html.facts import Row
 from export.html.figures.axes import Plot, decades, log_axis, within
 from export.html.figures.svg import FAILED, GRID, INK, MEASURED, OTHER, Drawing, drawing
 from export.html.quantities import FIGURES, QUANTITIES, Figure
-from export.html.words import NOT_FINITE, number, shortened
+from export.html.words import shortened
+from export.wording import NOT_FINITE, number
 
 MOST_NAMES = 32  # of layers, beside each other in one figure
 MOST_TOLD = 3  # of layers at the edge, in the words below
