@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +15,7 @@ from export.formats import Format, find_format
 from export.formats.base import Written
 from export.gate.examine import examine
 from export.html.page import write_page
+from export.keeping import layers_to_keep
 from export.lanes import make as make_lane
 from export.observe.probes import inputs
 from export.options import Options
@@ -101,7 +102,9 @@ class Export:
             place.wanted = skeleton.weight_bytes
         self._progress(name, "computing reference logits")
         compared = inputs(skeleton.image, options.seed, images, skeleton.takes)
-        self._reference = observe_model(model, skeleton, compared, self._formats)
+        keep = options.keep_fp32
+        self._reference = observe_model(model, skeleton, compared, self._formats, keep)
+        self._layers = layers_to_keep(self._reference, keep)
         self._expected = expected or Expected.carried_by(model)
         self._unjudged = [
             self._write(format, skeleton, place)
@@ -150,7 +153,7 @@ class Export:
         with self.meter.on(format.name):
             try:
                 order = self._options.order(skeleton, place.stage, place.scratch)
-                written = format.write(order)
+                written = format.write(replace(order, **self._layers))
             except OSError as error:
                 raise ExportError(
                     f"{format.name} could not be written to {place.stage}: "
@@ -176,6 +179,7 @@ class Export:
             expected=self._expected,
             batch_sizes=self._options.batch_sizes,
             stock=artifact.written.stock,
+            kept=artifact.written.kept,
         )
         place, gate = artifact.place, self._options.gate
         checks = examine(case, place.stage, place.scratch, gate, self._progress)

@@ -33,6 +33,7 @@ class Options:
     recipe: object = None  # how `classify` makes images of pictures; see export/signatures
     weights_file_sha256: str = ""  # of the file that the weights were read from
     weights_note: str = ""  # what of that file was left aside
+    keep_fp32: tuple[str, ...] = ()  # names of layers that formats of fewer bits leave as they are
 
     def __post_init__(self):
         if self.labels and self.recipe is None:

@@ -66,7 +66,8 @@ class Verification:
         self._expected = expected or Expected.carried_by(model)
         skeleton = trace(model)
         compared = inputs(skeleton.image, before.options.get("seed", 0), images, skeleton.takes)
-        self._reference = observe_model(model, skeleton, compared, [format])
+        keep = before.artifact.get("kept", {})
+        self._reference = observe_model(model, skeleton, compared, [format], keep)
         self._stock = _stock(before, skeleton, self._progress)
 
     def judge(self, *, compare_hashes: bool = True, gate: GateOptions | None = None) -> Report:
@@ -101,6 +102,7 @@ class Verification:
             expected=self._expected,
             batch_sizes=tuple(self._before.options.get("batch_sizes", BATCH_SIZES)),
             stock=self._stock,
+            kept=self._before.artifact.get("kept", {}),
         )
         with tempfile.TemporaryDirectory(prefix="keras-nets-") as scratch:
             checks = examine(case, self._folder, Path(scratch), gate, self._progress)

@@ -3,6 +3,7 @@
 import functools
 import os
 import signal
+from dataclasses import replace
 
 import hypothesis
 import pytest
@@ -224,7 +225,21 @@ def reference():
 
 
 @pytest.fixture(scope="session")
-def failures(look, reference):
+def plain(tmp_path_factory):
+    """A function from a Trial of a rounded artifact, and its folder, to what it is unrounded."""
+    from export.observe.plain import observe_plain
+    from export.process import in_this_process
+
+    def observe(trial, folder):
+        scratch = tmp_path_factory.mktemp("plain")
+        with in_this_process():
+            return observe_plain(trial.format.name, folder, trial, scratch)
+
+    return observe
+
+
+@pytest.fixture(scope="session")
+def failures(look, reference, plain):
     """A function (toy, format, folder) -> the checks that fail, by name."""
     from export.checks import Expected, Trial, run_checks
     from export.formats import find_format
@@ -239,6 +254,8 @@ def failures(look, reference):
             observation=seen,
             expected=unknown,
         )
+        if trial.format.rounds and not seen.error:
+            trial = replace(trial, plain=plain(trial, folder))
         return {c.name: c for c in run_checks(trial) if c.status is Status.FAILED}
 
     return judge

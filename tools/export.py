@@ -64,6 +64,8 @@ def _parser():
         help="that the server will use: TF-TRT keeps an engine for each (1,4,8)")  # fmt: skip
     add("--self-test", action="store_true",
         help="plant 13 known bugs, one at a time, and count how many the checks catch")  # fmt: skip
+    add("--keep-fp32", action="append", default=[], metavar="LAYER",
+        help="a layer that formats of fewer bits leave in 32; may be repeated")  # fmt: skip
     options.add_gate(parser)
     options.add_output(parser)
     return parser
@@ -202,6 +204,7 @@ def _write(args, net, argv: list[str], inputs: dict, show, export) -> None:
         ),
         labels=inputs["labels"],
         recipe=inputs["recipe"],
+        keep_fp32=tuple(args.keep_fp32),
     )
     export.write(
         prepared.model,

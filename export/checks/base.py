@@ -1,11 +1,13 @@
 """What a check is given, and how it answers."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
-from export.formats.base import Format
+from export.formats.base import Format, Found
 from export.observe.artifact import Observation
 from export.observe.base import Reference
 from export.observe.engine import EngineRun
+from export.observe.plain import Plain
 from export.results import BATCH_SIZES
 
 
@@ -55,6 +57,12 @@ class Case:
     expected: Expected
     batch_sizes: tuple[int, ...] = BATCH_SIZES
     stock: str = ""  # why the converter's own way was taken, where it was
+    kept: Mapping[str, str] = field(default_factory=dict)  # layers left in 32 bits, and why
+
+    @property
+    def weights(self) -> tuple[Found, ...]:
+        """The weights as the artifact should hold them."""
+        return self.reference.weights_in(self.format, self.kept)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +71,7 @@ class Trial(Case):
 
     observation: Observation
     engine: EngineRun | None = None
+    plain: Plain | None = None  # of formats that round
 
     def names_in_artifact(self) -> dict[str, str]:
         """Map Keras' name of each weight that the artifact holds unchanged to the artifact's."""
@@ -71,6 +80,6 @@ class Trial(Case):
             found.setdefault(weight.sha256, []).append(weight.name)
         return {
             weight.name: found[weight.sha256].pop(0)
-            for weight in self.reference.weights_in(self.format)
+            for weight in self.weights
             if found.get(weight.sha256)
         }

@@ -4,12 +4,12 @@ import math
 from dataclasses import replace
 
 from export.checks.base import Trial
+from export.checks.costly import costliest
 from export.observe.base import Float16Loss, Layer
-from export.observe.noise import Noise
 from export.results import ROUNDED, Check, skipped, verdict
+from export.skeleton.stores import LARGEST_HALF as LARGEST
 from export.wording import counted
 
-LARGEST = 65504.0  # of float16
 MANY = 0.01  # share of a weight's values that lose precision, above which it is named
 
 
@@ -23,9 +23,14 @@ def fp16_range(trial: Trial) -> Check | None:
     layers = _layers(trial)
     if not layers:
         return skipped("fp16-range", "the model is no functional graph, so its layers are unseen")
-    sized = [*layers, *trial.reference.float16]
+    losses = [loss for loss in trial.reference.float16 if not _kept(loss.name, trial)]
+    sized = [*(layer for layer in layers if not _kept(f"{layer.name}/", trial)), *losses]
+    if not sized:
+        return skipped("fp16-range", "all layers stay in FP32")
     worst = max(sized, key=lambda one: one.largest)
-    notes = [f"largest at {worst.name}", *_thin(trial.reference.float16)]
+    notes = [f"largest at {worst.name}", *_thin(losses)]
+    if trial.kept:
+        notes.append(f"kept in FP32: {', '.join(trial.kept)}")
     noise = trial.reference.noise
     if noise:
         notes.append(f"rounding moves logits by {noise.fp16:.1e} std")
@@ -42,9 +47,14 @@ def fp16_range(trial: Trial) -> Check | None:
         notes.append("what rounding does could not be measured")
         return replace(skipped("fp16-range", "; ".join(notes)), details=details)
     if not noise.fp16 <= ROUNDED.largest:
-        notes.append(f"keep {_hurt_most(noise)} in FP32")
+        notes.append(f"keep {costliest(noise, 'fp16')[0][0]} in FP32")
         return judged(False, noise.fp16, ROUNDED.largest, "std")
     return judged(True, worst.largest, LARGEST)
+
+
+def _kept(name: str, trial: Trial) -> bool:
+    """Whether a weight, or a layer with a slash behind its name, stays in 32 bits."""
+    return name.rpartition("/")[0] in trial.kept
 
 
 def _layers(trial: Trial) -> list[Layer]:
@@ -53,7 +63,7 @@ def _layers(trial: Trial) -> list[Layer]:
     return [layer for layer in trial.reference.layers if layer.name not in folded]
 
 
-def _thin(losses: tuple[Float16Loss, ...]) -> list[str]:
+def _thin(losses: list[Float16Loss]) -> list[str]:
     thin = sorted(
         (loss for loss in losses if loss.subnormal > MANY), key=lambda loss: -loss.subnormal
     )
@@ -63,14 +73,6 @@ def _thin(losses: tuple[Float16Loss, ...]) -> list[str]:
         f", and over {MANY:.0%} of {counted(len(thin) - 1, 'more weight')}" if len(thin) > 1 else ""
     )
     return [f"{thin[0].subnormal:.1%} of {thin[0].name} is subnormal in float16{more}"]
-
-
-def _hurt_most(noise: Noise) -> str:
-    """Return the name of the layer that adds most to the error of the layers before it."""
-    before, jumps = 0.0, {}
-    for layer in noise.layers:
-        jumps[layer.name], before = layer.fp16 - before, max(before, layer.fp16)
-    return max(jumps, key=jumps.get, default="the network")
 
 
 def _entry(layer: Layer, trial: Trial) -> dict:

@@ -6,8 +6,9 @@ import numpy as np
 
 from export.checks.base import Trial
 from export.checks.bounds import Bound, bound
+from export.checks.costly import advice
 from export.checks.distribution import distribution
-from export.results import Check, verdict
+from export.results import REORDERED, Check, Status, verdict
 from export.wording import counted
 
 FLOOR = 1e-3  # standard deviation of logits below which any network looks like any other
@@ -16,10 +17,61 @@ SAME = 1e-3  # spread between images, in standard deviations, below which they a
 
 def parity(trial: Trial) -> Check:
     """Worst logit error in standard deviations of the reference, and top-1 agreement."""
+    rounded = _as_it_is(trial)
+    if not trial.format.rounds:
+        return rounded
+    if rounded.status is Status.FAILED and trial.reference.noise:
+        costs = advice(trial.reference.noise, trial.format.rule.kind)
+        rounded = replace(rounded, note=f"{rounded.note}; {costs}")
+    return _with_exact_half(trial, rounded)
+
+
+def _as_it_is(trial: Trial) -> Check:
+    """The artifact itself against the model, within what the format's rule allows."""
     observation = trial.observation
     note = f"{observation.ran}; " if trial.format.engine_rule else ""
     allowed = bound(trial.reference.noise, trial.format.rule)
     return _within("parity", trial.reference.logits, observation.logits, allowed, note)
+
+
+def _with_exact_half(trial: Trial, rounded: Check) -> Check:
+    """Add the verdict on the graph without its rounding, at the power of a format of 32 bits.
+
+    It has two parts: the traced network against the model, and the artifact's graph against the
+    traced network with the artifact's weights. Those are compared by hash.
+    """
+    exact = _exact(trial)
+    passed = exact.status is rounded.status is Status.PASSED
+    halves = {
+        half: {"passed": c.status is Status.PASSED, "measured": c.measured, "allowed": c.allowed}
+        for half, c in (("exact", exact), ("rounded", rounded))
+    }
+    says = f"without rounding, {exact.note}" if exact.status is Status.FAILED else _size(exact)
+    return replace(
+        rounded,
+        status=Status.PASSED if passed else Status.FAILED,
+        note=f"{rounded.note}; {says}",
+        details={**rounded.details, "halves": halves},
+    )
+
+
+def _exact(trial: Trial) -> Check:
+    """The worse of the two parts of the exact half."""
+    reference, plain = trial.reference, trial.plain
+    allowed = bound(reference.noise, REORDERED)
+    if plain is None or plain.error:
+        why = f"the graph was not compared: {plain.error if plain else 'it did not run'}"
+        return verdict("parity", False, None, allowed.allowed, "std", why)
+    parts = [_within("parity", plain.wanted, plain.got, allowed, "the graph: ")]
+    if reference.noise is not None and reference.noise.logits is not None:
+        traced = reference.noise.logits[: len(reference.logits)]
+        own = reference.logits[: len(traced)]
+        parts.append(_within("parity", own, traced, allowed, "the traced network: "))
+    return max(parts, key=lambda part: (part.status is Status.FAILED, part.measured or 0.0))
+
+
+def _size(exact: Check) -> str:
+    return f"without rounding off by {exact.measured:.1e} std, and {exact.allowed:.1e} is allowed"
 
 
 def _within(name: str, wanted: np.ndarray, got: np.ndarray, bound: Bound, note: str) -> Check:

@@ -33,6 +33,11 @@ class Found:
     shape: tuple[int, ...]
     sha256: str  # of little-endian float32 values
 
+    @property
+    def layer(self) -> str:
+        """The name of the layer that a weight called as Keras calls it is of."""
+        return self.name.rpartition("/")[0]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Opened:
@@ -80,6 +85,8 @@ class Order:
     folder: Path  # empty: where the artifact goes
     scratch: Path  # for whatever is needed on the way
     classify: Classify | None = None  # None: no such signature
+    keep: tuple[str, ...] = ()  # scopes of layers that stay in 32 bits, because a user asks for it
+    beyond: tuple[str, ...] = ()  # the same, because their outputs are beyond 16 bits
     engines: int = len(BATCH_SIZES)  # how many batch sizes a server will use; an engine is of one
     conversion: Conversion = field(default_factory=Conversion)
 
@@ -90,6 +97,7 @@ class Written:
 
     note: str = ""  # how it was made, where that is not as usual
     stock: str = ""  # why the converter's own way was taken, where it was
+    kept: dict = field(default_factory=dict)  # layers left in 32 bits, and why each was
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,6 +118,7 @@ class Format(ABC):
     needs: frozenset[str] = frozenset()  # options that it cannot be written without
     # Ways to run it that it brings itself, before those of export/runtimes: each is a Runtime.
     runtimes: tuple[object, ...] = ()
+    rounds: bool = False  # whether its artifacts are rounded themselves, not by what runs them
     classifies: bool = False  # whether labels give it the signature `classify`
 
     def unmet(self, options) -> list[str]:
@@ -121,7 +130,8 @@ class Format(ABC):
     def noises(self) -> frozenset[str]:
         """The kinds of a network's noise that checks of this format compare with."""
         rules = [rule for rule in (self.rule, self.engine_rule) if rule]
-        return frozenset([*(rule.kind for rule in rules), self.precision])
+        exact = [REORDERED.kind] if self.rounds else []
+        return frozenset([*(rule.kind for rule in rules), *exact, self.precision])
 
     @property
     def promises(self) -> dict:
@@ -151,5 +161,7 @@ class Format(ABC):
     def network(self, folder: Path) -> Network:
         """Open it as a network that can be changed, its weights apart from its graph.
 
+        Where artifacts are rounded, this is the network with nothing in it that rounds, and with
+        their weights as float32.
         Raises ArtifactError where there is none.
         """

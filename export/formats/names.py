@@ -4,6 +4,7 @@
 MADE_IN = {
     "savedmodel": "export.formats.savedmodel:FORMAT",
     "onnx": "export.formats.onnx:FORMAT",
+    "onnx-fp16": "export.formats.onnx.fp16:FORMAT",
     "tftrt-fp32": "export.formats.tftrt:FP32",
     "tftrt-fp16": "export.formats.tftrt:FP16",
 }

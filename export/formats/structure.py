@@ -7,6 +7,8 @@ counters a converter was at, and a changed file tells whether it is the graph th
 import hashlib
 from collections.abc import Iterable
 
+FLOATS = (1, 10)  # TensorProto's FLOAT and FLOAT16
+
 
 def structure_of_onnx(graph) -> str:
     """sha256 of the structure of an ONNX GraphProto."""
@@ -34,8 +36,8 @@ def structure_of_onnx(graph) -> str:
 
 
 def _held(tensor) -> tuple:
-    """Indices and shapes are structure, floats are weights."""
-    if tensor.data_type == 1:
+    """Indices and shapes are structure, what is of FLOATS is a weight."""
+    if tensor.data_type in FLOATS:
         return tensor.data_type, tuple(tensor.dims), ""
     values = type(tensor)()
     values.CopyFrom(tensor)

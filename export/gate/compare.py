@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from export.formats import open_network
+from export.formats import find_format, open_network
 from export.networks.layers import layer_tensors
 
 AT_ONCE = 64_000_000  # bytes of outputs fetched in one run
@@ -21,7 +21,8 @@ def work(job: dict, arrays: dict) -> tuple[dict, dict]:
     The job names the `format` and the `folder`; `scopes` says where each layer is and `sizes` how
     many values it gives. `arrays` has the `image` and either the output of each of the `layers` as
     `layer_<i>`, or the `skeleton`, a GraphDef: the outputs are then those of the skeleton with the
-    artifact's own weights, whose names are in `held`. The answer has the `layers` with their error.
+    artifact's own weights, whose names are in `held`, and layers `kept` are as they were. The
+    answer has the `layers` with their error.
     """
     image = arrays["image"]
     network = open_network(job["format"], Path(job["folder"]))
@@ -52,24 +53,10 @@ def _groups(tensors: dict[str, str], sizes: dict[str, int]) -> Iterator[list[tup
 
 def _of_skeleton(job: dict, network, image, skeleton: bytes) -> dict[str, np.ndarray]:
     """What each layer gives if the graph is right and the weights are the artifact's own."""
-    import tensorflow as tf
+    from export.networks.rebuilt import rebuilt, rounding
 
-    from export.networks.tensorflow import TensorFlowNetwork
-    from export.skeleton.tracing import IMAGE, LOGITS, stand_in
-
-    graph = tf.compat.v1.GraphDef.FromString(skeleton)
-    names = {stand_in(index): name for index, name in enumerate(job["held"])}
-    shapes = {
-        node.name: [axis.size for axis in node.attr["shape"].shape.dim]
-        for node in graph.node
-        if node.op == "Placeholder"
-    }
-    # Formats keep some weights with other axes: ONNX joins the last two of a depthwise kernel.
-    values = {
-        holder: tf.constant(network.read(job["held"][name]).reshape(shapes[holder]))
-        for holder, name in names.items()
-    }
-    right = TensorFlowNetwork(graph, f"{IMAGE}:0", f"{LOGITS}:0", values, names=names)
+    stored = rounding(find_format(job["format"]).stored, job["kept"])
+    right = rebuilt(skeleton, network.read, job["held"], stored)
     tensors = layer_tensors(job["scopes"], right.tensors(), right.logits)
     found = right.fetch(dict.fromkeys(tensors.values()), image)
     return {name: found[tensor] for name, tensor in tensors.items()}

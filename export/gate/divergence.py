@@ -84,7 +84,8 @@ def find_divergence(trial: Trial, folder: Path, scratch: Path, probe: int = 0) -
         return found
     in_order = {weight.name: held[weight.name] for weight in reference.weights}
     skeleton = {"skeleton": np.frombuffer(reference.graph, np.uint8)}
-    return _compared(job | {"held": in_order}, skeleton, probe, trial, scratch)
+    own = {"held": in_order, "kept": list(trial.kept)}
+    return _compared(job | own, skeleton, probe, trial, scratch)
 
 
 def _compared(job: dict, outputs: dict, probe: int, trial: Trial, scratch: Path) -> Divergence:

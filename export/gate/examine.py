@@ -9,6 +9,7 @@ from export.checks import Case, Trial, run_checks
 from export.gate import divergence, power
 from export.observe.artifact import observe
 from export.observe.engine import run_engine
+from export.observe.plain import observe_plain
 from export.pictures import Shown, side_by_side
 from export.required import known_checks
 from export.results import Check, Status, find, verdict
@@ -53,19 +54,25 @@ def examine(
         checks = _with_pictures(checks, trial, asked.shown)
     if not trial.observation.error and (asked.self_test or asked.strict):
         progress(format.name, "testing the gate on mutants")
-        allowed = find(checks, "parity").allowed
+        parity = find(checks, "parity")
+        exact = parity.details.get("halves", {}).get("exact", {})  # what bugs are measured by
+        allowed = exact.get("allowed", parity.allowed)
         found = power.measure_power(trial, checks, folder, scratch, allowed)
         checks = _with_power(checks, found, asked.strict)
     return checks
 
 
 def _observed(case: Case, folder: Path, scratch: Path) -> Trial:
-    """Run the artifact in `folder` and, if it has one, its engine."""
+    """Run the artifact in `folder`, its engine if it has one, and if it rounds, its plain graph."""
     format, images = case.format, case.reference.images
     observation, engine = observe(format.name, folder, images, scratch), None
     if format.engine_rule and not observation.error:  # else nothing of it is worth an engine
         engine = run_engine(format, folder, images, sorted(case.batch_sizes), scratch)
-    return Trial(**vars(case), observation=observation, engine=engine)
+    trial = Trial(**vars(case), observation=observation, engine=engine)
+    if not format.rounds or observation.error:
+        return trial
+    plain = observe_plain(format.name, folder, trial, scratch)
+    return replace(trial, plain=plain)
 
 
 def _worst_probe(trial: Trial) -> int:

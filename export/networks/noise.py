@@ -31,23 +31,30 @@ KERNELS = ("Conv2D", "MatMul", "DepthwiseConv2dNative")
 
 
 def measure_noise(
-    skeleton, images: np.ndarray, layers=(), norms=(), kinds: Iterable[str] = KINDS
+    skeleton,
+    images: np.ndarray,
+    layers=(),
+    norms=(),
+    kinds: Iterable[str] = KINDS,
+    exact: Container[str] = (),
 ) -> Noise:
     """Measure the noise of a traced network on `images`, at most MOST; of layers, on the first.
 
     `layers` are the names of Keras layers, in running order, that are measured one by one. Only
-    noise of `kinds` is measured; the others are NaN. Raises NoiseError, in one line, where a
-    changed network does not run.
+    noise of `kinds` is measured; the others are NaN. Layers in `exact` are not rounded to float16.
+    Raises NoiseError, in one line, where a changed network does not run.
     """
     try:
-        return _measure(skeleton, images, layers, norms, frozenset(kinds))
+        return _measure(skeleton, images, layers, norms, frozenset(kinds), exact)
     except (tf.errors.OpError, ValueError) as error:  # ValueError: no graph to import
         raise NoiseError(in_a_line(error)) from error
 
 
-def _measure(skeleton, images: np.ndarray, layers, norms, kinds: frozenset[str]) -> Noise:
+def _measure(skeleton, images, layers, norms, kinds: frozenset[str], exact) -> Noise:
     network = skeleton_network(skeleton)
-    places = layer_tensors(layer_scopes(layers, norms), network.tensors(), f"{LOGITS}:0")
+    scopes = layer_scopes(layers, norms)
+    places = layer_tensors(scopes, network.tensors(), f"{LOGITS}:0")
+    apart = tuple(f"{path}/" for name, path in scopes.items() if name in exact)
     tensors = [*places.values(), f"{LOGITS}:0"]
     first, *rest = (images[at : at + AT_ONCE] for at in range(0, min(len(images), MOST), AT_ONCE))
     eight_bits = "int8" in kinds and not _beyond(network)
@@ -74,11 +81,12 @@ def _measure(skeleton, images: np.ndarray, layers, norms, kinds: frozenset[str])
         shuffles = [moved(_shuffled(network, seed), rest) for seed in range(SHUFFLES)]
         shuffled = [max(pair) for pair in zip(*shuffles, strict=True)]
     if "fp16" in kinds:
-        half = moved(_halved(network), rest)
+        half = moved(_halved(network, apart), rest)
     if eight_bits:
         eight = moved(_quantised(network, spans), [])
     each = tuple(map(LayerNoise, places, shuffled, half, eight))
-    return Noise(shuffled[-1], half[-1], eight[-1], each)
+    own = np.concatenate([base[-1], *base_rest])
+    return Noise(shuffled[-1], half[-1], eight[-1], each, logits=own)
 
 
 def _logits(run, batches: list[np.ndarray]) -> list[np.ndarray]:
@@ -150,14 +158,14 @@ def _shuffled(network, seed: int):
     return graph
 
 
-def _halved(network):
-    """Return a graph in which weights and activations are rounded to float16."""
+def _halved(network, apart: tuple[str, ...] = ()):
+    """The graph with weights and activations rounded to float16, but in the scopes `apart`."""
     graph = copied(network.graph)
     takers = {}
     for node in graph.node:
         for source in node.input:
             takers.setdefault(producer(source), []).append(node)
-    for node in list(graph.node):
+    for node in [n for n in graph.node if not n.name.startswith(apart or ("\0",))]:
         for at, source in enumerate(node.input):
             if producer(source) in network.names:
                 turn = _turn(network, node)

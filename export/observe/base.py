@@ -1,6 +1,6 @@
 """What is known of a Keras model once it was observed: the types, for all who compare with it."""
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import KW_ONLY, dataclass, field
 
 import numpy as np
@@ -62,6 +62,8 @@ class Reference:
     graph: bytes = field(default=b"", repr=False)  # the skeleton: the network without its weights
     warnings: tuple[str, ...] = ()  # of the model itself, such as noise that could not be measured
 
-    def weights_in(self, format: Format) -> tuple[Found, ...]:
-        """The weights as a right artifact of `format` holds them."""
-        return self.stored.get(format.name, self.weights)
+    def weights_in(self, format: Format, kept: Container[str] = ()) -> tuple[Found, ...]:
+        """The weights as a right artifact of `format` holds them, those of layers `kept` as is."""
+        stored = self.stored.get(format.name, self.weights)
+        pairs = zip(self.weights, stored, strict=True)
+        return tuple(own if own.layer in kept else other for own, other in pairs)

@@ -10,17 +10,28 @@ from export.formats.base import Found
 from export.observe.base import Reference
 from export.observe.layers import run_model
 from export.observe.noise import Noise, NoiseError
-from export.observe.weights import canonical_sha256, float16_loss, stored_as, totals
+from export.observe.weights import (
+    beyond_float16,
+    canonical_sha256,
+    float16_loss,
+    stored_as,
+    totals,
+)
 from export.skeleton.fold import norms
 from export.skeleton.pour import digest
 
 
 def observe_model(
-    model, skeleton, images: np.ndarray, formats: Iterable[Format] | None = None
+    model,
+    skeleton,
+    images: np.ndarray,
+    formats: Iterable[Format] | None = None,
+    keep: Iterable[str] = (),
 ) -> Reference:
     """Run `model` on `images` and take down everything that an artifact must agree with.
 
-    Artifacts of `formats`, by default of all, can be held against what comes back.
+    Artifacts of `formats`, by default of all, can be held against what comes back. Layers in
+    `keep`, and those that 16 bits cannot hold, are not rounded where rounding is simulated.
     """
     formats = tuple(ALL if formats is None else formats)
     logits, layers = run_model(model, images)
@@ -33,7 +44,8 @@ def observe_model(
             stored.setdefault(format.name, []).append(replace(found[-1], sha256=digest(other)))
     folds = tuple(norms(model))
     kinds = frozenset().union(*(format.noises for format in formats))
-    noise, warning = _noise(skeleton, images, layers, folds, kinds)
+    exact = frozenset([*keep, *beyond_float16(layers, float16, folds)])
+    noise, warning = _noise(skeleton, images, layers, folds, kinds, exact)
     return Reference(
         name=skeleton.name,
         image=skeleton.image,
@@ -70,12 +82,13 @@ def _constants(graph, formats: Iterable[Format]) -> Iterator[np.ndarray]:
                     yield np.moveaxis(held, -1, -3)  # channels before rows and columns
 
 
-def _noise(skeleton, images, layers, folds, kinds) -> tuple[Noise | None, tuple[str, ...]]:
+def _noise(skeleton, images, layers, folds, kinds, exact) -> tuple[Noise | None, tuple[str, ...]]:
     """The noise of the network; or None, and a warning that bounds are fixed for want of it."""
     from export.networks.noise import measure_noise
 
     try:
-        return measure_noise(skeleton, images, [layer.name for layer in layers], folds, kinds), ()
+        names = [layer.name for layer in layers]
+        return measure_noise(skeleton, images, names, folds, kinds, exact), ()
     except NoiseError as error:
         return None, (
             f"the network's own noise could not be measured, so bounds are fixed: {error}",

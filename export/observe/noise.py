@@ -1,6 +1,8 @@
 """How far a network's logits move for no fault of anybody's, as export/networks/noise.py finds."""
 
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass, field
+
+import numpy as np
 
 from export.errors import ExportError
 
@@ -33,3 +35,5 @@ class Noise:
     fp16: float
     int8: float
     layers: tuple[LayerNoise, ...] = ()
+    _: KW_ONLY
+    logits: np.ndarray | None = field(default=None, repr=False, compare=False)  # of the skeleton

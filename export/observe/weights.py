@@ -6,10 +6,11 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from export.formats import Format
-from export.observe.base import Float16Loss, Totals
+from export.observe.base import Float16Loss, Layer, Totals
 from export.observe.layers import peak
-from export.skeleton.fold import is_float
+from export.skeleton.fold import Norm, is_float
 from export.skeleton.pour import chunks
+from export.skeleton.stores import LARGEST_HALF
 
 SMALLEST_NORMAL = 2.0**-14  # of float16; what is smaller loses precision
 SMALLEST = 2.0**-25  # rounds to zero in float16
@@ -54,3 +55,17 @@ def float16_loss(name: str, values: np.ndarray) -> Float16Loss:
         zero += int(((size < SMALLEST) & (size > 0)).sum())
         subnormal += int(((size < SMALLEST_NORMAL) & (size > 0)).sum())
     return Float16Loss(name, largest, subnormal / flat.size, zero / flat.size, values=flat.size)
+
+
+def beyond_float16(
+    layers: Iterable[Layer], losses: Iterable[Float16Loss], folds: Iterable[Norm]
+) -> list[str]:
+    """Names of the layers whose outputs or weights are beyond float16; those folded into last."""
+    into = {norm.into: norm.name for norm in folds if norm.into}
+    large = [layer.name for layer in layers if layer.name not in into and _is_large(layer)]
+    large += [loss.name.rpartition("/")[0] for loss in losses if _is_large(loss)]
+    return list(dict.fromkeys(into.get(name, name) for name in large))
+
+
+def _is_large(one: Layer | Float16Loss) -> bool:
+    return not one.largest <= LARGEST_HALF  # nor is what is not a number

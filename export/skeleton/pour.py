@@ -9,18 +9,18 @@ import hashlib
 import math
 import mmap
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 
 import numpy as np
 
 from export.errors import ArtifactError, PourError
 from export.skeleton.fold import Weight
+from export.skeleton.stores import CHUNK, FLOAT32, Store
 from export.skeleton.wire import Schema, Stream, WireError, rewrite, write
 
 MARK = b"\0stand-in:"
-CHUNK = 1 << 24  # bytes written at a time
 SMALLEST_DRAINED = 1024  # bytes; shorter contents stay in the skeleton
 
 
@@ -34,12 +34,21 @@ class Step:
 
 @dataclass(frozen=True)
 class Placement:
-    """The tensor of weight number `index`: its name, its shape, and the steps to that shape."""
+    """The tensor of weight number `index`: its name, its shape, and the steps to that shape.
+
+    `store` says what its values are kept as.
+    """
 
     index: int
     tensor: str
     shape: tuple[int, ...]
     steps: tuple[Step, ...] = ()
+    _: KW_ONLY
+    store: Store = FLOAT32
+
+    def chunks(self, weight: Weight) -> Iterator[memoryview]:
+        """Yield the bytes that the place holds, in C order, a part at a time."""
+        return self.store.chunks(follow(self.steps, weight.read()))
 
 
 def mark(index: int) -> bytes:
@@ -138,15 +147,14 @@ class Drained:
     skeleton: bytes
     spans: tuple[tuple[int, int], ...]  # offset and size in bytes
 
-    def read(self, k: int) -> np.ndarray:
-        """float32 values, one axis; read, not mapped, so that memory is what is asked for."""
+    def read(self, k: int, dtype: str = "<f4") -> np.ndarray:
+        """Values of `dtype`, one axis; read, not mapped, so that memory is what is asked for."""
         offset, size = self.spans[k]
-        return np.fromfile(self.path, "<f4", size // 4, offset=offset)
+        return np.fromfile(self.path, dtype, size // np.dtype(dtype).itemsize, offset=offset)
 
     def content(self, k: int) -> bytes:
-        """Return the bytes behind mark `k`, for values of other types than float32."""
-        offset, size = self.spans[k]
-        return np.fromfile(self.path, np.uint8, size, offset=offset).tobytes()
+        """Return the bytes behind mark `k`, for what is no weight."""
+        return self.read(k, "u1").tobytes()
 
 
 def drain(path: Path, schema: Schema) -> Drained:
@@ -187,9 +195,8 @@ def _drained(mapped, schema: Schema, note) -> tuple[bytes, str]:
 
 
 def _values(weight: Weight, placement: Placement) -> Stream:
-    return Stream(
-        4 * math.prod(weight.shape), lambda: chunks(follow(placement.steps, weight.read()))
-    )
+    size = placement.store.itemsize * math.prod(weight.shape)
+    return Stream(size, lambda: placement.chunks(weight))
 
 
 def _names(names: list[str]) -> str:

@@ -4,6 +4,7 @@ tf2onnx converts the skeleton, in which every weight is an input of the graph; t
 reshapes that it puts on those inputs are the recipes by which the weights are poured.
 """
 
+import math
 import re
 from collections import Counter
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from export.formats.onnx.reading import DATA, MODEL, open_onnx, weights_schema
 from export.formats.stock import pour_or_stock
 from export.lazy import need
 from export.networks.base import Network
-from export.skeleton.pour import Placement, Step, chunks, follow, mark, marked, pour
+from export.skeleton.pour import Placement, Step, follow, mark, marked, pour
 
 STOCK_FACTOR = 90  # DarkNet-53 (159 MB) took tf2onnx 14 GB
 ALIGNMENT = 4096  # of external data, so that runtimes can map it
@@ -40,9 +41,7 @@ class Onnx(Format):
     def write(self, order: Order) -> Written:
         skeleton = order.skeleton
         if skeleton.weight_bytes > self.largest:
-            model, placements = order.conversion.once(lambda: self.convert(skeleton))
-            _write_external(model, skeleton.weights, placements, order.folder)
-            return Written(f"weights beside the graph in {DATA}, for protobuf ends at 2 GB")
+            return Written(self._pour(order))
         return pour_or_stock(
             lambda: self._pour(order),
             lambda: self.write_stock(order),
@@ -50,11 +49,10 @@ class Onnx(Format):
             factor=STOCK_FACTOR,
         )
 
-    def _pour(self, order: Order) -> None:
-        skeleton = order.skeleton
-        model, placements = order.conversion.once(lambda: self.convert(skeleton))
-        data = model.SerializeToString(deterministic=True)
-        pour(data, weights_schema(), skeleton.weights, placements, order.folder / MODEL)
+    def _pour(self, order: Order) -> str:
+        weights = order.skeleton.weights
+        model, placements = order.conversion.once(lambda: self.convert(order.skeleton))
+        return write_poured(model, weights, placements, order.folder, self.largest)
 
     def write_stock(self, order: Order) -> None:
         from export.skeleton.tracing import with_constants
@@ -265,6 +263,20 @@ def _finish(model, placements, skeleton):
     return model
 
 
+def write_poured(model, weights, placements, folder: Path, largest: int) -> str:
+    """Write `model` with its weights; where they are more than `largest` bytes, beside it.
+
+    Returns what is unusual about how it was written.
+    """
+    stored = sum(p.store.itemsize * math.prod(p.shape) for p in placements)
+    if stored > largest:
+        _write_external(model, weights, placements, folder)
+        return f"weights beside the graph in {DATA}, because protobuf ends at 2 GB"
+    data = model.SerializeToString(deterministic=True)
+    pour(data, weights_schema(), weights, placements, folder / MODEL)
+    return ""
+
+
 def _write_external(model, weights, placements, folder: Path) -> None:
     """Write the graph to one file and the weights, aligned, to another beside it."""
     import onnx
@@ -280,7 +292,7 @@ def _write_external(model, weights, placements, folder: Path) -> None:
                 continue
             file.write(b"\0" * (-file.tell() % ALIGNMENT))
             offset = file.tell()
-            for chunk in chunks(follow(places[index].steps, weights[index].read())):
+            for chunk in places[index].chunks(weights[index]):
                 file.write(chunk)
             tensor.ClearField("raw_data")
             tensor.data_location = onnx.TensorProto.EXTERNAL

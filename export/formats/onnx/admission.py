@@ -12,7 +12,7 @@ from export.errors import ArtifactError
 from export.formats.admission import refused
 
 OWN = ("", "ai.onnx")  # names of the domain of ONNX's own operators
-FLOAT = 1  # TensorProto.FLOAT
+KEPT_BESIDE = (1, 3, 6, 10)  # TensorProto's element types of weights: FLOAT, INT8, INT32, FLOAT16
 
 
 def check_model(path: Path, model, data: str) -> None:
@@ -70,7 +70,7 @@ def _tensors(graph) -> Iterator:
 def _check_place(path: Path, tensor, data: str) -> None:
     """Refuse values that are not in a regular file called `data` beside the model."""
     place = {entry.key: entry.value for entry in tensor.external_data}
-    if place.get("location") != data or tensor.data_type != FLOAT:
+    if place.get("location") != data or tensor.data_type not in KEPT_BESIDE:
         raise refused(
             path,
             f"keeps {tensor.name!r} in {place.get('location')!r} instead of {data}",

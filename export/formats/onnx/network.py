@@ -16,15 +16,20 @@ def open_network(folder: Path) -> OnnxNetwork:
     values = {}
     for tensor in model.graph.initializer:
         if tensor.data_type != onnx.TensorProto.FLOAT or not tensor.dims:
-            if (k := marked(tensor.raw_data)) is not None:  # indices, say, which are structure
-                tensor.raw_data = drained.content(k)
+            restore_structure(tensor, drained)
             continue
         values[tensor.name] = onnxruntime.OrtValue.ortvalue_from_numpy(values_of(tensor, drained))
-        _leave_out(tensor)
+        leave_out(tensor)
     return OnnxNetwork(model, values)
 
 
-def _leave_out(tensor) -> None:
+def restore_structure(tensor, drained) -> None:
+    """Put the content of a large tensor of no weight, such as indices, back into its place."""
+    if (k := marked(tensor.raw_data)) is not None:
+        tensor.raw_data = drained.content(k)
+
+
+def leave_out(tensor) -> None:
     """Mark the initializer as external; its values are passed to the session separately."""
     tensor.ClearField("raw_data")
     tensor.ClearField("float_data")

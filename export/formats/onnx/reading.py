@@ -18,6 +18,7 @@ from export.skeleton.pour import digest, drain, marked
 from export.skeleton.wire import Schema, schema
 
 MODEL, DATA = "model.onnx", "model.onnx.data"
+FLOATS = {1: "<f4", 10: "<f2"}  # TensorProto's element types that weights have
 
 
 @cache
@@ -98,7 +99,7 @@ def _weights(graph, drained) -> Iterator[Found]:
         for at, name in enumerate(node.input):
             readers[name] = (node.op_type, at, attributes)
     for tensor in (*graph.initializer, *_constants(graph)):
-        if tensor.data_type != 1:
+        if tensor.data_type not in FLOATS:
             continue
         values = values_of(tensor, drained)
         op, at, attributes = readers.get(tensor.name, ("", 0, {}))
@@ -128,21 +129,21 @@ def _constants(graph) -> Iterator:
 
 
 def values_of(tensor, drained) -> np.ndarray:
-    """The values of a float tensor of the graph in `drained`, wherever they lie."""
+    """The values of a float tensor of the graph in `drained`, as float32, wherever they lie."""
     from onnx import numpy_helper
 
-    k = marked(tensor.raw_data)
+    k, dtype = marked(tensor.raw_data), FLOATS[tensor.data_type]
     if tensor.external_data:
-        values = _external(drained.path.parent, tensor)
+        values = _external(drained.path.parent, tensor, dtype)
     else:
-        values = numpy_helper.to_array(tensor) if k is None else drained.read(k)
-    return values.reshape(tuple(tensor.dims))
+        values = numpy_helper.to_array(tensor) if k is None else drained.read(k, dtype)
+    return values.reshape(tuple(tensor.dims)).astype(np.float32, copy=False)
 
 
-def _external(folder: Path, tensor) -> np.ndarray:
+def _external(folder: Path, tensor, dtype: str) -> np.ndarray:
     """The values of a tensor that lie beside the graph, where `check_model` has seen them."""
     place = {entry.key: entry.value for entry in tensor.external_data}
     offset, size, data = int(place["offset"]), int(place["length"]), folder / DATA
     if not data.is_file() or data.stat().st_size < offset + size:
         raise ArtifactError(f"{data} is gone or cut short; export it again")
-    return np.fromfile(data, "<f4", size // 4, offset=offset)
+    return np.fromfile(data, dtype, size // np.dtype(dtype).itemsize, offset=offset)

@@ -11,6 +11,7 @@ from export.formats import FORMATS
 from export.formats.base import Found, Tensor
 from export.observe.artifact import Observation
 from export.observe.base import Float16Loss, Layer, Reference, Totals
+from export.observe.plain import Plain
 from export.skeleton.pour import digest
 
 GRAPHS = {
@@ -34,6 +35,7 @@ GRAPHS = {
         "ops": {"Conv2D": 2},
     },
 }
+GRAPHS["onnx-fp16"] = GRAPHS["onnx"]
 GRAPHS["tftrt-fp32"] = {**GRAPHS["tftrt-fp16"], "precision": ["FP32"]}
 
 
@@ -73,8 +75,10 @@ def honest():
             logits=logits.copy(),
             ran="numpy",
         )
+        plain = Plain(logits, logits.copy()) if FORMATS[format].rounds else None
         return Trial(
             **{
+                "plain": plain,
                 "format": FORMATS[format],
                 "reference": replace(wanted, **(reference or {})),
                 "observation": replace(seen, **(observation or {})),

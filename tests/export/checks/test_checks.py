@@ -28,6 +28,7 @@ def test_an_honest_artifact_fails_no_check(honest, format):
     [
         ("savedmodel", "params weights graph contract parity"),
         ("onnx", "params weights graph contract parity"),
+        ("onnx-fp16", "params weights graph contract parity fp16-range"),
         ("tftrt-fp32", "params weights graph contract parity engine"),
         ("tftrt-fp16", "params weights graph contract parity engine fp16-range"),
     ],

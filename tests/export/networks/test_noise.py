@@ -98,7 +98,7 @@ def test_a_network_that_does_not_run_when_it_is_changed_has_no_noise(toy, skelet
 
 
 def test_a_fault_of_our_own_is_not_taken_for_a_network_without_noise(toy, skeleton, monkeypatch):
-    monkeypatch.setattr(noise_module, "_halved", lambda network: network.no_such_name)
+    monkeypatch.setattr(noise_module, "_halved", lambda network, _: network.no_such_name)
     with pytest.raises(AttributeError):
         observe_model(toy("plain"), skeleton("plain"), probes((32, 32, 3)))
 

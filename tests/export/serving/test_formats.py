@@ -24,12 +24,13 @@ def test_each_format_says_what_serves_it():
     assert {name: server_of(name) for name in FORMATS} == {
         "savedmodel": "tf-serving",
         "onnx": "onnxruntime",
+        "onnx-fp16": "onnxruntime",
         "tftrt-fp32": "tf-serving-gpu",
         "tftrt-fp16": "tf-serving-gpu",
     }
     assert [name for name in FORMATS if has_engine(name)] == ["tftrt-fp32", "tftrt-fp16"]
-    assert [name for name in FORMATS if not is_savedmodel(name)] == ["onnx"]
-    assert formats_on("onnxruntime", "tf-serving") == "savedmodel or onnx"
+    assert [name for name in FORMATS if not is_savedmodel(name)] == ["onnx", "onnx-fp16"]
+    assert formats_on("onnxruntime", "tf-serving") == "savedmodel or onnx or onnx-fp16"
 
 
 @pytest.mark.parametrize("server", [None, "tf-serving", "triton"])

@@ -1,0 +1,58 @@
+"""The network of a skeleton, with the weights that an artifact holds in their places."""
+
+from collections.abc import Callable, Iterable, Mapping
+
+import numpy as np
+import tensorflow as tf
+
+from export.networks.tensorflow import TensorFlowNetwork
+from export.skeleton.keras_graph import scope
+from export.skeleton.tracing import IMAGE, LOGITS, stand_in
+
+FLOAT = tf.float32.as_datatype_enum
+
+
+def rebuilt(
+    skeleton: bytes,
+    read: Callable[[str], np.ndarray],
+    held: Mapping[str, str],
+    stored: Callable[[str, np.ndarray], np.ndarray],
+) -> TensorFlowNetwork:
+    """The network that `skeleton`, a GraphDef, is with weights `read` by the artifact's names.
+
+    `held` has these by Keras' names, in the order of the skeleton's weights. What is constant in
+    the skeleton, by its node's name, is `stored` as the artifact stores it.
+    """
+    graph = tf.compat.v1.GraphDef.FromString(skeleton)
+    names = {stand_in(index): name for index, name in enumerate(held)}
+    shapes = {
+        node.name: [axis.size for axis in node.attr["shape"].shape.dim]
+        for node in graph.node
+        if node.op == "Placeholder"
+    }
+    # Formats keep some weights with other axes: ONNX joins the last two of a depthwise kernel.
+    values = {
+        holder: tf.constant(read(held[name]).reshape(shapes[holder]))
+        for holder, name in names.items()
+    }
+    for node in graph.node:
+        if node.op == "Const" and node.attr["dtype"].type == FLOAT:
+            _store(node, stored)
+    return TensorFlowNetwork(graph, f"{IMAGE}:0", f"{LOGITS}:0", values, names=names)
+
+
+def rounding(stored: Callable[[np.ndarray], np.ndarray], kept: Iterable[str]):
+    """What a format stores of a constant, by its node's name: itself in the layers `kept`."""
+    apart = tuple(f"{scope(layer)}/" for layer in kept)
+
+    def store(name: str, values: np.ndarray) -> np.ndarray:
+        return values if apart and name.startswith(apart) else stored(values)
+
+    return store
+
+
+def _store(node, stored) -> None:
+    values = tf.make_ndarray(node.attr["value"].tensor)
+    other = stored(node.name, values)
+    if other is not values:
+        node.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(other, tf.float32))

@@ -1,0 +1,63 @@
+"""A rounded artifact without its rounding: what its graph computes, and what it should.
+
+The artifact's graph, with nothing in it that rounds, runs beside the traced network on the same
+weights, which are the artifact's own. Both compute in 32 bits, so they differ by the order of sums
+and by nothing else, and a fault in the graph shows as it would in an artifact that does not round.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from export.formats import find_format, open_network
+from export.process import ask
+
+AT_ONCE = 2  # images a run
+
+
+@dataclass(frozen=True)
+class Plain:
+    """Logits (n, classes) of the graph without rounding, and those that it should give."""
+
+    wanted: np.ndarray
+    got: np.ndarray
+    error: str = ""  # why there are none
+
+
+def observe_plain(format_name: str, folder: Path, trial, scratch: Path) -> Plain:
+    """Run both, in a child process; `trial` has the reference, and says what the artifact holds."""
+    none, reference = np.zeros((0, 0), np.float32), trial.reference
+    held = trial.names_in_artifact()
+    if missing := [weight.name for weight in reference.weights if weight.name not in held]:
+        return Plain(none, none, f"{missing[0]} is not in it as it should be")
+    in_order = {weight.name: held[weight.name] for weight in reference.weights}
+    job = {"format": format_name, "folder": str(folder), "held": in_order, "kept": list(trial.kept)}
+    graph = np.frombuffer(reference.graph, np.uint8)
+    arrays = {"images": reference.images, "skeleton": graph}
+    answer, made = ask(__name__, job, arrays, scratch)
+    return Plain(made.get("wanted", none), made.get("got", none), answer["error"])
+
+
+def work(job: dict, arrays: dict) -> Iterator[tuple[dict, dict]]:
+    """Run the artifact that the job names, its rounding taken out, and then the skeleton.
+
+    The job names the `format` and the `folder` and says how weights are `held` and which layers
+    are `kept` as they are; `arrays` has the `images` and the `skeleton`. The arrays of the answer
+    are the logits `got` and `wanted`.
+    """
+    images = arrays["images"]
+    network = open_network(job["format"], Path(job["folder"]))
+    yield {}, {"got": _in_parts(images, network.build(network.graph))}
+    from export.networks.rebuilt import rebuilt, rounding
+
+    skeleton = arrays["skeleton"].tobytes()
+    stored = rounding(find_format(job["format"]).stored, job["kept"])
+    right = rebuilt(skeleton, network.read, job["held"], stored)
+    yield {}, {"wanted": _in_parts(images, right.build(right.graph))}
+
+
+def _in_parts(images: np.ndarray, predict) -> np.ndarray:
+    starts = range(0, len(images), AT_ONCE)
+    return np.concatenate([predict(images[at : at + AT_ONCE]) for at in starts])
