@@ -117,7 +117,7 @@ def read_bounded(path: Path, largest: int) -> bytes:
     """Return the content of a regular file of at most `largest` bytes.
 
     Raises ArtifactError for what is no regular file, such as a pipe, which would never end, or is
-    larger, and FileNotFoundError where there is nothing.
+    larger, and FileNotFoundError if there is nothing.
     """
     with open_regular(path) as file:
         data = file.read(largest + 1)  # its size may be wrong, as in /proc

@@ -1,9 +1,9 @@
 """Locks between processes: each is an empty file beside what it locks, deleted after use.
 
-The system lets go of a lock when its holder dies, however that dies. The holder deletes the file.
-That is safe because it is done under the lock, and because whoever gets a lock looks whether its
-file is still the one at that path, and takes the new one otherwise. filelock would empty whatever
-file lies there, and takes a file system that cannot lock for another holder, for ever.
+The system releases a lock when its holder dies. The holder deletes the file, which is safe: it does
+so under the lock, and each new holder checks that the file it locked is still the one at that path,
+and starts again if not. filelock is no choice here, because it would empty any file that lies
+there, and would wait for ever on a file system that cannot lock.
 """
 
 import errno
@@ -49,7 +49,7 @@ def locked(
         yield
     finally:
         try:
-            path.unlink(missing_ok=True)  # before it is let go of: now it can be nobody else's
+            path.unlink(missing_ok=True)  # before it is released: until then it is ours
         finally:
             os.close(handle)
 
@@ -94,7 +94,7 @@ def _open(path: Path, instead: str) -> int:
                     f"cannot write to {path.parent}: {obstacle} is no folder; delete it, or choose "
                     f"{instead}"
                 ) from None
-            continue  # whoever had the folder to itself has just deleted it
+            continue  # another process has just deleted the empty folder
         except OSError as error:
             raise ExportError(
                 f"cannot write to {path.parent}: {error.strerror}; choose {instead}"

@@ -53,7 +53,7 @@ class Place:
     def publish(self, goal: Path | None = None) -> Path:
         """Move the stage to the goal, or to another one given, and remove what was there.
 
-        All of it is on disk when this returns. Raises ExportError where a file or a link to nothing
+        All of it is on disk when this returns. Raises ExportError if a file or a link to nothing
         lies there.
         """
         goal = goal or self.goal

@@ -14,7 +14,7 @@ def check_flavour(net: str, flavour: str, known: tuple[str, ...]) -> None:
 def image_input(net: str, image: Image, *, smallest: int):
     """Return the input `image`, float32 (batch, height, width, channels).
 
-    Raises ValueError where a side is below `smallest` pixels and a later layer would be empty.
+    Raises ValueError if a side is below `smallest` pixels and a later layer would be empty.
     """
     image = tuple(image)
     if len(image) != 3 or None in image or image[2] < 1:

@@ -87,7 +87,7 @@ def rebuild(
 ) -> Prepared:
     """Build again what `prepare` built: network `name`, with the weights that `source` names.
 
-    Raises ValueError where the catalog has no such network, or the file does not fit it.
+    Raises ValueError if the catalog has no such network, or the file does not fit it.
     """
     seed = seed_of(source)
     return prepare(

@@ -85,7 +85,7 @@ def recipe_for(net: Net, flavour: str = "paddle", size: int | None = None) -> Re
 def recipe_for_image(net: Net, flavour: str, image: tuple[int, int, int]) -> Recipe:
     """Return `recipe_for` a network built for `image` (height, width, channels).
 
-    Raises ValueError where pictures cannot become such images.
+    Raises ValueError if pictures cannot become such images.
     """
     height, width, channels = image
     if height != width or channels != 3:
@@ -102,7 +102,7 @@ def preprocess(source, recipe: Recipe) -> np.ndarray:
     Args:
         source: a path, the bytes of a file, a Pillow image, or RGB as uint8 (height, width, 3).
 
-    Raises ImageError where the source cannot be read.
+    Raises ImageError if the source cannot be read.
     """
     pixels = crop_image(load_image(source), recipe)
     values = pixels * np.float32(1 / 255)
@@ -112,7 +112,7 @@ def preprocess(source, recipe: Recipe) -> np.ndarray:
 def preprocess_sample(folder: Path | str, recipe: Recipe, most: int = SAMPLE) -> np.ndarray:
     """Return the inputs of at most `most` pictures below `folder`, float32 (n, crop, crop, 3).
 
-    They are those of `choose_sample`. Raises ImageError where one cannot be read.
+    They are those of `choose_sample`. Raises ImageError if one cannot be read.
     """
     return np.stack([preprocess(path, recipe) for path in choose_sample(folder, most)])
 
@@ -120,7 +120,7 @@ def preprocess_sample(folder: Path | str, recipe: Recipe, most: int = SAMPLE) ->
 def choose_sample(folder: Path | str, most: int = SAMPLE) -> list[Path]:
     """Return at most `most` pictures below `folder`, evenly spread over `list_images`.
 
-    Neighbours are often of one class. Raises ValueError where there is no picture.
+    Neighbours are often of one class. Raises ValueError if there is no picture.
     """
     paths = list_images(folder)
     if not paths:

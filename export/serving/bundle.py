@@ -122,7 +122,7 @@ def add(
 def promote(to: Path, name: str, *, keep_edits: bool = False) -> Model:
     """Make the canary of the model `name` its stable version, on every server that has it.
 
-    Raises ExportError where no such model is served, or a file was edited.
+    Raises ExportError if no such model is served, or a file was edited.
     """
     to = Path(to)
     if read_ledger(to) is None:
@@ -146,7 +146,7 @@ def promote(to: Path, name: str, *, keep_edits: bool = False) -> Model:
 def render(ledger: Ledger) -> dict[str, str]:
     """Return every generated file as path below the folder -> text, in the order to write them.
 
-    Raises ExportError where the models cannot share a server.
+    Raises ExportError if the models cannot share a server.
     """
     files = {}
     if ledger.on(TF_SERVING):
@@ -162,7 +162,7 @@ def render(ledger: Ledger) -> dict[str, str]:
 
 
 def _servable(folder: Path) -> Artifact:
-    """Read the artifact in `folder`; raise ArtifactError where it cannot be served."""
+    """Read the artifact in `folder`; raise ArtifactError if it cannot be served."""
     artifact = read_artifact(folder)
     if not artifact.passed:
         failed = [check.name for check in artifact.checks if check.status is Status.FAILED]
@@ -280,7 +280,7 @@ def _edits(to: Path, ledger: Ledger, files: dict[str, str], keep: bool) -> tuple
 def _server(server: str | None, artifact: Artifact) -> str:
     """Return which server to add to: `server`, or the artifact's own.
 
-    Raises ExportError where it cannot load the artifact.
+    Raises ExportError if it cannot load the artifact.
     """
     own = server_of(artifact.format)
     if not own:

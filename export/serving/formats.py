@@ -10,7 +10,7 @@ SHOWN = 80  # characters of a name that a folder may have from anybody
 def server_of(format: str) -> str:
     """What serves artifacts of the format called so: a word of export/formats/names.py, or "".
 
-    Raises ExportError where this version of the toolkit does not know the format.
+    Raises ExportError if this version of the toolkit does not know the format.
     """
     try:
         return find_format(format[:SHOWN]).server

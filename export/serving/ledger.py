@@ -123,9 +123,9 @@ def hash_text(text: str) -> str:
 
 
 def read_ledger(folder: Path) -> Ledger | None:
-    """Return the ledger of `folder`, or None where there is none.
+    """Return the ledger of `folder`, or None if there is none.
 
-    Raises ExportError where it is unreadable, or names what lies outside the folder.
+    Raises ExportError if it is unreadable, or names what lies outside the folder.
     """
     path = folder / FILE
     try:
@@ -145,7 +145,7 @@ def read_ledger(folder: Path) -> Ledger | None:
 
 
 def _refuse_unknown_formats(path: Path, ledger: Ledger) -> None:
-    """Raise ExportError where a version is of a format of another version of this toolkit."""
+    """Raise ExportError if a version is of a format of another version of this toolkit."""
     for model in ledger.models:
         for version in model.versions.values():
             try:

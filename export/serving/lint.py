@@ -42,7 +42,7 @@ RULES = (
 def lint(path: Path) -> list[Finding]:
     """Return what is wrong with the serving folder `path`, in the order of RULES; [] if nothing is.
 
-    Raises ExportError where it is no serving folder.
+    Raises ExportError if it is no serving folder.
     """
     parts = (FILE, "models.config", *FOLDERS.values())
     if not any((path / part).exists() for part in parts):

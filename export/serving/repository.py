@@ -38,7 +38,7 @@ def is_version(name: str) -> bool:
 def next_version(folder: Path) -> int:
     """Return one more than the highest number taken, because the newest must be the highest.
 
-    A file or a link takes a number too, whatever it leads to. Raises ExportError where there is
+    A file or a link takes a number too, whatever it leads to. Raises ExportError if there is
     none left.
     """
     names = os.listdir(folder) if folder.is_dir() else ()  # noqa: PTH208
@@ -49,7 +49,7 @@ def next_version(folder: Path) -> int:
 
 
 def refuse_links(root: Path, path: str) -> None:
-    """Raise ExportError where a folder of `path`, below `root`, is a link or no folder."""
+    """Raise ExportError if a folder of `path`, below `root`, is a link or no folder."""
     folder = root
     for part in PurePosixPath(path).parts:
         folder = folder / part
@@ -101,7 +101,7 @@ def stage(root: Path) -> Iterator[Path]:
 def publish(staged: Path, root: Path, path: str) -> None:
     """Rename a staged version to `path` below `root`, on disk when this returns.
 
-    Raises ExportError where something is there: a version is never overwritten.
+    Raises ExportError if something is there: a version is never overwritten.
     """
     target = make_folder(root, str(PurePosixPath(path).parent)) / PurePosixPath(path).name
     if os.path.lexists(target):

@@ -55,7 +55,7 @@ def write_warmup(
 def read_warmup(path: Path) -> Iterator:
     """Yield the PredictionLogs of a warm-up file.
 
-    Raises RecordError where the framing is broken, protobuf's DecodeError where a record is.
+    Raises RecordError if the framing is broken, protobuf's DecodeError if a record is.
     """
     for record in read_records(path):
         yield messages().PredictionLog.FromString(record)

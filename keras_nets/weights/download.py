@@ -69,7 +69,7 @@ class _Published:
 def resolve_weights(net: Net | str, spec: str, progress: Progress | None = None, **options) -> Path:
     """Return the file that a `--weights` argument means: a path, `imagenet` or `imagenet:SOURCE`.
 
-    `options` go to `fetch_imagenet`. Raises WeightsError where there is no such file.
+    `options` go to `fetch_imagenet`. Raises WeightsError if there is no such file.
     """
     net = find_net(net) if isinstance(net, str) else net
     if spec == "imagenet" or spec.startswith("imagenet:"):
@@ -92,7 +92,7 @@ def fetch_imagenet(
     """Return the published ImageNet weights of `net`, fetched unless the cache has them.
 
     `base_urls` replaces `BASE_URLS`, for a mirror. A download that broke off is taken up where it
-    stopped. Raises WeightsError where the file cannot be had or is not the published one.
+    stopped. Raises WeightsError if the file cannot be had or is not the published one.
     """
     net = find_net(net) if isinstance(net, str) else net
     wanted = _published(net, source, {**BASE_URLS, **(base_urls or {})})

@@ -39,7 +39,7 @@ class Identity:
 def identify_weights(net: Net | str, path, *, digest: bool = False) -> Identity:
     """Return what the weights file at `path` holds of `net`, reading headers only.
 
-    With `digest`, the whole file is read for its sha256. Raises WeightsError where the file cannot
+    With `digest`, the whole file is read for its sha256. Raises WeightsError if the file cannot
     be read or is of another network.
     """
     net = find_net(net) if isinstance(net, str) else net

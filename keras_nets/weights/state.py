@@ -24,7 +24,7 @@ def named_tensors(
 
     `tensor` makes a pickled value a Tensor, or gives None for what is none; one that it cannot make
     is an error only when its values are asked for. Values `aside` are passed over. Raises
-    WeightsError where there is no tensor.
+    WeightsError if there is no tensor.
     """
     if not _has_items(state):
         raise WeightsError("it holds no dictionary of tensors")

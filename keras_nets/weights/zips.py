@@ -47,7 +47,7 @@ class Archive:
         return self._members[name].file_size
 
     def require_stored(self, name: str, maker: str) -> None:
-        """Raise WeightsError where a member is compressed, which its `maker` never does."""
+        """Raise WeightsError if a member is compressed, which its `maker` never does."""
         if self._members[name].compress_type != zipfile.ZIP_STORED:
             raise WeightsError(
                 f"its member {name[:200]!r} is compressed; save it anew with {maker}"
@@ -63,7 +63,7 @@ class Archive:
             return io.BytesIO(member.read(most))
 
     def stream(self, name: str, start: int, count: int):
-        """`count` bytes of a member from `start` on; WeightsError where it holds fewer."""
+        """`count` bytes of a member from `start` on; WeightsError if it holds fewer."""
         if start + count > self.size(name):
             raise WeightsError(
                 f"its member {name[:200]!r} holds {self.size(name):_} bytes where a tensor needs"
@@ -76,7 +76,7 @@ class Archive:
         return Window(self.file, offset + start, count)
 
     def stored(self, name: str, maker: str) -> tuple[int, int]:
-        """(offset in the file, length) of a member; WeightsError where it is compressed."""
+        """(offset in the file, length) of a member; WeightsError if it is compressed."""
         self.require_stored(name, maker)
         info = self._members[name]
         self.file.seek(info.header_offset)

@@ -62,7 +62,7 @@ def end(shell: str, work: str, **environment):
 
 
 @pytest.mark.parametrize("closed", [">&-", "2>&-", "<&-", ">&- 2>&- <&-"])
-def test_closed_streams_are_no_failure_and_lend_their_numbers_to_no_file(tmp_path, closed):
+def test_closed_streams_are_opened_again_so_that_no_file_gets_their_numbers(tmp_path, closed):
     work = (
         f"file = open({str(tmp_path / 'file')!r}, 'w'); print('printed'); "
         "assert file.fileno() > 2; file.write('mine'); file.close()"

@@ -110,7 +110,7 @@ def test_a_killed_holder_lets_go_of_its_lock(lock):
     assert not lock.exists()
 
 
-def test_a_planted_link_is_neither_followed_nor_deleted(lock, tmp_path):
+def test_a_planted_link_is_left_alone(lock, tmp_path):
     lock.parent.mkdir()
     (tmp_path / "victim").write_text("precious")
     lock.symlink_to(tmp_path / "victim")
@@ -173,7 +173,7 @@ def test_a_mount_that_gives_all_files_to_one_user_is_no_other_user(lock, monkeyp
 
 
 @pytest.mark.parametrize("code", [errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP])
-def test_a_file_system_that_cannot_lock_is_told_and_not_waited_for(lock, monkeypatch, code):
+def test_a_file_system_that_cannot_lock_is_an_error_at_once(lock, monkeypatch, code):
     def refuse(*_):
         raise OSError(code, os.strerror(code))
 

@@ -367,7 +367,7 @@ def test_free_places_empty_folders_and_artifacts_are_replaced(out, content):
 
 @pytest.mark.parametrize("name", ["onnx", "onnx.failed"])
 @pytest.mark.parametrize("report_json", [None, "not JSON", "{}", '{"schema": 9}'])
-def test_a_folder_that_no_export_made_is_no_artifacts_place(out, name, report_json):
+def test_a_folder_of_somebody_else_is_left_alone(out, name, report_json):
     mine = out / "toy" / name
     mine.mkdir(parents=True)
     (mine / "thesis.txt").write_text("two years of work")
@@ -408,7 +408,7 @@ def test_a_link_laid_into_an_artifacts_folder_is_not_deleted_with_it(out):
         (lambda path: path.symlink_to(path.with_name("nothing")), "a link to nothing"),
     ],
 )
-def test_what_is_no_folder_is_no_artifacts_place(out, name, make, what):
+def test_a_file_in_the_place_of_an_artifact_is_left_alone(out, name, make, what):
     (out / name).parent.mkdir(parents=True)
     make(out / name)
     with pytest.raises(ExportError, match=f"{name} is {what}, and a folder belongs there; move it"):
@@ -418,7 +418,7 @@ def test_what_is_no_folder_is_no_artifacts_place(out, name, make, what):
 @pytest.mark.parametrize(
     "make", [Path.touch, lambda path: path.symlink_to(path.with_name("nothing"))]
 )
-def test_what_is_no_folder_is_not_published_over(out, make):
+def test_publishing_refuses_to_replace_a_file(out, make):
     goal = out / "toy" / "onnx"
     goal.parent.mkdir(parents=True)
     make(goal)

@@ -40,7 +40,7 @@ def test_a_folder_is_walked_in_order_past_what_is_no_picture(tmp_path):
     [".ipynb_checkpoints", "@eaDir", "__MACOSX", "$RECYCLE.BIN", "System Volume Information",
      ".hidden"],
 )  # fmt: skip
-def test_folders_that_no_person_made_hold_no_pictures(tmp_path, aside):
+def test_folders_that_programs_made_are_passed_over(tmp_path, aside):
     for folder in ("cat", aside, f"cat/{aside}"):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "0.jpg").touch()

@@ -203,7 +203,7 @@ def test_what_cannot_be_on_any_server_is_told_before_one_is_asked(pictures, tmp_
 
 
 @pytest.mark.parametrize("name", ["none.jpg", "cut.png"])
-def test_a_picture_that_cannot_be_is_told_without_loading_what_asks(pictures, tmp_path, name):
+def test_a_broken_picture_is_refused_before_anything_heavy_is_loaded(pictures, tmp_path, name):
     (tmp_path / "cut.png").write_bytes((pictures / "0.png").read_bytes()[:60])
     code = (
         "import sys; from tools import client\n"
@@ -286,7 +286,7 @@ def test_a_server_that_is_not_there_is_refused(pictures, capsys):
     assert "cannot be reached" in refused(capsys)
 
 
-def test_a_url_that_is_none_and_a_picture_that_is_not_there_are_refused(server, capsys, tmp_path):
+def test_a_wrong_url_and_a_missing_picture_are_refused(server, capsys, tmp_path):
     assert run("localhost:8501", "x.png") == 2
     assert "http://HOST:PORT" in refused(capsys)
     assert run(server.rest, tmp_path) == 2

@@ -87,7 +87,7 @@ def test_without_json_a_line_is_printed_for_each_tensor(tmp_path, capsys, source
         (("imagenet:x", "--model", "vgg11", "--to", "npz"), "publishes no weights of vgg11"),
     ],
 )
-def test_what_cannot_be_done_exits_2_and_writes_nothing(
+def test_a_failed_conversion_exits_with_2_and_leaves_no_file(
     tmp_path, monkeypatch, capsys, source, arguments, told
 ):
     monkeypatch.chdir(tmp_path)

@@ -12,14 +12,14 @@ NUMBERS = (int, float)  # exactly: JSON's true and false are no numbers
 
 
 def read_logits(outputs: dict, count: int) -> np.ndarray:
-    """Return `logits` as float32 (count, classes); raises ServerError where they are not that."""
+    """Return `logits` as float32 (count, classes); raises ServerError if they are not that."""
     return _rows(_numbers(outputs, "logits"), "logits", count)
 
 
 def read_classes(outputs: dict, count: int) -> list[list[tuple[str, float]]]:
     """Return (label, probability) of the likeliest classes of each of `count` pictures.
 
-    Raises ServerError where `labels` and `probabilities` are not a row for each, of one length.
+    Raises ServerError if `labels` and `probabilities` are not a row for each, of one length.
     """
     labels = _rows(_texts(outputs, "labels"), "labels", count)
     probabilities = _rows(_numbers(outputs, "probabilities"), "probabilities", count)

@@ -51,7 +51,7 @@ class Exchange:
         self.free = BoundedSemaphore(connections)  # waiting for one is part of a try
 
     def ask(self, method: str, path: str, body: bytes | None, seconds: float) -> Reply:
-        """Return the answer to one request; raises ServerError where there is none in time."""
+        """Return the answer to one request; raises ServerError if there is none in time."""
         deadline = Deadline(seconds)
         url = self.address.base + path
         if not self.free.acquire(timeout=seconds):

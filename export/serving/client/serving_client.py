@@ -98,7 +98,7 @@ class ServingClient:
     def classify(self, pictures: Sequence[bytes | str | Path]) -> list[list[Guess]]:
         """Return the likeliest classes of each picture, a JPEG or PNG file or its bytes.
 
-        Raises ServerError where the server refuses or the retries are used up, ValueError where a
+        Raises ServerError if the server refuses or the retries are used up, ValueError where a
         picture is not there or not whole.
         """
         if isinstance(pictures, (str, bytes, Path)):
@@ -115,7 +115,7 @@ class ServingClient:
     def predict(self, images: np.ndarray) -> np.ndarray:
         """Return the logits (batch, classes) of normalised images (batch, height, width, 3).
 
-        Raises ValueError where there is no image, or a pixel is infinite or NaN.
+        Raises ValueError if there is no image, or a pixel is infinite or NaN.
         """
         try:
             images = np.asarray(images, np.float32)
@@ -130,7 +130,7 @@ class ServingClient:
     def guess(self, logits: np.ndarray, labels: Sequence[str] = ()) -> list[list[Guess]]:
         """Return the likeliest classes of logits (batch, classes), by label or by number.
 
-        Raises ValueError where there are labels, and not one for each class.
+        Raises ValueError if there are labels, and not one for each class.
         """
         if labels and len(labels) != logits.shape[-1]:
             raise ValueError(

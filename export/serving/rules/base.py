@@ -177,7 +177,7 @@ class Folder:
 def read_yaml(path: Path):
     """Return what the YAML file `path` holds.
 
-    Raises FileNotFoundError, YAMLError, or ValueError where a few lines unfold to a great many.
+    Raises FileNotFoundError, YAMLError, or ValueError if a few lines unfold to a great many.
     """
     data = yaml.safe_load(read_bounded(path, LARGEST))
     left, waiting = MOST_ENTRIES, [data]

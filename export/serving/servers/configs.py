@@ -60,7 +60,7 @@ def monitoring_config() -> str:
 def shared_batch_sizes(ledger: Ledger) -> tuple[int, ...]:
     """Return the batch sizes that all models of TF Serving have in common, ascending.
 
-    Raises ExportError where there are none: one file must do for a server without
+    Raises ExportError if there are none: one file must do for a server without
     --enable_per_model_batching_parameters.
     """
     models = ledger.on(TF_SERVING)

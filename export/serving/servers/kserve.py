@@ -18,7 +18,7 @@ SERVICE = re.compile(r"[a-z]([a-z0-9-]*[a-z0-9])?")  # RFC 1035, as KServe wants
 def service_name(name: str) -> str:
     """Spell a model's name as KServe wants names: a letter, then lower case, digits and '-'.
 
-    One that is too long, or begins otherwise, gets a part of its hash, so that it stays its own.
+    A name that is too long, or begins with no letter, gets a part of its hash to stay unique.
     """
     plain = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
     if len(plain) <= LONGEST and SERVICE.fullmatch(plain):
@@ -31,14 +31,14 @@ def service_name(name: str) -> str:
 def service_names(models: tuple[Model, ...]) -> dict[str, str]:
     """Return model -> name of its InferenceService.
 
-    Raises ExportError where two models would have the same.
+    Raises ExportError if two models would have the same.
     """
     names = {model.name: service_name(model.name) for model in models}
     for spelt in set(names.values()):
         alike = sorted(name for name, other in names.items() if other == spelt)
         if len(alike) > 1:
             raise ExportError(
-                f"Kubernetes cannot tell {', '.join(alike)} apart, for it spells each {spelt}; "
+                f"Kubernetes cannot tell {', '.join(alike)} apart, because it spells each {spelt}; "
                 "serve one of them under another --name"
             )
     return names

@@ -24,7 +24,7 @@ FINISH_S = 30  # for the requests that it still has
 def manifests(ledger: Ledger, files: Mapping[str, str]) -> dict[str, str]:
     """Return the manifests as path -> YAML; `files` holds the text of the CONFIGS.
 
-    Raises ExportError where two models have the same name once Kubernetes may spell it.
+    Raises ExportError if two models have the same name once Kubernetes may spell it.
     """
     models = ledger.on(TF_SERVING)
     made = {

@@ -51,7 +51,7 @@ _VERSION = re.compile(r"(?P<major>\d+)\.(?P<minor>\d+)(?:\.\d+)?(?P<gpu>.*-gpu)?
 def image_for(formats: Iterable[str], chosen: str = "") -> str:
     """Return the image that loads every one of `formats`: `chosen`, or the toolkit's own.
 
-    TF-TRT decides, for 2.17 also loads what TensorFlow 2.21 saves. Raises ExportError where the
+    TF-TRT decides, because 2.17 also loads what TensorFlow 2.21 saves. Raises ExportError if the
     chosen one lacks what TF-TRT needs.
     """
     tftrt = any(map(has_engine, formats))

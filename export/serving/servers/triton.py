@@ -19,7 +19,7 @@ BACKENDS = {
 def model_config(model: Model) -> str:
     """Return config.pbtxt: the tensors, dynamic batching, and a warm-up of every batch size.
 
-    Raises ExportError where Triton cannot load a version, or versions are of two backends.
+    Raises ExportError if Triton cannot load a version, or versions are of two backends.
     """
     config_type, data_type = _messages()
     formats = {version.format for version in model.loaded.values()}

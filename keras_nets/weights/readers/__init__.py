@@ -34,7 +34,7 @@ KINDS = tuple(reader.KIND for reader in (*ZIPS, *PLAIN))
 def open_weights(path) -> Iterator[WeightsFile]:
     """Open a weights file of any kind; its tensors can be read until the context ends.
 
-    Raises WeightsError where `path` is no readable weights file, here or as values are read.
+    Raises WeightsError if `path` is no readable weights file, here or as values are read.
     """
     path = Path(path)
     with refusing(path):

@@ -126,7 +126,7 @@ def told_of(check, capsys) -> str:
     return capsys.readouterr().out
 
 
-def test_no_differences_of_none_allowed_are_not_counted_out(capsys):
+def test_the_limit_is_left_out_where_measured_and_allowed_are_both_0(capsys):
     said = told_of(
         Check("weights", Status.PASSED, measured=0, allowed=0, unit="tensors", note="52 tensors"),
         capsys,

@@ -95,7 +95,7 @@ def test_a_histogram_that_makes_no_sense_is_left_out(spoil):
         (None, None, False, False),
     ],
 )
-def test_what_was_not_finite_is_told_from_what_was_not_measured(measured, allowed, scaled, lost):
+def test_infinite_values_and_missing_ones_are_kept_apart(measured, allowed, scaled, lost):
     told = plain()
     told["checks"][3] |= {"measured": measured, "allowed": allowed}
     row = facts(told).parity

@@ -105,7 +105,7 @@ def test_command_and_check_can_be_pasted(lies, shown):
     assert f"<code>python tools/verify.py {shown}</code>" in page
 
 
-def test_a_page_that_does_not_know_where_it_will_lie_names_no_folder(page):
+def test_the_command_to_verify_is_left_out_where_the_folder_is_unknown(page):
     assert "<code>python tools/verify.py</code> and the name of the folder that this page" in page
 
 
@@ -117,7 +117,7 @@ def test_what_the_installed_console_made_is_checked_by_it():
     assert "python tools/" not in page
 
 
-def test_a_model_of_no_catalog_has_no_command_that_could_not_build_it():
+def test_commands_are_shown_only_for_networks_of_the_catalog():
     told = content()
     told["command"] = []
     page = render(told, TOOLKIT / "exports" / "mine" / "onnx")
@@ -139,7 +139,7 @@ def test_a_page_reads_well_without_eyes(page):
     assert {a["aria-labelledby"] for a in outline.having("section")} <= set(ids)
 
 
-def test_nothing_is_loaded_and_nothing_runs(page):
+def test_a_page_loads_nothing_and_runs_no_script(page):
     outline = Outline(page)
     assert not outline.having("script")
     assert [link["href"] for link in outline.having("link")] == ["data:,"]

@@ -76,7 +76,7 @@ def test_a_layer_beyond_every_number_stands_at_the_edge(finite):
     assert '<td class="number">no finite value</td>' in render(told)
 
 
-def test_a_layer_that_lacks_a_number_has_none():
+def test_a_missing_number_of_a_layer_is_a_dash_in_its_cell():
     told = report(1.0, 2.0)
     del told["checks"][-1]["details"]["layers"][0]["subnormal_weights"]
     assert '<td class="number">–</td>' in render(told)

@@ -149,7 +149,7 @@ def test_batch_sizes_are_those_of_the_engine_and_end_in_the_largest(tftrt, deplo
         assert parameters.max_batch_size.value == BATCH_SIZES[-1]
 
 
-def test_models_that_share_no_batch_size_do_not_share_a_server(toy, tmp_path, deploy):
+def test_models_of_one_server_must_share_a_batch_size(toy, tmp_path, deploy):
     add(toy, deploy)
     before = tree(deploy)
     other = make_tftrt(tmp_path / "other", model="other")
@@ -232,7 +232,7 @@ def test_an_image_that_cannot_load_what_is_added_is_refused(toy, tftrt, deploy):
         ({"artifact": {"files": {"1/saved_model.pb": "0", "1/x": "0"}}}, "export it again"),
     ],
 )
-def test_an_artifact_that_was_not_verified_is_refused_and_nothing_changes(
+def test_an_unverified_artifact_is_refused_and_the_folder_stays_as_it_is(
     tftrt, toy, deploy, report, message
 ):
     add(toy, deploy)
@@ -310,7 +310,7 @@ def test_bundles_made_at_the_same_time_take_turns(toy, deploy):
     assert lint(deploy) == []
 
 
-def test_a_version_that_cannot_be_filled_leaves_no_trace(toy, deploy, monkeypatch):
+def test_a_version_that_fails_to_fill_leaves_no_trace(toy, deploy, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
 

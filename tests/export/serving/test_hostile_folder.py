@@ -47,6 +47,6 @@ def test_a_pipe_in_the_place_of_a_file_is_found_and_not_waited_for(folder, name)
         "a: &0 [*0]",
     ],
 )
-def test_yaml_that_unfolds_without_end_is_found_in_no_time(folder, text):
+def test_yaml_that_unfolds_without_end_is_found_at_once(folder, text):
     (folder / "compose.yaml").write_text(text)
     assert any("compose.yaml" in finding.path for finding in lint(folder))

@@ -29,7 +29,7 @@ def test_a_folder_without_a_ledger_is_checked_as_far_as_it_goes(folder):
     assert len(lint(folder)) == 1
 
 
-def test_what_is_no_serving_folder_cannot_be_checked(tmp_path):
+def test_only_a_serving_folder_can_be_checked(tmp_path):
     with pytest.raises(ExportError, match="no serving folder"):
         lint(tmp_path)
 

@@ -6,7 +6,7 @@ from export.serving.names import check_name, suggest
 
 
 @pytest.mark.parametrize("name", ["a/b", "", ".x", "-x", "My Model", "модель", "x\n", "x" * 129, 3])
-def test_what_a_url_cannot_hold_is_no_name_of_a_model(name):
+def test_a_name_must_fit_into_a_url(name):
     with pytest.raises(ValueError, match="letters, digits"):
         check_name(name)
 

@@ -72,9 +72,7 @@ def test_promoting_follows_no_planted_link(toy, deploy, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["bundle.json", "models.config", "compose.yaml"])
-def test_a_link_to_nothing_at_a_file_is_replaced_and_not_written_through(
-    toy, deploy, tmp_path, name
-):
+def test_a_dangling_link_in_place_of_a_file_is_replaced(toy, deploy, tmp_path, name):
     deploy.mkdir()
     (deploy / name).symlink_to(tmp_path / "home")
     add(toy, deploy)
@@ -90,7 +88,7 @@ def test_a_link_or_a_file_takes_the_number_of_a_version(toy, deploy, tmp_path):
     assert not (tmp_path / "nowhere").exists()
 
 
-def test_numbers_that_a_server_cannot_read_are_no_versions_and_the_last_is_the_last(toy, deploy):
+def test_versions_are_numbers_of_64_bits_and_end_with_the_largest(toy, deploy):
     (deploy / "models" / "toy" / str(1 << 63)).mkdir(parents=True)
     (deploy / "models" / "toy" / ("9" * 200)).mkdir()
     assert add(toy, deploy).version == 1
@@ -155,9 +153,7 @@ EVENTS = ("os.rename", "os.link", "os.mkdir", "shutil.rmtree", "os.remove", "ope
         pytest.param("promote", EVENTS, marks=pytest.mark.slow),
     ],
 )
-def test_a_run_killed_at_any_moment_leaves_nothing_that_the_next_one_does_not_mend(
-    toy, tmp_path, act, events
-):
+def test_the_next_run_mends_whatever_a_killed_one_left(toy, tmp_path, act, events):
     command = [sys.executable, "-c", KILLING, toy, tmp_path, act, *events]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     kills, status, found = json.loads(done.stdout)

@@ -85,7 +85,7 @@ def test_a_signature_without_its_description_is_an_error(tmp_path):
     assert str(FILE) in observe_classify(opened(honest), tmp_path)["error"]
 
 
-def test_an_artifact_without_classify_is_not_asked(tmp_path):
+def test_classify_is_observed_only_where_an_artifact_has_it(tmp_path):
     assert observe_classify(opened(None), tmp_path) is None
 
 

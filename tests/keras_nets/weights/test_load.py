@@ -249,7 +249,7 @@ def test_weights_of_another_flavour_are_refused_for_a_model(golden_files):
         load_weights(model, path)
 
 
-def test_a_model_takes_no_classes_and_no_image(golden_files):
+def test_classes_and_image_of_a_built_model_cannot_be_chosen(golden_files):
     _, path = golden_files["pth"]
     model = NETS["squeezenet1_0"].build(flavour="torchvision")
     for options in ({"classes": 1000}, {"image": (224, 224, 3)}):
@@ -257,7 +257,7 @@ def test_a_model_takes_no_classes_and_no_image(golden_files):
             load_weights(model, path, **options)
 
 
-def test_an_image_that_the_network_cannot_take_is_no_damage(golden_files):
+def test_an_image_of_a_wrong_size_is_an_error_of_the_argument(golden_files):
     _, path = golden_files["pth"]
     with pytest.raises(ValueError, match="takes images of at least") as caught:
         load_weights("squeezenet1_0", path, image=(8, 8, 3))

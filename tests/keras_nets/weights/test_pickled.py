@@ -212,7 +212,7 @@ def slices(name, part) -> dict:
     ],
     ids=["key", "slice", "encoding", "dtype"],
 )
-def test_what_is_no_name_is_neither_hashed_nor_printed(tmp_path, state, told, bomb):
+def test_only_names_are_hashed_and_printed(tmp_path, state, told, bomb):
     data = pickle.dumps(state, protocol=2)
     hole = b"G" + struct.pack(">d", HOLE)
     assert data.count(hole) == 1

@@ -14,7 +14,7 @@ from reading import ARRAYS, refused, values
 from keras_nets import WeightsError
 
 
-def test_what_is_no_file_or_no_weights_file_is_refused(tmp_path):
+def test_only_regular_files_of_weights_are_opened(tmp_path):
     assert "is a folder" in refused(tmp_path)
     assert "No such file" in refused(tmp_path / "absent")
     os.mkfifo(tmp_path / "pipe")

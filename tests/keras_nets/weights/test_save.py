@@ -151,7 +151,7 @@ def test_weights_written_for_another_network_are_refused_by_name(tmp_path, seede
         identify_weights("vgg11", path)
 
 
-def test_metadata_cannot_choose_a_flavour_that_the_network_lacks(tmp_path, seeded):
+def test_a_flavour_in_metadata_must_be_one_of_the_networks(tmp_path, seeded):
     model, _ = seeded
     path = tmp_path / "w.safetensors"
     save_weights(model, path, "safetensors", flavour="darknet")

@@ -36,7 +36,7 @@ def test_a_url_is_taken_apart_and_shown_without_its_credentials(url, base, targe
         f"http://me:{SECRET}\u2100@ho\u2100st", f"http://me:{SECRET}@[::1",
     ],
 )  # fmt: skip
-def test_what_is_no_url_of_a_server_is_refused_in_one_line_without_credentials(url):
+def test_a_wrong_url_is_refused_in_one_line_that_hides_credentials(url):
     with pytest.raises(ValueError) as caught:
         parse_address(url)
     line = str(caught.value)
@@ -68,7 +68,7 @@ def test_a_version_is_a_number_that_servers_know():
         {":path": "1"}, {"X-Key": 1}, {"Content-Length": "3"}, {"transfer-encoding": "chunked"},
     ],
 )  # fmt: skip
-def test_a_header_that_cannot_be_sent_is_refused_without_its_value(headers):
+def test_an_invalid_header_is_refused_and_its_value_stays_hidden(headers):
     with pytest.raises(ValueError, match="header") as caught:
         ServingClient("grpc://host:1", "toy", headers=headers)
     assert SECRET not in str(caught.value)

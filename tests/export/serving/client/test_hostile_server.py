@@ -51,7 +51,7 @@ def test_a_try_ends_on_time_however_a_server_drips(answer):
         assert 0.2 < time.monotonic() - begin < 0.8
 
 
-def test_one_picture_that_is_no_list_is_refused_and_none_is_not_asked_for():
+def test_a_single_picture_is_refused_and_an_empty_list_asks_nothing():
     with asking("http://127.0.0.1:1") as client:
         for picture in (sample_png(), "cat.jpg", Path("cat.jpg")):
             with pytest.raises(ValueError, match="pictures are a list"):
@@ -62,7 +62,7 @@ def test_one_picture_that_is_no_list_is_refused_and_none_is_not_asked_for():
         assert client.classify([]) == []
 
 
-def test_a_server_that_never_reads_does_not_hold_the_client():
+def test_a_server_that_never_reads_is_given_up_in_time():
     with raw_server(lambda connection, _head: time.sleep(5), reads=False) as (url, _):
         begin = time.monotonic()
         images = np.zeros((8, 256, 256, 3), np.float32)
@@ -309,7 +309,7 @@ def test_https_is_on_time_too_and_trusts_only_whom_the_system_trusts(tmp_path, m
         assert client.predict(IMAGES).shape == (2, 1)
 
 
-def test_a_redirect_is_not_followed_and_takes_no_credentials_along():
+def test_a_redirect_is_refused_and_credentials_stay_here():
     with raw_server(lambda connection, _head: connection.sendall(outputs(1))) as (other, asked):
         target = other.replace("//", "//user:word@")
         away = http(b"", f"Location: {target}/v1/models/toy\x1b[2J:predict", status="307 Away")

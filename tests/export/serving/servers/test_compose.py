@@ -35,7 +35,7 @@ def service_of(*formats, image=""):
 
 
 @pytest.mark.parametrize("format", ["savedmodel", "tftrt-fp16"])
-def test_a_server_has_no_right_that_it_does_not_need_and_a_bound_on_its_memory(format):
+def test_a_server_has_only_the_rights_it_needs_and_a_limit_on_its_memory(format):
     service = service_of(format)
     assert service["user"] not in ("0", "root")
     assert (service["read_only"], service["tmpfs"]) == (True, ["/tmp"])
@@ -51,7 +51,7 @@ def test_a_server_has_no_right_that_it_does_not_need_and_a_bound_on_its_memory(f
     ("formats", "value"),
     [(["savedmodel"], None), (["tftrt-fp16"], "False"), (["savedmodel", "tftrt-fp32"], "False")],
 )
-def test_an_engine_that_does_not_come_up_is_an_error_and_not_served_in_fp32(formats, value):
+def test_an_engine_that_cannot_be_built_is_an_error(formats, value):
     service = service_of(*formats)
     assert service["environment"].get(SILENT_FP32) == value
     assert ("reservations" in service["deploy"]["resources"]) == (value is not None)

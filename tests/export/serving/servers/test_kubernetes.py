@@ -174,7 +174,7 @@ def container_of(made):
     return made["deployment.yaml"]["spec"]["template"]["spec"]["containers"][0]
 
 
-def test_a_pod_has_no_rights_that_it_does_not_need(made):
+def test_a_pod_has_only_the_rights_it_needs(made):
     pod = made["deployment.yaml"]["spec"]["template"]["spec"]
     assert pod["automountServiceAccountToken"] is False
     assert pod["securityContext"]["runAsNonRoot"] is True
