@@ -1,11 +1,13 @@
 """How the command lines end: one line on standard error and an exit status, never a traceback."""
 
+import gc
 import os
 import signal
 import subprocess
 import sys
 import textwrap
 import threading
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
@@ -52,6 +54,7 @@ def ending(
             yield
             _flush()
         except KeyboardInterrupt as error:
+            _free_quietly(error)
             _end(getattr(error, "status", INTERRUPTED), interrupted)
         except BrokenPipeError:  # the reader of a pipe left, as `head` does, and nobody minds
             _forget_output()
@@ -188,6 +191,22 @@ def _fitting(line: str) -> str:
         return line
     whole = {"break_long_words": False, "break_on_hyphens": False}
     return textwrap.fill(line, columns, subsequent_indent="  ", **whole)
+
+
+def _free_quietly(error: BaseException) -> None:
+    """Free what the interrupted functions hold, and print nothing of what complains about it.
+
+    An object whose making was interrupted may fail as it is freed, and Python would print that
+    below the line in which the program ends.
+    """
+    hook, sys.unraisablehook = sys.unraisablehook, lambda _: None
+    try:
+        while error is not None:
+            traceback.clear_frames(error.__traceback__)
+            error = error.__context__
+        gc.collect()
+    finally:
+        sys.unraisablehook = hook
 
 
 def _end(status: int, line: str):

@@ -269,3 +269,19 @@ def test_a_narrow_terminal_breaks_an_error_between_words(capsys, monkeypatch):
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) > 1 and all(len(line) <= 40 for line in lines)
     assert " ".join(line.strip() for line in lines) == f"error: {why}"
+
+
+def test_what_an_interrupt_left_half_made_adds_no_line():
+    """As TensorFlow's ApiDefMap, which is freed by what its making never came to set."""
+    work = """\
+class Half:
+    def __init__(self):
+        try:
+            raise ValueError("a step that failed")
+        except ValueError:
+            raise KeyboardInterrupt
+    def __del__(self):
+        self.handle
+Half()"""
+    done = end('exec "$PYTHON" -c "$CODE"', work.replace("\n", "\n    "))
+    assert (done.returncode, done.stderr) == (130, "interrupted\n")
