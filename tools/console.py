@@ -25,6 +25,7 @@ COMMANDS = {
     "verify": "check artifacts again, and test the checks on planted bugs",
     "evaluate": "measure top-1 and top-5 on labelled pictures",
     "benchmark": "measure how fast artifacts run",
+    "compress": "prune a network, and cluster its weights",
     "bundle": "make a folder that serves",
     "client": "ask a server, and compare its answers",
     "report": "join reports into one page",

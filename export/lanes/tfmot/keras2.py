@@ -1,0 +1,95 @@
+"""Build the Keras 2 twin of a network from its description, and fill it: imported by scripts.
+
+The description is that of export/compression/twin.py. Weights are arrays called "layer|weight".
+"""
+
+import os
+
+# Must be set before TensorFlow is imported; tensorflow-model-optimization refuses Keras 3.
+os.environ["TF_USE_LEGACY_KERAS"] = "1"
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import inspect
+
+import numpy as np
+import tf_keras as keras
+
+# What Keras 3 calls a weight that Keras 2 has under another name.
+NAMES = {("DepthwiseConv2D", "kernel"): "depthwise_kernel"}
+
+
+def build(description):
+    """Return the network that `description` is of, without its weights."""
+    image = keras.Input(tuple(description["image"]), name="image")
+    tensors = {"image": image}
+    layers = {one["name"]: make_layer(one) for one in description["layers"]}
+
+    def filled(value):
+        if isinstance(value, dict):
+            return tensors[value["tensor"]]
+        return [filled(one) for one in value] if isinstance(value, list) else value
+
+    for call in description["calls"]:
+        options = {key: filled(value) for key, value in call["options"].items()}
+        arguments = [filled(value) for value in call["args"]]
+        try:
+            tensors[call["output"]] = layers[call["layer"]](*arguments, **options)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"layer {call['layer']} has no twin: {error}") from error
+    return keras.Model(image, tensors[description["output"]], name="twin")
+
+
+def make_layer(one):
+    """Return the layer of Keras 2; ValueError with its name where there is none."""
+    kind, options = getattr(keras.layers, one["class_name"], None), one["options"]
+    if kind is None:
+        raise ValueError(f"layer {one['name']} has no twin: Keras 2 has no {one['class_name']}")
+    known = _options_of(kind)
+    strange = {key: value for key, value in options.items() if key not in known}
+    told = {key: value for key, value in strange.items() if value not in (None, False)}
+    if told:
+        raise ValueError(f"layer {one['name']} has no twin: Keras 2 has no option {min(told)}")
+    try:
+        return kind(**{key: options[key] for key in options.keys() - strange}, name=one["name"])
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"layer {one['name']} has no twin: {error}") from error
+
+
+def _options_of(kind):
+    found = set()
+    for above in kind.__mro__:
+        if "__init__" in vars(above) and above is not object:
+            found |= set(inspect.signature(above.__init__).parameters)
+    return found
+
+
+def variables(layer, described):
+    """The variables of a layer by the names that Keras 3 gives them."""
+    own = {
+        variable.name.rpartition("/")[2].partition(":")[0]: variable for variable in layer.weights
+    }
+    kind = described["class_name"]
+    found = {name: own.get(NAMES.get((kind, name), name)) for name in described["weights"]}
+    lost = [name for name, variable in found.items() if variable is None]
+    if lost or len(found) != len(layer.weights):
+        raise ValueError(
+            f"layer {described['name']} has other weights in Keras 2: {', '.join(sorted(own))} "
+            f"instead of {', '.join(found)}"
+        )
+    return found
+
+
+def fill(model, description, arrays):
+    """Give `model` the weights in `arrays`, and take them out of it; return the largest difference.
+
+    It is 0 where the twin holds exactly what it was given. `arrays` is emptied on the way, so that
+    no weight is in memory twice for long.
+    """
+    worst = 0.0
+    for described in description["layers"]:
+        layer = model.get_layer(described["name"])
+        for name, variable in variables(layer, described).items():
+            values = arrays.pop(f"{described['name']}|{name}")
+            variable.assign(values)
+            worst = max(worst, float(np.abs(variable.numpy() - values).max(initial=0.0)))
+    return worst

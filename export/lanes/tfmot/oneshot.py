@@ -1,0 +1,121 @@
+"""Prune and cluster the values of one kernel as they are, without training: imported by scripts.
+
+tensorflow-model-optimization works on layers, so the values are put into a layer that does nothing
+but hold them. Large kernels go through it in slices of output channels where the result is the
+same, because its temporary arrays are many times as large as the kernel.
+"""
+
+import keras2  # noqa: F401 (has Keras 2 taken, so it comes first)
+import numpy as np
+import tensorflow_model_optimization as tfmot
+import tf_keras as keras
+
+PATTERN, M_BY_N = "2:4", (2, 4)
+AT_ONCE = 1 << 24  # values
+SAMPLE = 1 << 20  # values that seeds of clusters are drawn from
+ROUNDS = 100  # of Lloyd's iterations at most; 16 clusters settle in about 30
+
+
+class Holder(
+    keras.layers.Layer,
+    tfmot.sparsity.keras.PrunableLayer,
+    tfmot.clustering.keras.ClusterableLayer,
+):
+    """A layer that has a kernel and does nothing with it."""
+
+    def __init__(self, values):
+        super().__init__(name="holder")
+        self._values = values
+
+    def build(self, input_shape):
+        def given(shape, dtype=None, **options):
+            return self._values
+
+        self.kernel = self.add_weight("kernel", self._values.shape, initializer=given)
+        super().build(input_shape)
+
+    def call(self, inputs):
+        return inputs
+
+    def get_prunable_weights(self):
+        return [self.kernel]
+
+    def get_clusterable_weights(self):
+        return [("kernel", self.kernel)]
+
+
+def prune(values, what):
+    """Return `values` with a share of them zero, or PATTERN along the axis before the last."""
+    if what != PATTERN:
+        return _pruned(values, what)
+    step = max(1, AT_ONCE // (values.size // values.shape[-1]))
+    parts = [
+        _pruned(values[..., start : start + step], what)
+        for start in range(0, values.shape[-1], step)
+    ]
+    return np.concatenate(parts, axis=-1)
+
+
+def _pruned(values, what):
+    sparsity = tfmot.sparsity.keras
+    schedule = sparsity.ConstantSparsity(0.5 if what == PATTERN else what, 0, frequency=1)
+    pattern = {"sparsity_m_by_n": M_BY_N} if what == PATTERN else {}
+    wrapped = sparsity.prune_low_magnitude(Holder(values), pruning_schedule=schedule, **pattern)
+    wrapped.build((None, 1))
+    wrapped.pruning_step.assign(1)  # masks are made in the first step alone
+    wrapped.pruning_obj.conditional_mask_update()
+    wrapped.pruning_obj.weight_mask_op()
+    return wrapped.layer.kernel.numpy()
+
+
+def cluster(values, count, keep_zeros):
+    """Return `values` with at most `count` distinct ones; with `keep_zeros` zeros stay alone zero.
+
+    The seeds are k-means++ of tensorflow-model-optimization; Lloyd's iterations, which it leaves to
+    training, move them to the means of what is nearest.
+    """
+    flat = values.reshape(-1)
+    sample = flat[:: -(-flat.size // SAMPLE)]
+    centres = _settled(_seeds(sample, count, keep_zeros), sample, keep_zeros)
+    clustered = np.empty_like(flat)
+    for start in range(0, flat.size, AT_ONCE):
+        part = flat[start : start + AT_ONCE]
+        clustered[start : start + AT_ONCE] = np.where(
+            keep_zeros & (part == 0), np.float32(0), _nearest(part, centres)
+        )
+    return clustered.reshape(values.shape)
+
+
+def _seeds(sample, count, keep_zeros):
+    clustering = tfmot.clustering.keras
+    wrapped = clustering.cluster_weights(
+        Holder(sample),
+        number_of_clusters=count,
+        cluster_centroids_init=clustering.CentroidInitialization.KMEANS_PLUS_PLUS,
+    )
+    wrapped.preserve_sparsity = keep_zeros
+    wrapped.build((None, 1))
+    seeds = np.unique(wrapped.cluster_centroids["kernel"].numpy())
+    return seeds[seeds != 0] if keep_zeros else seeds
+
+
+def _settled(centres, sample, keep_zeros):
+    """The seeds moved to the means of the values that are nearest to them, again and again."""
+    ordered = np.sort(sample[sample != 0] if keep_zeros else sample).astype(np.float64)
+    sums = np.concatenate([[0.0], np.cumsum(ordered)])
+    centres = centres.astype(np.float64)
+    for _ in range(ROUNDS):
+        borders = np.searchsorted(ordered, (centres[1:] + centres[:-1]) / 2)
+        edges = np.concatenate([[0], borders, [ordered.size]])
+        counts = np.diff(edges)
+        means = np.diff(sums[edges]) / np.maximum(counts, 1)
+        moved = np.where(counts > 0, means, centres)
+        if np.array_equal(moved, centres):
+            break
+        centres = np.sort(moved)
+    return np.unique(centres.astype(np.float32))
+
+
+def _nearest(values, centres):
+    borders = (centres[1:] + centres[:-1]) / 2
+    return centres[np.searchsorted(borders, values)]

@@ -1,0 +1,101 @@
+"""The whole way in the lane, on toys, without training."""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+
+from export.compression.compress import compress_model
+from export.compression.facts import holds_pattern
+from export.compression.method import Method
+from export.errors import ExportError
+
+
+def fresh(toy, name):
+    """A copy of a toy, for a compression changes the model that it is given."""
+    copy = keras.models.clone_model(toy(name))
+    copy.set_weights(toy(name).get_weights())
+    return copy
+
+
+@pytest.fixture(scope="module")
+def compressed(toy, tmp_path_factory):
+    """A function (toy, what is asked) -> what came of it, and the model as it lies on disk."""
+    made = {}
+
+    def compress(name, **asked):
+        key = (name, tuple(asked.items()))
+        if key not in made:
+            out = tmp_path_factory.mktemp("compressed")
+            done = compress_model(fresh(toy, name), Method(**asked), out)
+            made[key] = done, keras.saving.load_model(done.path)
+        return made[key]
+
+    return compress
+
+
+@pytest.mark.lane
+def test_a_share_of_each_kernel_is_zero_and_nothing_else_changes(compressed, toy):
+    done, model = compressed("plain", prune=0.5)
+    before = {one.path: np.asarray(one) for one in toy("plain").weights}
+    for variable in model.weights:
+        values, was = np.asarray(variable), before[variable.path]
+        if variable.path in ("conv2/kernel", "conv3/kernel", "fc4/kernel"):
+            assert (values == 0).mean() == 0.5
+            assert np.array_equal(values[values != 0], was[values != 0])
+            assert np.abs(was[values == 0]).max() <= np.abs(was[values != 0]).min()
+        else:
+            assert np.array_equal(values, was)
+    assert done.left == {"conv1": "it is the first layer", "logits": "it is the last layer"}
+    assert json.loads(done.path.with_name("compression.json").read_text()) == done.content
+    assert done.content["sha256"]["before"] != done.content["sha256"]["after"]
+
+
+@pytest.mark.lane
+def test_pattern_and_clusters_go_together(compressed, toy):
+    done, model = compressed("plain", prune="2:4", cluster=16, only=("conv2", "fc4"))
+    entries = {layer["name"]: layer for layer in done.content["layers"]}
+    for name in ("conv2", "fc4"):
+        values = np.asarray(model.get_layer(name).kernel)
+        assert holds_pattern(values)
+        assert np.unique(values).size <= 16
+        was = np.asarray(toy("plain").get_layer(name).kernel)
+        assert np.corrcoef(values[values != 0], was[values != 0])[0, 1] > 0.99
+        assert entries[name] == {
+            "name": name,
+            "weight": f"{name}/kernel",
+            "sparsity": 0.5,
+            "pattern": "2:4",
+            "distinct": np.unique(values).size,
+        }
+    assert entries["conv3"]["left"] == "--only names others"
+    assert entries["conv3"]["pattern"] == "dense"
+
+
+@pytest.mark.lane
+@pytest.mark.parametrize("name", ["odd", "shared", "nested"])
+def test_networks_of_every_build_have_a_twin(compressed, name):
+    done, _ = compressed(name, cluster=4, ends=True)
+    assert {layer["distinct"] for layer in done.content["layers"]} == {4}
+
+
+@pytest.mark.lane
+def test_a_twin_that_computes_something_else_stops_the_work(toy, tmp_path, monkeypatch):
+    import export.compression.compress as compress
+
+    model = fresh(toy, "nested")
+    before = model.get_weights()
+    monkeypatch.setattr(compress, "_logits", lambda model, images: np.ones((len(images), 5)))
+    with pytest.raises(ExportError, match="^the twin in Keras 2 gives other logits: they are off"):
+        compress_model(model, Method(cluster=4, ends=True), tmp_path)
+    assert list(tmp_path.iterdir()) == []
+    assert all(map(np.array_equal, before, model.get_weights()))
+
+
+def test_what_is_foreign_is_seen_before_any_work(toy, tmp_path, monkeypatch):
+    monkeypatch.setenv("KERAS_NETS_LANES", str(tmp_path / "lanes"))
+    (tmp_path / "plain.keras").write_text("mine")
+    with pytest.raises(ExportError, match=r"plain.keras is there, and no compression.json"):
+        compress_model(toy("plain"), Method(prune=0.5), tmp_path)
+    assert not (tmp_path / "lanes").exists()

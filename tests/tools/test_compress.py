@@ -1,0 +1,77 @@
+"""The command line of compress."""
+
+import json
+
+import keras
+import pytest
+
+from export.lanes import LANES
+from tools.compress import main
+
+
+def ends(capsys, *argv):
+    """The exit status and the last line on standard error."""
+    with pytest.raises(SystemExit) as ended:
+        main(list(argv))
+    return ended.value.code, capsys.readouterr().err.splitlines()[-1]
+
+
+@pytest.mark.lane
+def test_a_file_is_compressed_and_told_of_as_json(toy, tmp_path, capfd, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    toy("nested").save("nested.keras")
+    command = ["--model", "nested.keras", "--prune", "2:4", "--first-and-last", "--json"]
+    assert main(command) == 0
+    content = json.loads(capfd.readouterr().out)
+    assert content["path"] == "compressed/nested/nested.keras"
+    assert content["method"] == {"prune": "2:4", "cluster": None, "qat": False}
+    layers = {layer["name"]: layer for layer in content["layers"]}
+    assert layers["logits"]["pattern"] == "2:4"
+    assert layers["conv1"]["left"] == "not pruned, its 3 input channels do not come in fours"
+    assert keras.saving.load_model(content["path"]).name == "nested"
+
+
+@pytest.mark.parametrize(
+    ("argv", "line"),
+    [
+        (["--model", "vgg11"], "error: there is nothing to do; ask for --prune 0.5"),
+        (["--model", "vgg12", "--prune", "0.5"], "error: no network is called 'vgg12'; did you"),
+        (["--model", "none.keras", "--prune", "0.5"], "error: --model none.keras is not there"),
+        (["--model", "vgg11", "--prune", "0.5", "--weights", "none.npz"],
+         "error: --weights none.npz is not there"),
+        (["--model", "keras.applications:VGG16", "--prune", "0.5", "--classes", "10"],
+         "error: --classes is for networks of the catalog; leave it out for keras"),
+        (["--model", "vgg11", "--prune", "2"], "share between 0 and 1, as 0.5, or 2:4. Received"),
+        (["--model", "vgg11", "--cluster", "1"], "a whole number from 2 to 256. Received: '1'"),
+    ],
+)  # fmt: skip
+def test_what_makes_no_sense_is_told_in_a_line_at_once(capsys, tmp_path, monkeypatch, argv, line):
+    monkeypatch.chdir(tmp_path)
+    status, last = ends(capsys, *argv)
+    assert status == 2
+    assert line in last
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_layer_that_has_no_twin_is_named_before_the_lane_is_made(capfd, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("KERAS_NETS_LANES", str(tmp_path / "lanes"))
+    image = keras.Input((8, 8, 3))
+    x = keras.layers.GroupNormalization(3, name="group")(image)
+    x = keras.layers.Dense(3)(keras.layers.Flatten()(x))
+    keras.Model(image, x, name="own").save("own.keras")
+    status, last = ends(capfd, "--model", "own.keras", "--prune", "0.5")
+    assert status == 2
+    assert last.endswith("no twin there: group (GroupNormalization); build the model without them")
+    assert [path.name for path in tmp_path.iterdir()] == ["own.keras"]
+
+
+def test_a_lane_that_cannot_exist_is_told_in_a_line(toy, capfd, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("KERAS_NETS_LANES", str(tmp_path / "lanes"))
+    monkeypatch.setattr("platform.machine", lambda: "riscv64")
+    toy("plain").save("plain.keras")
+    status, last = ends(capfd, "--model", "plain.keras", "--prune", "0.5")
+    assert status == 2
+    assert last.startswith(f"error: the lane {LANES['tfmot'].name} cannot exist here: it needs")
+    assert [path.name for path in tmp_path.iterdir()] == ["plain.keras"]
