@@ -34,13 +34,13 @@ class Meter:
     Resident memory is added up over the processes, so pages that they share count in each. Time
     counts from when the meter is made: a process may be older than its work, as a notebook is, or a
     shell that ran something else before. `with meter.on("onnx")` books the time and memory of the
-    block to that format only.
+    block to that format only. Of `process`, one of psutil, only wall time and memory are measured.
     """
 
-    def __init__(self):
+    def __init__(self, process=None):
         import psutil
 
-        self._process = psutil.Process()
+        self._process = process or psutil.Process()
         self._gone = psutil.Error
         self._spans = [Span("", _now())]  # one after the other; the last is open
         self._stop = threading.Event()

@@ -17,8 +17,6 @@ if not __package__:  # as a script sys.path[0] is tools/, where export.py would 
 import argparse
 import subprocess
 import tempfile
-import threading
-import time
 from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass
 
@@ -104,35 +102,18 @@ def _measure(command: list[str]) -> tuple[float, int, int]:
     """Run a Python script; return seconds, the peak bytes of its process tree, its exit status."""
     import psutil
 
+    from export.cost import Meter
+
     with tempfile.TemporaryDirectory(prefix="keras-nets-") as out:
         own = ["--out", out] if "--run-stock" not in command else []
-        started = time.monotonic()
         child = psutil.Popen(
             [sys.executable, *command, *own], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
-        peaks = [0]
-        watch = threading.Thread(target=_watch, args=(child, peaks))
-        watch.start()
+        meter = Meter(child)
         status = child.wait()
-        watch.join()
-        return time.monotonic() - started, peaks[0], status
-
-
-def _watch(child, peaks: list[int]) -> None:
-    import psutil
-
-    while child.is_running() and child.poll() is None:
-        total = 0
-        try:
-            for process in (child, *child.children(recursive=True)):
-                try:
-                    total += process.memory_info().rss
-                except psutil.Error:
-                    continue  # it ended between being listed and being asked
-        except psutil.Error:
-            break
-        peaks[0] = max(peaks[0], total)
-        time.sleep(0.05)
+        meter.close()
+        cost = meter.read()
+        return cost.wall_s, cost.peak_rss_bytes, status
 
 
 def _cost(measured: tuple[float, int, int]) -> str:

@@ -6,6 +6,7 @@ import sys
 import threading
 import time
 
+import psutil
 import pytest
 
 from export.cost import Meter
@@ -31,6 +32,15 @@ def until(true) -> bool:
     while not true() and time.monotonic() < deadline:
         time.sleep(0.02)
     return true()
+
+
+def test_a_process_that_was_started_can_be_measured_by_itself():
+    with psutil.Popen([sys.executable, "-c", CHILD], stdin=subprocess.PIPE) as child:
+        meter = Meter(child)
+        assert until(lambda: meter.read().peak_rss_bytes > 300_000_000)
+        child.communicate(b"\n")
+    meter.close()
+    assert 300_000_000 < meter.read().peak_rss_bytes < 400_000_000
 
 
 def test_the_memory_of_child_processes_counts():

@@ -3,16 +3,12 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from hypothesis import given
-from hypothesis import strategies as st
 from toy_artifact import BATCH_SIZES, make_toy
 
 from export.errors import ExportError
 from export.serving.bundle import add
 from export.serving.protos import messages
 from export.serving.savedmodel import Signature, Tensor, read_signatures
-from export.serving.tensors import from_proto, to_proto
-from export.serving.tfrecord import RecordError, read_records, write_records
 from export.serving.warmup import FILE, read_warmup, sample_png, write_warmup
 
 FLOAT = Tensor("DT_FLOAT", (-1, 8, 8, 3))
@@ -52,14 +48,6 @@ def test_batch_sizes_ascend_as_was_measured_or_descend_when_asked(tmp_path, larg
     assert shapes == sorted(BATCH_SIZES, reverse=bool(largest_first))
 
 
-def test_our_reader_reads_what_tensorflow_writes(tmp_path):
-    records = [b"", b"one", b"two" * 5000]
-    with tf.io.TFRecordWriter(str(tmp_path / "records")) as writer:
-        for record in records:
-            writer.write(record)
-    assert list(read_records(tmp_path / "records")) == records
-
-
 def test_the_file_is_the_same_each_time(version, tmp_path):
     signatures = read_signatures(version / "saved_model.pb")
     write_warmup(tmp_path, "toy", signatures, BATCH_SIZES, (8, 8, 3))
@@ -86,46 +74,3 @@ def test_the_sample_decodes_to_the_gradient_it_says(version):
     pixels = tf.io.decode_png(sample_png(5, 7), channels=3).numpy()
     assert pixels.shape == (5, 7, 3)
     assert pixels[4, 6].tolist() == [4, 6, 10]
-
-
-@given(st.lists(st.binary(max_size=50), max_size=4), st.data())
-def test_a_damaged_file_never_yields_a_wrong_record(tmp_path_factory, records, data):
-    path = tmp_path_factory.mktemp("records") / "file"
-    write_records(path, records)
-    assert list(read_records(path)) == records
-    whole = bytearray(path.read_bytes())
-    if not whole:
-        return
-    whole[data.draw(st.integers(0, len(whole) - 1))] ^= data.draw(st.integers(1, 255))
-    path.write_bytes(whole)
-    got = []
-    with pytest.raises(RecordError):
-        got.extend(read_records(path))
-    assert got == records[: len(got)]
-
-
-@pytest.mark.parametrize(
-    ("values", "dtype"),
-    [
-        (np.arange(6, dtype=np.float32).reshape(2, 3), "DT_FLOAT"),
-        (np.arange(4, dtype=np.int64), "DT_INT64"),
-        (np.array([[b"a", b"\xff\0"]], dtype=object), "DT_STRING"),
-        (np.zeros((0, 3), np.float32), "DT_FLOAT"),
-    ],
-)
-def test_tensors_are_those_of_tensorflow(values, dtype):
-    ours = to_proto(values, dtype)
-    np.testing.assert_array_equal(tf.make_ndarray(ours), values)
-    np.testing.assert_array_equal(from_proto(tf.make_tensor_proto(values)), values)
-
-
-def test_a_tensor_of_one_value_stands_for_all():
-    proto = tf.make_tensor_proto(2.5, shape=(2, 2), dtype=tf.float32)
-    np.testing.assert_array_equal(from_proto(proto), np.full((2, 2), 2.5, np.float32))
-
-
-def test_a_dtype_that_no_signature_has_is_refused():
-    with pytest.raises(ValueError, match="DT_COMPLEX64"):
-        from_proto(tf.make_tensor_proto(1j, dtype=tf.complex64))
-    with pytest.raises(ValueError, match="DT_BOOL"):
-        to_proto([True], "DT_BOOL")
