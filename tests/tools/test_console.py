@@ -73,6 +73,13 @@ def test_an_installed_console_says_its_version_from_anywhere(keras_nets):
     assert done.returncode == 0 and done.stdout == f"keras-nets {console._version()}\n"
 
 
+def test_a_checkout_on_the_path_is_enough(installed, tmp_path):
+    """As older ways of `pip install -e` leave it: a script, and no package keras_nets_tools."""
+    shutil.copy(installed / "bin" / "keras-nets", tmp_path / "keras-nets")
+    done = run([tmp_path / "keras-nets", "list", "--help"], tmp_path, PYTHONPATH=str(ROOT))
+    assert done.returncode == 0 and done.stdout.startswith("usage: keras-nets list ")
+
+
 def test_an_installed_console_names_itself_in_helps_and_errors(keras_nets, tmp_path):
     done = keras_nets("verify", "--help")
     assert done.returncode == 0 and done.stdout.startswith("usage: keras-nets verify ")
