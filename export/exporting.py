@@ -84,7 +84,7 @@ class Export:
         need_model(model, "export_model")
         if self._unjudged:
             raise ValueError("one model is written already; call judge(), or begin another Export")
-        name = model.name
+        name = (options and options.name) or model.name
         if not name or name in (".", "..") or "/" in name:
             raise ValueError(f"a model's name becomes a folder's, and {name!r} cannot be one")
         from export.observe.model import observe_model
@@ -188,7 +188,7 @@ class Export:
     def _report(self, artifact: _Unjudged, checks: tuple[Check, ...], goal: Path) -> Report:
         format, reference, origin = artifact.format, self._reference, self._options.origin
         return Report(
-            model=reference.name,
+            model=self._options.name or reference.name,
             format=format.name,
             checks=checks,
             weights=weights_entry(origin, reference),
@@ -198,6 +198,7 @@ class Export:
             cost=self.meter.read(format.name),
             environment=environment(format.lane),
             command=origin.command,
+            model_source=dict(origin.model_source),
             created=now(),
             folder=str(goal),
         )

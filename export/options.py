@@ -1,6 +1,7 @@
 """What an export is asked for, beside the model and the formats."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from export.formats.base import Classify, Order
@@ -17,6 +18,7 @@ class Origin:
     weights_note: str
     flavour: str
     command: tuple[str, ...]
+    model_source: Mapping  # how to build the model again; empty where only Python knows
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +36,8 @@ class Options:
     weights_file_sha256: str = ""  # of the file that the weights were read from
     weights_note: str = ""  # what of that file was left aside
     keep_fp32: tuple[str, ...] = ()  # names of layers that formats of fewer bits leave as they are
+    model_source: Mapping = field(default_factory=dict)  # kind, source, arguments, sha256
+    name: str = ""  # of the folder, and of the model in the report; the model's own if empty
 
     def __post_init__(self):
         if self.labels and self.recipe is None:

@@ -135,6 +135,7 @@ class Report:
     command: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()  # what no check fails for, and a user should know all the same
     created: str = ""  # when, in ISO 8601 and UTC
+    model_source: dict = field(default_factory=dict)  # how to build the model; empty: only Python
     folder: str = field(default="", compare=False)  # where it lies now; not part of report.json
 
     @property

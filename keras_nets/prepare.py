@@ -4,10 +4,9 @@ Importing this imports no Keras; building a network does.
 """
 
 from dataclasses import dataclass
-from pathlib import Path
 
-from keras_nets.catalog import Counts, Net, find_net
-from keras_nets.errors import WeightsError
+from keras_nets.catalog import Counts, Net
+from keras_nets.sources.source import ModelSource
 
 SEEDED = "seeded:"  # how the source of weights begins that are random; the seed follows
 
@@ -20,6 +19,7 @@ class Prepared:
     flavour: str
     source: str  # SEEDED and the seed, or where the weights were read
     counts: Counts | None
+    model_source: ModelSource  # how to build the model again
     file_sha256: str = ""  # of the file that the weights were read from
     note: str = ""  # what of that file was left aside
 
@@ -58,12 +58,14 @@ def prepare(
         flavour, digest, note = identity.flavour, identity.sha256, identity.note
         model = load_weights(net, path, classes=classes, image=image)
         source = str(path) if weights.startswith("imagenet") else weights
-    counts = net.expected_counts(flavour, model.output_shape[-1], image)
+    built = {"classes": model.output_shape[-1], "image": image, "flavour": flavour}
+    counts = net.expected_counts(flavour, built["classes"], image)
     return Prepared(
         model=model,
         flavour=flavour,
         source=source,
         counts=counts,
+        model_source=ModelSource(kind="catalog", source=net.name, arguments=built),
         file_sha256=digest,
         note=note,
     )
@@ -75,52 +77,3 @@ def seed_of(source: str) -> int | None:
     Raises ValueError for a seed that is no number.
     """
     return int(source.removeprefix(SEEDED)) if source.startswith(SEEDED) else None
-
-
-def rebuild(
-    name: str,
-    source: str,
-    *,
-    classes: int | None = None,
-    image: tuple[int, int, int] | None = None,
-    flavour: str | None = None,
-) -> Prepared:
-    """Build again what `prepare` built: network `name`, with the weights that `source` names.
-
-    Raises ValueError if the catalog has no such network, or the file does not fit it.
-    """
-    seed = seed_of(source)
-    return prepare(
-        find_net(name),
-        source if seed is None else None,
-        seed=seed or 0,
-        classes=classes,
-        image=image,
-        flavour=flavour or None,
-    )
-
-
-def rebuild_model(name: str, source: str, **options):
-    """The model of `rebuild` alone, for a process of its own to build."""
-    return rebuild(name, source, **options).model
-
-
-def load_saved(path):
-    """Return the whole model in the `.keras` file at `path`, as Keras saved it.
-
-    Keras builds it, so the file should be the user's own; code kept in it is refused. Raises
-    WeightsError where Keras cannot load it, as where it needs classes of the user's.
-    """
-    import keras
-
-    path = Path(path)
-    if path.suffix != ".keras":  # of other kinds Keras would run what they hold
-        raise WeightsError(f"{path} is no .keras file; save the model with model.save('x.keras')")
-    try:
-        return keras.saving.load_model(path, compile=False, safe_mode=True)
-    except Exception as cause:  # Keras raises many kinds for what it does not know or like
-        why = f"{type(cause).__name__}: {cause}".splitlines()[0]
-        raise WeightsError(
-            f"{path} cannot be loaded by Keras alone ({why:.200}); build the model in Python, and "
-            "call export.verify(model, folder)"
-        ) from cause

@@ -22,7 +22,12 @@ from export.commandline import options
 from export.commandline.paths import need_file, need_folder
 from export.ending import ending
 from export.errors import ArtifactError
+from keras_nets import sources
 from keras_nets.catalog import NETS
+from keras_nets.errors import SourceError
+from keras_nets.sources import catalog, read_arguments
+from keras_nets.sources.again import source_of
+from keras_nets.sources.filling import prepare_model, rebuild_model
 
 LISTED = 20  # broken pictures named on standard error; the JSON has them all
 
@@ -41,8 +46,8 @@ def _parser():
     add("--labels", type=Path, metavar="FILE", help="lines 'name index' of pictures or folders")
     add("--weights", type=Path, metavar="FILE",
         help="of the Keras model, if they have moved since the export")  # fmt: skip
-    add("--model", type=Path, metavar="FILE.keras",
-        help="the whole Keras model as it was saved, where it is none of the catalog")  # fmt: skip
+    options.add_model(parser, "the Keras model, where the report cannot say it: a file, a function "
+        "or a name, as for export")  # fmt: skip
     add("--net", type=options.named(NETS, "network"), metavar="NAME",
         help="whose preprocessing to use for a model that is none of the catalog")  # fmt: skip
     add("--no-keras", action="store_true", help="leave the Keras model out")
@@ -59,9 +64,11 @@ def _parser():
 
 def _run(args) -> int:
     need_folder("--images", args.images, "a folder of pictures")
-    for option, path in (("labels", args.labels), ("weights", args.weights), ("model", args.model)):
+    for option, path in (("labels", args.labels), ("weights", args.weights)):
         if path:
             need_file(f"--{option}", path, "a file")
+    if args.model:
+        sources.check(args.model)
     from export.backend import require_tensorflow
     from export.evaluation.examples import find_examples
     from export.evaluation.local import Local
@@ -149,31 +156,28 @@ def _known(artifact, args):
 
 def _build(artifact, args):
     """A function that builds the Keras model behind `artifact`, in whatever process."""
-    from keras_nets.prepare import load_saved, rebuild_model
-
-    if args.model:
-        return partial(load_saved, args.model)
-    if artifact.model not in NETS:
+    weights = str(args.weights or artifact.source)
+    if args.model and not catalog.fits(args.model):
+        options = {"custom_objects": args.custom_objects, "allow_unsafe": args.allow_unsafe}
+        options |= {"weights": weights, "named": not args.weights}
+        return partial(prepare_model, args.model, read_arguments(args.model_arg), **options)
+    asked = {"classes": artifact.classes, "image": artifact.image, "flavour": artifact.flavour}
+    model = catalog.find(args.model).name if args.model else artifact.model
+    try:
+        source = source_of(model, asked, {} if args.model else artifact.model_source)
+    except SourceError as error:
         raise ArtifactError(
-            f"{artifact.folder} is of {artifact.model!r}, which the catalog does not have; name "
-            "its model, as Keras saved it, with --model FILE.keras, or leave it out with --no-keras"
-        )
-    return partial(
-        rebuild_model,
-        artifact.model,
-        str(args.weights or artifact.source),
-        classes=artifact.classes,
-        image=artifact.image,
-        flavour=artifact.flavour,
-    )
+            f"{artifact.folder}: {error}; or leave it out with --no-keras"
+        ) from error
+    return partial(rebuild_model, source, weights, allow_unsafe=args.allow_unsafe)
 
 
 def _recipe(artifact, net: str | None):
     """How pictures are read for this network, or as for the one called `net`."""
     from keras_nets.preprocess import recipe_for_image
 
-    name = net or artifact.model
-    if name not in NETS:
+    name = net or catalog.network(artifact.model, artifact.model_source)
+    if name is None:
         raise ArtifactError(
             f"{artifact.folder} is of {artifact.model!r}, which the catalog does not have, so its "
             "preprocessing is not known; name a network that preprocesses alike with --net: "
@@ -188,11 +192,12 @@ def _published(artifact) -> tuple[float, float] | None:
     """What PaddleClas' page prints, where the weights could have it."""
     from export.report.entries import has_random_weights
 
-    if artifact.model not in NETS or artifact.classes != 1000:
+    name = catalog.network(artifact.model, artifact.model_source)
+    if name is None or artifact.classes != 1000:
         return None
     if has_random_weights(artifact.source):
         return None
-    page = NETS[artifact.model].page
+    page = NETS[name].page
     return page.top1, page.top5
 
 

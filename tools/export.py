@@ -2,8 +2,9 @@
 
     python tools/export.py --model vgg13 --format tftrt-fp16
 
-Artifacts land in <out>/<model>/<format>/, each with its report.json. Exit status: 0 all verified,
-1 a check failed, 2 something could not be run.
+MODEL is a network of the catalog, a .keras or .h5 file, package.module:function, or
+keras.applications:Name. Artifacts land in <out>/<model>/<format>/, each with its report.json. Exit
+status: 0 all verified, 1 a check failed, 2 something could not be run.
 """
 
 import sys
@@ -24,7 +25,10 @@ from export.ending import ending
 from export.formats.names import NAMES
 from export.names import choose
 from export.results import BATCH_SIZES
-from keras_nets.catalog import NETS, find_net
+from keras_nets import sources
+from keras_nets.catalog import NETS
+from keras_nets.sources import catalog, read_arguments
+from keras_nets.sources.naming import safe_name
 
 PATIENCE = 30.0  # seconds for an export of several to clear up after an interrupt
 MOST_CLASSES = 100_000  # as keras_nets.weights has it; ImageNet-21k has 21,841
@@ -35,20 +39,21 @@ def main(argv=None) -> int:
     args = _parser().parse_args(argv)
     kept = "interrupted; artifacts that were there before are as they were"
     with ending(verbose=args.verbose, interrupted=kept):
-        models = _all_of(args.model, NETS, "network", "the catalog has")
+        models = _models(args.model)
         formats = _all_of(args.format, NAMES, "format", "known are")
         _check(args, models)
-        _check_places(args.out, models, formats)
+        _check_places(args.out, args.name and safe_name(args.name), models, formats)
         require_tensorflow()
         if len(models) == 1:
-            return _export(args, find_net(models[0]), formats, argv)
+            return _export(args, models[0], formats, argv)
         return _export_each(args, models, argv)
 
 
 def _parser():
     parser = options.make_parser(__doc__)
     add = parser.add_argument
-    add("--model", required=True, action="append", metavar="NAME", help=_names(NETS))
+    options.add_model(parser, f"a file, a function, {_names(NETS)}", required=True, action="append")
+    add("--name", metavar="NAME", help="of the folder below --out; the model's own if absent")
     add("--format", required=True, action="append", metavar="NAME", help=_names(NAMES))
     add("--weights", metavar="FILE", help="a weights file, or imagenet; seeded if absent")
     add("--seed", type=options.whole(0, options.SEEDS - 1), default=0, metavar="N",
@@ -82,6 +87,19 @@ def _all_of(wanted: list[str], known, kind: str, lead: str) -> list[str]:
     return list(dict.fromkeys(choose(name, known, kind, lead) for name in wanted))
 
 
+def _models(wanted: list[str]) -> list[str]:
+    """The models asked for, those of the catalog by their names, and `all` as all of these.
+
+    Raises ValueError for words that no model can be built of.
+    """
+    if "all" in map(str.casefold, wanted):
+        wanted = [*NETS, *(words for words in wanted if words.casefold() != "all")]
+    for words in wanted:
+        sources.check(words)
+    names = [catalog.find(words).name if catalog.fits(words) else words for words in wanted]
+    return list(dict.fromkeys(names))
+
+
 def _check(args, models: list[str]) -> None:
     """Raise ValueError for what can be seen to be wrong before anything heavy is loaded."""
     if args.weights and args.weights.partition(":")[0] != "imagenet":
@@ -91,16 +109,46 @@ def _check(args, models: list[str]) -> None:
     if args.labels:
         need_file("--labels", args.labels, "a text file with a class a line")
     need_writable("--out", args.out)
-    for net in map(find_net, models):
-        _check_size(args, net, net.flavours if args.weights else net.flavours[:1])
+    if args.name:
+        safe_name(args.name)
+    read_arguments(args.model_arg)
+    if len(models) > 1 and (args.name or args.model_arg):
+        raise ValueError("--name and --model-arg are for one model; export one at a time")
+    for words in models:
+        if catalog.fits(words) and args.model_arg:
+            raise ValueError(
+                f"--model-arg is for functions; {words} takes --classes and --image-size"
+            )
+        if catalog.fits(words):
+            net = catalog.find(words)
+            _check_size(args, net, net.flavours if args.weights else net.flavours[:1])
+        else:
+            _check_other(args, words)
 
 
-def _check_places(out: Path, models: list[str], formats: list[str]) -> None:
+def _check_other(args, words: str) -> None:
+    """Raise ValueError for options that only networks of the catalog have."""
+    for option, given in (("--images", args.images), ("--labels", args.labels)):
+        if given:
+            raise ValueError(
+                f"{option} is for networks of the catalog, whose preprocessing is known; leave it "
+                f"out for {words}"
+            )
+    for option, given in (("--image-size", args.image_size), ("--classes", args.classes)):
+        if given:
+            raise ValueError(
+                f"{option} is for networks of the catalog; {words} takes what it is built with by "
+                "--model-arg KEY=VALUE"
+            )
+
+
+def _check_places(out: Path, name: str, models: list[str], formats: list[str]) -> None:
     """Raise ExportError where an artifact's place is taken by what no export made."""
     from export.place import check_goals
 
-    for name in models:
-        check_goals(out, name, formats)
+    for words in models:
+        if catalog.fits(words):
+            check_goals(out, name or words, formats)
 
 
 def _check_size(args, net, flavours: tuple[str, ...]) -> None:
@@ -114,17 +162,17 @@ def _check_size(args, net, flavours: tuple[str, ...]) -> None:
         )
 
 
-def _export(args, net, formats: list[str], argv: list[str]) -> int:
-    """Export one network in this process."""
+def _export(args, words: str, formats: list[str], argv: list[str]) -> int:
+    """Export one model in this process."""
     from export.commandline.display import display
     from export.commandline.next_steps import print_next_steps
     from export.commandline.terminal import print_reports, print_warnings
     from export.pipeline import Export
 
     with display(args.verbose) as show, Export(args.out, formats, progress=show) as export:
-        inputs = _read_inputs(args, net, show)  # which shows at once what is wrong with them
-        show(net.name, "loading TensorFlow")
-        _write(args, net, argv, inputs, show, export)
+        inputs = _read_inputs(args, words, show)  # which shows at once what is wrong with them
+        show(words, "loading TensorFlow")
+        _write(args, words, argv, inputs, show, export)
         reports = export.judge()
     print_reports(reports, args.json, details=args.verbose or args.layers)
     if not args.json:
@@ -133,11 +181,20 @@ def _export(args, net, formats: list[str], argv: list[str]) -> int:
     return 0 if all(report.passed for report in reports) else 1
 
 
-def _read_inputs(args, net, show) -> dict:
+def _read_inputs(args, words: str, show) -> dict:
     """The files that the command line names, as far as they are read without TensorFlow.
 
     Its keys are arguments: `weights` (path or None), `images`, `shown`, `labels` and `recipe`.
     """
+    if not catalog.fits(words):
+        return {
+            "weights": args.weights,
+            "images": None,
+            "shown": None,
+            "labels": (),
+            "recipe": None,
+        }
+    net = catalog.find(words)
     weights, flavour, classes = None, net.flavours[0], args.classes or 1000
     if args.weights:
         from keras_nets.weights import identify_weights, resolve_weights
@@ -169,24 +226,12 @@ def _read_inputs(args, net, show) -> dict:
     return given
 
 
-def _write(args, net, argv: list[str], inputs: dict, show, export) -> None:
+def _write(args, words: str, argv: list[str], inputs: dict, show, export) -> None:
     """Build the model, and write the artifacts; the model is gone when this returns."""
     from export.gate.examine import GateOptions
     from export.options import Options
-    from keras_nets.prepare import prepare
 
-    show(net.name, f"reading {args.weights}" if args.weights else f"seeding weights: {args.seed}")
-    prepared = prepare(
-        net,
-        inputs["weights"],
-        seed=args.seed,
-        classes=args.classes,
-        image=(*args.image_size, 3) if args.image_size else None,
-    )
-    if prepared.file_sha256:
-        show(net.name, f"read weights with the file's sha256 {prepared.file_sha256}")
-    if prepared.note:
-        show(net.name, f"weights {prepared.note}")
+    prepared = _prepare(args, words, inputs["weights"], show)
     asked = Options(
         weights_source=prepared.source,
         weights_file_sha256=prepared.file_sha256,
@@ -205,12 +250,38 @@ def _write(args, net, argv: list[str], inputs: dict, show, export) -> None:
         labels=inputs["labels"],
         recipe=inputs["recipe"],
         keep_fp32=tuple(args.keep_fp32),
+        model_source=prepared.model_source.as_dict(),
+        name=safe_name(args.name or prepared.model.name),
     )
     export.write(
         prepared.model,
         images=inputs["images"],
         options=asked,
     )
+
+
+def _prepare(args, words: str, weights: str | None, show):
+    """Build the model, fill it, and say where its weights are from."""
+    from keras_nets.sources.filling import prepare_source
+
+    seeds = catalog.fits(words) and not args.weights
+    show(words, f"seeding weights: {args.seed}" if seeds else f"reading {args.weights or words}")
+    image = (*args.image_size, 3) if args.image_size else None
+    built = {"classes": args.classes, "image": image}
+    arguments = built if catalog.fits(words) else read_arguments(args.model_arg)
+    prepared = prepare_source(
+        words,
+        arguments,
+        custom_objects=args.custom_objects,
+        allow_unsafe=args.allow_unsafe,
+        weights=weights,
+        seed=args.seed,
+    )
+    if prepared.file_sha256:
+        show(words, f"read weights with the file's sha256 {prepared.file_sha256}")
+    if prepared.note:
+        show(words, f"weights {prepared.note}")
+    return prepared
 
 
 def _export_each(args, models: list[str], argv: list[str]) -> int:
@@ -226,7 +297,7 @@ def _export_each(args, models: list[str], argv: list[str]) -> int:
         status, printed = output_of([*command, "--json", "--model", model], PATIENCE)
         statuses.append(status)
         written = [from_dict(json.loads(line)) for line in printed.splitlines()]
-        reports += [replace(one, folder=str(args.out / model / one.format)) for one in written]
+        reports += [replace(one, folder=str(args.out / one.model / one.format)) for one in written]
         if args.json:
             print_reports(written, as_json=True)
     if not args.json:

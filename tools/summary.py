@@ -3,8 +3,9 @@
     python tools/summary.py vgg13
     python tools/summary.py my.keras --json
 
-MODEL is a name of the catalog or a .keras file. The weights are not needed, and none are read from
-elsewhere. Exit status: 0 counted, 2 something could not be run.
+MODEL is a network of the catalog, a .keras or .h5 file, package.module:function, or
+keras.applications:Name. The weights are not needed, and none are read from elsewhere. Exit status:
+0 counted, 2 something could not be run.
 """
 
 import sys
@@ -16,9 +17,10 @@ if not __package__:  # as a script sys.path[0] is tools/, where export.py would 
 import json
 
 from export.commandline import options
-from export.commandline.paths import need_file
 from export.ending import ending
-from keras_nets.catalog import NETS, find_net
+from keras_nets import sources
+from keras_nets.catalog import NETS
+from keras_nets.sources import catalog, read_arguments
 
 
 def main(argv=None) -> int:
@@ -30,7 +32,8 @@ def main(argv=None) -> int:
 def _parser():
     parser = options.make_parser(__doc__)
     add = parser.add_argument
-    add("model", metavar="MODEL", help=f"{', '.join(NETS)}, or a .keras file")
+    add("model", metavar="MODEL", help=f"{', '.join(NETS)}, a file, or a function")
+    options.add_building(parser)
     add("--flavour", metavar="NAME", help="of a network of the catalog; its first if absent")
     add("--classes", type=options.whole(2), metavar="N", help="of a network of the catalog (1000)")
     add("--image-size", type=options.sizes, metavar="HxW",
@@ -45,6 +48,7 @@ def _summarize(args) -> int:
     from export.commandline.complexity_table import as_dict, print_complexity
     from export.commandline.display import display
 
+    sources.check(args.model)
     require_tensorflow()
     with display(args.verbose) as show:
         show(args.model, "loading TensorFlow")
@@ -61,14 +65,17 @@ def _summarize(args) -> int:
 
 def _build(args):
     """The model, without weights of its own, and its parameters in the page's convention."""
-    if Path(args.model).suffix == ".keras":
+    if not catalog.fits(args.model):
         if args.flavour or args.classes:
             raise ValueError("--flavour and --classes are for networks of the catalog")
-        need_file("MODEL", Path(args.model), "a .keras file")
-        from keras_nets.prepare import load_saved
-
-        return load_saved(args.model), None
-    net = find_net(args.model)
+        loaded = sources.load(
+            args.model,
+            read_arguments(args.model_arg),
+            custom_objects=args.custom_objects,
+            allow_unsafe=args.allow_unsafe,
+        )
+        return loaded.model, None
+    net = catalog.find(args.model)
     flavour = args.flavour or net.flavours[0]
     if flavour not in net.flavours:
         raise ValueError(

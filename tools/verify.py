@@ -16,12 +16,20 @@ from pathlib import Path
 if not __package__:  # as a script sys.path[0] is tools/, where export.py would hide `export`
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
+from collections.abc import Callable
+from functools import partial
+
 from export.commandline import options
 from export.commandline.paths import need_file, need_folder
 from export.ending import ending
 from export.errors import ArtifactError, ExportError
+from keras_nets import sources
 from keras_nets.catalog import NETS
-from keras_nets.prepare import seed_of
+from keras_nets.errors import SourceError
+from keras_nets.prepare import SEEDED, Prepared, seed_of
+from keras_nets.sources import catalog, read_arguments
+from keras_nets.sources.again import source_of
+from keras_nets.sources.filling import prepare_named, prepare_source, rebuild_source
 
 
 def main(argv=None) -> int:
@@ -40,8 +48,8 @@ def _parser():
         help="such as exports/vgg13/onnx, or a folder with artifacts at any depth")  # fmt: skip
     add("--weights", type=Path, metavar="FILE",
         help="the weights file, if it has moved since the export")  # fmt: skip
-    add("--model", type=Path, metavar="FILE.keras",
-        help="the whole model as Keras saved it, where it is none of the catalog")  # fmt: skip
+    options.add_model(parser, "what the artifact was made of, where its report cannot say it: a "
+        "file, a function or a name, as for export")  # fmt: skip
     options.add_images(parser)
     add("--no-self-test", action="store_true", help="do not test the gate on planted bugs")
     options.add_gate(parser)
@@ -59,19 +67,17 @@ def _verify(args) -> int:
     if args.weights:
         need_file("--weights", args.weights, "a weights file")
     if args.model:
-        need_file("--model", args.model, "a .keras file")
-        if args.model.suffix != ".keras":
-            raise ValueError(
-                f"--model {args.model} is no .keras file; save the model with model.save('x.keras')"
-            )
+        sources.check(args.model)
+    elif args.model_arg or args.custom_objects:
+        raise ValueError("--model-arg and --custom-objects are for the model that --model names")
     if args.images:
         need_folder("--images", args.images, "a folder of pictures")
     artifacts, unable = _artifacts(args)  # read before TensorFlow loads
     reports = []
     with display(args.verbose) as show:
-        for folder, content, origin in artifacts:
+        for folder, content, build in artifacts:
             try:
-                reports.append(_verify_one(args, folder, content, origin, show))
+                reports.append(_verify_one(args, folder, content, build, show))
             except (ExportError, ValueError) as error:
                 unable.append(_alone(args, folder, error))
     several = len(reports) + len(unable) > 1
@@ -88,7 +94,7 @@ def _verify(args) -> int:
 
 
 def _artifacts(args) -> tuple[list[tuple], list[str]]:
-    """(folder, report, what it was made of) of each artifact, and a line for each that has no use.
+    """(folder, report, what builds its model) of each artifact, and a line for each of no use.
 
     Those are an error where only one artifact was named.
     """
@@ -99,7 +105,7 @@ def _artifacts(args) -> tuple[list[tuple], list[str]]:
         for folder in reports_below(named) or [named]:
             try:
                 report = read_report(folder)
-                found.append((folder, report, _origin(args, folder, report)))
+                found.append((folder, report, _builder(args, folder, report)))
             except (ExportError, ValueError) as error:
                 unable.append(_alone(args, folder, error))
     return found, unable
@@ -113,7 +119,7 @@ def _alone(args, folder: Path, error: Exception) -> str:
     return line if line.startswith(f"{folder}") else f"{folder}: {line}"
 
 
-def _verify_one(args, folder: Path, report, origin, show):
+def _verify_one(args, folder: Path, report, build, show):
     from export.gate.examine import GateOptions
     from export.pipeline import Verification
 
@@ -126,68 +132,61 @@ def _verify_one(args, folder: Path, report, origin, show):
     with Verification(folder, progress=show) as verification:
         if "tensorflow" not in sys.modules:
             show(report.model, "loading TensorFlow")
-        _observe(args, report, origin, show, verification)
+        _observe(args, report, build, show, verification)
         return verification.judge(compare_hashes=not args.ignore_hash, gate=gate)
 
 
-def _observe(args, report, origin, show, verification) -> None:
+def _observe(args, report, build, show, verification) -> None:
     """Build the model, and take its word; the model is gone when this returns."""
-    from keras_nets.prepare import load_saved, rebuild
     from keras_nets.preprocess import preprocess_sample, recipe_for_image
 
-    if args.model:
-        show(report.model, f"reading {args.model}")
-        verification.observe(load_saved(args.model))
-        return
-    seeded = seed_of(origin["source"]) is not None
-    show(report.model, "seeding weights" if seeded else f"reading {origin['source']}")
-    prepared = rebuild(**origin)
+    weights = args.weights or report.weights["source"]
+    seeded = str(weights).startswith(SEEDED)
+    show(report.model, "seeding weights" if seeded else f"reading {args.model or weights}")
+    prepared = build()
+    if prepared.note:
+        show(report.model, prepared.note)
     images = None
     if args.images:
-        recipe = recipe_for_image(NETS[report.model], prepared.flavour, origin["image"])
-        images = preprocess_sample(args.images, recipe)
-    verification.observe(prepared.model, images=images)
-
-
-def _origin(args, folder: Path, report) -> dict | None:
-    """Arguments of `keras_nets.prepare.rebuild` for the artifact's model; None with --model.
-
-    Raises ArtifactError where the report does not say, or what it says is not there.
-    """
-    if args.model:
-        if args.images:
+        if prepared.model_source.kind != catalog.NAME:
             raise ValueError(
                 "--images is for networks of the catalog, whose preprocessing is known; "
                 "leave it out, or give `images` to export.verify in Python"
             )
-        return None
-    if report.model not in NETS:
-        raise ArtifactError(
-            f"{folder} is of {report.model!r}, which the catalog does not have; name its model, as "
-            "Keras saved it, with --model FILE.keras, or in Python call "
-            f"export.verify(model, {str(folder)!r})"
-        )
+        net, image = NETS[prepared.model_source.source], prepared.model_source.arguments["image"]
+        images = preprocess_sample(args.images, recipe_for_image(net, prepared.flavour, image))
+    verification.observe(prepared.model, images=images)
+
+
+def _builder(args, folder: Path, report) -> Callable[[], Prepared]:
+    """A function that builds and fills the artifact's model.
+
+    Raises ArtifactError where the report does not say how, or what it says is not there.
+    """
+    weights, known = str(args.weights or report.weights["source"]), report.model_source
     try:
-        source, asked = str(args.weights or report.weights["source"]), report.options
-        origin = {
-            "name": report.model,
-            "source": source,
-            "classes": asked["classes"],
-            "image": tuple(asked["image"]),
-            "flavour": asked["flavour"],
-        }
-        seeded = seed_of(source) is not None
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        seed_of(weights)
+        options = {"allow_unsafe": args.allow_unsafe, "seed": int(report.options.get("seed", 0))}
+        if args.model and not catalog.fits(args.model):
+            arguments = read_arguments(args.model_arg)
+            options |= {"custom_objects": args.custom_objects}
+            call = prepare_source if args.weights else prepare_named
+            return partial(call, args.model, arguments, weights=weights, **options)
+        model = catalog.find(args.model).name if args.model else report.model
+        source = source_of(model, report.options, {} if args.model else known)
+    except SourceError as error:
+        raise ArtifactError(f"{folder}: {error}") from error
+    except (TypeError, ValueError) as error:
         raise ArtifactError(
             f"{folder}/report.json does not say how to build {report.model}: {error!r}; "
             "export it again"
         ) from error
-    if not seeded and not Path(source).exists():
+    if source.kind == catalog.NAME and seed_of(weights) is None and not Path(weights).exists():
         raise ArtifactError(
-            f"{folder} was made from {source}, which is not there; name its file with --weights, "
+            f"{folder} was made from {weights}, which is not there; name its file with --weights, "
             "or the whole model with --model"
         )
-    return origin
+    return partial(rebuild_source, source, weights, **options)
 
 
 if __name__ == "__main__":

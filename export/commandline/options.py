@@ -86,6 +86,23 @@ def add_images(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_model(parser: argparse.ArgumentParser, words: str, **options) -> None:
+    """Options on which Keras model, and on how it is built; `options` go to --model."""
+    parser.add_argument("--model", metavar="MODEL", help=words, **options)
+    add_building(parser)
+
+
+def add_building(parser: argparse.ArgumentParser) -> None:
+    """Options on how a model is built."""
+    add = parser.add_argument
+    add("--model-arg", action="append", default=[], metavar="KEY=VALUE",
+        help="of the function that builds the model; may be repeated")  # fmt: skip
+    add("--custom-objects", action="append", default=[], metavar="MODULE",
+        help="a module that registers layers with Keras; may be repeated")  # fmt: skip
+    add("--allow-unsafe", action="store_true",
+        help="run code that a model's file holds, such as Lambda layers")  # fmt: skip
+
+
 def add_gate(parser: argparse.ArgumentParser) -> None:
     """Options on what is asked of the checks."""
     add = parser.add_argument

@@ -7,7 +7,6 @@ from export.errors import ArtifactError
 from export.evaluation.predictor import Running
 from export.formats import find_format
 from export.report.artifact import Artifact
-from export.report.entries import has_random_weights
 from export.runtimes import parity_runtime
 
 Build = Callable[[], object]  # -> a Keras model; has to pickle
@@ -20,11 +19,11 @@ def load_artifact(artifact: Artifact) -> Running:
 
 
 def load_keras(artifact: Artifact, build: Build, source: str) -> Running:
-    """Build the Keras model behind an artifact; `source` is what `build` reads.
+    """Build the Keras model behind an artifact; `source` is what its weights are from.
 
     Raises ArtifactError where that is not there, or is not what the artifact was exported from.
     """
-    if not has_random_weights(source) and not Path(source).exists():
+    if ":" not in source and not Path(source).exists():  # else a seed, or a function
         raise ArtifactError(
             f"{source} is not there; say with --weights where the file lies, or leave the Keras "
             "model out with --no-keras"

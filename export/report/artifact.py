@@ -37,6 +37,7 @@ class Artifact:
     checks: tuple[Check, ...]  # without their numbers
     passed: bool  # the report says so, and no check in it failed
     warnings: tuple[str, ...]
+    model_source: dict  # how to build the model again; empty where the report says nothing
 
     @property
     def verdict(self) -> Verdict:
@@ -95,6 +96,7 @@ def _artifact(folder: Path, content: dict) -> Artifact:
         checks=checks,
         passed=content["passed"] is True and not failed,
         warnings=_warnings(content),
+        model_source=dict(content.get("model_source") or {}),
     )
 
 

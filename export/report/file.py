@@ -69,6 +69,7 @@ def as_dict(report: Report) -> dict:
         "verdict": report.verdict.value,
         "warnings": list(report.warnings),
         "created": report.created,
+        **({"model_source": report.model_source} if report.model_source else {}),
         "weights": report.weights,
         "options": report.options,
         "artifact": report.artifact,
@@ -203,8 +204,9 @@ def _check_entries(content: dict) -> None:
     ):
         if not (isinstance(texts, Iterable) and all(isinstance(text, str) for text in texts)):
             raise TypeError(f"{key} is {shortened(texts)}")
-    if not isinstance(content.get("created", ""), str):
-        raise TypeError(f"created is {shortened(content['created'])}")
+    for key, kind in (("created", str), ("model_source", dict)):
+        if not isinstance(content.get(key, kind()), kind):
+            raise TypeError(f"{key} is {shortened(content[key])}")
 
 
 def _plain(kind) -> type:
@@ -248,6 +250,7 @@ def from_dict(content: dict) -> Report:
         command=tuple(content["command"]),
         warnings=tuple(content.get("warnings", ())),
         created=content.get("created", ""),
+        model_source=content.get("model_source", {}),
     )
 
 

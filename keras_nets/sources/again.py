@@ -4,9 +4,11 @@ A report is a file that anybody can write and send, so what it names runs only w
 a network of the catalog or of Keras, a file, or a function of the user's own folders.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from keras_nets.catalog import NETS
 from keras_nets.errors import SourceError
 from keras_nets.sources import applications, function
 from keras_nets.sources.arguments import from_report
@@ -34,6 +36,33 @@ def asked_again(source: ModelSource, *, allow_unsafe: bool, seed: int) -> Asked:
         allow_unsafe=allow_unsafe,
         seed=seed,
     )
+
+
+def source_of(model: str, options: Mapping, content: Mapping) -> ModelSource:
+    """The source that a report says, by its `model`, `options` and `model_source`.
+
+    Reports of networks of the catalog had no `model_source` once. Raises SourceError where the
+    report does not say how to build its model.
+    """
+    if content:
+        return ModelSource.of(content)
+    if model not in NETS:
+        raise SourceError(
+            f"it is of {model!r}, which the catalog does not have, and its report does not say how "
+            "to build it; name its model with --model, or in Python call export.verify(model, "
+            "folder)"
+        )
+    try:
+        built = {
+            "classes": int(options["classes"]),
+            "image": [int(side) for side in options["image"]],
+            "flavour": options["flavour"] or None,
+        }
+    except (KeyError, TypeError, ValueError) as error:
+        raise SourceError(
+            f"its report does not say how to build {model}: {error!r}; export it again"
+        ) from error
+    return ModelSource(kind="catalog", source=model, arguments=built)
 
 
 def with_changes(loaded: Loaded, source: ModelSource) -> Loaded:

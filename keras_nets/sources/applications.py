@@ -8,8 +8,8 @@ import difflib
 import inspect
 
 from keras_nets.errors import SourceError
-from keras_nets.quiet import import_quietly
 from keras_nets.sources.function import call
+from keras_nets.sources.modules import count_names_anew
 from keras_nets.sources.source import Asked, Loaded, ModelSource
 
 NAME = "function"
@@ -27,7 +27,7 @@ def check(words: str) -> None:
 
 def load(asked: Asked) -> Loaded:
     """Build the network; its weights are its own only where an argument names some."""
-    import_quietly("keras")
+    count_names_anew()
     found = _find(asked.words)
     takes = inspect.signature(found).parameters
     arguments = {key: value for key, value in DEFAULTS.items() if key in takes} | asked.arguments

@@ -1,6 +1,6 @@
 """`--model vgg13`: a network of the catalog."""
 
-from keras_nets.catalog import NETS, find_net
+from keras_nets.catalog import NETS, Net, find_net
 from keras_nets.errors import SourceError
 from keras_nets.sources.source import Asked, Loaded, ModelSource
 
@@ -12,12 +12,26 @@ def fits(words: str) -> bool:
 
 
 def check(words: str) -> None:
-    find_net(words)
+    find(words)
+
+
+def find(words: str) -> Net:
+    """The network called `words`, in whatever case."""
+    return find_net(words.casefold())
+
+
+def network(model: str, source: dict) -> str | None:
+    """The catalog's name of the network of a report's `model` and `model_source`; None of another.
+
+    A report without a source is of the network that it is called by, if that is one.
+    """
+    name = source.get("source") if source.get("kind") == NAME else None if source else model
+    return name if name in NETS else None
 
 
 def load(asked: Asked) -> Loaded:
     """Build the network, with no weights yet."""
-    net = find_net(asked.words)
+    net = find(asked.words)
     try:
         model = net.build(**asked.arguments)
     except (TypeError, ValueError) as error:

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from keras_nets.errors import SourceError
-from keras_nets.sources.modules import import_module, registered, running
+from keras_nets.sources.modules import count_names_anew, import_module, registered, running
 from keras_nets.sources.source import Asked, Loaded, ModelSource
 
 NAME = "function"
@@ -27,6 +27,7 @@ def load(asked: Asked) -> Loaded:
     What it draws by Keras' generators depends on the seed alone, so that calling it again on
     another day gives the same weights.
     """
+    count_names_anew()
     registered(asked.custom_objects)
     name, _, path = asked.words.partition(":")
     module = import_module(name, f"--model {asked.words}")

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from keras_nets.errors import SourceError
 from keras_nets.quiet import import_quietly
-from keras_nets.sources.modules import registered
+from keras_nets.sources.modules import count_names_anew, registered
 from keras_nets.sources.saved_config import CONFIG, Saved, code_in, read_saved
 from keras_nets.sources.source import Asked, Loaded, ModelSource
 
@@ -65,6 +65,7 @@ def load(asked: Asked) -> Loaded:
         custom_objects=asked.custom_objects,
         sha256=sha256_of(path),
     )
+    count_names_anew()
     objects = registered(asked.custom_objects)
     return Loaded(_load(path, saved, objects, asked.allow_unsafe), source, weights=asked.words)
 

@@ -40,6 +40,20 @@ def running(doing: str) -> Iterator[None]:
             sys.path.append(here)
 
 
+def count_names_anew() -> None:
+    """Have Keras name layers as in a process that has made none: `dense`, and not `dense_1`.
+
+    Weights are known by the names of their layers, and a model that is built again has to have the
+    same. Raises nothing, and leaves the user's policy of types as it is.
+    """
+    import_quietly("keras")
+    import keras
+
+    policy = keras.config.dtype_policy()
+    keras.utils.clear_session(free_memory=False)
+    keras.config.set_dtype_policy(policy)
+
+
 def import_module(name: str, option: str):
     """Return the module called `name`, which `option` asks for; SourceError where that fails."""
     with running(f"importing {name}, for {option},"):

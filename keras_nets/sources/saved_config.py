@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,18 +34,37 @@ def read_saved(path: Path) -> Saved:
 
     Raises SourceError where there is none, or where the file is damaged or made to do harm.
     """
+    with _refusing(path), path.open("rb") as stream:
+        head = stream.read(len(HDF5))
+        size = path.stat().st_size
+        saved = _of_zip(stream, path, size) if head.startswith(ZIP) else _of_h5(path, head, size)
+        for _ in parts(saved.config):  # bounds it
+            pass
+        return saved
+
+
+def check_weights(path: Path) -> None:
+    """Raise SourceError where Keras should not read weights from the file at `path`."""
+    from keras_nets.weights.zips import Archive
+
+    with _refusing(path), path.open("rb") as stream:
+        head = stream.read(len(HDF5))
+        size = path.stat().st_size
+        if head.startswith(ZIP):
+            _look(path, *Archive(stream, size).stored(WEIGHTS, "Keras"))
+        elif head == HDF5:
+            _look(path, 0, size)
+        else:
+            raise SourceError(f"{path} is neither HDF5 nor a zip; save it with Keras")
+
+
+@contextmanager
+def _refusing(path: Path) -> Iterator[None]:
+    """Turn whatever damaged bytes raise into one line that names the file."""
     from keras_nets.weights.tensor import DAMAGE
 
     try:
-        with path.open("rb") as stream:
-            head = stream.read(len(HDF5))
-            size = path.stat().st_size
-            saved = (
-                _of_zip(stream, path, size) if head.startswith(ZIP) else _of_h5(path, head, size)
-            )
-            for _ in parts(saved.config):  # bounds it
-                pass
-            return saved
+        yield
     except SourceError:
         raise
     except DAMAGE as error:  # WeightsError is one, of ValueError

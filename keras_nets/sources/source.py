@@ -1,5 +1,6 @@
 """What is asked for as a model, what it gave, and what a report keeps of that."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -34,7 +35,7 @@ class ModelSource:
         content = {
             "kind": self.kind,
             "source": self.source,
-            "arguments": dict(self.arguments),
+            "arguments": json.loads(json.dumps(dict(self.arguments))),
             "sha256": self.sha256,
         }
         if self.custom_objects:

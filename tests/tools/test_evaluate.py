@@ -212,7 +212,7 @@ def test_a_model_outside_the_catalog_has_a_way_to_be_measured(
     artifact = export_toy("plain", "onnx").folder
     asked = (artifact, "--images", pictures)
     status, _, err = run(*asked)
-    assert status == 2 and "name its model, as Keras saved it, with --model" in err
+    assert status == 2 and "name its model with --model, or in Python call export" in err
     status, _, err = run(*asked, "--no-keras")
     assert status == 2 and "name a network that preprocesses alike with --net: alexnet," in err
     status, _, err = run(*asked, "--no-keras", "--net", "VGG13")

@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from export.formats import FORMATS
+from keras_nets import sources
 from keras_nets.catalog import NETS
-from tools import export
+from tools import export, verify
 
 ROOT = Path(__file__).parents[2]
 TOOL = ROOT / "tools" / "export.py"
@@ -82,7 +83,7 @@ def test_help_names_every_network_and_format():
 def test_an_unknown_network_is_told_the_known_ones(capsys):
     told = refused(capsys, "--model", "vgg12", "--format", "onnx")
     assert told.startswith("error: no network is called 'vgg12'; did you mean vgg")
-    assert told.endswith(f"? the catalog has {', '.join(NETS)}\n")
+    assert f"? the catalog has {', '.join(NETS)}; or name a .keras or .h5 file, pack" in told
 
 
 def test_an_unknown_format_is_told_the_known_ones(capsys):
@@ -148,7 +149,7 @@ MISTAKES = """\
 """
 CHEAP = """\
 import json, sys, time
-from tools import export
+from tools import export, verify
 for mistake in json.loads(sys.argv[1]):
     since = time.process_time()
     try:
@@ -212,6 +213,134 @@ def test_what_to_export_must_be_said(capsys, missing):
     assert missing in refused(capsys, *next(iter(given.items())))
 
 
+NETS_OF_A_USER = """
+import keras
+
+
+def net(classes=4):
+    image = keras.Input((16, 16, 3))
+    x = keras.layers.Conv2D(6, 3, activation="relu")(image)
+    x = keras.layers.GlobalMaxPooling2D()(x)
+    return keras.Model(image, keras.layers.Dense(classes)(x), name="own_net")
+"""
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch, toy):
+    """A folder to be in, with a module and a file of a model."""
+    (tmp_path / "nets_to_export.py").write_text(NETS_OF_A_USER)
+    toy("plain").save(tmp_path / "plain.keras")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    yield tmp_path
+    sys.modules.pop("nets_to_export", None)
+
+
+SMALL_MOBILENET = ["--model-arg", "classes=10", "--model-arg", "input_shape=(32,32,3)"]
+
+
+@pytest.mark.parametrize(
+    ("words", "options", "folder", "weights", "source"),
+    [
+        ("plain.keras", [], "plain", "plain.keras", {"kind": "keras-file"}),
+        ("plain.keras", ["--name", "My net"], "My-net", "plain.keras", {"kind": "keras-file"}),
+        (
+            "nets_to_export:net",
+            ["--model-arg", "classes=3"],
+            "own_net",
+            "nets_to_export:net",
+            {"kind": "function", "arguments": {"classes": 3}},
+        ),
+        (
+            "keras.applications:MobileNet",
+            [*SMALL_MOBILENET, "--model-arg", "alpha=0.25"],
+            "mobilenet_0.25_32",
+            "seeded:7",
+            {
+                "kind": "function",
+                "arguments": {"classes": 10, "input_shape": [32, 32, 3], "alpha": 0.25},
+                "sha256": "",
+            },
+        ),
+        (
+            "vgg11",
+            ["--image-size", "32", "--classes", "3", "--name", "renamed"],
+            "renamed",
+            "seeded:7",
+            {
+                "kind": "catalog",
+                "arguments": {"classes": 3, "image": [32, 32, 3], "flavour": "paddle"},
+            },
+        ),
+    ],
+    ids=["file", "name", "function", "application", "catalog"],
+)
+def test_any_model_is_exported_and_verified_again_without_a_word_on_it(
+    here, capsys, words, options, folder, weights, source
+):
+    command = ["--model", words, *options, "--format", "onnx", "--seed", "7", "--json"]
+    assert export.main(command) == 0
+    written = json.loads((here / "exports" / folder / "onnx" / "report.json").read_text())
+    assert (written["model"], written["weights"]["source"]) == (folder, weights)
+    assert written["model_source"] == written["model_source"] | {"source": words} | source
+    assert ("random weights: for trying only" in written["warnings"]) == (weights == "seeded:7")
+    assert verify.main([str(here / "exports"), "--no-self-test"]) == 0
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_weights_of_a_file_fill_the_model_of_a_function(here, capsys):
+    model = sources.load("nets_to_export:net").model
+    model.layers[-1].bias.assign([1.0, 2.0, 3.0, 4.0])
+    model.save_weights("own.weights.h5")
+    command = ["--model", "nets_to_export:net", "--weights", "own.weights.h5", "--format", "onnx"]
+    assert export.main(command) == 0
+    written = json.loads(Path("exports/own_net/onnx/report.json").read_text())
+    assert written["weights"]["source"] == "own.weights.h5"
+    assert len(written["weights"]["file_sha256"]) == 64
+    assert verify.main(["exports", "--no-self-test"]) == 0
+    capsys.readouterr()
+    Path("own.weights.h5").unlink()
+    with pytest.raises(SystemExit) as ended:
+        verify.main(["exports/own_net/onnx", "--no-self-test"])
+    assert ended.value.code == 2
+    assert "--weights own.weights.h5 is not there" in capsys.readouterr().err
+
+
+def test_a_file_that_has_changed_since_the_export_is_told(here, toy, capsys):
+    assert export.main(["--model", "plain.keras", "--format", "onnx"]) == 0
+    toy("odd").save("plain.keras")
+    with pytest.raises(SystemExit) as ended:
+        verify.main(["exports/plain/onnx"])
+    assert ended.value.code == 2
+    line = capsys.readouterr().err.splitlines()[-1]
+    assert "plain.keras has changed since the export: its sha256 is" in line
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["--model", "none.keras"], "--model none.keras is not there; name a .keras or .h5 file"),
+        (["--model", "plan.keras"], "did you mean plain.keras?"),
+        (["--model", "."], ". is a folder"),
+        (["--model", "plain.keras", "--model-arg", "x=1"], "is a file and takes no --model-arg"),
+        (["--model", "plain.keras", "--classes", "5"], "--classes is for networks of the catalog"),
+        (["--model", "plain.keras", "--images", "."], "--images is for networks of the catalog"),
+        (["--model", "plain.keras", "--weights", "plain.npz"], "--weights plain.npz is not there"),
+        (["--model", "plain.keras", "--name", "/"], "'/' cannot name a folder"),
+        (["--model", "vgg11", "--model-arg", "x=1"], "--model-arg is for functions; vgg11 takes"),
+        (["--model", "vgg11", "--model", "alexnet", "--name", "x"], "are for one model; export"),
+        (["--model", "nets_to_export:net", "--model-arg", "x"], "'x' is no KEY=VALUE"),
+        (["--model", "nets_to_export:nett"], "has no 'nett'; did you mean net?"),
+        (["--model", "no_such_module:net"], "there is no module 'no_such_module'; run this in"),
+        (["--model", "keras.applications:ResNet5"], "has no network 'ResNet5'; did you mean"),
+    ],
+)
+def test_what_gives_no_model_is_one_line_and_leaves_nothing(here, capsys, arguments, line):
+    told = refused(capsys, *arguments, "--format", "onnx").splitlines()[-1]
+    assert told.startswith("error: ") and line in told
+    assert not (here / "exports").exists()
+
+
 def test_a_verified_export_exits_with_0(exported):
     out, done = exported
     assert done.returncode == 0, done.stderr
@@ -225,8 +354,9 @@ def test_stdout_is_one_json_object_a_line(exported):
     assert [report["format"] for report in reports] == ["savedmodel", "onnx"]
     for report in reports:
         assert list(report) == [
-            "schema", "model", "format", "passed", "verdict", "warnings", "created", "weights",
-            "options", "artifact", "checks", "cost", "environment", "command",
+            "schema", "model", "format", "passed", "verdict", "warnings", "created",
+            "model_source", "weights", "options", "artifact", "checks", "cost", "environment",
+            "command",
         ]  # fmt: skip
         folder = out / report["model"] / report["format"]
         assert report == json.loads((folder / "report.json").read_text())

@@ -97,6 +97,11 @@ def test_a_report_that_promises_other_weights_exits_with_1(artifact, capsys):
     assert {checks[name] for name in ("hashes", "weights", "parity")} == {"failed"}
 
 
+def code(words: str, kind: str = "function") -> dict:
+    """A report's source that names a function."""
+    return {"kind": kind, "source": words, "arguments": {"command": "true"}, "sha256": ""}
+
+
 def edited(artifact, **changes):
     told = json.loads((artifact / "report.json").read_text())
     (artifact / "report.json").write_text(json.dumps(told | changes))
@@ -109,7 +114,7 @@ def edited(artifact, **changes):
         (lambda a: (a / "report.json").write_text("{"), "is not a report"),
         (lambda a: edited(a, schema=9), "is of schema 9"),
         (
-            lambda a: edited(a, model="vgg12"),
+            lambda a: edited(a, model="vgg12", model_source={}),
             "is of 'vgg12', which the catalog does not have",
         ),
         (lambda a: edited(a, format="tflite"), "no format is called 'tflite'"),
@@ -117,13 +122,34 @@ def edited(artifact, **changes):
             lambda a: edited(a, weights={"source": "gone.h5", "sha256": ""}),
             "was made from gone.h5, which is not there; name its file with --weights",
         ),
-        (lambda a: edited(a, options={}), "does not say how to build"),
+        (lambda a: edited(a, options={}, model_source={}), "does not say how to build"),
+        (lambda a: edited(a, model_source={"kind": 5}), "model_source is damaged; name the model"),
+        (
+            lambda a: edited(a, model_source=code("os:system")),
+            "names code of the module 'os', which is neither in this folder",
+        ),
+        (
+            lambda a: edited(a, model_source=code("os:system", "catalog")),
+            "no network is called 'os:system'",
+        ),
         (
             lambda a: edited(a, weights={"source": "seeded:x", "sha256": ""}),
             "does not say how to build",
         ),
     ],
-    ids=["none", "half", "schema", "model", "format", "weights", "options", "seed"],
+    ids=[
+        "none",
+        "half",
+        "schema",
+        "model",
+        "format",
+        "weights",
+        "options",
+        "source",
+        "code",
+        "disguise",
+        "seed",
+    ],
 )
 def test_what_cannot_be_verified_exits_with_2_and_says_why(artifact, capfd, spoil, message):
     spoil(artifact)
@@ -208,11 +234,12 @@ def test_a_model_outside_the_catalog_is_verified_by_the_file_that_keras_saved(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "which the catalog does not have; name its model, as Keras saved it, with --model"),
+        ([], "which the catalog does not have, and its report does not say how to build it; name"),
         (["--model", "{place}/none.keras"], "--model {place}/none.keras is not there; name a"),
-        (["--model", "{place}/file.h5"], "is no .keras file; save the model with"),
-        (["--model", "{place}/file.keras"], "cannot be loaded by Keras alone"),
-        (["--model", "{place}/file.keras", "--images", "{place}"], "--images is for networks of"),
+        (["--model", "{place}/file.h5"], "file.h5 is neither HDF5 nor a zip; save it with"),
+        (["--model", "{place}/file.keras"], "file.keras is neither HDF5 nor a zip; save it with"),
+        (["--model-arg", "x=1"], "are for the model that --model names"),
+        (["--model", "no.such:function"], "there is no module 'no'; run this in the folder that"),
     ],
 )
 def test_what_to_do_about_a_model_outside_the_catalog_is_said(
@@ -227,3 +254,12 @@ def test_what_to_do_about_a_model_outside_the_catalog_is_said(
     last = capfd.readouterr().err.splitlines()[-1]
     assert last.startswith("error: ")
     assert message.format(place=tmp_path) in last
+
+
+def test_pictures_are_for_networks_of_the_catalog(export_toy, toy, tmp_path, capfd):
+    toy("plain").save(tmp_path / "plain.keras")
+    with pytest.raises(SystemExit) as ended:
+        model = ["--model", str(tmp_path / "plain.keras")]
+        verify.main([str(export_toy("plain", "onnx").folder), *model, "--images", str(PICTURES)])
+    assert ended.value.code == 2
+    assert "--images is for networks of the catalog" in capfd.readouterr().err

@@ -46,7 +46,7 @@ def test_a_network_of_the_catalog_comes_without_weights():
     assert loaded.source.as_dict() == {
         "kind": "catalog",
         "source": "squeezenet1_1",
-        "arguments": {"classes": 5, "image": (32, 32, 3)},
+        "arguments": {"classes": 5, "image": [32, 32, 3]},
         "sha256": "",
     }
 
@@ -76,3 +76,10 @@ def test_a_function_is_built_again_from_a_report(tmp_path, monkeypatch):
     assert again.model.output_shape == (None, 2, 3) and not again.note
     for before, after in zip(first.model.weights, again.model.weights, strict=True):
         np.testing.assert_array_equal(np.asarray(before), np.asarray(after))
+
+
+def test_a_model_that_is_built_twice_in_one_process_has_the_same_names_of_weights():
+    words, asked = "keras.applications:MobileNet", {"classes": 3, "alpha": 0.25}
+    first, second = (sources.load(words, asked).model for _ in range(2))
+    assert [v.path for v in first.weights] == [v.path for v in second.weights]
+    assert "_1/" not in first.weights[0].path
