@@ -4,8 +4,9 @@
     python tools/summary.py my.keras --json
 
 MODEL is a network of the catalog, a .keras or .h5 file, package.module:function, or
-keras.applications:Name. The weights are not needed, and none are read from elsewhere. Exit status:
-0 counted, 2 something could not be run.
+keras.applications:Name. The weights are not needed, and none are read from elsewhere.
+
+Exit status: 0 counted, 2 something could not be run.
 """
 
 import sys
