@@ -47,13 +47,15 @@ def _parser():
         "--mounted-at", metavar="PATH", help="where the server sees DIR; default: /bundle"
     )
     parser.add_argument(
-        "--image", help="of TF Serving, as name:tag@sha256:...; 'default' is the toolkit's choice"
+        "--image", help="image of TF Serving, NAME:TAG@sha256:...; 'default': the toolkit's own"
     )
     parser.add_argument("--promote", metavar="MODEL", help="make MODEL's canary its stable version")
     parser.add_argument(
-        "--keep-edits", action="store_true", help="write .new beside a file edited by hand"
+        "--keep-edits",
+        action="store_true",
+        help="write FILE.new beside files edited by hand",
     )
-    parser.add_argument("--check", type=Path, metavar="DIR", help="say what is wrong with DIR")
+    parser.add_argument("--check", type=Path, metavar="DIR", help="list what is wrong with DIR")
     parser.add_argument("--json", action="store_true", help="report as JSON")
     return parser
 

@@ -3,9 +3,10 @@
     python tools/client.py --url http://127.0.0.1:8501 --model vgg13 cat.jpg
     python tools/client.py --url grpc://127.0.0.1:8500 --model vgg13 --label stable photos/
 
-Pictures go as they are to the signature `classify`. Where a model has none, they are preprocessed
-here, in the way of the framework that its weights come from. The server does not know that: name
-the export that it serves with --artifact, or the network and its flavour with --net and --flavour.
+Pictures are sent unchanged to the signature `classify`. If a model has none, they are preprocessed
+here, as the framework does that its weights come from. The server cannot tell which one that is:
+name the export that it serves with --artifact, or the network and its flavour with --net and
+--flavour.
 
 Exit status: 0 every picture was answered, 1 some were not, 2 could not run.
 """
@@ -41,8 +42,8 @@ def _parser():
     parser.add_argument("--batch", type=positive, default=1, help="pictures in a request")
     parser.add_argument("--concurrency", type=positive, default=1, help="requests at a time")
     parser.add_argument("--repeat", type=positive, default=1, help="send the whole set N times")
-    parser.add_argument("--timeout", type=float, default=30.0, help="seconds for one try")
-    parser.add_argument("--retries", type=int, default=5, help="of errors that may pass")
+    parser.add_argument("--timeout", type=float, default=30.0, help="seconds for one try, 30")
+    parser.add_argument("--retries", type=int, default=5, help="tries after the first, 5")
     parser.add_argument(
         "--deadline",
         type=float,

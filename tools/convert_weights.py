@@ -3,7 +3,7 @@
     python tools/convert_weights.py VGG11_pretrained.pdparams --model vgg11 --to keras
     python tools/convert_weights.py imagenet:torchvision --model alexnet --to safetensors --json
 
-Prints where each tensor went. Exit status: 0 done, 2 could not.
+Prints which weight each tensor became. Exit status: 0 done, 2 could not.
 """
 
 import sys

@@ -21,7 +21,9 @@ from export.ending import ending
 
 def main(argv=None) -> int:
     parser = make_parser(__doc__)
-    parser.add_argument("--make-lanes", action="store_true", help="make those that are possible")
+    parser.add_argument(
+        "--make-lanes", action="store_true", help="make all that this machine can have"
+    )
     parser.add_argument("--json", action="store_true", help="print JSON")
     args = parser.parse_args(argv)
 

@@ -3,9 +3,9 @@
     python tools/report.py exports/
 
 The page is one file, exports/index.html, that needs no network; it links each artifact's own
-report.html, and --pages writes those anew. Files that are no report of this toolkit are named and
-left out. The page cannot lie in an artifact's own folder, where verifying would take it for a file
-that does not belong there. Exit status: 0 written, 2 could not be written or nothing to join.
+report.html, and --pages writes those anew. Files that are not reports of this toolkit are named and
+left out. The page cannot lie in an artifact's own folder, because verifying would then fail. Exit
+status: 0 written, 2 could not be written or nothing to join.
 """
 
 import sys
@@ -24,8 +24,19 @@ from export.errors import ArtifactError
 def main(argv=None) -> int:
     parser = make_parser(__doc__)
     add = parser.add_argument
-    add("folders", nargs="+", type=Path, metavar="DIR", help="that hold report.json, at any depth")
-    add("--out", type=Path, metavar="FILE", help="(index.html in the first DIR)")
+    add(
+        "folders",
+        nargs="+",
+        type=Path,
+        metavar="DIR",
+        help="reports lie in it at any depth",
+    )
+    add(
+        "--out",
+        type=Path,
+        metavar="FILE",
+        help="default: index.html in the first DIR",
+    )
     add("--pages", action="store_true", help="write report.html beside every report.json too")
     args = parser.parse_args(argv)
     out = args.out or args.folders[0] / "index.html"

@@ -8,7 +8,6 @@ from keras import layers
 
 from export.skeleton.fold import fold
 from export.skeleton.forward import forward
-from export.skeleton.keras_graph import scope
 from keras_nets.weights.seeded import seed_weights
 
 IMAGE = (8, 8, 4)
@@ -180,19 +179,3 @@ def test_a_model_may_give_its_one_output_in_a_structure(structure):
     image = np.ones((2, *IMAGE), np.float32)
     (wanted,) = keras.tree.flatten(model(image))
     assert np.allclose(forward(model, folded, image, values), wanted, atol=1e-6)
-
-
-@pytest.mark.parametrize(
-    ("layer", "wanted"),
-    [
-        ("conv1_1", "conv1_1"),
-        ("image", "image_layer"),
-        ("logits", "logits_layer"),
-        ("_hidden", "layer_hidden"),
-        ("größe 3", "gr__e_3"),
-    ],
-)
-def test_a_layer_s_name_becomes_a_scope_that_tensorflow_takes(layer, wanted):
-    assert scope(layer) == wanted
-    with tf.Graph().as_default(), tf.name_scope(scope(layer)):
-        assert tf.constant(1).op.name == f"{wanted}/Const"
