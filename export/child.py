@@ -34,7 +34,7 @@ DONE = b"\n"
 
 
 def main(done, target, root=None):
-    """Run the `work` of a module, or of a script where no root is given, job after job."""
+    """Run the `work` of a module, or of a script if no root is given, job after job."""
     if sys.platform == "linux":  # killed when the parent dies, however that dies: PR_SET_PDEATHSIG
         ctypes.CDLL(None).prctl(1, 9)
     done = int(done)
@@ -114,10 +114,11 @@ def _load(path):
 
 
 def in_a_line(error):
-    """What went wrong, in one line.
+    """Return what went wrong, in one line.
 
-    An ExportError says all there is to say; of any other the class is told. A session of TensorFlow
-    wraps the words of its operations in a Python trace, and keeps them in the context.
+    That is the message of an ExportError, which says all there is to say, and the class and first
+    line of any other. A session of TensorFlow wraps the words of its operations in a Python trace,
+    and keeps them in the context.
     """
     if getattr(error, "is_sentence", False):
         return " ".join(str(error).splitlines())

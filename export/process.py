@@ -77,13 +77,13 @@ def ask(
 def ask_script(
     python: Path, script: Path, job: dict, arrays: Arrays, scratch: Path, name: str = ""
 ) -> tuple[dict, Arrays]:
-    """The same of a script, under the interpreter `python`, which needs numpy."""
+    """Ask a script in the same way; for arrays its interpreter, `python`, needs numpy."""
     with child_of_script(python, script, scratch, name) as one:
         return one.ask(job, arrays)
 
 
 def child_of(module: str, scratch: Path, name: str = "") -> "Child":
-    """A process that imports the module now, and does its work as often as it is asked."""
+    """Start a process that imports the module now and does its work as often as it is asked."""
     if _in_this_process.get():
         return _Here(module)
     command = [sys.executable, child.__file__, module, str(ROOT)]
@@ -91,7 +91,7 @@ def child_of(module: str, scratch: Path, name: str = "") -> "Child":
 
 
 def child_of_script(python: Path, script: Path, scratch: Path, name: str = "") -> "Child":
-    """The same of a script, under the interpreter `python`, which needs numpy."""
+    """Start a script in the same way, under the interpreter `python`."""
     return _Process([str(python), child.__file__, str(script)], name or script.stem, scratch)
 
 
@@ -106,7 +106,7 @@ def in_this_process() -> Iterator[None]:
 
 
 def failure(name: str, why: str, folder: Path) -> ExportError:
-    """The error of a child that ended by saying `why`, which may be a shortage."""
+    """Return the error of a child that gave `why` as its last word: a Shortage, if it is one."""
     short = shortage_of_child(why, folder)
     return Shortage(f"{name} failed: {short}") if short else ChildFailed(f"{name} failed: {why}")
 
@@ -150,7 +150,7 @@ def _signal(child: subprocess.Popen, number: int) -> None:
 
 
 def clean_environment() -> dict[str, str]:
-    """The environment for an interpreter that is not the user's, such as a lane's."""
+    """Return the environment for an interpreter that is not the user's, such as a lane's."""
     return {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "PYTHONHOME")}
 
 

@@ -39,7 +39,7 @@ def work(job: dict, arrays: dict) -> tuple[dict, dict]:
 
 
 def _groups(tensors: dict[str, str], sizes: dict[str, int]) -> Iterator[list[tuple[str, str]]]:
-    """Layers and their tensors, as many at a time as fit into AT_ONCE."""
+    """Yield layers and their tensors, as many at a time as fit into AT_ONCE."""
     group, size = [], 0
     for name, tensor in tensors.items():
         group.append((name, tensor))
@@ -52,7 +52,7 @@ def _groups(tensors: dict[str, str], sizes: dict[str, int]) -> Iterator[list[tup
 
 
 def _of_skeleton(job: dict, network, image, skeleton: bytes) -> dict[str, np.ndarray]:
-    """What each layer gives if the graph is right and the weights are the artifact's own."""
+    """Return what each layer gives if the graph is right and the weights are the artifact's own."""
     from export.networks.rebuilt import rebuilt, rounding
 
     stored = rounding(find_format(job["format"]).stored, job["kept"])
@@ -71,7 +71,7 @@ def _errors(network, group: list[tuple[str, str]], image, wanted) -> list[dict]:
 
 
 def difference(wanted: np.ndarray, got: np.ndarray) -> float | None:
-    """The largest difference in standard deviations of `wanted`, channels first or last.
+    """Return the largest difference in standard deviations of `wanted`, channels first or last.
 
     None where there is none to tell: another shape, or a value that is not finite.
     """

@@ -110,7 +110,7 @@ def _compared(job: dict, outputs: dict, probe: int, trial: Trial, scratch: Path)
 
 
 def as_details(divergence: Divergence) -> dict:
-    """What report.json keeps of a comparison."""
+    """Return what report.json keeps of a comparison."""
     if divergence.error:
         return {"diverges": {"error": divergence.error}}
     content = {

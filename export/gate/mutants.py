@@ -89,7 +89,10 @@ class _Trying:
 
 
 def _effect(predict, base, images, bound: float):
-    """The largest change of a logit in standard deviations: on a few images, or else on all."""
+    """Return the largest change of a logit in standard deviations, and the logits.
+
+    A few images will do, unless the change is small.
+    """
     scale = float(base.std()) or 1.0
     logits = predict(images[:FEW])
     effect = _difference(logits, base[:FEW], scale)

@@ -54,7 +54,7 @@ class Power:
 
     @property
     def untested(self) -> list[Mutant]:
-        """Those of which no mutant runs, which proves nothing."""
+        """Bugs that were not tested, because no mutated graph with them runs."""
         return [mutant for mutant in self.mutants if mutant.note.startswith(UNTESTED)]
 
     @property
@@ -71,7 +71,7 @@ class Power:
 def measure_power(
     trial: Trial, checks: tuple[Check, ...], folder: Path, scratch: Path, bound: float
 ) -> Power:
-    """Mutate the artifact in `folder`, of which `checks` is the verdict, and ask every check.
+    """Mutate the artifact in `folder`, and ask every check; `checks` are those of the artifact.
 
     `bound` is what parity allows, in standard deviations.
     """
@@ -95,7 +95,7 @@ def measure_power(
 
 
 def _run(trial: Trial, folder: Path, scratch: Path, bound: float) -> tuple[dict, dict]:
-    """The answer of export/gate/mutants.py and its arrays."""
+    """Return the answer of export/gate/mutants.py and its arrays."""
     norms = trial.reference.norms
     arrays = {"images": trial.reference.images}
     for number, norm in enumerate(norms):
@@ -147,7 +147,7 @@ def _judge(trial: Trial, fails: set[str], record: dict, logits) -> Mutant:
 
 
 def as_details(power: Power) -> dict:
-    """What report.json keeps of a self-test."""
+    """Return what report.json keeps of a self-test."""
     if power.error:
         return {"power": {"error": power.error}}
     content = {

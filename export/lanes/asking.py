@@ -25,7 +25,7 @@ class LaneChild:
         self._lane, self._child = lane, child
 
     def ask(self, job: dict, arrays: Arrays) -> tuple[dict, Arrays]:
-        """As `export.process.ask`; raises MissingLane for a failure that is the lane's fault."""
+        """Ask as `export.process.ask` does; raise MissingLane if a failure is the lane's fault."""
         try:
             answer, made = self._child.ask(job, arrays)
         except ChildFailed as error:
@@ -58,7 +58,7 @@ def ask_in_lane(
 def run_in_lane(
     name: str, script: str, job: dict, arrays: Arrays, scratch: Path, *, about: str = ""
 ) -> tuple[dict, Arrays]:
-    """The same, of work that has to succeed: raises ChildFailed or Shortage for an `error`."""
+    """Do the same for work that has to succeed: raise ChildFailed or Shortage for an `error`."""
     answer, made = ask_in_lane(name, script, job, arrays, scratch, about=about)
     if answer["error"]:
         raise failure(about or Path(script).stem, answer["error"], scratch)

@@ -38,7 +38,7 @@ def _candidates(version: tuple[int, int]) -> Iterator[Path]:
 
 
 def _version(python: Path) -> tuple[int, int] | None:
-    """The version of a Python that runs and can make environments; None for any other."""
+    """Return the version of a Python that runs and can make environments; None for any other."""
     try:
         done = subprocess.run(
             [str(python), "-c", PROBE], capture_output=True, text=True, timeout=30, check=True

@@ -71,7 +71,7 @@ class State:
 
 
 def lanes_folder() -> Path:
-    """Where lanes live: `KERAS_NETS_LANES`, or a folder in the user's cache."""
+    """Return where lanes live: `KERAS_NETS_LANES`, or a folder in the user's cache."""
     given = os.environ.get("KERAS_NETS_LANES")
     if given:
         return Path(given).expanduser().resolve()
@@ -81,7 +81,7 @@ def lanes_folder() -> Path:
 
 
 def is_ready(lane: Lane) -> bool:
-    """Tell whether a lane was made, whole."""
+    """Tell whether a lane is there, and whole."""
     return _holds(lane.folder, lane)
 
 

@@ -26,7 +26,7 @@ def make(name: str, progress: Progress = silent) -> Lane:
 
 
 def leftovers() -> list[Path]:
-    """Folders of lanes that this version of the toolkit does not use, or that were never done."""
+    """Return folders of lanes that this version of the toolkit does not use, or left half made."""
     used = {lane.folder for lane in LANES.values()}
     return [
         path

@@ -38,7 +38,7 @@ class Watch:
 
 
 def bytes_below(folder: Path) -> int:
-    """The bytes of all files below `folder`, which another process may be changing."""
+    """Return the bytes of all files below `folder`, which another process may be changing."""
     total = 0
     for parent, _, names in os.walk(folder):
         for name in names:

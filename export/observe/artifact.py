@@ -96,7 +96,7 @@ def _logits(session: Session, images: np.ndarray) -> np.ndarray:
 
 
 def _look_again(runtime: Runtime, folder: Path, images: np.ndarray, logits: np.ndarray) -> dict:
-    """The same artifact loaded in another way: how far its logits are off, and its `classify`.
+    """Load the artifact in another way; return how far its logits are off, and its `classify`.
 
     `worst` is in standard deviations of `logits`; `error` says why it did not run.
     """

@@ -63,7 +63,7 @@ class Reference:
     warnings: tuple[str, ...] = ()  # of the model itself, such as noise that could not be measured
 
     def weights_in(self, format: Format, kept: Container[str] = ()) -> tuple[Found, ...]:
-        """The weights as a right artifact of `format` holds them, those of layers `kept` as is."""
+        """Return the weights as a right artifact of `format` has them, layers `kept` unchanged."""
         stored = self.stored.get(format.name, self.weights)
         pairs = zip(self.weights, stored, strict=True)
         return tuple(own if own.layer in kept else other for own, other in pairs)

@@ -57,7 +57,7 @@ def run_engine(
 
 
 def _read(answer: dict, arrays: dict) -> EngineRun:
-    """The script's answer; see export/lanes/tf217/run.py."""
+    """Read the script's answer; see export/lanes/tf217/run.py."""
     if "missing" in answer:
         return EngineRun(unable=answer["missing"])
     batches = tuple(

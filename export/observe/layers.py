@@ -41,7 +41,7 @@ def run_model(model, images: np.ndarray) -> tuple[np.ndarray, tuple[Layer, ...]]
 
 
 def _called(operation, name: str, args, options):
-    """What an operation of Keras gives at inference; ExportError where TensorFlow has no kernel."""
+    """Run an operation as at inference; raise ExportError if TensorFlow has no kernel for it."""
     import tensorflow as tf
 
     if getattr(operation, "_call_has_training_arg", False):
@@ -56,7 +56,7 @@ def _called(operation, name: str, args, options):
 
 
 def _take_down(seen: dict[str, Layer], name: str, values: np.ndarray, *, in_first: bool) -> None:
-    """Keep what one call of a layer gave; `in_first` where it is the first batch of images."""
+    """Keep what one call of a layer gave; `in_first` if that was for the first batch of images."""
     before, largest = seen.get(name), peak(values)
     if before is None:
         seen[name] = Layer(name, largest, values[:1].astype(np.float32))
@@ -66,6 +66,6 @@ def _take_down(seen: dict[str, Layer], name: str, values: np.ndarray, *, in_firs
 
 
 def peak(values: np.ndarray) -> float:
-    """The largest absolute value; what is not a number counts as infinite, or `max` may lose it."""
+    """Return the largest absolute value; NaN counts as infinite, because `max` may lose it."""
     peak = float(np.abs(values).max())
     return math.inf if math.isnan(peak) else peak

@@ -67,7 +67,7 @@ def observe_model(
 
 
 def _constants(graph, formats: Iterable[Format]) -> Iterator[np.ndarray]:
-    """Every float constant of a traced network, in the orders of axes that converters keep it in.
+    """Yield every float constant of a traced network, in each order of axes that converters use.
 
     Means and scales of a preprocessing layer, for example; also as each format stores it.
     """
@@ -83,7 +83,7 @@ def _constants(graph, formats: Iterable[Format]) -> Iterator[np.ndarray]:
 
 
 def _noise(skeleton, images, layers, folds, kinds, exact) -> tuple[Noise | None, tuple[str, ...]]:
-    """The noise of the network; or None, and a warning that bounds are fixed for want of it."""
+    """Return the noise of the network; or None, and a warning that bounds are fixed without it."""
     from export.networks.noise import measure_noise
 
     try:
@@ -96,7 +96,7 @@ def _noise(skeleton, images, layers, folds, kinds, exact) -> tuple[Noise | None,
 
 
 def _doubts(skeleton, logits) -> list[str]:
-    """Why the images may not be such as the network is used on."""
+    """Return reasons why the images may be unlike those that the network is used on."""
     found = []
     if skeleton.takes.unknown:
         found.append(

@@ -33,7 +33,7 @@ def probes(image: tuple[int, int, int], seed: int = 0, count: int = COUNT) -> np
 def inputs(
     image: tuple[int, int, int], seed: int, given: np.ndarray | None, taken: InputRange = ANY
 ) -> np.ndarray:
-    """The probes and, after them, images that the caller gives to compare on as well.
+    """Return the probes and, after them, images that the caller gives to compare on as well.
 
     Probes are of the range that is `taken`; what is given is in it already. Raises ValueError
     where those are no finite float32 (n, *image).
@@ -59,7 +59,7 @@ def _blocks(random, image, side):
 
 
 def in_batches(images: np.ndarray, predict) -> np.ndarray:
-    """Logits of `predict` for all `images`, run in batches of the sizes in BATCHES, repeated."""
+    """Return `predict` of all `images`, run in batches of the sizes in BATCHES, repeated."""
     parts, start, turn = [], 0, 0
     while start < len(images):
         size = BATCHES[turn % len(BATCHES)]

@@ -17,7 +17,7 @@ SMALLEST = 2.0**-25  # rounds to zero in float16
 
 
 def canonical_sha256(model) -> str:
-    """sha256 of every weight in order: its name, its shape, its little-endian float32 values."""
+    """Return the sha256 of all weights in order: names, shapes, little-endian float32 values."""
     sha = hashlib.sha256()
     for variable in model.weights:
         if is_float(variable):
@@ -39,7 +39,7 @@ def totals(model) -> Totals:
 
 
 def stored_as(values: np.ndarray, formats: Iterable[Format]) -> Iterator[tuple]:
-    """Each format that stores something else than `values`, and what that is."""
+    """Yield each format that stores something else than `values`, and what that is."""
     for format in formats:
         other = format.stored(values)
         if other is not values:
@@ -47,7 +47,7 @@ def stored_as(values: np.ndarray, formats: Iterable[Format]) -> Iterator[tuple]:
 
 
 def float16_loss(name: str, values: np.ndarray) -> Float16Loss:
-    """What becomes of a weight that is rounded to float16."""
+    """Return what a weight loses when it is rounded to float16."""
     flat, largest, subnormal, zero = values.reshape(-1), 0.0, 0, 0
     for start in range(0, flat.size, 1 << 22):
         size = np.abs(flat[start : start + (1 << 22)])

@@ -20,12 +20,12 @@ __all__ = ["RUNTIMES", "Runtime", "Session", "engine_runtime", "parity_runtime",
 
 
 def runtimes_of(format: Format) -> list[Runtime]:
-    """The runtimes that open artifacts of `format`, those that it brings itself first."""
+    """Return the runtimes that open artifacts of `format`, those that it brings itself first."""
     return [runtime for runtime in (*format.runtimes, *RUNTIMES) if runtime.kind == format.kind]
 
 
 def parity_runtime(format: Format) -> Runtime:
-    """What an artifact of `format` is compared with its model in.
+    """Return the runtime in which an artifact of `format` is compared with its model.
 
     Raises ExportError where nothing runs its kind on a CPU.
     """
@@ -39,5 +39,5 @@ def parity_runtime(format: Format) -> Runtime:
 
 
 def engine_runtime(format: Format) -> Runtime | None:
-    """What runs the engine of `format` on a GPU; None for a format that has none."""
+    """Return what runs the engine of `format` on a GPU; None for a format that has none."""
     return next((runtime for runtime in runtimes_of(format) if runtime.device == "gpu"), None)

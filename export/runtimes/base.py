@@ -55,7 +55,7 @@ class Runtime(ABC):
         return ""
 
     def open(self, folder: Path, threads: int | None = None) -> Session:
-        """Load the artifact in `folder`, to be run by as many threads; by default the runtime's.
+        """Load the artifact in `folder`, to be run by `threads` threads or as many as it likes.
 
         Raises ArtifactError where there is no such artifact or it holds what it should not,
         ExportError where the runtime does not run here, and ValueError for less than a thread.
@@ -68,7 +68,7 @@ class Runtime(ABC):
 
     @abstractmethod
     def load(self, folder: Path, threads: int | None) -> Session:
-        """The same, once `open` has seen that it can be done."""
+        """Do what `open` promises, once that has seen that it can be done."""
 
 
 def check_names(batch: Batch, inputs: Iterable[str]) -> None:

@@ -85,7 +85,7 @@ class PythonSession(Session):
 
 
 def take_threads(threads: int | None) -> None:
-    """Have TensorFlow run by as many threads, of which it has one pool in a process.
+    """Have TensorFlow use `threads` threads; it has one pool of them in a process.
 
     Raises ExportError where it runs by another number of them already.
     """

@@ -48,7 +48,7 @@ class EngineSession(Session):
             self._stack = stack.pop_all()
 
     def predict(self, batch: Batch, signature: str = SIGNATURE) -> Batch:
-        """As of any session; raises ChildFailed if the engine does not run."""
+        """Run one batch, as any session does; raise ChildFailed if the engine does not run."""
         answer, made = self._child.ask(self._job, batch)
         if why := answer.get("missing") or answer["error"]:
             raise ChildFailed(f"the engine did not run: {why}")

@@ -12,7 +12,7 @@ os.environ["CUDA_VISIBLE_DEVICES"] = ""  # the pass must give the same graph wit
 
 
 def rewriter(job, config_pb2):
-    """The configuration under TrtGraphConverterV2, less what asks for a device or a library."""
+    """Return the configuration of TrtGraphConverterV2, less what needs a device or a library."""
     config = config_pb2.ConfigProto()
     rewrite = config.graph_options.rewrite_options
     rewrite.remapping = False  # fused operations are unknown to TF-TRT

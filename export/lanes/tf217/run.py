@@ -162,7 +162,7 @@ def batches_of(file):
 
 @functools.cache
 def _engine_instance():
-    """The protobuf message TRTEngineInstance, which TensorFlow ships without its Python class."""
+    """Make the protobuf class TRTEngineInstance, which TensorFlow ships for C++ alone."""
     from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
     from tensorflow.core.framework import tensor_shape_pb2
 
