@@ -105,8 +105,8 @@ def _promote(args) -> int:
     from export.serving.bundle import promote
 
     model = promote(args.to, args.promote, keep_edits=args.keep_edits)
-    said = {"model": model.name, "stable": model.stable}
-    print(json.dumps(said) if args.json else f"{model.name}: stable is version {model.stable}")
+    answer = {"model": model.name, "stable": model.stable}
+    print(json.dumps(answer) if args.json else f"{model.name}: stable is version {model.stable}")
     return 0
 
 

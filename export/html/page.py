@@ -38,7 +38,7 @@ ASKS = {
 }
 
 
-SAID = {  # sign and word of each verdict
+HEADLINES = {  # sign and word of each verdict
     PASSED: ("✓", "Verified"),
     EXCEPT: ("✓", "Verified except engine"),
     FAILED: ("✗", "NOT verified"),
@@ -121,7 +121,7 @@ def verdict(known: Facts) -> Verdict:
         lines.append(f"{row.name} was not checked: {row.note or 'no reason was written down'}")
     if known.note:
         lines.append(f"How it was written: {known.note}")
-    return Verdict(known.verdict, *SAID[known.verdict], tuple(lines))
+    return Verdict(known.verdict, *HEADLINES[known.verdict], tuple(lines))
 
 
 def _failure(row: Row) -> str:
@@ -136,15 +136,15 @@ def _failure(row: Row) -> str:
 def _success(known: Facts) -> str:
     parity = known.parity
     passed = len(known.rows) - len(known.having(SKIPPED))
-    said = f"All {passed} checks that could be made here passed."
+    sentence = f"All {passed} checks that could be made here passed."
     if parity and parity.scaled and parity.measured is not None:
-        said += f" The worst logit error is {number(parity.measured, parity.unit)}"
+        sentence += f" The worst logit error is {number(parity.measured, parity.unit)}"
         if parity.room and parity.room >= 1:
-            said += f", {times(parity.room)} below what is allowed"
-        said += "."
+            sentence += f", {times(parity.room)} below what is allowed"
+        sentence += "."
     if parity and parity.power and not parity.power.missed:
-        said += f" Of {parity.power.of} bugs planted in a copy the checks caught each one."
-    return said
+        sentence += f" Of {parity.power.of} bugs planted in a copy the checks caught each one."
+    return sentence
 
 
 def _blind_spots(row: Row) -> str:

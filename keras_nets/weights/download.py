@@ -95,19 +95,19 @@ def fetch_imagenet(
     stopped. Raises WeightsError if the file cannot be had or is not the published one.
     """
     net = find_net(net) if isinstance(net, str) else net
-    wanted = _published(net, source, {**BASE_URLS, **(base_urls or {})})
+    file = _published(net, source, {**BASE_URLS, **(base_urls or {})})
     try:
-        wanted.path.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(wanted.beside(".lock"), timeout=LOCK_PATIENCE):
-            if wanted.path.exists():
-                _clear(wanted)
-                _check_kept(wanted)
+        file.path.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(file.beside(".lock"), timeout=LOCK_PATIENCE):
+            if file.path.exists():
+                _clear(file)
+                _check_kept(file)
             else:
-                _fetch(wanted, progress or (lambda done, total: None))
+                _fetch(file, progress or (lambda done, total: None))
     except OSError as error:  # filelock's Timeout is one
         reason = error.strerror or str(error)
-        raise WeightsError(f"{wanted.path} cannot be written: {reason}") from error
-    return wanted.path
+        raise WeightsError(f"{file.path} cannot be written: {reason}") from error
+    return file.path
 
 
 def cache_folder() -> Path:
@@ -132,24 +132,24 @@ def _published(net: Net, source: str, base_urls: Mapping[str, str]) -> _Publishe
     return _Published(net, base_urls[source] + name, cache_folder() / Path(name).name, prefix)
 
 
-def _clear(wanted: _Published) -> None:
+def _clear(file: _Published) -> None:
     """Remove unfinished files, which a killed process may have left."""
     for ending in (".partial", ".partial.tag", ".sha256.partial"):
-        wanted.beside(ending).unlink(missing_ok=True)
+        file.beside(ending).unlink(missing_ok=True)
 
 
-def _check_kept(wanted: _Published) -> None:
+def _check_kept(file: _Published) -> None:
     """Raise unless the cached file is the one that was fetched, or was put there by hand."""
-    found = sha256_of(wanted.path)
-    kept = _kept_digest(wanted)
-    if not found.startswith(wanted.prefix) or (kept and found != kept):
+    found = sha256_of(file.path)
+    kept = _kept_digest(file)
+    if not found.startswith(file.prefix) or (kept and found != kept):
         raise WeightsError(
-            f"{wanted.path} has sha256 {found} where {kept or wanted.prefix + '...'} is right;"
+            f"{file.path} has sha256 {found} where {kept or file.prefix + '...'} is right;"
             " delete it to fetch it again"
         )
     if not kept:
-        _check_network(wanted.net, wanted.path)
-        _keep_digest(wanted, found)
+        _check_network(file.net, file.path)
+        _keep_digest(file, found)
 
 
 def _check_network(net: Net, path: Path) -> None:
@@ -165,52 +165,51 @@ def _check_network(net: Net, path: Path) -> None:
         raise WeightsError(f"{path} holds {found:_} values where {net.name} has {expected:_}")
 
 
-def _kept_digest(wanted: _Published) -> str | None:
-    kept = wanted.beside(".sha256")
+def _kept_digest(file: _Published) -> str | None:
+    kept = file.beside(".sha256")
     if not kept.exists():
         return None
     digest = kept.read_bytes()[:64].decode("ascii", "replace")
     if not re.fullmatch("[0-9a-f]{64}", digest):
-        raise WeightsError(f"{kept} holds no sha256; delete it to trust {wanted.path.name} anew")
+        raise WeightsError(f"{kept} holds no sha256; delete it to trust {file.path.name} anew")
     return digest
 
 
-def _keep_digest(wanted: _Published, digest: str) -> None:
+def _keep_digest(file: _Published, digest: str) -> None:
     """Write a file that `sha256sum --check` reads."""
-    unfinished = wanted.beside(".sha256.partial")
-    unfinished.write_text(f"{digest}  {wanted.path.name}\n")
-    move(unfinished, wanted.beside(".sha256"))
+    unfinished = file.beside(".sha256.partial")
+    unfinished.write_text(f"{digest}  {file.path.name}\n")
+    move(unfinished, file.beside(".sha256"))
 
 
-def _fetch(wanted: _Published, progress: Progress) -> None:
+def _fetch(file: _Published, progress: Progress) -> None:
     """Download, check, and move into place."""
-    partial = wanted.beside(".partial")
+    partial = file.beside(".partial")
     try:
-        transfer(wanted.url, partial, progress)
+        transfer(file.url, partial, progress)
     except TransferError as error:
         raise WeightsError(
-            f"{wanted.url} cannot be fetched ({error}); fetch it elsewhere and put it at"
-            f" {wanted.path}"
+            f"{file.url} cannot be fetched ({error}); fetch it elsewhere and put it at {file.path}"
         ) from error
     found = sha256_of(partial)
-    kept = _kept_digest(wanted)
+    kept = _kept_digest(file)
     try:
-        if not found.startswith(wanted.prefix):
+        if not found.startswith(file.prefix):
             raise WeightsError(
-                f"{wanted.url} gave a file with sha256 {found} where {wanted.prefix}... is"
+                f"{file.url} gave a file with sha256 {found} where {file.prefix}... is"
                 " published; it is not the published file"
             )
         if kept and found != kept:
             raise WeightsError(
-                f"{wanted.url} gave a file with sha256 {found} where the first download had"
-                f" {kept}; if the change is meant, delete {wanted.beside('.sha256')}"
+                f"{file.url} gave a file with sha256 {found} where the first download had"
+                f" {kept}; if the change is meant, delete {file.beside('.sha256')}"
             )
-        _check_network(wanted.net, partial)
+        _check_network(file.net, partial)
     except WeightsError as error:
         partial.unlink()
-        if wanted.url in str(error):
+        if file.url in str(error):
             raise
-        raise WeightsError(f"{wanted.url} gave no weights of {wanted.net.name}: {error}") from error
-    _keep_digest(wanted, found)
-    move(partial, wanted.path)
-    _clear(wanted)
+        raise WeightsError(f"{file.url} gave no weights of {file.net.name}: {error}") from error
+    _keep_digest(file, found)
+    move(partial, file.path)
+    _clear(file)

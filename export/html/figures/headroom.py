@@ -144,19 +144,19 @@ def _place(sheet: Drawing, marks: list[_Mark], labels: list) -> None:
 
 def _in_words(row: Row) -> str:
     measured = NOT_FINITE if row.lost else number(row.measured, row.unit)
-    said = f"{row.name}: measured {measured}"
-    said += f" of {number(row.allowed, row.unit)} allowed"
-    said += f", noise {number(row.noise)}" if row.noise is not None else ""
-    return said + (f", smallest bug {number(row.bug.size)}" if row.bug else "")
+    line = f"{row.name}: measured {measured}"
+    line += f" of {number(row.allowed, row.unit)} allowed"
+    line += f", noise {number(row.noise)}" if row.noise is not None else ""
+    return line + (f", smallest bug {number(row.bug.size)}" if row.bug else "")
 
 
 def _caption(rows: list[Row]) -> str:
-    said = "Each check's value against its own limit; in the shaded part it fails."
+    caption = "Each check's value against its own limit; in the shaded part it fails."
     if lost := [row.name for row in rows if row.lost]:
-        said += f" {', '.join(lost)} measured {NOT_FINITE} and stands at the edge."
+        caption += f" {', '.join(lost)} measured {NOT_FINITE} and stands at the edge."
     for row in (row for row in rows if row.bug):
         name = f" ({row.bug.name})" if row.bug.name else ""
         ratio = within(row.bug.size / row.allowed) or 1e-40
         far = f"{times(ratio)} above" if ratio >= 1 else f"{times(1 / ratio)} below"
-        said += f" {row.name}: the smallest bug that it alone sees{name} is {far} the limit."
-    return said
+        caption += f" {row.name}: the smallest bug that it alone sees{name} is {far} the limit."
+    return caption

@@ -10,7 +10,7 @@ from export.html.words import shortened
 from export.wording import NOT_FINITE, number
 
 MOST_NAMES = 32  # of layers, beside each other in one figure
-MOST_TOLD = 3  # of layers at the edge, in the words below
+MOST_LISTED = 3  # of layers at the edge, in the words below
 SERIES = ((MEASURED, "o"), (OTHER, "s"))  # colour and marker of each
 
 
@@ -44,21 +44,21 @@ def _layers(row: Row, figure: Figure) -> Plot | None:
     series = [one for one in series if one.dots]
     if not any(one.shown for one in series):
         return None  # the table has the zeros
-    said = f"{len(known)} layers, first to last."
+    caption = f"{len(known)} layers, first to last."
     for one in series:
         lead = f" {one.label} is largest at" if len(series) > 1 else " Largest at"
         if finite := [dot for dot in one.shown if dot.value is not None]:
-            said += f"{lead} {max(finite, key=lambda dot: dot.value).words}."
+            caption += f"{lead} {max(finite, key=lambda dot: dot.value).words}."
     if beyond := [dot.words for one in series for dot in one.dots if dot.value is None]:
-        more = f" and {len(beyond) - MOST_TOLD} more" if len(beyond) > MOST_TOLD else ""
-        said += f" At the edge: {', '.join(beyond[:MOST_TOLD])}{more}."
+        more = f" and {len(beyond) - MOST_LISTED} more" if len(beyond) > MOST_LISTED else ""
+        caption += f" At the edge: {', '.join(beyond[:MOST_LISTED])}{more}."
     if zeros := sum(len(one.dots) - len(one.shown) for one in series):
-        said += f" {zeros} of the values {'is' if zeros == 1 else 'are'} 0, without a dot."
+        caption += f" {zeros} of the values {'is' if zeros == 1 else 'are'} 0, without a dot."
     if len(known) > MOST_NAMES:
-        said += " Not all are named; the table below has them all."
+        caption += " Not all are named; the table below has them all."
     name = f"layers-{row.name}-{figure.keys[0]}"
-    svg = _draw(name, [la.name for la in known], series, figure.limit, figure.axis, said)
-    return Plot(figure.heading, svg, said)
+    svg = _draw(name, [la.name for la in known], series, figure.limit, figure.axis, caption)
+    return Plot(figure.heading, svg, caption)
 
 
 def _of_layers(known: list, key: str, limit: float | None) -> _Series:
@@ -83,23 +83,27 @@ def bugs(row: Row) -> Plot | None:
         _Dot(place, m.effect or 0, f"{m.name}: {number(m.effect)}, {m.fate}", m.name in missed)
         for place, m in enumerate(mutants)
     )
-    said = (
+    caption = (
         "What the same artifact's logits would differ by with one bug in it, from the subtlest to "
         f"the grossest; the line is what {row.name} allows."
     )
     series = _Series("", dots)
     if none := len(dots) - len(series.shown):
-        said += f" {none} without a finite effect, and without a dot."
+        caption += f" {none} without a finite effect, and without a dot."
     if missed:
-        said += f" Not caught: {', '.join(missed)}."
+        caption += f" Not caught: {', '.join(missed)}."
     names = [mutant.name for mutant in mutants]
     axis = f"error, {row.unit or 'std'}"
     return Plot(
-        "Planted bugs", _draw(f"bugs-{row.name}", names, [series], row.allowed, axis, said), said
+        "Planted bugs",
+        _draw(f"bugs-{row.name}", names, [series], row.allowed, axis, caption),
+        caption,
     )
 
 
-def _draw(name: str, names: list[str], series: list[_Series], limit, axis: str, said: str) -> str:
+def _draw(
+    name: str, names: list[str], series: list[_Series], limit, axis: str, caption: str
+) -> str:
     """Draw a row for each name, in the order given, with a dot of each series."""
     dots = [dot for one in series for dot in one.shown]
     limit = within(max(limit or 0, 0))
@@ -126,7 +130,7 @@ def _draw(name: str, names: list[str], series: list[_Series], limit, axis: str, 
         log_axis(axes.xaxis, f"{axis} (logarithmic)")
         if len(series) > 1:
             sheet.legend(len(series))
-        return sheet.save(said)
+        return sheet.save(caption)
 
 
 def _draw_series(sheet: Drawing, series: _Series, look: tuple[str, str], edge: float) -> None:
