@@ -12,7 +12,7 @@ from export.checks import Case, Expected
 from export.cost import Meter
 from export.errors import ArtifactError, ExportError, MissingPackage
 from export.formats import Format, find_format
-from export.formats.base import Written
+from export.formats.base import Order, Written
 from export.gate.examine import examine
 from export.html.page import write_page
 from export.keeping import layers_to_keep
@@ -32,9 +32,9 @@ from export.wording import listed
 
 @dataclass(frozen=True)
 class _Unjudged:
-    """An artifact in its locked stage, which no check has seen yet."""
+    """An artifact in its locked stage, and what it is to be held against."""
 
-    format: Format
+    case: Case
     place: Place
     written: Written
 
@@ -84,17 +84,39 @@ class Export:
         need_model(model, "export_model")
         if self._unjudged:
             raise ValueError("one model is written already; call judge(), or begin another Export")
-        name = (options and options.name) or model.name
+        self._options = options = options or Options()
+        name = options.name or model.name
         if not name or name in (".", "..") or "/" in name:
             raise ValueError(f"a model's name becomes a folder's, and {name!r} cannot be one")
-        from export.observe.model import observe_model
-        from export.skeleton.tracing import trace
-
-        self._options = options = options or Options()
         check_goals(self._out, name, [format.name for format in self._formats])
         for format in self._formats:
             self._prepare(format)
         places = self._stages(name)
+        skeleton, reference = self._observe(model, places, images)
+        expected = expected or Expected.carried_by(model)
+        layers = layers_to_keep(reference, options.keep_fp32)
+        unjudged = []
+        for format, place in zip(self._formats, places, strict=True):
+            order = options.order(skeleton, place.stage, place.scratch)
+            written = self._write(format, replace(order, **layers))
+            case = Case(
+                format=format,
+                reference=reference,
+                expected=expected,
+                batch_sizes=options.batch_sizes,
+                stock=written.stock,
+                kept=written.kept,
+            )
+            unjudged.append(_Unjudged(case, place, written))
+        self._unjudged = unjudged
+
+    def _observe(self, model, places: list[Place], images: np.ndarray | None) -> tuple:
+        """The traced network without its weights, and what the model says."""
+        from export.observe.model import observe_model
+        from export.skeleton.tracing import trace
+
+        options = self._options
+        name = options.name or model.name
         self._progress(name, "tracing the network without its weights")
         skeleton = trace(model)
         check_space(self._out, skeleton.weight_bytes, len(places))
@@ -103,13 +125,7 @@ class Export:
         self._progress(name, "computing reference logits")
         compared = inputs(skeleton.image, options.seed, images, skeleton.takes)
         keep = options.keep_fp32
-        self._reference = observe_model(model, skeleton, compared, self._formats, keep)
-        self._layers = layers_to_keep(self._reference, keep)
-        self._expected = expected or Expected.carried_by(model)
-        self._unjudged = [
-            self._write(format, skeleton, place)
-            for format, place in zip(self._formats, places, strict=True)
-        ]
+        return skeleton, observe_model(model, skeleton, compared, self._formats, keep)
 
     def judge(self) -> list[Report]:
         """Check what was written, and put it in its place."""
@@ -118,7 +134,7 @@ class Export:
         give_memory_back()
         reports, unjudged, self._unjudged = [], self._unjudged, []
         for artifact in unjudged:
-            name = artifact.format.name
+            name = artifact.case.format.name
             self._progress(name, "verifying")
             with self.meter.on(name):
                 reports.append(self._judge(artifact))
@@ -147,23 +163,22 @@ class Export:
         }
         return [stages[format.name] for format in self._formats]
 
-    def _write(self, format: Format, skeleton, place: Place) -> _Unjudged:
+    def _write(self, format: Format, order: Order) -> Written:
         give_memory_back()
         self._progress(format.name, "writing")
         with self.meter.on(format.name):
             try:
-                order = self._options.order(skeleton, place.stage, place.scratch)
-                written = format.write(replace(order, **self._layers))
+                return format.write(order)
             except OSError as error:
                 raise ExportError(
-                    f"{format.name} could not be written to {place.stage}: "
+                    f"{format.name} could not be written to {order.folder}: "
                     f"{error.strerror or error}; free some space or choose another --out"
                 ) from error
-        return _Unjudged(format, place, written)
 
     def _judge(self, artifact: _Unjudged) -> Report:
-        place = artifact.place
-        checks = self._examine(artifact)
+        place, gate = artifact.place, self._options.gate
+        checks = examine(artifact.case, place.stage, place.scratch, gate, self._progress)
+        checks = require(checks, gate.require)
         goal = _goal(place, checks)
         report = self._report(artifact, checks, goal)
         write_report(report, place.stage)
@@ -172,31 +187,18 @@ class Export:
         place.publish(goal)
         return report
 
-    def _examine(self, artifact: _Unjudged) -> tuple[Check, ...]:
-        case = Case(
-            format=artifact.format,
-            reference=self._reference,
-            expected=self._expected,
-            batch_sizes=self._options.batch_sizes,
-            stock=artifact.written.stock,
-            kept=artifact.written.kept,
-        )
-        place, gate = artifact.place, self._options.gate
-        checks = examine(case, place.stage, place.scratch, gate, self._progress)
-        return require(checks, gate.require)
-
     def _report(self, artifact: _Unjudged, checks: tuple[Check, ...], goal: Path) -> Report:
-        format, reference, origin = artifact.format, self._reference, self._options.origin
+        case, origin = artifact.case, self._options.origin
         return Report(
-            model=self._options.name or reference.name,
-            format=format.name,
+            model=self._options.name or case.reference.name,
+            format=case.format.name,
             checks=checks,
-            weights=weights_entry(origin, reference),
+            weights=weights_entry(origin, case.reference),
             artifact=artifact_entry(artifact.place.stage, artifact.written, checks),
-            options=options_entry(self._options, reference),
-            warnings=warnings_of(origin.weights_source, reference, checks),
-            cost=self.meter.read(format.name),
-            environment=environment(format.lane),
+            options=options_entry(self._options, case.reference),
+            warnings=warnings_of(origin.weights_source, case.reference, checks),
+            cost=self.meter.read(case.format.name),
+            environment=environment(case.format.lane),
             command=origin.command,
             model_source=dict(origin.model_source),
             created=now(),
