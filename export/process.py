@@ -1,6 +1,7 @@
 """This process and its children, which end with it and whose output is kept in files."""
 
 import ctypes
+import fcntl
 import gc
 import importlib
 import json
@@ -194,7 +195,10 @@ class _Process:
             self.log = tempfile.TemporaryFile(dir=scratch)  # noqa: SIM115, `__exit__` closes it
         except OSError as error:
             raise shortage(error, [scratch]) or error from error
-        self.done, says_done = os.pipe()
+        self.done, low = os.pipe()
+        # Not one of the standard streams, which may be closed here and which the child gets anew.
+        says_done = fcntl.fcntl(low, fcntl.F_DUPFD_CLOEXEC, 3)
+        os.close(low)
         try:
             self.running = subprocess.Popen(
                 [*command[:2], str(says_done), *command[2:]],

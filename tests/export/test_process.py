@@ -77,6 +77,27 @@ def test_folders_may_be_called_anything(script, scratch, name):
     assert list((scratch / name).iterdir()) == []
 
 
+WITHOUT_STREAMS = f"""
+import os, sys
+sys.path.insert(0, {str(ROOT)!r})
+from pathlib import Path
+from export.process import ask_script
+script, scratch, log = map(Path, sys.argv[1:])
+log = log.open("w")
+for number in (0, 1, 2):
+    os.close(number)
+answer, _ = ask_script(Path(sys.executable), script, {{"n": 40}}, {{}}, scratch)
+print(answer, file=log, flush=True)
+"""
+
+
+def test_a_parent_without_standard_streams_may_ask_too(script, scratch, tmp_path):
+    body, log = script("return {'n': job['n'] + 2}, {}"), tmp_path / "log"
+    command = [sys.executable, "-c", WITHOUT_STREAMS, str(body), str(scratch), str(log)]
+    subprocess.run(command, check=True, timeout=60)
+    assert log.read_text() == "{'n': 42, 'error': ''}\n"
+
+
 def test_an_exception_of_a_child_is_data_beside_what_it_had_answered(script, scratch):
     body = ADD_ONE + 'raise ValueError("the reason\\nand more")'
     answer, arrays = ask_script(PYTHON, script(body), {"n": 40}, GIVEN, scratch)
