@@ -38,6 +38,7 @@ ORDER = ("power", "peers", "seeds")  # of the steps: the longest last
 def main(argv=None) -> int:
     argv = sys.argv[1:] if argv is None else argv
     args = _parser().parse_args(argv)
+    args.format = args.format or list(NAMES)
     quiet_tensorflow()
     with ending(interrupted="stopped; what is done is kept, and the next run goes on from there"):
         if args.step:  # a child of ours: one step of one network
@@ -65,7 +66,7 @@ def _parser():
     add("--model", action="append", type=options.named(NETS, "network"), metavar="NAME",
         help="all if absent")  # fmt: skip
     add("--format", action="append", type=options.named(NAMES, "format"), metavar="NAME",
-        help=f"{', '.join(NAMES)}; the last of each kind if absent")  # fmt: skip
+        help=f"{', '.join(NAMES)}; all if absent")  # fmt: skip
     add("--seeds", type=options.whole(0), default=50, metavar="N",
         help="exports with other weights, of each network (50)")  # fmt: skip
     add("--minutes", type=float, default=1e6, help="after which no further step begins")
@@ -86,20 +87,13 @@ def _in_a_child(argv: list[str], deadline: float, step: str, model: str) -> int:
     return subprocess.run(command, check=False).returncode
 
 
-def _formats(args) -> list[str]:
-    """The formats that were asked for; without any, the last of each kind."""
-    from export.formats import ALL
-
-    return args.format or list({format.kind: format.name for format in ALL}.values())
-
-
 def _record(args, name: str) -> Path:
     return args.work / f"{name}.json"
 
 
 def _power(args, model: str) -> None:
     """Export in every format with the self-test, and keep the reports."""
-    missing = [f for f in _formats(args) if not _record(args, f"power-{model}-{f}").exists()]
+    missing = [f for f in args.format if not _record(args, f"power-{model}-{f}").exists()]
     if not missing:
         return
     out = Path(tempfile.mkdtemp(prefix="gate-power-"))
@@ -133,7 +127,7 @@ def _seeds(args, model: str) -> None:
     from keras_nets.weights.seeded import seed_weights
 
     with (args.work / SEEDS.format(model)).open("a") as file:
-        for record in judge_seeds(_build(args, model), seed_weights, wanted, _formats(args)):
+        for record in judge_seeds(_build(args, model), seed_weights, wanted, args.format):
             file.write(json.dumps(record) + "\n")
             file.flush()
             if time.time() > args.deadline:

@@ -4,7 +4,7 @@ Formats measure; checks judge.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sized
 from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -124,7 +124,7 @@ class Format(ABC):
     def unmet(self, options) -> list[str]:
         """The names in `needs` that `options` lack, or have empty."""
         values = {name: getattr(options, name, None) for name in sorted(self.needs)}
-        return [name for name, value in values.items() if value is None or not len(value)]
+        return [name for name, value in values.items() if value is None or _is_empty(value)]
 
     @property
     def noises(self) -> frozenset[str]:
@@ -165,3 +165,7 @@ class Format(ABC):
         their weights as float32.
         Raises ArtifactError where there is none.
         """
+
+
+def _is_empty(value) -> bool:
+    return isinstance(value, Sized) and not len(value)

@@ -4,6 +4,7 @@ import json
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from toy_artifact import make_toy
 from export import export_model, verify
 from export.errors import ExportError
 from export.formats import FORMATS
+from export.formats.names import NAMES
 from export.gate.examine import GateOptions
 from export.html import overview
 from export.options import Options
@@ -102,7 +104,7 @@ def test_no_server_loads_it_and_that_is_a_sentence(exported, tmp_path):
         add(exported.folder, tmp_path / "deploy")
     assert str(caught.value) == (
         f"no server that is known here loads {NAME}, and {exported.folder} is that; "
-        "export to savedmodel or onnx or tftrt-fp32 or tftrt-fp16"
+        f"export to {' or '.join(NAMES)}"
     )
     assert add(make_toy(tmp_path / "other"), tmp_path / "deploy").server == "tf-serving"
 
@@ -123,3 +125,19 @@ def test_the_report_says_nothing_of_how_the_format_is_made(exported):
     content = json.loads((Path(exported.folder) / "report.json").read_text())
     assert content["format"] == NAME
     assert content["schema"] == 2
+
+
+@pytest.mark.parametrize(
+    ("given", "unmet"),
+    [
+        ({}, ["calibration"]),
+        ({"calibration": None}, ["calibration"]),
+        ({"calibration": ()}, ["calibration"]),
+        ({"calibration": np.zeros((0, 4, 4, 3))}, ["calibration"]),
+        ({"calibration": np.zeros((2, 4, 4, 3))}, []),
+        ({"calibration": Path("pictures")}, []),
+    ],
+)
+def test_what_is_empty_is_not_given(given, unmet):
+    needy = Bfloat16(needs=frozenset({"calibration"}))
+    assert needy.unmet(SimpleNamespace(**given)) == unmet
