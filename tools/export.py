@@ -14,7 +14,7 @@ if not __package__:  # as a script sys.path[0] is tools/, where this very file h
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 import json
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 
 from export.backend import require_tensorflow
@@ -27,8 +27,9 @@ from export.names import choose
 from export.results import BATCH_SIZES
 from keras_nets import sources
 from keras_nets.catalog import NETS
-from keras_nets.sources import catalog, read_arguments
+from keras_nets.sources import catalog
 from keras_nets.sources.naming import safe_name
+from keras_nets.sources.request import Request, Settled
 
 PATIENCE = 30.0  # seconds for an export of several to clear up after an interrupt
 MOST_CLASSES = 100_000  # as keras_nets.weights has it; ImageNet-21k has 21,841
@@ -39,14 +40,14 @@ def main(argv=None) -> int:
     args = _parser().parse_args(argv)
     kept = "interrupted; artifacts that were there before are as they were"
     with ending(verbose=args.verbose, interrupted=kept):
-        models = _models(args.model)
+        requests = [_request(args, words) for words in _models(args.model)]
         formats = _all_of(args.format, NAMES, "format", "known are")
-        _check(args, models)
-        _check_places(args.out, args.name and safe_name(args.name), models, formats)
+        _check(args, requests)
+        _check_places(args.out, args.name and safe_name(args.name), requests, formats)
         require_tensorflow()
-        if len(models) == 1:
-            return _export(args, models[0], formats, argv)
-        return _export_each(args, models, argv)
+        if len(requests) == 1:
+            return _export(args, requests[0], formats, argv)
+        return _export_each(args, requests, argv)
 
 
 def _parser():
@@ -100,7 +101,20 @@ def _models(wanted: list[str]) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def _check(args, models: list[str]) -> None:
+def _request(args, words: str) -> Request:
+    return Request(
+        words=words,
+        weights=args.weights,
+        seed=args.seed,
+        classes=args.classes,
+        size=args.image_size,
+        arguments=tuple(args.model_arg),
+        custom_objects=tuple(args.custom_objects),
+        allow_unsafe=args.allow_unsafe,
+    )
+
+
+def _check(args, requests: list[Request]) -> None:
     """Raise ValueError for what can be seen to be wrong before anything heavy is loaded."""
     if args.weights and args.weights.partition(":")[0] != "imagenet":
         need_file("--weights", Path(args.weights), "a weights file, or imagenet")
@@ -111,58 +125,28 @@ def _check(args, models: list[str]) -> None:
     need_writable("--out", args.out)
     if args.name:
         safe_name(args.name)
-    read_arguments(args.model_arg)
-    if len(models) > 1 and (args.name or args.model_arg):
+    if len(requests) > 1 and (args.name or args.model_arg):
         raise ValueError("--name and --model-arg are for one model; export one at a time")
-    for words in models:
-        if catalog.fits(words) and args.model_arg:
-            raise ValueError(
-                f"--model-arg is for functions; {words} takes --classes and --image-size"
-            )
-        if catalog.fits(words):
-            net = catalog.find(words)
-            _check_size(args, net, net.flavours if args.weights else net.flavours[:1])
-        else:
-            _check_other(args, words)
+    for request in requests:
+        for option, given in (("--images", args.images), ("--labels", args.labels)):
+            if given and request.net is None:
+                raise ValueError(
+                    f"{option} is for networks of the catalog, whose preprocessing is known; leave "
+                    f"it out for {request.words}"
+                )
+        request.check()
 
 
-def _check_other(args, words: str) -> None:
-    """Raise ValueError for options that only networks of the catalog have."""
-    for option, given in (("--images", args.images), ("--labels", args.labels)):
-        if given:
-            raise ValueError(
-                f"{option} is for networks of the catalog, whose preprocessing is known; leave it "
-                f"out for {words}"
-            )
-    for option, given in (("--image-size", args.image_size), ("--classes", args.classes)):
-        if given:
-            raise ValueError(
-                f"{option} is for networks of the catalog; {words} takes what it is built with by "
-                "--model-arg KEY=VALUE"
-            )
-
-
-def _check_places(out: Path, name: str, models: list[str], formats: list[str]) -> None:
+def _check_places(out: Path, name: str, requests: list[Request], formats: list[str]) -> None:
     """Raise ExportError where an artifact's place is taken by what no export made."""
     from export.place import check_goals
 
-    for words in models:
-        if catalog.fits(words):
-            check_goals(out, name or words, formats)
+    for request in requests:
+        if request.net:
+            check_goals(out, name or request.words, formats)
 
 
-def _check_size(args, net, flavours: tuple[str, ...]) -> None:
-    """Raise ValueError where the image is too small for each of `flavours`."""
-    size = args.image_size or net.image[:2]
-    smallest = min(net.smallest[flavour] for flavour in flavours)
-    if min(size) < smallest:
-        raise ValueError(
-            f"{net.name} takes images of at least {smallest}x{smallest} pixels. "
-            f"Received: --image-size {size[0]}x{size[1]}"
-        )
-
-
-def _export(args, words: str, formats: list[str], argv: list[str]) -> int:
+def _export(args, request: Request, formats: list[str], argv: list[str]) -> int:
     """Export one model in this process."""
     from export.commandline.display import display
     from export.commandline.next_steps import print_next_steps
@@ -170,9 +154,12 @@ def _export(args, words: str, formats: list[str], argv: list[str]) -> int:
     from export.pipeline import Export
 
     with display(args.verbose) as show, Export(args.out, formats, progress=show) as export:
-        inputs = _read_inputs(args, words, show)  # which shows at once what is wrong with them
-        show(words, "loading TensorFlow")
-        _write(args, words, argv, inputs, show, export)
+        if request.net and args.weights:
+            show(request.words, f"reading {args.weights}")
+        settled = request.read_weights(partial(show.bar, request.words))
+        pictures = _pictures(args, settled, show)  # what is wrong with them shows at once
+        show(request.words, "loading TensorFlow")
+        _write(args, settled, pictures, argv, show, export)
         reports = export.judge()
     print_reports(reports, args.json, details=args.verbose or args.layers)
     if not args.json:
@@ -181,58 +168,60 @@ def _export(args, words: str, formats: list[str], argv: list[str]) -> int:
     return 0 if all(report.passed for report in reports) else 1
 
 
-def _read_inputs(args, words: str, show) -> dict:
-    """The files that the command line names, as far as they are read without TensorFlow.
+@dataclass(frozen=True)
+class Pictures:
+    """The user's pictures, labels, and how the one becomes what the other is of."""
 
-    Its keys are arguments: `weights` (path or None), `images`, `shown`, `labels` and `recipe`.
-    """
-    if not catalog.fits(words):
-        return {
-            "weights": args.weights,
-            "images": None,
-            "shown": None,
-            "labels": (),
-            "recipe": None,
-        }
-    net = catalog.find(words)
-    weights, flavour, classes = None, net.flavours[0], args.classes or 1000
-    if args.weights:
-        from keras_nets.weights import identify_weights, resolve_weights
-
-        show(net.name, f"reading {args.weights}")
-        weights = str(resolve_weights(net, args.weights, partial(show.bar, net.name)))
-        identity = identify_weights(net, weights)
-        flavour, classes = identity.flavour, identity.classes or args.classes
-        _check_size(args, net, (flavour,))
-        if args.classes not in (None, classes):
-            raise ValueError(
-                f"{weights} has {classes} classes, and --classes asks for {args.classes}; "
-                "leave --classes out to take the file's"
-            )
-    given = {"weights": weights, "images": None, "shown": None, "labels": (), "recipe": None}
-    if args.labels or args.images:
-        from export.pictures import Shown
-        from export.signatures.labels import read_labels
-        from keras_nets.preprocess import choose_sample, preprocess_sample, recipe_for_image
-
-        image = (*args.image_size, 3) if args.image_size else net.image
-        given["recipe"] = recipe_for_image(net, flavour, image)
-        given["labels"] = read_labels(args.labels, classes) if args.labels else ()
-    if args.images:
-        show(net.name, f"reading pictures of {args.images}")
-        given["images"] = preprocess_sample(args.images, given["recipe"])
-        names = tuple(path.name for path in choose_sample(args.images))
-        given["shown"] = Shown(names, given["labels"])
-    return given
+    images: object = None  # float32 (n, height, width, channels)
+    names: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
+    recipe: object = None
 
 
-def _write(args, words: str, argv: list[str], inputs: dict, show, export) -> None:
+def _pictures(args, settled: Settled, show) -> Pictures:
+    """Read the files of --images and --labels, without TensorFlow."""
+    if not (args.labels or args.images):
+        return Pictures()
+    from export.signatures.labels import read_labels
+    from keras_nets.preprocess import choose_sample, preprocess_sample
+
+    recipe = settled.recipe()
+    labels = read_labels(args.labels, settled.classes) if args.labels else ()
+    if not args.images:
+        return Pictures(labels=labels, recipe=recipe)
+    show(settled.request.words, f"reading pictures of {args.images}")
+    images = preprocess_sample(args.images, recipe)
+    names = tuple(path.name for path in choose_sample(args.images))
+    return Pictures(images, names, labels, recipe)
+
+
+def _write(args, settled: Settled, pictures: Pictures, argv: list[str], show, export) -> None:
     """Build the model, and write the artifacts; the model is gone when this returns."""
+    prepared = _prepare(args, settled, show)
+    asked = _options(args, prepared, pictures, argv)
+    export.write(prepared.model, images=pictures.images, options=asked)
+
+
+def _prepare(args, settled: Settled, show):
+    """Build the model, fill it, and say where its weights are from."""
+    words = settled.request.words
+    seeds = settled.request.net and not args.weights
+    show(words, f"seeding weights: {args.seed}" if seeds else f"reading {args.weights or words}")
+    prepared = settled.prepare()
+    if prepared.file_sha256:
+        show(words, f"read weights with the file's sha256 {prepared.file_sha256}")
+    if prepared.note:
+        show(words, f"weights {prepared.note}")
+    return prepared
+
+
+def _options(args, prepared, pictures: Pictures, argv: list[str]):
     from export.gate.examine import GateOptions
     from export.options import Options
+    from export.pictures import Shown
 
-    prepared = _prepare(args, words, inputs["weights"], show)
-    asked = Options(
+    shown = Shown(pictures.names, pictures.labels) if pictures.names else None
+    return Options(
         weights_source=prepared.source,
         weights_file_sha256=prepared.file_sha256,
         weights_note=prepared.note,
@@ -244,47 +233,18 @@ def _write(args, words: str, argv: list[str], inputs: dict, show, export) -> Non
             self_test=args.self_test,
             strict=args.strict,
             layers=args.layers,
-            shown=inputs["shown"],
+            shown=shown,
             require=args.require,
         ),
-        labels=inputs["labels"],
-        recipe=inputs["recipe"],
+        labels=pictures.labels,
+        recipe=pictures.recipe,
         keep_fp32=tuple(args.keep_fp32),
         model_source=prepared.model_source.as_dict(),
         name=safe_name(args.name or prepared.model.name),
     )
-    export.write(
-        prepared.model,
-        images=inputs["images"],
-        options=asked,
-    )
 
 
-def _prepare(args, words: str, weights: str | None, show):
-    """Build the model, fill it, and say where its weights are from."""
-    from keras_nets.sources.filling import prepare_source
-
-    seeds = catalog.fits(words) and not args.weights
-    show(words, f"seeding weights: {args.seed}" if seeds else f"reading {args.weights or words}")
-    image = (*args.image_size, 3) if args.image_size else None
-    built = {"classes": args.classes, "image": image}
-    arguments = built if catalog.fits(words) else read_arguments(args.model_arg)
-    prepared = prepare_source(
-        words,
-        arguments,
-        custom_objects=args.custom_objects,
-        allow_unsafe=args.allow_unsafe,
-        weights=weights,
-        seed=args.seed,
-    )
-    if prepared.file_sha256:
-        show(words, f"read weights with the file's sha256 {prepared.file_sha256}")
-    if prepared.note:
-        show(words, f"weights {prepared.note}")
-    return prepared
-
-
-def _export_each(args, models: list[str], argv: list[str]) -> int:
+def _export_each(args, requests: list[Request], argv: list[str]) -> int:
     """Export several networks, each in a process of its own, which ends with its memory."""
     from export.commandline.next_steps import print_next_steps
     from export.commandline.terminal import print_reports, print_summary, print_warnings
@@ -293,8 +253,8 @@ def _export_each(args, models: list[str], argv: list[str]) -> int:
 
     command = [sys.executable, str(Path(__file__).resolve()), *options.without_models(argv)]
     statuses, reports = [], []
-    for model in models:
-        status, printed = output_of([*command, "--json", "--model", model], PATIENCE)
+    for request in requests:
+        status, printed = output_of([*command, "--json", "--model", request.words], PATIENCE)
         statuses.append(status)
         written = [from_dict(json.loads(line)) for line in printed.splitlines()]
         reports += [replace(one, folder=str(args.out / one.model / one.format)) for one in written]

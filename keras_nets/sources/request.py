@@ -1,0 +1,116 @@
+"""A model as a command line asks for it, and what can be known of it before Keras loads."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from keras_nets.catalog import Net
+from keras_nets.sources import catalog, read_arguments
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What to build, and what to fill it with."""
+
+    words: str  # as for `sources.check`
+    weights: str | None = None  # a file, or imagenet
+    seed: int = 0
+    classes: int | None = None
+    size: tuple[int, int] | None = None  # height and width in pixels
+    arguments: tuple[str, ...] = ()  # KEY=VALUE each
+    custom_objects: tuple[str, ...] = ()
+    allow_unsafe: bool = False
+
+    @property
+    def net(self) -> Net | None:
+        """The network of the catalog that is asked for; None if it is of another source."""
+        return catalog.find(self.words) if catalog.fits(self.words) else None
+
+    @property
+    def image(self) -> tuple[int, int, int] | None:
+        """Height, width and channels; None to take the network's own."""
+        return (*self.size, 3) if self.size else None
+
+    def check(self) -> None:
+        """Raise ValueError for what does not fit the model, as far as words tell."""
+        read_arguments(self.arguments)
+        net = self.net
+        if net is None:
+            self._refuse_sizes()
+        elif self.arguments:
+            raise ValueError(
+                f"--model-arg is for functions; {self.words} takes --classes and --image-size"
+            )
+        else:
+            self._refuse_small(net, net.flavours if self.weights else net.flavours[:1])
+
+    def _refuse_sizes(self) -> None:
+        for option, given in (("--image-size", self.size), ("--classes", self.classes)):
+            if given:
+                raise ValueError(
+                    f"{option} is for networks of the catalog; {self.words} takes what it is built "
+                    "with by --model-arg KEY=VALUE"
+                )
+
+    def _refuse_small(self, net: Net, flavours: tuple[str, ...]) -> None:
+        """Raise ValueError if the image is too small for each of `flavours`."""
+        size = self.size or net.image[:2]
+        smallest = min(net.smallest[flavour] for flavour in flavours)
+        if min(size) < smallest:
+            raise ValueError(
+                f"{net.name} takes images of at least {smallest}x{smallest} pixels. "
+                f"Received: --image-size {size[0]}x{size[1]}"
+            )
+
+    def read_weights(self, bar: Callable) -> "Settled":
+        """Find the weights file, and see what it is of; `bar` shows how far a download is.
+
+        Raises ValueError, of which WeightsError is one, if the file and the request do not fit.
+        """
+        net = self.net
+        if net is None or not self.weights:
+            flavour = net.flavours[0] if net else ""
+            return Settled(self, self.weights, flavour, self.classes or 1000)
+        from keras_nets.weights import identify_weights, resolve_weights
+
+        path = str(resolve_weights(net, self.weights, bar))
+        identity = identify_weights(net, path)
+        classes = identity.classes or self.classes
+        self._refuse_small(net, (identity.flavour,))
+        if self.classes not in (None, classes):
+            raise ValueError(
+                f"{path} has {classes} classes, and --classes asks for {self.classes}; "
+                "leave --classes out to take the file's"
+            )
+        return Settled(self, path, identity.flavour, classes)
+
+
+@dataclass(frozen=True)
+class Settled:
+    """A request whose weights were found."""
+
+    request: Request
+    weights: str | None  # path of a file; None for seeded ones, or the model's own
+    flavour: str
+    classes: int
+
+    def recipe(self):
+        """Return how pictures become images of a network of the catalog, a `Recipe`."""
+        from keras_nets.preprocess import recipe_for_image
+
+        net = self.request.net
+        return recipe_for_image(net, self.flavour, self.request.image or net.image)
+
+    def prepare(self):
+        """Build the model and fill it; return a `Prepared`, or raise ValueError in one line."""
+        from keras_nets.sources.filling import prepare_source
+
+        asked = self.request
+        built = {"classes": asked.classes, "image": asked.image}
+        return prepare_source(
+            asked.words,
+            built if asked.net else read_arguments(asked.arguments),
+            custom_objects=asked.custom_objects,
+            allow_unsafe=asked.allow_unsafe,
+            weights=self.weights,
+            seed=asked.seed,
+        )
