@@ -13,8 +13,6 @@ from pathlib import Path
 if not __package__:  # as a script sys.path[0] is tools/, where export.py would hide `export`
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-import tempfile
-
 from export.commandline import options
 from export.ending import ending
 
@@ -59,8 +57,7 @@ def _run(folder: Path, report, images, sizes: tuple[int, ...]):
     format = find_format(report.format)
     if not format.engine_rule:
         raise ArtifactError(f"{folder} is {report.format}, which has no engine; name a TF-TRT one")
-    with tempfile.TemporaryDirectory(prefix="keras-nets-") as scratch:
-        run = run_engine(format, folder, images, sizes, Path(scratch))
+    run = run_engine(format, folder, images, sizes)
     for why in (run.unable, run.failed, run.uncounted):
         if why:
             raise ExportError(f"{folder} could not be measured: {why}")

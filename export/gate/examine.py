@@ -67,7 +67,7 @@ def _observed(case: Case, folder: Path, scratch: Path) -> Trial:
     format, images = case.format, case.reference.images
     observation, engine = observe(format.name, folder, images, scratch), None
     if format.engine_rule and not observation.error:  # else nothing of it is worth an engine
-        engine = run_engine(format, folder, images, sorted(case.batch_sizes), scratch)
+        engine = run_engine(format, folder, images, sorted(case.batch_sizes))
     trial = Trial(**vars(case), observation=observation, engine=engine)
     if not format.rounds or observation.error:
         return trial

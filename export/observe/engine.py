@@ -32,9 +32,7 @@ class EngineRun:
     uncounted: str = ""  # why it is not known how many engines were built
 
 
-def run_engine(
-    format, folder: Path, images: np.ndarray, sizes: tuple[int, ...], scratch: Path
-) -> EngineRun:
+def run_engine(format, folder: Path, images: np.ndarray, sizes: tuple[int, ...]) -> EngineRun:
     """Load the artifact in the lane, on the GPU, and run `images` in batches of each of `sizes`.
 
     They run in the order of `sizes`. An ascending one builds an engine for each size; in a

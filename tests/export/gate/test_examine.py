@@ -17,7 +17,7 @@ def examine(here, written, reference, tmp_path, monkeypatch):
     """A function from what the engine did, as a function of the sizes, to every check."""
 
     def run(engine):
-        def asked(_format, _folder, images, sizes, _scratch):
+        def asked(_format, _folder, images, sizes):
             assert images is reference("plain").images
             return engine(sizes)
 

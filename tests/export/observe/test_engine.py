@@ -49,7 +49,7 @@ def ask(tmp_path, monkeypatch):
 
     def run(pretend: str = "", sizes=(1, 4, 8)):
         monkeypatch.setattr(tensorrt, "child_in_lane", standin(pretend))
-        return engine.run_engine(FORMAT, tmp_path, IMAGES, sizes, tmp_path)
+        return engine.run_engine(FORMAT, tmp_path, IMAGES, sizes)
 
     return run
 
@@ -69,7 +69,7 @@ def judge(ask):
 
 def test_an_engine_is_not_asked_where_there_is_no_gpu(tmp_path, monkeypatch):
     monkeypatch.setattr(tensorrt, "NVIDIA", tmp_path / "none")
-    run = engine.run_engine(FORMAT, tmp_path, IMAGES, (1,), tmp_path)
+    run = engine.run_engine(FORMAT, tmp_path, IMAGES, (1,))
     assert run.unable == "needs a GPU; run tools/verify.py on a machine that has one"
 
 
@@ -157,7 +157,7 @@ def test_a_lane_that_cannot_exist_here_is_skipped(monkeypatch, tmp_path):
 
     monkeypatch.setattr(tensorrt, "NVIDIA", tmp_path)
     monkeypatch.setattr(tensorrt, "child_in_lane", fail)
-    run = engine.run_engine(FORMAT, tmp_path, IMAGES, (1,), tmp_path)
+    run = engine.run_engine(FORMAT, tmp_path, IMAGES, (1,))
     assert run.unable == "the engine could not be asked: the lane tf217 cannot exist here"
 
 
