@@ -2,9 +2,10 @@
 
     python tools/export.py --model vgg13 --format tftrt-fp16
 
-MODEL is a network of the catalog, a .keras or .h5 file, package.module:function, or
-keras.applications:Name. Artifacts land in <out>/<model>/<format>/, each with its report.json. Exit
-status: 0 all verified, 1 a check failed, 2 something could not be run.
+MODEL is a network of the catalog, a .keras or .h5 file, package.module:function,
+keras.applications:Name, or the folder of a SavedModel. Artifacts land in <out>/<model>/<format>/,
+each with its report.json. Exit status: 0 all verified, 1 a check failed, 2 something could not be
+run.
 """
 
 import sys

@@ -3,7 +3,7 @@
     python tools/list.py
 
 --model takes other models too: a .keras or .h5 file, package.module:function, and
-keras.applications:Name. Exit status: 0 listed.
+keras.applications:Name, and the folder of a SavedModel. Exit status: 0 listed.
 """
 
 import sys

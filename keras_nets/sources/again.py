@@ -10,7 +10,7 @@ from pathlib import Path
 
 from keras_nets.catalog import NETS
 from keras_nets.errors import SourceError
-from keras_nets.sources import applications, function
+from keras_nets.sources import applications, function, keras_file, saved_model
 from keras_nets.sources.arguments import from_report
 from keras_nets.sources.modules import is_own
 from keras_nets.sources.source import Asked, Loaded, ModelSource
@@ -76,15 +76,14 @@ def with_changes(loaded: Loaded, source: ModelSource) -> Loaded:
 def _check_file(source: ModelSource) -> None:
     """Raise SourceError where the file of a model is gone or has changed."""
     path = Path(source.source)
-    if source.kind != "keras-file" or not source.sha256:
+    if source.kind not in (keras_file.NAME, saved_model.NAME):
         return
-    if not path.is_file():
+    if not path.exists():
         raise SourceError(
             f"{path}, which the artifact was made of, is not there; say with --model where it lies"
         )
-    from keras_nets.weights.identify import sha256_of
-
-    found = sha256_of(path)
+    kind = keras_file if source.kind == keras_file.NAME else saved_model
+    found = kind.digest(source.source)
     if found != source.sha256:
         raise SourceError(
             f"{path} has changed since the export: its sha256 is {found[:12]}... and was "

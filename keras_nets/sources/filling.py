@@ -8,7 +8,7 @@ from keras_nets import sources
 from keras_nets.catalog import find_net
 from keras_nets.errors import SourceError
 from keras_nets.prepare import SEEDED, Prepared, prepare, seed_of
-from keras_nets.sources import catalog, keras_file
+from keras_nets.sources import catalog, function, keras_file
 from keras_nets.sources.arguments import from_report
 from keras_nets.sources.saved_config import check_weights
 from keras_nets.sources.source import Loaded, ModelSource
@@ -94,7 +94,7 @@ def _filled(loaded: Loaded, weights: str | None, seed: int) -> Prepared:
 
         seed_weights(model, seed)
         source = f"{SEEDED}{seed}"
-    elif loaded.source.kind == keras_file.NAME:
+    elif loaded.source.kind != function.NAME:
         digest = loaded.source.sha256
     return Prepared(
         model=model,

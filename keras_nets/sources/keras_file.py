@@ -43,8 +43,6 @@ def check(words: str) -> None:
 
 def load(asked: Asked) -> Loaded:
     """Load the model with its weights."""
-    from keras_nets.weights.identify import sha256_of
-
     if asked.arguments:
         raise SourceError(
             f"--model {asked.words} is a file and takes no --model-arg; leave "
@@ -63,11 +61,18 @@ def load(asked: Asked) -> Loaded:
         kind=NAME,
         source=asked.words,
         custom_objects=asked.custom_objects,
-        sha256=sha256_of(path),
+        sha256=digest(asked.words),
     )
     count_names_anew()
     objects = registered(asked.custom_objects)
     return Loaded(_load(path, saved, objects, asked.allow_unsafe), source, weights=asked.words)
+
+
+def digest(words: str) -> str:
+    """The sha256 of the file."""
+    from keras_nets.weights.identify import sha256_of
+
+    return sha256_of(Path(words))
 
 
 def _load(path: Path, saved: Saved, objects: dict, allow_unsafe: bool):
