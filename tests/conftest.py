@@ -225,7 +225,7 @@ def reference():
 
 
 @pytest.fixture(scope="session")
-def plain(tmp_path_factory):
+def look_plain(tmp_path_factory):
     """A function from a Trial of a rounded artifact, and its folder, to what it is unrounded."""
     from export.observe.plain import observe_plain
     from export.process import in_this_process
@@ -239,7 +239,7 @@ def plain(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def failures(look, reference, plain):
+def failures(look, reference, look_plain):
     """A function (toy, format, folder) -> the checks that fail, by name."""
     from export.checks import Expected, Trial, run_checks
     from export.formats import find_format
@@ -255,7 +255,7 @@ def failures(look, reference, plain):
             expected=unknown,
         )
         if trial.format.rounds and not seen.error:
-            trial = replace(trial, plain=plain(trial, folder))
+            trial = replace(trial, plain=look_plain(trial, folder))
         return {c.name: c for c in run_checks(trial) if c.status is Status.FAILED}
 
     return judge
