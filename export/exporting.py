@@ -105,6 +105,7 @@ class Export:
                 expected=expected,
                 batch_sizes=options.batch_sizes,
                 stock=written.stock,
+                compression=options.compression,
                 kept=written.kept,
             )
             unjudged.append(_Unjudged(case, place, written))
@@ -201,6 +202,7 @@ class Export:
             environment=environment(case.format.lane),
             command=origin.command,
             model_source=dict(origin.model_source),
+            compression=dict(origin.compression),
             created=now(),
             folder=str(goal),
         )

@@ -19,6 +19,7 @@ class Origin:
     flavour: str
     command: tuple[str, ...]
     model_source: Mapping  # how to build the model again; empty where only Python knows
+    compression: Mapping  # what the compression.json beside the model says; empty without one
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +38,7 @@ class Options:
     weights_note: str = ""  # what of that file was left aside
     keep_fp32: tuple[str, ...] = ()  # names of layers that formats of fewer bits leave as they are
     model_source: Mapping = field(default_factory=dict)  # kind, source, arguments, sha256
+    compression: Mapping = field(default_factory=dict)  # see export/compression/content.py
     name: str = ""  # of the folder, and of the model in the report; the model's own if empty
 
     def __post_init__(self):

@@ -15,12 +15,14 @@ NAMES = (  # of every check, in the order of a report; a test compares them with
     "parity",
     "engine",
     "fp16-range",
+    "compression",
     "power",
 )
 NO_SUCH = "this format has no such check"
 ABSENT = {  # why a check that exists may not have been made
     "hashes": "tools/verify.py compares hashes, unless --ignore-hash is given",
     "power": "it is made with --strict",
+    "compression": "no compression.json lies beside the model",
 }
 
 

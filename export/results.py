@@ -136,6 +136,7 @@ class Report:
     warnings: tuple[str, ...] = ()  # what no check fails for, and a user should know all the same
     created: str = ""  # when, in ISO 8601 and UTC
     model_source: dict = field(default_factory=dict)  # how to build the model; empty: only Python
+    compression: dict = field(default_factory=dict)  # what was done to the model; empty: nothing
     folder: str = field(default="", compare=False)  # where it lies now; not part of report.json
 
     @property

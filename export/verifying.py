@@ -102,6 +102,7 @@ class Verification:
             expected=self._expected,
             batch_sizes=tuple(self._before.options.get("batch_sizes", BATCH_SIZES)),
             stock=self._stock,
+            compression=self._before.compression,
             kept=self._before.artifact.get("kept", {}),
         )
         with tempfile.TemporaryDirectory(prefix="keras-nets-") as scratch:

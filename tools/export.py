@@ -242,7 +242,15 @@ def _options(args, prepared, pictures: Pictures, argv: list[str]):
         keep_fp32=tuple(args.keep_fp32),
         model_source=prepared.model_source.as_dict(),
         name=safe_name(args.name or prepared.model.name),
+        compression=_compression(args.weights or prepared.model_source.source),
     )
+
+
+def _compression(file: str) -> dict:
+    """What the compression.json beside a `.keras` file says; empty without one."""
+    from export.compression.content import read_beside
+
+    return (read_beside(Path(file)) or {}) if file.endswith(".keras") else {}
 
 
 def _export_each(args, requests: list[Request], argv: list[str]) -> int:

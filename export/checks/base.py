@@ -58,6 +58,7 @@ class Case:
     batch_sizes: tuple[int, ...] = BATCH_SIZES
     stock: str = ""  # why the converter's own way was taken, where it was
     kept: Mapping[str, str] = field(default_factory=dict)  # layers left in 32 bits, and why
+    compression: Mapping = field(default_factory=dict)  # what the model's compression promises
 
     @property
     def weights(self) -> tuple[Found, ...]:

@@ -11,9 +11,11 @@ from pathlib import Path
 
 import numpy as np
 
+from export.compression.facts import Facts, look
 from export.errors import ExportError
 from export.networks.base import Network
 from export.results import BATCH_SIZES, REORDERED, Rule
+from export.skeleton.pour import digest
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,12 @@ class Found:
     name: str  # as the artifact calls it
     shape: tuple[int, ...]
     sha256: str  # of little-endian float32 values
+    facts: Facts | None = None  # what they show; None for what has but one axis
+
+    @classmethod
+    def of(cls, name: str, values: np.ndarray) -> "Found":
+        """From the values as Keras keeps them, float32."""
+        return cls(name, values.shape, digest(values), look(values) if values.ndim > 1 else None)
 
     @property
     def layer(self) -> str:

@@ -35,6 +35,7 @@ ASKS = {
     "engine": "Does the TensorRT engine compute it too, on a GPU?",
     "power": "Would it notice the bugs that exports are known for?",
     "fp16-range": "Does every activation fit into 16 bits?",
+    "compression": "Does it hold the zeros and the values that the compression left?",
 }
 
 

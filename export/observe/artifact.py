@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from export.child import in_a_line
+from export.compression.facts import Facts
 from export.formats import FORMATS, layout
 from export.formats.base import Found, Tensor
 from export.observe.probes import in_batches
@@ -57,7 +58,8 @@ def _tensor(entry: dict) -> Tensor:
 
 
 def _found(entry: dict) -> Found:
-    return Found(entry["name"], tuple(entry["shape"]), entry["sha256"])
+    facts = Facts(**entry["facts"]) if entry["facts"] else None
+    return Found(entry["name"], tuple(entry["shape"]), entry["sha256"], facts)
 
 
 def work(job: dict, arrays: dict) -> Iterator[tuple[dict, dict]]:

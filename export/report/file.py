@@ -70,6 +70,7 @@ def as_dict(report: Report) -> dict:
         "warnings": list(report.warnings),
         "created": report.created,
         **({"model_source": report.model_source} if report.model_source else {}),
+        **({"compression": report.compression} if report.compression else {}),
         "weights": report.weights,
         "options": report.options,
         "artifact": report.artifact,
@@ -204,7 +205,7 @@ def _check_entries(content: dict) -> None:
     ):
         if not (isinstance(texts, Iterable) and all(isinstance(text, str) for text in texts)):
             raise TypeError(f"{key} is {shortened(texts)}")
-    for key, kind in (("created", str), ("model_source", dict)):
+    for key, kind in (("created", str), ("model_source", dict), ("compression", dict)):
         if not isinstance(content.get(key, kind()), kind):
             raise TypeError(f"{key} is {shortened(content[key])}")
 
@@ -251,6 +252,7 @@ def from_dict(content: dict) -> Report:
         warnings=tuple(content.get("warnings", ())),
         created=content.get("created", ""),
         model_source=content.get("model_source", {}),
+        compression=content.get("compression", {}),
     )
 
 

@@ -6,6 +6,7 @@ import keras
 import pytest
 
 from export.lanes import LANES
+from tools import export
 from tools.compress import main
 
 
@@ -29,6 +30,11 @@ def test_a_file_is_compressed_and_told_of_as_json(toy, tmp_path, capfd, monkeypa
     assert layers["logits"]["pattern"] == "2:4"
     assert layers["conv1"]["left"] == "not pruned, its 3 input channels do not come in fours"
     assert keras.saving.load_model(content["path"]).name == "nested"
+    assert export.main(["--model", content["path"], "--format", "onnx", "--json"]) == 0
+    report = json.loads(capfd.readouterr().out)
+    assert report["compression"] == {key: content[key] for key in content if key != "path"}
+    (check,) = (check for check in report["checks"] if check["name"] == "compression")
+    assert (check["status"], check["measured"]) == ("passed", 0)
 
 
 @pytest.mark.parametrize(

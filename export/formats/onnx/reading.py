@@ -14,7 +14,7 @@ from export.formats.names import ONNX
 from export.formats.onnx.admission import OWN, check_model, every_graph
 from export.formats.structure import structure_of_onnx
 from export.lazy import need
-from export.skeleton.pour import digest, drain, marked
+from export.skeleton.pour import drain, marked
 from export.skeleton.wire import Schema, schema
 
 MODEL, DATA = "model.onnx", "model.onnx.data"
@@ -109,7 +109,7 @@ def _weights(graph, drained) -> Iterator[Found]:
             values = values.transpose(*range(2, values.ndim), 1, 0)
         elif op == "Gemm" and at == 1 and attributes.get("transB"):
             values = values.T
-        yield Found(tensor.name, values.shape, digest(values))
+        yield Found.of(tensor.name, values)
 
 
 def _nodes(graph) -> Iterator:

@@ -25,7 +25,6 @@ from export.formats.structure import structure_of_tensorflow
 from export.formats.subgraph import every_node, nodes_behind, served_part
 from export.lazy import need
 from export.signatures import CLASSIFY, SIGNATURE
-from export.skeleton.pour import digest
 
 INIT = "__saved_model_init_op"
 MAIN_OP = "saved_model_main_op"  # the collection that names the same operation as INIT
@@ -169,7 +168,7 @@ def _constants(graph) -> Iterator[Found]:
         if node.op == "Const" and node.attr["dtype"].type == 1:
             values = tf.make_ndarray(node.attr["value"].tensor)
             if values.ndim:
-                yield Found(node.name, values.shape, digest(values))
+                yield Found.of(node.name, values)
 
 
 def _weights(served: Served) -> Iterator[Found]:
@@ -182,7 +181,7 @@ def _weights(served: Served) -> Iterator[Found]:
     unread = shapes.keys() - set(served.keys.values())
     for key in sorted([*served.keys.values(), *unread]):
         if types[key].name == "float32":
-            yield Found(_short(key), tuple(shapes[key]), digest(reader.get_tensor(key)))
+            yield Found.of(_short(key), reader.get_tensor(key))
 
 
 def checkpoint(served: Served):

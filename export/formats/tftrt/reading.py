@@ -27,7 +27,7 @@ from export.formats.subgraph import (
 from export.lazy import need
 from export.signatures import CLASSIFY, SIGNATURE
 from export.skeleton.graph import producer
-from export.skeleton.pour import Drained, digest, drain, marked
+from export.skeleton.pour import Drained, drain, marked
 from export.skeleton.wire import Schema, schema
 
 FILES = (layout.MODEL, layout.CLASSIFY_FILE)
@@ -143,7 +143,7 @@ def _weights(meta_graph, drained: Drained) -> Iterator[Found]:
         if shape:
             k = marked(tensor.tensor_content)
             values = drained.read(k) if k is not None else _small(tensor, shape)
-            yield Found(node.name, shape, digest(values))
+            yield Found.of(node.name, values.reshape(shape))
 
 
 def _small(tensor, shape) -> np.ndarray:

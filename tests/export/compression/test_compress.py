@@ -10,6 +10,8 @@ from export.compression.compress import compress_model
 from export.compression.facts import holds_pattern
 from export.compression.method import Method
 from export.errors import ExportError
+from export.pipeline import verify
+from export.results import Status
 
 
 def fresh(toy, name):
@@ -99,3 +101,35 @@ def test_what_is_foreign_is_seen_before_any_work(toy, tmp_path, monkeypatch):
     with pytest.raises(ExportError, match=r"plain.keras is there, and no compression.json"):
         compress_model(toy("plain"), Method(prune=0.5), tmp_path)
     assert not (tmp_path / "lanes").exists()
+
+
+@pytest.mark.lane
+def test_the_artifact_of_every_format_shows_what_was_done(compressed, tmp_path):
+    from export import FORMATS, Options, export_model
+    from export.compression.content import read_beside
+
+    done, model = compressed("plain", prune="2:4", cluster=16, only=("conv2", "fc4"))
+    options = Options(compression=read_beside(done.path))
+    reports = export_model(model, list(FORMATS), tmp_path, options=options)
+    for report in reports:
+        check = report.check("compression")
+        assert check.status is Status.PASSED, report.format
+        assert check.note.startswith("2 kernels as promised, 2 sparse, 2 with 2:4, 2 clustered")
+        written = json.loads((tmp_path / "plain" / report.format / "report.json").read_text())
+        assert written["compression"] == done.content
+    _fill_one_zero(tmp_path / "plain" / "onnx" / "model.onnx", "fc4/kernel")
+    again = verify(model, tmp_path / "plain" / "onnx", compare_hashes=False)
+    assert again.check("compression").note == (
+        "fc4/kernel: 1,535 of 3,072 values are zero instead of 1,536"
+    )
+
+
+def _fill_one_zero(path, name):
+    import onnx
+
+    held = onnx.load(str(path))
+    (tensor,) = (one for one in held.graph.initializer if one.name == name)
+    values = onnx.numpy_helper.to_array(tensor).copy()
+    values[tuple(np.argwhere(values == 0)[0])] = values.max()
+    tensor.CopyFrom(onnx.numpy_helper.from_array(values, name))
+    onnx.save(held, str(path))
