@@ -24,10 +24,9 @@ from export.ending import ending
 from export.errors import ArtifactError
 from keras_nets import sources
 from keras_nets.catalog import NETS
-from keras_nets.errors import SourceError
-from keras_nets.sources import catalog, read_arguments
-from keras_nets.sources.again import source_of
-from keras_nets.sources.filling import prepare_model, rebuild_model
+from keras_nets.sources import catalog
+from keras_nets.sources.rebuilding import build_model, builder
+from keras_nets.sources.request import Request
 
 LISTED = 20  # broken pictures named on standard error; the JSON has them all
 
@@ -156,20 +155,27 @@ def _known(artifact, args):
 
 def _build(artifact, args):
     """A function that builds the Keras model behind `artifact`, in whatever process."""
-    weights = str(args.weights or artifact.source)
-    if args.model and not catalog.fits(args.model):
-        options = {"custom_objects": args.custom_objects, "allow_unsafe": args.allow_unsafe}
-        options |= {"weights": weights, "named": not args.weights}
-        return partial(prepare_model, args.model, read_arguments(args.model_arg), **options)
-    asked = {"classes": artifact.classes, "image": artifact.image, "flavour": artifact.flavour}
-    model = catalog.find(args.model).name if args.model else artifact.model
+    request = Request(
+        words=args.model or "",
+        weights=args.weights and str(args.weights),
+        arguments=tuple(args.model_arg),
+        custom_objects=tuple(args.custom_objects),
+        allow_unsafe=args.allow_unsafe,
+    )
+    built = {"classes": artifact.classes, "image": artifact.image, "flavour": artifact.flavour}
     try:
-        source = source_of(model, asked, {} if args.model else artifact.model_source)
-    except SourceError as error:
+        build = builder(
+            request,
+            model=artifact.model,
+            options=built,
+            source=artifact.model_source,
+            weights=artifact.source,
+        )
+    except ValueError as error:
         raise ArtifactError(
             f"{artifact.folder}: {error}; or leave it out with --no-keras"
         ) from error
-    return partial(rebuild_model, source, weights, allow_unsafe=args.allow_unsafe)
+    return partial(build_model, build)
 
 
 def _recipe(artifact, net: str | None):

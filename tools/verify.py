@@ -17,7 +17,6 @@ if not __package__:  # as a script sys.path[0] is tools/, where export.py would 
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from collections.abc import Callable
-from functools import partial
 
 from export.commandline import options
 from export.commandline.paths import need_file, need_folder
@@ -27,9 +26,9 @@ from keras_nets import sources
 from keras_nets.catalog import NETS
 from keras_nets.errors import SourceError
 from keras_nets.prepare import SEEDED, Prepared, seed_of
-from keras_nets.sources import catalog, read_arguments
-from keras_nets.sources.again import source_of
-from keras_nets.sources.filling import prepare_named, prepare_source, rebuild_source
+from keras_nets.sources import catalog
+from keras_nets.sources.rebuilding import builder
+from keras_nets.sources.request import Request
 
 
 def main(argv=None) -> int:
@@ -163,17 +162,15 @@ def _builder(args, folder: Path, report) -> Callable[[], Prepared]:
 
     Raises ArtifactError where the report does not say how, or what it says is not there.
     """
-    weights, known = str(args.weights or report.weights["source"]), report.model_source
+    request, weights = _request(args), str(args.weights or report.weights["source"])
     try:
-        seed_of(weights)
-        options = {"allow_unsafe": args.allow_unsafe, "seed": int(report.options.get("seed", 0))}
-        if args.model and not catalog.fits(args.model):
-            arguments = read_arguments(args.model_arg)
-            options |= {"custom_objects": args.custom_objects}
-            call = prepare_source if args.weights else prepare_named
-            return partial(call, args.model, arguments, weights=weights, **options)
-        model = catalog.find(args.model).name if args.model else report.model
-        source = source_of(model, report.options, {} if args.model else known)
+        build = builder(
+            request,
+            model=report.model,
+            options=report.options,
+            source=report.model_source,
+            weights=report.weights["source"],
+        )
     except SourceError as error:
         raise ArtifactError(f"{folder}: {error}") from error
     except (TypeError, ValueError) as error:
@@ -181,12 +178,23 @@ def _builder(args, folder: Path, report) -> Callable[[], Prepared]:
             f"{folder}/report.json does not say how to build {report.model}: {error!r}; "
             "export it again"
         ) from error
-    if source.kind == catalog.NAME and seed_of(weights) is None and not Path(weights).exists():
+    net = request.net if args.model else catalog.network(report.model, report.model_source)
+    if net and seed_of(weights) is None and not Path(weights).exists():
         raise ArtifactError(
             f"{folder} was made from {weights}, which is not there; name its file with --weights, "
             "or the whole model with --model"
         )
-    return partial(rebuild_source, source, weights, **options)
+    return build
+
+
+def _request(args) -> Request:
+    return Request(
+        words=args.model or "",
+        weights=args.weights and str(args.weights),
+        arguments=tuple(args.model_arg),
+        custom_objects=tuple(args.custom_objects),
+        allow_unsafe=args.allow_unsafe,
+    )
 
 
 if __name__ == "__main__":

@@ -71,20 +71,6 @@ def rebuild_source(
     return _filled(loaded, None if weights == loaded.weights else weights, seed)
 
 
-def rebuild_model(source: ModelSource, weights: str, **options):
-    """The model of `rebuild_source` alone, for a process of its own to build."""
-    return rebuild_source(source, weights, **options).model
-
-
-def prepare_model(words: str, arguments: dict, *, weights: str, named: bool, **options):
-    """A model alone, for a process of its own to build.
-
-    Its weights are those that a report names, as in `prepare_named`, or else of the file `weights`.
-    """
-    prepare = prepare_named if named else prepare_source
-    return prepare(words, arguments, weights=weights, **options).model
-
-
 def _filled(loaded: Loaded, weights: str | None, seed: int) -> Prepared:
     model, digest, source = loaded.model, "", loaded.weights
     if weights is not None:
