@@ -14,7 +14,7 @@ from export.observe.base import Float16Loss, Layer, Reference, Totals
 from export.observe.plain import Plain
 from export.skeleton.pour import digest
 
-GRAPHS = {
+GRAPHS = {  # by kind
     "savedmodel": {"kind": "savedmodel", "ops": {"Conv2D": 2, "MatMul": 1}},
     "onnx": {
         "kind": "onnx",
@@ -22,10 +22,9 @@ GRAPHS = {
         "opset": 17,
         "checker": "",
     },
-    "tftrt-fp16": {
+    "tftrt": {
         "kind": "tftrt",
         "engines": 1,
-        "precision": ["FP16"],
         "cached_engines": 3,
         "static": False,
         "outside": {},
@@ -35,8 +34,6 @@ GRAPHS = {
         "ops": {"Conv2D": 2},
     },
 }
-GRAPHS["onnx-fp16"] = GRAPHS["onnx"]
-GRAPHS["tftrt-fp32"] = {**GRAPHS["tftrt-fp16"], "precision": ["FP32"]}
 
 
 @pytest.fixture
@@ -47,6 +44,7 @@ def honest():
     """
 
     def make(format="savedmodel", *, graph=None, observation=None, reference=None, **trial):
+        kind, precision = FORMATS[format].kind, FORMATS[format].precision
         random = np.random.default_rng(0)
         logits = random.standard_normal((8, 5)).astype(np.float32)
         weights = tuple(
@@ -71,7 +69,7 @@ def honest():
             inputs=(Tensor("image", "float32", ("batch", 4, 4, 3)),),
             outputs=(Tensor("logits", "float32", (None, 5)),),
             weights=weights,
-            graph=GRAPHS[format] | (graph or {}),
+            graph=GRAPHS[kind] | {"precision": [precision.upper()]} | (graph or {}),
             logits=logits.copy(),
             ran="numpy",
         )

@@ -75,11 +75,10 @@ def _poured_again(folder, tmp_path):
     return other
 
 
-MAIN_FILE = {
+MAIN_FILE = {  # by kind
     "savedmodel": "1/saved_model.pb",
     "onnx": "model.onnx",
-    "onnx-fp16": "model.onnx",
-    "tftrt-fp16": "1/saved_model.pb",
+    "tftrt": "1/saved_model.pb",
 }
 
 
@@ -107,7 +106,7 @@ def test_a_damaged_file_fails_checks_and_says_why_in_one_line(
     written, failures, tmp_path, format, kind
 ):
     folder = shutil.copytree(written("plain", format), tmp_path / "damaged")
-    path = folder / MAIN_FILE[format]
+    path = folder / MAIN_FILE[FORMATS[format].kind]
     path.write_bytes(damaged(path.read_bytes(), kind))
     failed = failures("plain", format, folder)
     assert set(failed) == {"contract"}
@@ -123,7 +122,7 @@ def test_one_flipped_bit_in_a_weight_fails_the_check_of_weights(
     written, failures, tmp_path, format
 ):
     folder = shutil.copytree(written("plain", format), tmp_path / "damaged")
-    path = folder / WEIGHTS_FILE[format]
+    path = folder / WEIGHTS_FILE[FORMATS[format].kind]
     path.write_bytes(damaged(path.read_bytes(), "flipped"))
     assert "weights" in failures("plain", format, folder)
 
