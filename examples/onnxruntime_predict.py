@@ -14,6 +14,8 @@ if not __package__:  # works from a checkout that is not installed, from any fol
 from export.commandline.options import make_parser
 from export.commandline.paths import need_file
 from export.ending import ending
+from export.formats import find_format
+from export.formats.names import ONNX
 from export.report.file import read_report
 from keras_nets import NETS
 
@@ -32,7 +34,7 @@ def classify(folder: Path, picture: Path) -> int:
     """Print the five likeliest classes of `picture`."""
     report = read_report(folder)
     image = tuple(report.options["image"])
-    if report.format != "onnx":
+    if find_format(report.format).kind != ONNX:
         raise ValueError(f"{folder} is of format {report.format}; export it to onnx for this")
     if report.model not in NETS:
         raise ValueError(

@@ -7,13 +7,14 @@ from examples import onnxruntime_predict
 from export.pipeline import Options, export_model
 
 
-@pytest.fixture(scope="module")
-def exported(tmp_path_factory):
+@pytest.fixture(scope="module", params=["onnx", "onnx-fp16"])
+def exported(request, tmp_path_factory):
     from keras_nets import find_net, seed_weights
 
     model = seed_weights(find_net("squeezenet1_1").build(image=(64, 64, 3), classes=7), 0)
     options = Options(flavour="paddle")
-    (report,) = export_model(model, ["onnx"], tmp_path_factory.mktemp("out"), options=options)
+    out = tmp_path_factory.mktemp("out")
+    (report,) = export_model(model, [request.param], out, options=options)
     return report.folder
 
 
