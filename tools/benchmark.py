@@ -131,12 +131,12 @@ def _subjects(args) -> tuple[list, list[str]]:
 
 def _builder(artifact) -> tuple[str, dict]:
     """What builds the Keras model again in a process of its own, and with which arguments."""
-    return "keras_nets.prepare:rebuild", {
-        "name": artifact.model,
-        "source": artifact.source,
-        "classes": artifact.classes,
-        "image": artifact.image,
-        "flavour": artifact.flavour,
+    built = {"classes": artifact.classes, "image": artifact.image, "flavour": artifact.flavour}
+    return "keras_nets.sources.rebuilding:rebuild_reported", {
+        "model": artifact.model,
+        "options": {**built, "seed": artifact.seed},
+        "source": artifact.model_source,
+        "weights": artifact.source,
     }
 
 

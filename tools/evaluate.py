@@ -167,7 +167,7 @@ def _build(artifact, args):
         build = builder(
             request,
             model=artifact.model,
-            options=built,
+            options={**built, "seed": artifact.seed},
             source=artifact.model_source,
             weights=artifact.source,
         )

@@ -37,6 +37,7 @@ class Artifact:
     checks: tuple[Check, ...]  # without their numbers
     passed: bool  # the report says so, and no check in it failed
     warnings: tuple[str, ...]
+    seed: int  # of probes, and of weights that a function draws
     model_source: dict  # how to build the model again; empty where the report says nothing
 
     @property
@@ -96,6 +97,7 @@ def _artifact(folder: Path, content: dict) -> Artifact:
         checks=checks,
         passed=content["passed"] is True and not failed,
         warnings=_warnings(content),
+        seed=int(options.get("seed", 0)),
         model_source=dict(content.get("model_source") or {}),
     )
 

@@ -31,6 +31,11 @@ def builder(
     return partial(rebuild_source, source_of(name, options, known), weights, **how)
 
 
+def rebuild_reported(**reported) -> Prepared:
+    """Build the model of a report by the keywords of `builder` alone, which are plain values."""
+    return builder(Request(words=""), **reported)()
+
+
 def build_model(build: Callable[[], Prepared]):
     """The model alone of what `build` builds, for a process of its own."""
     return build().model

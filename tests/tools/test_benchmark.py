@@ -1,8 +1,10 @@
 import csv
 import json
 
+import numpy as np
 import pytest
 
+from tools import benchmark, export
 from tools.benchmark import main
 
 pytest.importorskip("mlperf_loadgen", reason="comes with pip install '.[benchmark]'")
@@ -23,6 +25,19 @@ def measured(artifact, tmp_path_factory):
     path = tmp_path_factory.mktemp("speed") / "speed.jsonl"
     assert main([artifact, *QUICK, "--out", str(path)]) == 0
     return path
+
+
+def test_the_keras_model_of_an_artifact_is_built_again_by_its_report(tmp_path, monkeypatch):
+    from export.benchmark.keras_session import open_keras
+    from export.report.artifact import read_artifact
+
+    asked = ["--model", "squeezenet1_1", "--image-size", "64", "--classes", "3", "--seed", "7"]
+    assert export.main([*asked, "--format", "onnx", "--out", str(tmp_path), "--name", "own"]) == 0
+    artifact = read_artifact(tmp_path / "own" / "onnx")
+    builder, arguments = benchmark._builder(artifact)
+    session = open_keras(builder, json.loads(json.dumps(arguments)), "predict")
+    logits = session.predict({"image": np.zeros((1, 64, 64, 3), np.float32)})["output"]
+    assert logits.shape == (1, 3)
 
 
 def test_records_have_the_promised_fields_and_the_machine(measured):

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tools import evaluate
+from tools import evaluate, export
 
 ROOT = Path(__file__).parents[2]
 
@@ -222,3 +222,21 @@ def test_a_model_outside_the_catalog_has_a_way_to_be_measured(
     toy("plain").save(saved)
     loaded = keras_subject(Path(artifact), "--model", str(saved), "--net", "vgg13").load()
     assert loaded.predict(np.zeros((1, 32, 32, 3), np.float32)).shape == (1, 5)
+
+
+def test_a_model_of_a_function_is_built_again_by_its_report(tmp_path, monkeypatch):
+    (tmp_path / "nets_to_evaluate.py").write_text(
+        "import keras\n"
+        "def net(classes):\n"
+        "    layers = [keras.layers.Flatten(), keras.layers.Dense(classes)]\n"
+        "    return keras.Sequential([keras.Input((16, 16, 3)), *layers], name='own')\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    model = ["--model", "nets_to_evaluate:net", "--model-arg", "classes=3"]
+    # The seed draws its weights, too.
+    assert export.main([*model, "--format", "onnx", "--seed", "7"]) == 0
+    loaded = keras_subject(tmp_path / "exports" / "own" / "onnx", "--net", "vgg13").load()
+    assert loaded.predict(np.zeros((1, 16, 16, 3), np.float32)).shape == (1, 3)
+    named = keras_subject(Path("exports/own/onnx"), "--net", "vgg13", *model).load()
+    assert named.predict(np.zeros((1, 16, 16, 3), np.float32)).shape == (1, 3)
