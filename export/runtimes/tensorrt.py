@@ -23,7 +23,7 @@ class TensorRt(Runtime):
     title: str = "TensorRT in TensorFlow 2.17 on a GPU"
     kind: str = TFTRT
     device: str = "gpu"
-    untimed: str = "loads the engine anew for each call; tools/measure_tftrt_warmup.py times it"
+    untimed: str = "answers through files, slower than it runs; see tools/measure_tftrt_warmup.py"
 
     def why_not(self) -> str:
         if NVIDIA.exists():
