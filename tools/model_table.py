@@ -117,9 +117,8 @@ def _measured(paths: list[Path]) -> dict[str, dict]:
     for path in paths:
         try:
             networks = json.loads(read_bounded(path, 64 << 20))["networks"]
-            keras = [entry for entry in networks if str(entry["name"]).endswith("/keras")]
-            for entry in keras:
-                if not entry["error"]:
+            for entry in networks:
+                if entry["format"] == "keras" and not entry["error"]:
                     found[f"{entry['model']} {entry['flavour']}"] = {
                         "top1": float(entry["top1"]),
                         "margin": float(entry["margin"]),

@@ -14,6 +14,8 @@ from export.formats import find_format
 from export.report.artifact import Artifact, identity, read_artifact
 from export.report.file import NAME
 
+KERAS = "keras"  # in the place of a format, for the Keras model itself
+
 
 @dataclass(frozen=True, kw_only=True)
 class Subject:
@@ -25,6 +27,9 @@ class Subject:
     load: Load
     read: Read
     published: tuple[float, float] | None = None  # top-1 and top-5, fractions of 1
+    model: str = ""
+    format: str = ""  # "keras" for the model itself
+    flavour: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,7 +86,7 @@ def subjects_of(
     for group in groups:
         known = [know(one) for one in group]
         if known[0].build:
-            name = f"{group[0].model}/keras"
+            name = f"{group[0].model}/{KERAS}"
             if models[group[0].model] > 1:
                 name += f" of {group[0].folder}"
             subjects.append(_keras(name, group[0], known[0]))
@@ -103,6 +108,9 @@ def _artifact(name: str, artifact: Artifact, known: Known) -> Subject:
         load=partial(load_artifact, artifact),
         read=known.read,
         published=known.published,
+        model=artifact.model,
+        format=artifact.format,
+        flavour=artifact.flavour or "",
     )
 
 
@@ -114,4 +122,7 @@ def _keras(name: str, artifact: Artifact, known: Known) -> Subject:
         load=partial(load_keras, artifact, known.build, known.source),
         read=known.read,
         published=known.published,
+        model=artifact.model,
+        format=KERAS,
+        flavour=artifact.flavour or "",
     )

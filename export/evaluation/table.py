@@ -44,8 +44,12 @@ def summary(examples: Examples, outcomes: Sequence[Outcome]) -> dict:
 
 
 def _network(outcome: Outcome, labels: np.ndarray, reference: Outcome | None) -> dict:
+    subject = outcome.subject
     found = {
-        "name": outcome.subject.name,
+        "name": subject.name,
+        "model": subject.model,
+        "format": subject.format,
+        "flavour": subject.flavour,
         "error": outcome.error or None,
         "ran": outcome.ran or None,
     }
@@ -61,7 +65,7 @@ def _network(outcome: Outcome, labels: np.ndarray, reference: Outcome | None) ->
     found["pictures_per_s"] = (
         round(outcome.looked_at / outcome.seconds, 2) if outcome.seconds else None
     )
-    published = outcome.subject.published
+    published = subject.published
     if published:
         found["published"] = {"top1": published[0], "top5": published[1]}
         found["to_published"] = {

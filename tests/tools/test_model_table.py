@@ -19,8 +19,9 @@ def written(tmp_path_factory):
         '{"model": "vgg13", "format": "onnx", "runtime": "onnxruntime", "device": "cpu", '
         '"batch": 1, "median_ms": 100.5, "valid": true}\n'
     )
-    entry = {"name": "alexnet/keras", "model": "alexnet", "flavour": "torchvision", "error": None}
-    networks = [entry | {"top1": 0.5, "margin": 0.01, "pictures": 5000}]
+    entry = {"model": "alexnet", "format": "keras", "flavour": "torchvision", "error": None}
+    entry |= {"top1": 0.5, "margin": 0.01, "pictures": 5000}
+    networks = [entry, entry | {"format": "onnx", "top1": 0.1}, entry | {"error": "died"}]
     accuracy.write_text(json.dumps({"networks": networks}))
     out = folder / "docs" / "models.md"
     assert main(["--out", str(out), "--speed", str(speed), "--accuracy", str(accuracy)]) == 0
