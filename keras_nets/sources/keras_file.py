@@ -16,6 +16,7 @@ from pathlib import Path
 
 from keras_nets.errors import SourceError
 from keras_nets.quiet import import_quietly
+from keras_nets.sources.memory import bounded_by
 from keras_nets.sources.modules import count_names_anew, registered
 from keras_nets.sources.saved_config import CONFIG, Saved, code_in, read_saved
 from keras_nets.sources.source import Asked, Loaded, ModelSource
@@ -79,7 +80,7 @@ def _load(path: Path, saved: Saved, objects: dict, allow_unsafe: bool):
     import_quietly("keras")
     import keras
 
-    with _readable(path, saved) as readable:
+    with _readable(path, saved) as readable, bounded_by(path):
         try:
             return keras.saving.load_model(
                 readable, custom_objects=objects, compile=False, safe_mode=not allow_unsafe
@@ -133,6 +134,11 @@ def _rewrite(path: Path, copy: Path, config: str) -> None:
 def _why(error: Exception) -> str:
     """What Keras says is wrong, and what to do, as the end of a line."""
     text = f"{error}"
+    if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":
+        return (
+            "describes a model that takes far more memory than its weights are; it is damaged or "
+            "made to do harm, or this machine is too small"
+        )
     unknown = UNKNOWN.search(text)
     if unknown:
         return (

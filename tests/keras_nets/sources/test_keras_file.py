@@ -282,3 +282,21 @@ class TestHostileHdf5:
         with h5py.File(path, "r+") as file:
             file.attrs["model_config"] = np.zeros(4)
         assert "'model_config' is no text" in refusal(path)
+
+
+@pytest.mark.parametrize("units", [1 << 28, 10**12])
+def test_a_configuration_that_asks_for_more_memory_than_the_file_is_worth_is_refused(
+    tmp_path, units
+):
+    import resource
+
+    path = tmp_path / "x.keras"
+    keras.Sequential([keras.Input((8,)), keras.layers.Dense(2)]).save(path)
+
+    def change(config):
+        config["config"]["layers"][1]["config"]["units"] = units
+
+    with_config(path, change)
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    assert "takes far more memory than its weights are" in refusal(path)
+    assert resource.getrlimit(resource.RLIMIT_AS) == before
