@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from export.arguments import need_model
+from export.calibration.prepared import prepare
 from export.checks import Case, Expected
 from export.cost import Meter
 from export.errors import ArtifactError, ExportError, MissingPackage
@@ -28,6 +29,9 @@ from export.required import require
 from export.results import Check, Report
 from export.tensorflow_settings import warnings_hidden
 from export.wording import listed
+
+# What an option is, where its name does not say it.
+HINTS = {"calibration": "pictures to take ranges from, as in --calibration DIR"}
 
 
 @dataclass(frozen=True)
@@ -98,7 +102,7 @@ class Export:
         unjudged = []
         for format, place in zip(self._formats, places, strict=True):
             order = options.order(skeleton, place.stage, place.scratch)
-            written = self._write(format, replace(order, **layers))
+            written = self._write(format, replace(order, **layers, **self._calibration.order))
             case = Case(
                 format=format,
                 reference=reference,
@@ -107,6 +111,9 @@ class Export:
                 stock=written.stock,
                 compression=options.compression,
                 kept=written.kept,
+                calibration=self._calibration.entry(written.ranges),
+                held_out=self._calibration.count_held_out,
+                min_agreement=options.min_agreement,
             )
             unjudged.append(_Unjudged(case, place, written))
         self._unjudged = unjudged
@@ -124,7 +131,10 @@ class Export:
         for place in places:
             place.wanted = skeleton.weight_bytes
         self._progress(name, "computing reference logits")
-        compared = inputs(skeleton.image, options.seed, images, skeleton.takes)
+        self._calibration = prepare(options.calibration, skeleton, options.seed)
+        compared = inputs(
+            skeleton.image, options.seed, self._calibration.beside(images), skeleton.takes
+        )
         keep = options.keep_fp32
         return skeleton, observe_model(model, skeleton, compared, self._formats, keep)
 
@@ -148,7 +158,11 @@ class Export:
         Raises ValueError where the options lack what it cannot be written without.
         """
         if unmet := format.unmet(self._options):
-            raise ValueError(f"{format.name} needs {listed(unmet)}; give them as options")
+            hints = "; ".join(HINTS[name] for name in unmet if name in HINTS)
+            raise ValueError(
+                f"{format.name} needs {listed(unmet)}; give them as options"
+                + (f": {hints}" if hints else "")
+            )
         if self._options.labels and not format.classifies:
             self._progress(format.name, "has no signature classify, so labels add nothing to it")
         if format.lane:
@@ -195,6 +209,7 @@ class Export:
             format=case.format.name,
             checks=checks,
             weights=weights_entry(origin, case.reference),
+            calibration=dict(case.calibration),
             artifact=artifact_entry(artifact.place.stage, artifact.written, checks),
             options=options_entry(self._options, case.reference),
             warnings=warnings_of(origin.weights_source, case.reference, checks),

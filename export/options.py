@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from export.calibration.images import Calibration
 from export.formats.base import Classify, Order
 from export.gate.examine import GateOptions
-from export.results import BATCH_SIZES
+from export.results import BATCH_SIZES, MIN_AGREEMENT
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +37,8 @@ class Options:
     recipe: object = None  # how `classify` makes images of pictures; see export/signatures
     weights_file_sha256: str = ""  # of the file that the weights were read from
     weights_note: str = ""  # what of that file was left aside
+    calibration: Calibration | None = None  # what ranges of activations are taken from
+    min_agreement: float = MIN_AGREEMENT  # on the images that a calibration holds out
     keep_fp32: tuple[str, ...] = ()  # names of layers that formats of fewer bits leave as they are
     model_source: Mapping = field(default_factory=dict)  # kind, source, arguments, sha256
     compression: Mapping = field(default_factory=dict)  # see export/compression/content.py

@@ -10,6 +10,7 @@ NAMES = (  # of every check, in the order of a report; a test compares them with
     "hashes",
     "params",
     "weights",
+    "ranges",
     "graph",
     "contract",
     "parity",

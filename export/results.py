@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import KW_ONLY, dataclass, field
 from enum import Enum
 
+MIN_AGREEMENT = 0.98  # share of the images held out whose first choice an artifact must give
 BATCH_SIZES = (1, 4, 8)  # that a server will use, unless others are asked for
 
 
@@ -42,6 +43,14 @@ ROUNDED = Rule(
     largest=0.5,
     fixed=5e-2,
     source="weights and activations rounded to 11 bits",
+)
+QUANTISED = Rule(
+    kind="int8",
+    margin=4.0,
+    smallest=2e-2,
+    largest=2.0,
+    fixed=0.25,
+    source="weights and what they are applied to rounded to 8 bits",
 )
 
 
@@ -107,16 +116,22 @@ class Verdict(str, Enum):
     VERIFIED = "verified"
     # The engine computes in a precision of its own; what stands in for it elsewhere does not.
     EXCEPT_ENGINE = "verified except engine"
+    # No real picture is behind the ranges that its activations are rounded by.
+    SYNTHETIC = "verified, with ranges from synthetic images"
     NOT_VERIFIED = "not verified"
 
 
 def verdict_of(checks: Iterable[Check]) -> Verdict:
     """The verdict that `checks` amount to."""
+    checks = tuple(checks)
     status = {check.name: check.status for check in checks}
     if Status.FAILED in status.values():
         return Verdict.NOT_VERIFIED
     if status.get("engine") is Status.SKIPPED:
         return Verdict.EXCEPT_ENGINE
+    ranges = find(checks, "ranges")
+    if ranges is not None and ranges.details.get("synthetic"):
+        return Verdict.SYNTHETIC
     return Verdict.VERIFIED
 
 
@@ -132,6 +147,7 @@ class Report:
     options: dict  # classes, image, flavour, batch_sizes, seed
     cost: Cost
     environment: dict
+    calibration: dict = field(default_factory=dict)  # where ranges are from; empty: there are none
     command: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()  # what no check fails for, and a user should know all the same
     created: str = ""  # when, in ISO 8601 and UTC

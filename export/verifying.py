@@ -104,6 +104,7 @@ class Verification:
             stock=self._stock,
             compression=self._before.compression,
             kept=self._before.artifact.get("kept", {}),
+            calibration=self._before.calibration,
         )
         with tempfile.TemporaryDirectory(prefix="keras-nets-") as scratch:
             checks = examine(case, self._folder, Path(scratch), gate, self._progress)

@@ -25,6 +25,8 @@ for number, usual in (
         signal.signal(number, usual)
 
 CLASSES = 5
+CALIBRATED = 64  # synthetic images for formats of 8 bits
+_ranges = {}  # of activations, by the folder of the artifact that was made with them
 
 
 def plain_net():
@@ -166,15 +168,21 @@ def give_skeleton():
 @pytest.fixture(scope="session")
 def written(tmp_path_factory):
     """A function (toy, format) -> the folder of an artifact, made in this process."""
+    from export.calibration.prepared import prepare
+    from export.calibration.reading import synthetic
     from export.formats import find_format
     from export.formats.base import Order
 
     @functools.cache
     def write(name: str, format_name: str):
         folder, scratch = (tmp_path_factory.mktemp(f"{name}-{part}") for part in ("made", "spare"))
-        find_format(format_name).write(
-            Order(skeleton=skeleton(name), folder=folder, scratch=scratch)
+        format, order = find_format(format_name), {}
+        if format.needs:
+            order = prepare(synthetic(count=CALIBRATED), skeleton(name), 0).order
+        written = format.write(
+            Order(skeleton=skeleton(name), folder=folder, scratch=scratch, **order)
         )
+        _ranges[folder] = written.ranges
         return folder
 
     return write
@@ -253,6 +261,7 @@ def failures(look, reference, look_plain):
             reference=reference(name),
             observation=seen,
             expected=unknown,
+            calibration={"ranges": _ranges.get(folder, {})},
         )
         if trial.format.rounds and not seen.error:
             trial = replace(trial, plain=look_plain(trial, folder))

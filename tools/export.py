@@ -42,7 +42,7 @@ def main(argv=None) -> int:
     kept = "interrupted; artifacts that were there before are as they were"
     with ending(verbose=args.verbose, interrupted=kept):
         requests = [_request(args, words) for words in _models(args.model)]
-        formats = _all_of(args.format, NAMES, "format", "known are")
+        formats = _formats(args)
         _check(args, requests)
         _check_places(args.out, args.name and safe_name(args.name), requests, formats)
         require_tensorflow()
@@ -71,6 +71,7 @@ def _parser():
         help="that the server will use: TF-TRT keeps an engine for each (1,4,8)")  # fmt: skip
     add("--self-test", action="store_true",
         help="plant 13 known bugs, one at a time, and count how many the checks catch")  # fmt: skip
+    options.add_calibration(parser)
     add("--keep-fp32", action="append", default=[], metavar="LAYER",
         help="a layer that formats of fewer bits leave in 32; may be repeated")  # fmt: skip
     options.add_gate(parser)
@@ -87,6 +88,26 @@ def _all_of(wanted: list[str], known, kind: str, lead: str) -> list[str]:
     if "all" in map(str.casefold, wanted):
         wanted = known
     return list(dict.fromkeys(choose(name, known, kind, lead) for name in wanted))
+
+
+def _formats(args) -> list[str]:
+    """The formats asked for; `all` leaves out, and says so, those that lack what they need.
+
+    Raises ValueError for one that is unknown, or asked for by its name without what it needs.
+    """
+    from export.formats import find_format
+
+    wanted = _all_of(args.format, NAMES, "format", "known are")
+    lacking = [name for name in wanted if "calibration" in find_format(name).needs]
+    if args.calibration or not lacking:
+        return wanted
+    if "all" not in map(str.casefold, args.format):
+        raise ValueError(
+            f"{lacking[0]} rounds activations by their ranges, which are taken from pictures; give "
+            "a folder of them with --calibration, or --calibration synthetic to go ahead without"
+        )
+    print(f"left out, because they need --calibration: {', '.join(lacking)}", file=sys.stderr)
+    return [name for name in wanted if name not in lacking]
 
 
 def _models(wanted: list[str]) -> list[str]:
@@ -121,6 +142,9 @@ def _check(args, requests: list[Request]) -> None:
         need_file("--weights", Path(args.weights), "a weights file, or imagenet")
     if args.images:
         need_folder("--images", args.images, "a folder of pictures")
+    if args.calibration and args.calibration != "synthetic":
+        need = need_file if Path(args.calibration).suffix in (".npz", ".json") else need_folder
+        need("--calibration", Path(args.calibration), "pictures, an .npz, or synthetic")
     if args.labels:
         need_file("--labels", args.labels, "a text file with a class a line")
     need_writable("--out", args.out)
@@ -129,7 +153,13 @@ def _check(args, requests: list[Request]) -> None:
     if len(requests) > 1 and (args.name or args.model_arg):
         raise ValueError("--name and --model-arg are for one model; export one at a time")
     for request in requests:
-        for option, given in (("--images", args.images), ("--labels", args.labels)):
+        folder = args.calibration if Path(args.calibration or "").is_dir() else None
+        named = (
+            ("--images", args.images),
+            ("--labels", args.labels),
+            ("--calibration DIR", folder),
+        )
+        for option, given in named:
             if given and request.net is None:
                 raise ValueError(
                     f"{option} is for networks of the catalog, whose preprocessing is known; leave "
@@ -169,7 +199,7 @@ def _export(args, request: Request, formats: list[str], argv: list[str]) -> int:
     return 0 if all(report.passed for report in reports) else 1
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Pictures:
     """The user's pictures, labels, and how the one becomes what the other is of."""
 
@@ -177,23 +207,47 @@ class Pictures:
     names: tuple[str, ...] = ()
     labels: tuple[str, ...] = ()
     recipe: object = None
+    calibration: object = None
+
+
+def _calibration(args, settled: Settled, show):
+    """What --calibration names, or None; pictures are read through the network's preprocessing."""
+    if not args.calibration:
+        return None
+    from export.calibration import reading
+
+    how = {"count": args.calibration_count, "method": args.calibration_method}
+    if args.calibration == reading.SYNTHETIC:
+        return reading.synthetic(**how)
+    path = Path(args.calibration)
+    if not path.is_dir():
+        return reading.of_file(path, **how)
+    from keras_nets.preprocess import preprocess
+    from keras_nets.spread import spread_pictures
+
+    show(settled.request.words, f"reading pictures of {path}")
+    read = partial(preprocess, recipe=settled.recipe())
+    return reading.of_pictures(spread_pictures(path, args.seed), read, path.name, **how)
 
 
 def _pictures(args, settled: Settled, show) -> Pictures:
     """Read the files of --images and --labels, without TensorFlow."""
+    calibration = _calibration(args, settled, show)
     if not (args.labels or args.images):
-        return Pictures()
+        return Pictures(calibration=calibration)
     from export.signatures.labels import read_labels
     from keras_nets.preprocess import choose_sample, preprocess_sample
 
     recipe = settled.recipe()
     labels = read_labels(args.labels, settled.classes) if args.labels else ()
     if not args.images:
-        return Pictures(labels=labels, recipe=recipe)
+        return Pictures(labels=labels, recipe=recipe, calibration=calibration)
     show(settled.request.words, f"reading pictures of {args.images}")
     images = preprocess_sample(args.images, recipe)
     names = tuple(path.name for path in choose_sample(args.images))
-    return Pictures(images, names, labels, recipe)
+    return Pictures(
+        images=images, names=names, labels=labels, recipe=recipe, calibration=calibration
+    )
 
 
 def _write(args, settled: Settled, pictures: Pictures, argv: list[str], show, export) -> None:
@@ -240,6 +294,8 @@ def _options(args, prepared, pictures: Pictures, argv: list[str]):
         labels=pictures.labels,
         recipe=pictures.recipe,
         keep_fp32=tuple(args.keep_fp32),
+        calibration=pictures.calibration,
+        min_agreement=args.min_agreement,
         model_source=prepared.model_source.as_dict(),
         name=safe_name(args.name or prepared.model.name),
         compression=_compression(args.weights or prepared.model_source.source),

@@ -11,16 +11,17 @@ from export.checks.fp16_range import fp16_range
 from export.checks.graph import graph
 from export.checks.params import params
 from export.checks.parity import parity
+from export.checks.ranges import ranges
 from export.checks.weights import weights
 from export.formats import Format
 from export.results import NOT_ASKED, Check, skipped
 
-CHECKS = (params, weights, graph, contract, parity, engine, fp16_range, compression)
+CHECKS = (params, weights, ranges, graph, contract, parity, engine, fp16_range, compression)
 ON_PROMISE = ("compression",)  # asked where a model brings what it is held against
 # What has no answer where looking at an artifact ended with an error, by the step at which it did:
 # one check says why, and these say that they were not asked.
 UNASKED = {
-    "open": (("weights", "graph", "parity", "engine"), "the artifact did not open"),
+    "open": (("weights", "ranges", "graph", "parity", "engine"), "the artifact did not open"),
     "weights": (("contract", "parity", "engine"), "its weights cannot be read"),
     "run": (("parity", "engine"), "the artifact did not run"),
 }
@@ -50,6 +51,8 @@ def _concerning(format: Format) -> Iterator[tuple]:
     for ask in CHECKS:
         name = ask.__name__.replace("_", "-")
         if name == "engine" and not format.engine_rule:
+            continue
+        if name == "ranges" and format.precision != "int8":
             continue
         if name != "fp16-range" or format.precision == "fp16":
             yield name, ask

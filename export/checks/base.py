@@ -1,14 +1,17 @@
 """What a check is given, and how it answers."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+
+import numpy as np
 
 from export.formats.base import Format, Found
 from export.observe.artifact import Observation
 from export.observe.base import Reference
 from export.observe.engine import EngineRun
 from export.observe.plain import Plain
-from export.results import BATCH_SIZES
+from export.results import BATCH_SIZES, MIN_AGREEMENT
+from export.skeleton.stores import Quantised
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,9 @@ class Case:
     stock: str = ""  # why the converter's own way was taken, where it was
     kept: Mapping[str, str] = field(default_factory=dict)  # layers left in 32 bits, and why
     compression: Mapping = field(default_factory=dict)  # what the model's compression promises
+    calibration: Mapping = field(default_factory=dict)  # as in a report
+    held_out: int = 0  # images, behind the probes, that agreement is measured on
+    min_agreement: float = MIN_AGREEMENT  # share of them whose first choice is the model's
 
     @property
     def weights(self) -> tuple[Found, ...]:
@@ -73,6 +79,22 @@ class Trial(Case):
     observation: Observation
     engine: EngineRun | None = None
     plain: Plain | None = None  # of formats that round
+
+    @property
+    def weights(self) -> tuple[Found, ...]:
+        """The weights as the artifact should hold them, biases in the steps that it states."""
+        steps = {found.name: found.scale for found in self.observation.weights if found.scale}
+        return tuple(
+            self._in_steps(weight, steps[weight.name]) if weight.name in steps else weight
+            for weight in super().weights
+        )
+
+    def _in_steps(self, weight: Found, scale: tuple[float, ...]) -> Found:
+        values = self.reference.vectors.get(weight.name)
+        if values is None or len(scale) != len(values) or not min(scale) > 0:
+            return weight
+        store = Quantised("<i4", np.array(scale, np.float32))
+        return replace(weight, sha256=store.digest(values))
 
     def names_in_artifact(self) -> dict[str, str]:
         """Map Keras' name of each weight that the artifact holds unchanged to the artifact's."""

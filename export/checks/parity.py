@@ -1,5 +1,6 @@
 """Does the artifact compute what the model computes?"""
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -8,6 +9,8 @@ from export.checks.base import Trial
 from export.checks.bounds import Bound, bound
 from export.checks.costly import advice
 from export.checks.distribution import distribution
+from export.observe.noise import Noise
+from export.observe.probes import COUNT
 from export.results import REORDERED, Check, Status, verdict
 from export.wording import counted
 
@@ -20,6 +23,8 @@ def parity(trial: Trial) -> Check:
     rounded = _as_it_is(trial)
     if not trial.format.rounds:
         return rounded
+    if trial.held_out:
+        rounded = _with_agreement(trial, rounded)
     if rounded.status is Status.FAILED and trial.reference.noise:
         costs = advice(trial.reference.noise, trial.format.rule.kind)
         rounded = replace(rounded, note=f"{rounded.note}; {costs}")
@@ -28,10 +33,39 @@ def parity(trial: Trial) -> Check:
 
 def _as_it_is(trial: Trial) -> Check:
     """The artifact itself against the model, within what the format's rule allows."""
-    observation = trial.observation
+    observation, wanted = trial.observation, trial.reference.logits
     note = f"{observation.ran}; " if trial.format.engine_rule else ""
-    allowed = bound(trial.reference.noise, trial.format.rule)
-    return _within("parity", trial.reference.logits, observation.logits, allowed, note)
+    if trial.plain is None or trial.plain.simulated is None:
+        allowed = bound(trial.reference.noise, trial.format.rule)
+        return _within("parity", wanted, observation.logits, allowed, note)
+    # Ranges are of such images as are held out; whatever else there is they may clip.
+    own = slice(COUNT, COUNT + trial.held_out) if trial.held_out else slice(None)
+    spread = float(wanted.std()) or 1.0
+    moved = float(np.abs(trial.plain.simulated[own] - wanted[own]).max(initial=0)) / spread
+    noise = Noise(math.nan, math.nan, moved)
+    note += f"on {counted(trial.held_out, 'image')} held out, " if trial.held_out else ""
+    allowed = bound(noise, trial.format.rule)
+    return _within("parity", wanted[own], observation.logits[own], allowed, note)
+
+
+def _with_agreement(trial: Trial, rounded: Check) -> Check:
+    """Add how often the first choice is the model's, on the images that were held out."""
+    own = slice(COUNT, COUNT + trial.held_out)
+    wanted, got = trial.reference.logits[own], trial.observation.logits[own]
+    if got.shape != wanted.shape:
+        return rounded
+    equal = int((wanted.argmax(axis=1) == got.argmax(axis=1)).sum())
+    share = equal / len(wanted)
+    enough = share >= trial.min_agreement
+    says = f"top-1 agreement {share:.3f} on {counted(len(wanted), 'image')} held out"
+    if not enough:
+        says += f", and at least {trial.min_agreement:g} is wanted"
+    return replace(
+        rounded,
+        status=rounded.status if enough else Status.FAILED,
+        note=f"{rounded.note}; {says}",
+        details={**rounded.details, "agreement": {"equal": equal, "of": len(wanted)}},
+    )
 
 
 def _with_exact_half(trial: Trial, rounded: Check) -> Check:

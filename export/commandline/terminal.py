@@ -19,6 +19,7 @@ NOT_ASKED = Check("parity", Status.SKIPPED)
 VERDICTS = {
     Verdict.VERIFIED: "[bold green]verified[/]",
     Verdict.EXCEPT_ENGINE: "[bold yellow]verified except engine[/]",
+    Verdict.SYNTHETIC: "[bold yellow]verified, with ranges from synthetic images[/]",
     Verdict.NOT_VERIFIED: "[bold red]NOT verified[/]",
 }
 
@@ -108,7 +109,7 @@ def _print_rows(console, table) -> None:
 
 def _reason(report: Report) -> str:
     """Return why an artifact is not verified, for a line below the table; "" if it is."""
-    if report.verdict is Verdict.VERIFIED:
+    if report.verdict in (Verdict.VERIFIED, Verdict.SYNTHETIC):
         return ""
     if report.verdict is Verdict.EXCEPT_ENGINE:
         return next(check.note for check in report.checks if check.name == "engine")

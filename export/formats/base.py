@@ -6,7 +6,7 @@ Formats measure; checks judge.
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sized
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,7 @@ from export.errors import ExportError
 from export.networks.base import Network
 from export.results import BATCH_SIZES, REORDERED, Rule
 from export.skeleton.pour import digest
+from export.skeleton.stores import FLOAT32, Store
 
 
 @dataclass(frozen=True)
@@ -35,11 +36,14 @@ class Found:
     shape: tuple[int, ...]
     sha256: str  # of little-endian float32 values
     facts: Facts | None = None  # what they show; None for what has but one axis
+    _: KW_ONLY
+    scale: tuple[float, ...] = ()  # the steps that a bias is rounded to, where it is an integer
 
     @classmethod
-    def of(cls, name: str, values: np.ndarray) -> "Found":
+    def of(cls, name: str, values: np.ndarray, scale: tuple[float, ...] = ()) -> "Found":
         """From the values as Keras keeps them, float32."""
-        return cls(name, values.shape, digest(values), look(values) if values.ndim > 1 else None)
+        facts = look(values) if values.ndim > 1 else None
+        return cls(name, values.shape, digest(values), facts, scale=scale)
 
     @property
     def layer(self) -> str:
@@ -95,6 +99,8 @@ class Order:
     classify: Classify | None = None  # None: no such signature
     keep: tuple[str, ...] = ()  # scopes of layers that stay in 32 bits, because a user asks for it
     beyond: tuple[str, ...] = ()  # the same, because their outputs are beyond 16 bits
+    calibration: object = None  # images for the ranges of activations; see export/calibration
+    images_sha256: str = ""  # of those images
     engines: int = len(BATCH_SIZES)  # how many batch sizes a server will use; an engine is of one
     conversion: Conversion = field(default_factory=Conversion)
 
@@ -106,6 +112,7 @@ class Written:
     note: str = ""  # how it was made, where that is not as usual
     stock: str = ""  # why the converter's own way was taken, where it was
     kept: dict = field(default_factory=dict)  # layers left in 32 bits, and why each was
+    ranges: dict = field(default_factory=dict)  # of activations, by what gives them
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,12 +153,12 @@ class Format(ABC):
         """Facts of `Opened.graph` that every artifact has; the check of the graph compares them."""
         return {}
 
-    def stored(self, values: np.ndarray) -> np.ndarray:
-        """Return a weight as a right artifact holds it, back in float32.
+    def store(self, values: np.ndarray, axes: tuple[int, ...] = ()) -> Store:
+        """Return how a right artifact keeps a weight, or a constant of the graph.
 
-        A format that changes nothing returns `values` themselves.
+        `axes` are those of its channels, where it is the kernel of a layer; else there are none.
         """
-        return values
+        return FLOAT32
 
     @abstractmethod
     def write(self, order: Order) -> Written:

@@ -5,6 +5,8 @@ MADE_IN = {
     "savedmodel": "export.formats.savedmodel:FORMAT",
     "onnx": "export.formats.onnx:FORMAT",
     "onnx-fp16": "export.formats.onnx.fp16:FORMAT",
+    "onnx-int8": "export.formats.onnx.int8:FORMAT",
+    "onnx-int8-trt": "export.formats.onnx.int8:FOR_TENSORRT",
     "tftrt-fp32": "export.formats.tftrt:FP32",
     "tftrt-fp16": "export.formats.tftrt:FP16",
 }

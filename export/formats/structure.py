@@ -7,7 +7,8 @@ counters a converter was at, and a changed file tells whether it is the graph th
 import hashlib
 from collections.abc import Iterable
 
-FLOATS = (1, 10)  # TensorProto's FLOAT and FLOAT16
+FLOATS = (1, 10)
+WEIGHTS = (1, 3, 6, 10)  # TensorProto's FLOAT, INT8, INT32 and FLOAT16
 
 
 def structure_of_onnx(graph) -> str:
@@ -36,8 +37,8 @@ def structure_of_onnx(graph) -> str:
 
 
 def _held(tensor) -> tuple:
-    """Indices and shapes are structure, what is of FLOATS is a weight."""
-    if tensor.data_type in FLOATS:
+    """Indices and shapes are structure, what is of WEIGHTS is a weight."""
+    if tensor.data_type in WEIGHTS and (tensor.dims or tensor.data_type in FLOATS):
         return tensor.data_type, tuple(tensor.dims), ""
     values = type(tensor)()
     values.CopyFrom(tensor)

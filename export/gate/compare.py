@@ -55,7 +55,7 @@ def _of_skeleton(job: dict, network, image, skeleton: bytes) -> dict[str, np.nda
     """Return what each layer gives if the graph is right and the weights are the artifact's own."""
     from export.networks.rebuilt import rebuilt, rounding
 
-    stored = rounding(find_format(job["format"]).stored, job["kept"])
+    stored = rounding(find_format(job["format"]).store, job["kept"])
     right = rebuilt(skeleton, network.read, job["held"], stored)
     tensors = layer_tensors(job["scopes"], right.tensors(), right.logits)
     found = right.fetch(dict.fromkeys(tensors.values()), image)

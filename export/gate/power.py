@@ -135,9 +135,10 @@ def _judge(trial: Trial, fails: set[str], record: dict, logits) -> Mutant:
         engine=None,
     )
     if trial.format.rounds:  # its graph alone was changed, in which nothing rounds
-        own = replace(observation, weights=weights, logits=observation.logits[:count])
         plain = replace(trial.plain, wanted=trial.plain.wanted[:count], got=logits)
-        mutant = replace(mutant, observation=own, plain=plain)
+        mutant = replace(
+            trial, observation=replace(observation, weights=weights), engine=None, plain=plain
+        )
     caught_by = tuple(
         check.name
         for check in run_checks(mutant)

@@ -12,6 +12,7 @@ from export.html.values import mapping, number, png, positive, sequence, text, t
 
 PASSED, FAILED, SKIPPED = "passed", "failed", "skipped"
 PARITY, ENGINE = "parity", "engine"
+SYNTHETIC = "synthetic images"  # as the note of the check says
 EXCEPT = "except"  # verified, all but the engine
 
 
@@ -160,6 +161,11 @@ class Facts:
     def unasked_engine(self) -> Row | None:
         """The check of the engine if it was skipped: then all but the engine is verified."""
         return next((row for row in self.having(SKIPPED) if row.name == ENGINE), None)
+
+    @property
+    def synthetic(self) -> bool:
+        """Whether no real picture is behind the ranges that activations are rounded by."""
+        return any(row.name == "ranges" and SYNTHETIC in row.note for row in self.rows)
 
     @property
     def verdict(self) -> str:

@@ -8,7 +8,7 @@ from itertools import zip_longest
 from pathlib import Path
 
 from export.files import write_whole
-from export.html.facts import EXCEPT, FAILED, PASSED, SKIPPED, Facts, Row, facts
+from export.html.facts import EXCEPT, FAILED, PASSED, SKIPPED, SYNTHETIC, Facts, Row, facts
 from export.html.figures.of_one import plots
 from export.html.quantities import cell, columns, heading
 from export.html.words import guess
@@ -122,7 +122,10 @@ def verdict(known: Facts) -> Verdict:
         lines.append(f"{row.name} was not checked: {row.note or 'no reason was written down'}")
     if known.note:
         lines.append(f"How it was written: {known.note}")
-    return Verdict(known.verdict, *HEADLINES[known.verdict], tuple(lines))
+    sign, word = HEADLINES[known.verdict]
+    if known.synthetic:
+        word += f", with ranges from {SYNTHETIC}"
+    return Verdict(known.verdict, sign, word, tuple(lines))
 
 
 def _failure(row: Row) -> str:

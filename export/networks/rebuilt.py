@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from export.networks.tensorflow import TensorFlowNetwork
 from export.skeleton.keras_graph import scope
+from export.skeleton.stores import Store
 from export.skeleton.tracing import IMAGE, LOGITS, stand_in
 
 FLOAT = tf.float32.as_datatype_enum
@@ -41,14 +42,15 @@ def rebuilt(
     return TensorFlowNetwork(graph, f"{IMAGE}:0", f"{LOGITS}:0", values, names=names)
 
 
-def rounding(stored: Callable[[np.ndarray], np.ndarray], kept: Iterable[str]):
-    """What a format stores of a constant, by its node's name: itself in the layers `kept`."""
+def rounding(store: Callable[[np.ndarray], Store], kept: Iterable[str]):
+    """Return what a format leaves of a constant, by its node's name: all in the layers `kept`."""
     apart = tuple(f"{scope(layer)}/" for layer in kept)
 
-    def store(name: str, values: np.ndarray) -> np.ndarray:
-        return values if apart and name.startswith(apart) else stored(values)
+    def stored(name: str, values: np.ndarray) -> np.ndarray:
+        exact = apart and name.startswith(apart)
+        return values if exact else store(values).rounded(values)
 
-    return store
+    return stored
 
 
 def _store(node, stored) -> None:

@@ -58,8 +58,8 @@ def _tensor(entry: dict) -> Tensor:
 
 
 def _found(entry: dict) -> Found:
-    facts = Facts(**entry["facts"]) if entry["facts"] else None
-    return Found(entry["name"], tuple(entry["shape"]), entry["sha256"], facts)
+    facts, scale = Facts(**entry["facts"]) if entry["facts"] else None, tuple(entry["scale"])
+    return Found(entry["name"], tuple(entry["shape"]), entry["sha256"], facts, scale=scale)
 
 
 def work(job: dict, arrays: dict) -> Iterator[tuple[dict, dict]]:

@@ -52,6 +52,7 @@ class Reference:
     sha256: str  # canonical: names in order, shapes, little-endian float32
     weights: tuple[Found, ...]  # after folding
     stored: Mapping[str, tuple[Found, ...]] = field(default_factory=dict)  # see `weights_in`
+    vectors: Mapping[str, np.ndarray] = field(default_factory=dict, repr=False)  # of one axis
     float16: tuple[Float16Loss, ...]  # of the same weights
     images: np.ndarray  # (n, height, width, channels) float32
     logits: np.ndarray  # (n, classes) float32

@@ -14,11 +14,12 @@ from export.observe.weights import (
     beyond_float16,
     canonical_sha256,
     float16_loss,
-    stored_as,
     totals,
 )
+from export.skeleton.channels import channel_axes
 from export.skeleton.fold import norms
 from export.skeleton.pour import digest
+from export.skeleton.stores import FLOAT32
 
 
 def observe_model(
@@ -35,13 +36,19 @@ def observe_model(
     """
     formats = tuple(ALL if formats is None else formats)
     logits, layers = run_model(model, images)
-    found, float16, stored = [], [], {}
+    found, float16, stored, vectors = [], [], {}, {}
+    axes = channel_axes(skeleton)
     for weight in skeleton.weights:
         values = weight.read()
         found.append(Found(weight.name, weight.shape, digest(values)))
+        if values.ndim == 1:
+            vectors[weight.name] = values
         float16.append(float16_loss(weight.name, values))
-        for format, other in stored_as(values, formats):
-            stored.setdefault(format.name, []).append(replace(found[-1], sha256=digest(other)))
+        for format in formats:
+            how = format.store(values, axes.get(weight.name, ()))
+            same = how == FLOAT32
+            other = found[-1] if same else replace(found[-1], sha256=how.digest(values))
+            stored.setdefault(format.name, []).append(other)
     folds = tuple(norms(model))
     kinds = frozenset().union(*(format.noises for format in formats))
     exact = frozenset([*keep, *beyond_float16(layers, float16, folds)])
@@ -53,6 +60,7 @@ def observe_model(
         totals=totals(model),
         sha256=canonical_sha256(model),
         weights=tuple(found),
+        vectors=vectors,
         stored={name: tuple(weights) for name, weights in stored.items()},
         float16=tuple(float16),
         images=images,
@@ -76,7 +84,7 @@ def _constants(graph, formats: Iterable[Format]) -> Iterator[np.ndarray]:
     for node in graph.node:
         if node.op == "Const" and node.attr["dtype"].type == 1:
             values = make_ndarray(node.attr["value"].tensor)
-            for held in (values, *(other for _, other in stored_as(values, formats))):
+            for held in (values, *(format.store(values).rounded(values) for format in formats)):
                 yield held
                 if held.ndim > 2:
                     yield np.moveaxis(held, -1, -3)  # channels before rows and columns

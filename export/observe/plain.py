@@ -24,6 +24,7 @@ class Plain:
     wanted: np.ndarray
     got: np.ndarray
     error: str = ""  # why there are none
+    simulated: np.ndarray | None = None  # logits with activations rounded by their ranges, if any
 
 
 def observe_plain(format_name: str, folder: Path, trial, scratch: Path) -> Plain:
@@ -34,28 +35,37 @@ def observe_plain(format_name: str, folder: Path, trial, scratch: Path) -> Plain
         return Plain(none, none, f"{missing[0]} is not in it as it should be")
     in_order = {weight.name: held[weight.name] for weight in reference.weights}
     job = {"format": format_name, "folder": str(folder), "held": in_order, "kept": list(trial.kept)}
+    job["ranges"] = dict(trial.calibration.get("ranges", {}))
+    job["rounded"] = [pair["tensor"] for pair in trial.observation.graph.get("pairs", ())]
+    job["symmetric"] = getattr(trial.format, "symmetric", False)
     graph = np.frombuffer(reference.graph, np.uint8)
     arrays = {"images": reference.images, "skeleton": graph}
     answer, made = ask(__name__, job, arrays, scratch)
-    return Plain(made.get("wanted", none), made.get("got", none), answer["error"])
+    error = answer["error"]
+    return Plain(made.get("wanted", none), made.get("got", none), error, made.get("simulated"))
 
 
 def work(job: dict, arrays: dict) -> Iterator[tuple[dict, dict]]:
     """Run the artifact that the job names, its rounding taken out, and then the skeleton.
 
     The job names the `format` and the `folder` and says how weights are `held` and which layers
-    are `kept` as they are; `arrays` has the `images` and the `skeleton`. The arrays of the answer
-    are the logits `got` and `wanted`.
+    are `kept` as they are; which tensors are `rounded`, by which `ranges`, and whether these are
+    `symmetric` around 0. `arrays` has the `images` and the `skeleton`. The arrays of the answer are
+    the logits `got`, `wanted` and, where there are ranges, `simulated`.
     """
     images = arrays["images"]
     network = open_network(job["format"], Path(job["folder"]))
     yield {}, {"got": _in_parts(images, network.build(network.graph))}
+    from export.networks.eight_bits import in_eight_bits
     from export.networks.rebuilt import rebuilt, rounding
 
     skeleton = arrays["skeleton"].tobytes()
-    stored = rounding(find_format(job["format"]).stored, job["kept"])
+    stored = rounding(find_format(job["format"]).store, job["kept"])
     right = rebuilt(skeleton, network.read, job["held"], stored)
     yield {}, {"wanted": _in_parts(images, right.build(right.graph))}
+    if job["ranges"]:
+        graph = in_eight_bits(right, job["rounded"], job["ranges"], symmetric=job["symmetric"])
+        yield {}, {"simulated": _in_parts(images, right.build(graph))}
 
 
 def _in_parts(images: np.ndarray, predict) -> np.ndarray:

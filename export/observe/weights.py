@@ -1,11 +1,10 @@
 """Facts of the weights of a Keras model: their hash, how many there are, what float16 takes."""
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 import numpy as np
 
-from export.formats import Format
 from export.observe.base import Float16Loss, Layer, Totals
 from export.observe.layers import peak
 from export.skeleton.fold import Norm, is_float
@@ -36,14 +35,6 @@ def totals(model) -> Totals:
     biases = [v for v in model.trainable_variables if v.path.endswith("/bias")]
     trainable = count(model.trainable_variables)
     return Totals(trainable, count(model.weights), trainable - count(biases))
-
-
-def stored_as(values: np.ndarray, formats: Iterable[Format]) -> Iterator[tuple]:
-    """Yield each format that stores something else than `values`, and what that is."""
-    for format in formats:
-        other = format.stored(values)
-        if other is not values:
-            yield format, other
 
 
 def float16_loss(name: str, values: np.ndarray) -> Float16Loss:

@@ -28,6 +28,7 @@ def weights_entry(origin, reference: Reference) -> dict:
 def artifact_entry(folder: Path, written: Written, checks: tuple[Check, ...]) -> dict:
     """The `artifact` entry: its files, and how it was converted."""
     facts = {**asdict(written), "graph_sha256": structure(checks)}
+    del facts["ranges"]  # they are of the entry `calibration`
     return describe_artifact(folder) | {key: value for key, value in facts.items() if value}
 
 
@@ -54,6 +55,12 @@ def warnings_of(source: str, reference: Reference, checks: Iterable[Check]) -> t
     """
     found = [RANDOM_WEIGHTS] if has_random_weights(source) else []
     found += reference.warnings
+    checks = tuple(checks)
+    found += [
+        "ranges of activations are from synthetic images: calibrate with pictures of its use"
+        for check in checks
+        if check.name == "ranges" and check.details.get("synthetic")
+    ]
     found += [
         f"weights not compared: {check.note}"
         for check in checks

@@ -13,6 +13,7 @@ from export.results import Rule
 from export.runtimes import Runtime, Session
 from export.signatures import SIGNATURE
 from export.skeleton.pour import digest
+from export.skeleton.stores import Store
 
 GRAPH, WEIGHTS = "graph.pb", "weights.npz"
 
@@ -38,6 +39,12 @@ class NpzRuntime(Runtime):
         return NpzSession(_read(folder)[2])
 
 
+@dataclass(frozen=True)
+class Bfloat16Store(Store):
+    def make(self, values: np.ndarray, start: int) -> np.ndarray:
+        return _widened(_rounded(values)).reshape(values.shape)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Bfloat16(Format):
     name: str = "npz-bf16"
@@ -48,8 +55,8 @@ class Bfloat16(Format):
         kind="fp16", margin=32.0, smallest=1e-3, largest=0.5, fixed=5e-2, source="rounded weights"
     )
 
-    def stored(self, values: np.ndarray) -> np.ndarray:
-        return _widened(_rounded(values)).reshape(values.shape)
+    def store(self, values: np.ndarray, axes: tuple[int, ...] = ()) -> Store:
+        return Bfloat16Store()
 
     def write(self, order: Order) -> Written:
         skeleton = order.skeleton

@@ -7,11 +7,11 @@ import numpy as np
 
 from export.errors import ExportError
 from export.formats.base import Order
-from export.formats.onnx.reduced import Pass, ReducedOnnx
+from export.formats.onnx.reduced import Pass, Places, ReducedOnnx
 from export.formats.onnx.weightless import bypass, drop_unread, sort
 from export.results import ROUNDED, Rule
 from export.skeleton.keras_graph import scope
-from export.skeleton.stores import FLOAT16, FLOAT32
+from export.skeleton.stores import FLOAT16, FLOAT32, Store
 
 HALF, FLOAT = 10, 1  # TensorProto's element types
 # These hand numbers on as they are, so what is too large before them is so behind them.
@@ -27,17 +27,17 @@ class OnnxFp16(ReducedOnnx):
     precision: str = "fp16"
     rule: Rule = ROUNDED
 
-    def stored(self, values: np.ndarray) -> np.ndarray:
-        return FLOAT16.make(values, 0).astype(np.float32)
+    def store(self, values: np.ndarray, axes: tuple[int, ...] = ()) -> Store:
+        return FLOAT16
 
-    def reduce(self, model, indices: Mapping[str, int], order: Order) -> Pass:
+    def reduce(self, model, places: Places, order: Order) -> Pass:
         from onnxruntime.transformers import float16
 
-        graph, image, logits = model.graph, "image", "logits"
+        graph, indices = model.graph, places.indices
         large = _behind(graph, _within(graph, order.beyond))
         asked = _asked(graph, order.keep)
         made = float16.convert_float_to_float16(
-            model, keep_io_types=[image, logits], node_block_list=[*large, *asked]
+            model, keep_io_types=["image", "logits"], node_block_list=[*large, *asked]
         )
         _keep_weights(made.graph, indices)
         _keep_between(made.graph)

@@ -1,13 +1,15 @@
 """A reduced ONNX model with nothing in it that rounds: casts taken out, weights as float32."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import onnx
 import onnxruntime
 
 from export.formats.onnx.network import leave_out, restore_structure
+from export.formats.onnx.pairs import DQ, Q, Scaled, integer_weights
 from export.formats.onnx.reading import FLOATS, read_onnx, values_of
-from export.formats.onnx.weightless import bypass
+from export.formats.onnx.weightless import bypass, drop_unread, drop_unread_initializers
 from export.networks.onnx import OnnxNetwork
 
 FLOAT, HALF = onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16
@@ -16,13 +18,17 @@ FLOAT, HALF = onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16
 def open_plain(folder: Path) -> OnnxNetwork:
     """Open the model in `folder` so; its weights are those of the artifact, rounded as they are."""
     model, drained = read_onnx(folder)
+    scaled = integer_weights(model.graph)
     _take_casts_out(model)
+    _take_pairs_out(model.graph, scaled)
     values = {}
     for tensor in model.graph.initializer:
-        if tensor.data_type not in FLOATS:
+        pair = scaled.get(tensor.name)
+        if tensor.data_type not in FLOATS and not pair:
             restore_structure(tensor, drained)
             continue
         held = values_of(tensor, drained)
+        held = pair.floats(held) if pair else held
         if not tensor.dims:
             tensor.CopyFrom(onnx.numpy_helper.from_array(held, tensor.name))
             continue
@@ -30,6 +36,19 @@ def open_plain(folder: Path) -> OnnxNetwork:
         tensor.data_type = FLOAT
         leave_out(tensor)
     return OnnxNetwork(model, values)
+
+
+def _take_pairs_out(graph, scaled: Mapping[str, Scaled]) -> None:
+    """Have weights read as floats, and activations as they are."""
+    made = {name: node for node in graph.node for name in node.output}
+    for node in [n for n in graph.node if n.op_type == DQ]:
+        source = node.input[0]
+        if source not in scaled:
+            source = made[source].input[0]
+        bypass(graph, node, source)
+        made = {name: node for node in graph.node for name in node.output}
+    drop_unread(graph, Q)
+    drop_unread_initializers(graph)
 
 
 def _take_casts_out(model) -> None:

@@ -12,13 +12,15 @@ from export.errors import ArtifactError
 from export.formats.base import Found, Opened, Tensor
 from export.formats.names import ONNX
 from export.formats.onnx.admission import OWN, check_model, every_graph
+from export.formats.onnx.pairs import DQ, INT32, Q, activation_pairs, bias_steps, integer_weights
 from export.formats.structure import structure_of_onnx
 from export.lazy import need
 from export.skeleton.pour import drain, marked
 from export.skeleton.wire import Schema, schema
 
 MODEL, DATA = "model.onnx", "model.onnx.data"
-FLOATS = {1: "<f4", 10: "<f2"}  # TensorProto's element types that weights have
+FLOATS = {1: "<f4", 10: "<f2"}  # numpy's names of TensorProto's element types
+INTEGERS = {3: "i1", 6: "<i4"}  # those of kernels and of biases that a scale stands beside
 
 
 @cache
@@ -45,7 +47,17 @@ def read_onnx(folder: Path) -> tuple:
     if not model.graph.node:
         raise ArtifactError(f"{path} is damaged, it holds no graph; export it again")
     check_model(path, model, DATA)
+    _put_steps_back(model.graph, drained)
     return model, drained
+
+
+def _put_steps_back(graph, drained) -> None:
+    """Put the content of large scales and zero points back, which belong to the graph."""
+    steps = {name for n in graph.node if n.op_type in (Q, DQ) for name in n.input[1:]}
+    for tensor in graph.initializer:
+        k = marked(tensor.raw_data) if tensor.name in steps else None
+        if k is not None:
+            tensor.raw_data = drained.content(k)
 
 
 def open_onnx(folder: Path) -> Opened:
@@ -84,32 +96,38 @@ def _facts(onnx, model, path: Path) -> dict:
         "opset": opset,
         "checker": checker,
         "structure": structure_of_onnx(model.graph),
+        **({"pairs": pairs} if (pairs := activation_pairs(model.graph)) else {}),
     }
 
 
 def _weights(graph, drained) -> Iterator[Found]:
     """Every float tensor that `graph` holds, read as the operation that takes it reads it.
 
-    Constants count too: a converter that keeps a weight as one may have left another, unread, in
-    its place.
+    Integers with a scale beside them are read as what they stand for. Constants count too: a
+    converter that keeps a weight as one may have left another, unread, in its place.
     """
     readers = {}
     for node in _nodes(graph):
         attributes = {a.name: a.i for a in node.attribute}
         for at, name in enumerate(node.input):
             readers[name] = (node.op_type, at, attributes)
+    scaled = integer_weights(graph)
     for tensor in (*graph.initializer, *_constants(graph)):
-        if tensor.data_type not in FLOATS:
+        pair = scaled.get(tensor.name)
+        if tensor.data_type not in FLOATS and not pair:
+            continue
+        op, at, attributes = readers.get(pair.output if pair else tensor.name, ("", 0, {}))
+        if op == "Resize" or op in (Q, DQ):  # its region and scales are options; so are scales
             continue
         values = values_of(tensor, drained)
-        op, at, attributes = readers.get(tensor.name, ("", 0, {}))
-        if op == "Resize":  # its region and scales are options
-            continue
+        if pair:
+            values = pair.floats(values)
         if op in ("Conv", "ConvTranspose") and at == 1:
             values = values.transpose(*range(2, values.ndim), 1, 0)
         elif op == "Gemm" and at == 1 and attributes.get("transB"):
             values = values.T
-        yield Found.of(tensor.name, values)
+        steps = bias_steps(graph, pair, scaled) if tensor.data_type == INT32 else ()
+        yield Found.of(tensor.name, values, steps)
 
 
 def _nodes(graph) -> Iterator:
@@ -129,10 +147,10 @@ def _constants(graph) -> Iterator:
 
 
 def values_of(tensor, drained) -> np.ndarray:
-    """The values of a float tensor of the graph in `drained`, as float32, wherever they lie."""
+    """The values of a tensor of the graph in `drained`, as float32, wherever they lie."""
     from onnx import numpy_helper
 
-    k, dtype = marked(tensor.raw_data), FLOATS[tensor.data_type]
+    k, dtype = marked(tensor.raw_data), (FLOATS | INTEGERS)[tensor.data_type]
     if tensor.external_data:
         values = _external(drained.path.parent, tensor, dtype)
     else:

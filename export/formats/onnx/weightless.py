@@ -58,7 +58,7 @@ def close(model, indices: Mapping[str, int]) -> None:
     graph.initializer.extend(sorted(weights, key=lambda tensor: marked(tensor.raw_data)))
 
 
-def stored(placements: Iterable[Placement], stores: Mapping[int, Store]) -> list[Placement]:
+def with_stores(placements: Iterable[Placement], stores: Mapping[int, Store]) -> list[Placement]:
     """The placements, each with what its weight is kept as."""
     return [replace(p, store=stores.get(p.index, p.store)) for p in placements]
 
@@ -101,6 +101,13 @@ def drop_unread(graph, kind: str) -> None:
     for node in list(graph.node):
         if node.op_type == kind and not any(uses[name] for name in node.output):
             graph.node.remove(node)
+
+
+def drop_unread_initializers(graph) -> None:
+    """Drop initializers that nobody reads."""
+    read = {name for part in every_graph(graph) for node in part.node for name in node.input}
+    read.update(value.name for value in graph.output)
+    _put(graph.initializer, [deepcopy(held) for held in graph.initializer if held.name in read])
 
 
 def _reads(node) -> set[str]:

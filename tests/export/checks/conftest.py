@@ -34,6 +34,9 @@ GRAPHS = {  # by kind
         "ops": {"Conv2D": 2},
     },
 }
+PAIR = {"tensor": "conv", "zero": 0, "like": ["conv"]}
+UNSIGNED = {"pairs": [PAIR | {"scale": 1.0, "type": "uint8"}]}
+SIGNED = {"pairs": [PAIR | {"scale": float(np.float32(255 / 127)), "type": "int8"}]}
 
 
 @pytest.fixture
@@ -44,6 +47,7 @@ def honest():
     """
 
     def make(format="savedmodel", *, graph=None, observation=None, reference=None, **trial):
+        pairs = SIGNED if getattr(FORMATS[format], "symmetric", False) else UNSIGNED
         kind, precision = FORMATS[format].kind, FORMATS[format].precision
         random = np.random.default_rng(0)
         logits = random.standard_normal((8, 5)).astype(np.float32)
@@ -69,7 +73,7 @@ def honest():
             inputs=(Tensor("image", "float32", ("batch", 4, 4, 3)),),
             outputs=(Tensor("logits", "float32", (None, 5)),),
             weights=weights,
-            graph=GRAPHS[kind] | {"precision": [precision.upper()]} | (graph or {}),
+            graph=GRAPHS[kind] | {"precision": [precision.upper()]} | pairs | (graph or {}),
             logits=logits.copy(),
             ran="numpy",
         )
@@ -77,6 +81,7 @@ def honest():
         return Trial(
             **{
                 "plain": plain,
+                "calibration": {"ranges": {"conv": [0.0, 255.0]}},
                 "format": FORMATS[format],
                 "reference": replace(wanted, **(reference or {})),
                 "observation": replace(seen, **(observation or {})),

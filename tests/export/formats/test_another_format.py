@@ -22,6 +22,7 @@ from export.options import Options
 from export.process import in_this_process
 from export.results import Status, find
 from export.serving.bundle import add
+from export.skeleton.stores import FLOAT32
 
 NAME = Bfloat16.name
 
@@ -76,7 +77,7 @@ def test_it_is_verified_again_and_other_weights_are_noticed(toy, artifact):
 
 
 def test_weights_that_were_not_rounded_as_promised_are_noticed(toy, artifact, monkeypatch):
-    monkeypatch.setattr(Bfloat16, "stored", lambda self, values: values)
+    monkeypatch.setattr(Bfloat16, "store", lambda self, values, axes=(): FLOAT32)
     report = verify(toy("plain"), artifact)
     assert find(report.checks, "weights").status is Status.FAILED
 

@@ -11,7 +11,7 @@ from export.serving.formats import formats_on, has_engine, is_savedmodel, server
 from export.serving.lint import lint
 from tools import bundle
 
-UNKNOWN = "no format is called 'onnx-int4'; known are savedmodel"
+UNKNOWN = "no format is called 'coreml'; known are savedmodel"
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def test_each_format_says_what_serves_it():
 
 @pytest.mark.parametrize("server", [None, "tf-serving", "triton"])
 def test_an_artifact_of_an_unknown_format_is_refused_in_a_sentence(toy, tmp_path, server):
-    write_report(toy, format="onnx-int4")
+    write_report(toy, format="coreml")
     with pytest.raises(ExportError, match=UNKNOWN) as caught:
         add(toy, tmp_path / "deploy", server=server)
     assert str(caught.value).endswith("; use the version of this toolkit that wrote it")
@@ -48,7 +48,7 @@ def strange(toy, tmp_path):
     add(toy, folder)
     path = folder / "bundle.json"
     content = json.loads(path.read_text())
-    content["models"][0]["versions"]["1"]["format"] = "onnx-int4"
+    content["models"][0]["versions"]["1"]["format"] = "coreml"
     path.write_text(json.dumps(content))
     return folder
 
@@ -60,7 +60,7 @@ def test_a_folder_with_a_version_of_an_unknown_format_is_refused_in_a_sentence(t
 
 
 def test_the_linter_and_the_command_line_say_the_same(toy, strange, capsys):
-    (finding,) = [str(one.text) for one in lint(strange) if "onnx-int4" in one.text]
+    (finding,) = [str(one.text) for one in lint(strange) if "coreml" in one.text]
     assert UNKNOWN in finding
     with pytest.raises(SystemExit) as ended:
         bundle.main([str(toy), "--to", str(strange)])

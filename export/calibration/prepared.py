@@ -1,0 +1,59 @@
+"""A calibration made ready for one network: checked, hashed, its held-out images at hand."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from export.calibration.images import Calibration, check, settled
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """What formats are given of it, and what a report says of it."""
+
+    calibration: Calibration | None = None
+    sha256: str = ""  # of its images
+    held_out: np.ndarray | None = None  # (n, height, width, channels)
+
+    @property
+    def count_held_out(self) -> int:
+        return 0 if self.held_out is None else len(self.held_out)
+
+    @property
+    def order(self) -> dict:
+        """Fields of an Order."""
+        return {"calibration": self.calibration, "images_sha256": self.sha256}
+
+    def beside(self, images: np.ndarray | None) -> np.ndarray | None:
+        """`images` to compare on, the held-out ones before them."""
+        given = [part for part in (self.held_out, images) if part is not None]
+        return np.concatenate(given) if given else None
+
+    def entry(self, ranges: Mapping[str, tuple[float, float]]) -> dict:
+        """The report's entry of an artifact with these ranges; empty where it has none."""
+        if not ranges or self.calibration is None:
+            return {}
+        own = self.calibration
+        return {
+            "source": own.source,
+            "count": len(own),
+            "method": own.method,
+            "sha256": self.sha256,
+            "held_out": self.count_held_out,
+            "unread": list(own.unread),
+            "ranges": {name: list(span) for name, span in ranges.items()},
+        }
+
+
+def prepare(calibration: Calibration | None, skeleton, seed: int) -> Prepared:
+    """Make `calibration` ready for a traced network.
+
+    Raises ValueError where its images are none for this network, or say nothing.
+    """
+    if calibration is None:
+        return Prepared()
+    own = settled(calibration, skeleton, seed)
+    sha256 = check(own, skeleton.image)
+    held = np.stack([*own.held_out]) if len(own.held_out) else None
+    return Prepared(calibration=own, sha256=sha256, held_out=held)

@@ -1,0 +1,186 @@
+"""The range of every activation over the images of a calibration, one image at a time.
+
+What was found is kept in a file after every few images, under the hash of model, images and method,
+so that an interrupted calibration goes on where it was, and the next one of the same takes no time.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from export.calibration.images import Calibration
+from export.errors import ExportError
+from export.files import write_whole
+
+EVERY = 16  # images between two notes
+BINS = {"entropy": 128, "percentile": 2048}  # as ONNX Runtime's calibraters have by default
+PERCENTILE = 99.999
+FLOAT = 1  # TensorProto.FLOAT
+
+
+@dataclass(kw_only=True)
+class Progress:
+    """How far a calibration has come: ranges of `done` images, histograms of `counted`."""
+
+    done: int = 0
+    counted: int = 0
+    low: dict[str, float] = field(default_factory=dict)
+    high: dict[str, float] = field(default_factory=dict)
+    histograms: dict[str, list[int]] = field(default_factory=dict)
+
+
+def measure_ranges(
+    model, fed: Mapping[str, object], calibration: Calibration, notes: Path
+) -> dict[str, tuple[float, float]]:
+    """The range of every float tensor that a node of `model` gives, and of the image.
+
+    `model` is an ONNX model whose weights are inputs, which are `fed`; `notes` is the file in which
+    progress is kept. Raises ExportError, naming the tensor, where a number is not finite.
+    """
+    images, state = calibration.images, _read(notes)
+    names = float_tensors(model)
+    if state.done < len(images):
+        run = _session(_with_extremes(model, names), fed)
+        for number in range(state.done, len(images)):
+            _widen(state, names, run(images[number][None]), images[number], number)
+            _note(notes, state, state.done == len(images) or state.done % EVERY == 0)
+    found = {name: (state.low[name], state.high[name]) for name in state.low}
+    if calibration.method == "minmax":
+        return found
+    return _cut(model, fed, calibration, state, notes)
+
+
+def _widen(state: Progress, names: list[str], outputs: list, image: np.ndarray, number: int):
+    own = [float(image.min()), float(image.max())]
+    numbers = np.reshape([*map(float, outputs), *own], (-1, 2)).tolist()
+    for name, (low, high) in zip([*names, "image"], numbers, strict=True):
+        if not np.isfinite([low, high]).all():
+            raise ExportError(
+                f"image {number} makes {name} go from {low} to {high}, which has no range; look "
+                "at the layer, or leave that image out"
+            )
+        state.low[name] = min(low, state.low.get(name, low))
+        state.high[name] = max(high, state.high.get(name, high))
+    state.done = number + 1
+
+
+def _cut(model, fed, calibration: Calibration, state: Progress, notes: Path):
+    """Ranges that leave out what is rare, from histograms over a range that all images fit in."""
+    names, bins = float_tensors(model), BINS[calibration.method]
+    edges = {name: max(abs(state.low[name]), abs(state.high[name]), 1e-9) for name in state.low}
+    if state.counted < len(calibration.images):
+        run = _session(_with_outputs(model, names), fed)
+        for number in range(state.counted, len(calibration.images)):
+            image = calibration.images[number]
+            for name, values in zip([*names, "image"], [*run(image[None]), image], strict=True):
+                span = (-edges[name], edges[name])
+                counts, _ = np.histogram(values, bins, range=span)
+                before = state.histograms.get(name, [0] * bins)
+                state.histograms[name] = (counts + before).tolist()
+            state.counted = number + 1
+            done = state.counted == len(calibration.images)
+            _note(notes, state, done or state.counted % EVERY == 0)
+    return _thresholds(calibration.method, state, edges)
+
+
+def _thresholds(method: str, state: Progress, edges) -> dict[str, tuple[float, float]]:
+    """What ONNX Runtime's own collector makes of the histograms."""
+    import contextlib
+    import io
+
+    from onnxruntime.quantization.calibrate import HistogramCollector
+
+    bins = BINS[method]
+    collector = HistogramCollector(method, False, bins, 128, PERCENTILE, "same")
+    for name, counts in state.histograms.items():
+        sides = np.linspace(-edges[name], edges[name], bins + 1, dtype=np.float32)
+        ends = [np.array(side[name], np.float32) for side in (state.low, state.high)]
+        collector.histogram_dict[name] = (np.array(counts), sides, *ends, edges[name])
+    with contextlib.redirect_stdout(io.StringIO()):  # it prints how many tensors there are
+        found = collector.compute_collection_result()
+    return {name: (float(low), float(high)) for name, (low, high, *_) in found.items()}
+
+
+def float_tensors(model) -> list[str]:
+    """Every float tensor that a node gives, in running order."""
+    import onnx
+
+    graph = onnx.shape_inference.infer_shapes(model).graph
+    kinds = {v.name: v.type.tensor_type.elem_type for v in (*graph.value_info, *graph.output)}
+    given = [name for node in model.graph.node for name in node.output]
+    return [name for name in given if kinds.get(name) == FLOAT]
+
+
+def _with_extremes(model, names: list[str]):
+    """The model giving the lowest and the highest number of each tensor, and nothing else."""
+    import onnx
+
+    made = onnx.ModelProto()
+    made.CopyFrom(model)
+    del made.graph.output[:]
+    for name in names:
+        for op in ("ReduceMin", "ReduceMax"):
+            made.graph.node.add(
+                op_type=op, input=[name], output=[f"{name}/{op}"], name=f"{name}/{op}"
+            ).attribute.append(onnx.helper.make_attribute("keepdims", 0))
+            made.graph.output.append(onnx.helper.make_tensor_value_info(f"{name}/{op}", FLOAT, []))
+    return made
+
+
+def _with_outputs(model, names: list[str]):
+    import onnx
+
+    made = onnx.ModelProto()
+    made.CopyFrom(model)
+    del made.graph.output[:]
+    made.graph.output.extend(
+        onnx.helper.make_tensor_value_info(name, FLOAT, None) for name in names
+    )
+    return made
+
+
+def _session(model, fed: Mapping[str, object]):
+    """A function from a batch of one image to the outputs of `model`."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(
+        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+    )
+    return lambda images: session.run(
+        None, {"image": np.ascontiguousarray(images, np.float32), **fed}
+    )
+
+
+def notes_of(model, weights, calibration: Calibration, images_sha256: str) -> Path:
+    """Where progress of this calibration is kept: a file for model, weights, images and method."""
+    from platformdirs import user_cache_path
+
+    from export.skeleton.pour import digest
+
+    sha = hashlib.sha256(model.SerializeToString(deterministic=True))
+    for weight in weights:
+        sha.update(digest(weight.read()).encode())
+    method = f"{calibration.method} {len(calibration.images)}"
+    sha.update(f"{images_sha256} {method}".encode())
+    folder = user_cache_path("keras-nets") / "calibration"
+    return folder / f"{sha.hexdigest()}.json"
+
+
+def _read(notes: Path) -> Progress:
+    """What was found before; nothing where the file is absent or is none of ours."""
+    try:
+        return Progress(**json.loads(notes.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return Progress()
+
+
+def _note(notes: Path, state: Progress, due: bool) -> None:
+    if due:
+        notes.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(notes, json.dumps(vars(state)))

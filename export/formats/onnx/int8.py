@@ -1,0 +1,199 @@
+"""ONNX in 8 bits: pairs of QuantizeLinear and DequantizeLinear say what is rounded, and how.
+
+ONNX Runtime's quantizer puts the pairs into the model without its weights; what it puts on a weight
+becomes an integer weight with a scale for each channel, which is poured.
+"""
+
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+
+from export.calibration.names import by_layer, range_of
+from export.calibration.ranges import float_tensors, measure_ranges, notes_of
+from export.errors import ExportError
+from export.formats.base import Order
+from export.formats.onnx.gemm import join_biases
+from export.formats.onnx.pairs import (
+    DQ,
+    Q,
+    bypass_before_activations,
+    integer_bias,
+    integer_kernel,
+    kernel_axis,
+    pairs_on,
+    take_off,
+)
+from export.formats.onnx.reduced import Pass, Places, ReducedOnnx
+from export.formats.onnx.weightless import drop_unread, drop_unread_initializers, sort
+from export.results import QUANTISED, Rule
+from export.skeleton.keras_graph import scope
+from export.skeleton.stores import FLOAT32, Quantised, Store, scales_of
+
+TYPES = {"<f4": 1, "i1": 3, "<i4": 6}  # TensorProto's, by numpy's
+ASKED, UNABLE = "asked for", "ONNX Runtime's quantizer leaves what takes it in 32 bits"
+
+
+@dataclass(frozen=True, kw_only=True)
+class OnnxInt8(ReducedOnnx):
+    name: str = "onnx-int8"
+    title: str = "one file in 8 bits, for ONNX Runtime on CPUs and OpenVINO"
+    precision: str = "int8"
+    rule: Rule = QUANTISED
+    needs: frozenset[str] = frozenset(["calibration"])
+    # As TensorRT wants it: zero points of 0, biases as floats, and a pair for each that reads.
+    symmetric: bool = False
+
+    def store(self, values: np.ndarray, axes: tuple[int, ...] = ()) -> Store:
+        return Quantised(scale=scales_of(values, axes)) if axes else FLOAT32
+
+    def reduce(self, model, places: Places, order: Order) -> Pass:
+        join_biases(model)
+        tensors = float_tensors(model)
+        ranges = _ranges(model, tensors, places, order)
+        made = _quantised(model, ranges, places, order.keep, self.symmetric)
+        stores = dict(_stores(made.graph, places, integer_biases=not self.symmetric))
+        bypass_before_activations(made.graph)
+        for kind in (DQ, Q):
+            drop_unread(made.graph, kind)
+        drop_unread_initializers(made.graph)
+        sort(made)
+        for value in made.graph.input:
+            if value.name in places.indices:
+                store = stores.get(places.indices[value.name], FLOAT32)
+                value.type.tensor_type.elem_type = TYPES[store.dtype]
+        kept = _reasons(made.graph, places, stores, order)
+        return Pass(made, stores, kept, by_layer(ranges, tensors))
+
+
+def _ranges(model, tensors: list[str], places: Places, order: Order) -> dict:
+    """The range of each tensor: those that the calibration brings, or from its images."""
+    import onnxruntime
+
+    calibration = order.calibration
+    if calibration.ranges:
+        found = {name: range_of(calibration.ranges, name) for name in (*tensors, "image")}
+        if missing := [name for name, span in found.items() if span is None]:
+            raise ExportError(
+                f"{calibration.source} has no range for {missing[0]}; calibrate with pictures"
+            )
+        return found
+    fed = {
+        name: onnxruntime.OrtValue.ortvalue_from_numpy(np.ascontiguousarray(places.read(name)))
+        for name in places.indices
+    }
+    notes = notes_of(model, order.skeleton.weights, calibration, order.images_sha256)
+    return measure_ranges(model, fed, calibration, notes)
+
+
+def _quantised(model, ranges: Mapping, places: Places, keep, symmetric: bool):
+    """What ONNX Runtime's quantizer makes of the model; weights are activations to it."""
+    from onnxruntime.quantization import QuantType
+    from onnxruntime.quantization.calibrate import CalibrationMethod, TensorData, TensorsData
+    from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
+    from onnxruntime.quantization.registry import QDQRegistry, QLinearOpsRegistry
+
+    spans = ranges | dict.fromkeys(places.indices, (-1.0, 1.0))
+    known = {
+        name: TensorData(lowest=np.float32(low), highest=np.float32(high))
+        for name, (low, high) in spans.items()
+    }
+    quantizer = QDQQuantizer(
+        model,
+        False,
+        False,
+        QuantType.QInt8,
+        QuantType.QInt8 if symmetric else QuantType.QUInt8,
+        TensorsData(CalibrationMethod.MinMax, known),
+        [],
+        _within(model.graph, keep),
+        sorted({*QDQRegistry, *QLinearOpsRegistry}),
+        {
+            "ActivationSymmetric": symmetric,
+            "DedicatedQDQPair": symmetric,
+            "QuantizeBias": False,
+            # Or it trusts a range to start at 0 and takes a ReLU out.
+            "QDQKeepRemovableActivations": True,
+            **({"OpTypesToExcludeOutputQuantization": list(KERNELS)} if symmetric else {}),
+        },
+    )
+    with _silenced():  # it warns that weights are none, which they are again afterwards
+        made = quantizer.quantize_model()
+    return getattr(made, "model", made)
+
+
+@contextmanager
+def _silenced():
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.disable(before)
+
+
+KERNELS = ("Conv", "Gemm", "MatMul")
+
+
+def _within(graph, scopes) -> list[str]:
+    """Names of the nodes in `scopes`; ExportError where there is none in one of them."""
+    found = []
+    for path in scopes:
+        inside = [n.name for n in graph.node if any(
+            name.startswith(f"{path}/") for name in (n.name, *n.output)
+        )]  # fmt: skip
+        if not inside:
+            raise ExportError(f"no operation of the graph is of {path}; keep the layers beside it")
+        found += inside
+    return found
+
+
+def _stores(graph, places: Places, *, integer_biases: bool) -> Iterator[tuple[int, Store]]:
+    """Turn the pairs on weights into integer weights, and yield what each is stored as."""
+    scales = {}
+    for name, index in places.indices.items():
+        pairs = pairs_on(graph, name)
+        axes = {kernel_axis(reader, at) for _, _, reader, at in pairs}
+        if not pairs:
+            continue
+        if len(axes) > 1 or None in axes:
+            take_off(graph, name, pairs)
+            continue
+        (axis,) = axes
+        steps = scales_of(places.read(name), (axis,))
+        scales[name] = steps.reshape(-1)
+        integer_kernel(graph, name, pairs, scales[name], axis)
+        yield index, Quantised("i1", steps)
+    if not integer_biases:
+        return
+    for name, index in places.indices.items():
+        scale = integer_bias(graph, name, scales, places.read)
+        if scale is not None:
+            yield index, Quantised("<i4", scale)
+
+
+def _reasons(graph, places: Places, stores: Mapping[int, Store], order: Order) -> dict[str, str]:
+    """Why a kernel stays in 32 bits, by its layer."""
+    reasons = dict.fromkeys(order.keep, ASKED)
+    for name, index in places.indices.items():
+        layer = name.rpartition("/")[0]
+        if index not in stores and scope(layer) not in reasons and _is_kernel(graph, name):
+            reasons[layer] = UNABLE
+    return reasons
+
+
+def _is_kernel(graph, name: str) -> bool:
+    return any(
+        kernel_axis(node, at) is not None
+        for node in graph.node
+        for at, read in enumerate(node.input)
+        if read == name
+    )
+
+
+FORMAT = OnnxInt8()
+FOR_TENSORRT = OnnxInt8(
+    name="onnx-int8-trt", title="one file in 8 bits, as TensorRT 10 and 11 take it", symmetric=True
+)

@@ -1,0 +1,298 @@
+"""ONNX in 8 bits: integers by channel, ranges from images, and bugs in both."""
+
+import json
+from collections import Counter
+from dataclasses import replace
+
+import numpy as np
+import onnx
+import pytest
+from onnx import numpy_helper
+
+from export import Options, export_model
+from export.calibration import ranges as ranges_module
+from export.calibration.images import check, of_array, settled
+from export.calibration.reading import of_file, synthetic
+from export.checks import run_checks
+from export.errors import ExportError
+from export.formats import find_format
+from export.formats.base import Order
+from export.observe.probes import probes
+from export.results import Status, Verdict
+
+INT8, UINT8, INT32, FLOAT = 3, 2, 6, 1
+FORMATS = ("onnx-int8", "onnx-int8-trt")
+
+
+@pytest.fixture(autouse=True)
+def cache(monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def write(skeleton, tmp_path):
+    """A function (toy, format) -> what was written, and the folder."""
+
+    def write(name: str, format: str, calibration=None, **order):
+        traced = skeleton(name)
+        own = settled(calibration or synthetic(count=16), traced, 0)
+        folder = tmp_path / f"{name}-{format}"
+        folder.mkdir(exist_ok=True)
+        given = Order(
+            skeleton=traced,
+            folder=folder,
+            scratch=tmp_path,
+            calibration=own,
+            images_sha256=check(own, traced.image),
+            **order,
+        )
+        return find_format(format).write(given), folder
+
+    return write
+
+
+def load(folder):
+    return onnx.load(folder / "model.onnx")
+
+
+def held(model) -> dict:
+    return {tensor.name: tensor for tensor in model.graph.initializer}
+
+
+@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("name", ["plain", "odd", "shared", "nested"])
+def test_every_kernel_is_of_integers_with_a_scale_for_each_channel(write, name, format):
+    written, folder = write(name, format)
+    onnx.checker.check_model(str(folder / "model.onnx"), full_check=True)
+    tensors = held(load(folder))
+    kernels = {n: t for n, t in tensors.items() if n.endswith(("kernel", "norm0/scale"))}
+    assert kernels and {tensor.data_type for tensor in kernels.values()} == {INT8}
+    for kernel in kernels:
+        assert len(numpy_helper.to_array(tensors[f"{kernel}/scale"])) in kernels[kernel].dims
+    assert written.kept == {}
+    assert written.ranges
+
+
+def test_for_tensorrt_zero_points_are_0_and_biases_floats(write):
+    tensors = held(load(write("plain", "onnx-int8-trt")[1]))
+    assert INT32 not in Counter(tensor.data_type for tensor in tensors.values())
+    zeros = [t for n, t in tensors.items() if n.endswith("zero_point")]
+    assert zeros and all(not numpy_helper.to_array(zero).any() for zero in zeros)
+    assert {zero.data_type for zero in zeros} == {INT8}
+
+
+def test_for_cpus_activations_are_unsigned_and_biases_of_32_bits(write):
+    tensors = held(load(write("plain", "onnx-int8")[1]))
+    assert tensors["conv2/bias"].data_type == INT32
+    assert UINT8 in {t.data_type for n, t in tensors.items() if n.endswith("zero_point")}
+
+
+def test_no_relu_is_lost_though_its_range_begins_at_0(write):
+    before = Counter(n.op_type for n in load(write("odd", "onnx-int8")[1]).graph.node)
+    assert before["Relu"] == 4
+
+
+def test_a_layer_that_is_kept_stays_in_32_bits(write):
+    written, folder = write("plain", "onnx-int8", keep=("conv2",))
+    assert written.kept == {"conv2": "asked for"}
+    assert held(load(folder))["conv2/kernel"].data_type == FLOAT
+
+
+def test_without_pictures_it_is_refused_with_the_option_that_is_missing(toy, tmp_path):
+    with pytest.raises(ValueError, match="onnx-int8 needs calibration.*--calibration DIR"):
+        export_model(toy("plain"), ["onnx-int8"], tmp_path)
+
+
+@pytest.fixture(scope="module")
+def exported(toy, tmp_path_factory):
+    """The report of the toy `plain` in both formats, calibrated with an array."""
+    from export.process import in_this_process
+
+    images = probes((32, 32, 3), 7, 40)
+    options = Options(calibration=of_array(images, "probes.npz"))
+    with in_this_process():
+        found = export_model(
+            toy("plain"), FORMATS, tmp_path_factory.mktemp("int8"), options=options
+        )
+    return {report.format: report for report in found}
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_a_toy_fails_no_check_and_reports_its_ranges(exported, format):
+    report = exported[format]
+    assert report.passed and report.verdict is Verdict.VERIFIED, report.checks
+    assert report.calibration["count"] == 32 and report.calibration["held_out"] == 8
+    assert report.calibration["method"] == "minmax"
+    low, high = report.calibration["ranges"]["conv1"]
+    assert low < 0 < high
+    halves = report.check("parity").details["halves"]
+    assert halves["exact"]["allowed"] < 1e-3 < halves["rounded"]["allowed"]
+    assert report.check("parity").details["agreement"]["of"] == 8
+
+
+def test_an_artifact_is_made_again_from_its_report_without_pictures(exported, toy, tmp_path):
+    first = exported["onnx-int8"]
+    options = Options(calibration=of_file(f"{first.folder}/report.json" and _report(first)))
+    (again,) = export_model(toy("plain"), ["onnx-int8"], tmp_path, options=options)
+    assert again.passed
+    assert again.artifact["files"] == first.artifact["files"]
+
+
+def _report(report):
+    from pathlib import Path
+
+    return Path(report.folder) / "report.json"
+
+
+def test_synthetic_images_show_in_verdict_and_warnings(toy, tmp_path):
+    options = Options(calibration=synthetic(count=10))
+    (report,) = export_model(toy("nested"), ["onnx-int8"], tmp_path, options=options)
+    assert report.verdict is Verdict.SYNTHETIC
+    assert any("synthetic images" in warning for warning in report.warnings)
+    content = json.loads(_report(report).read_text())
+    assert "synthetic" in content["verdict"]
+    assert "synthetic images" in _report(report).with_name("report.html").read_text()
+
+
+def test_agreement_below_what_is_wanted_fails_and_names_the_costliest_layers(honest_int8):
+    trial = honest_int8(min_agreement=0.9)
+    trial = replace(trial, observation=replace(trial.observation, logits=-trial.reference.logits))
+    parity = {c.name: c for c in run_checks(trial)}["parity"]
+    assert parity.status is Status.FAILED
+    assert "and at least 0.9 is wanted" in parity.note
+    assert "--keep-fp32" in parity.note
+
+
+@pytest.fixture
+def honest_int8(skeleton, toy, look, look_plain, write):
+    """A function to the Trial of the toy `nested` in 8 bits."""
+    from export.checks import Expected, Trial
+    from export.observe.model import observe_model
+
+    def make(**changes):
+        written, folder = write("nested", "onnx-int8")
+        traced, format = skeleton("nested"), find_format("onnx-int8")
+        images = probes(traced.image, 0, 12)
+        trial = Trial(
+            format=format,
+            reference=observe_model(toy("nested"), traced, images, [format]),
+            observation=look("onnx-int8", folder, images),
+            expected=Expected.unknown("a toy is in no catalog"),
+            calibration={"ranges": written.ranges},
+            held_out=4,
+            **changes,
+        )
+        return replace(trial, plain=look_plain(trial, folder), **changes), folder
+
+    return lambda **changes: make(**changes)[0]
+
+
+def scale_of(tensors, end: str):
+    return next(t for n, t in tensors.items() if n.endswith(end))
+
+
+def wrong_scale(model):
+    tensor = scale_of(held(model), "_scale")
+    values = numpy_helper.to_array(tensor) * np.float32(1.01)
+    tensor.CopyFrom(numpy_helper.from_array(values, tensor.name))
+
+
+def moved_zero(model):
+    tensor = next(
+        t for n, t in held(model).items() if n.endswith("_zero_point") and t.data_type == UINT8
+    )
+    values = np.asarray(255 - numpy_helper.to_array(tensor), np.uint8)
+    tensor.CopyFrom(numpy_helper.from_array(values, tensor.name))
+
+
+def one_scale(model):
+    tensors = held(model)
+    scale = tensors["logits/kernel/scale"]
+    values = numpy_helper.to_array(scale)
+    scale.CopyFrom(numpy_helper.from_array(np.full_like(values, values.max()), scale.name))
+
+
+def wrong_bias_scale(model):
+    scale = held(model)["logits/bias/scale"]
+    values = numpy_helper.to_array(scale) * np.float32(1.5)
+    scale.CopyFrom(numpy_helper.from_array(values, scale.name))
+
+
+def unrounded(model):
+    kernel = held(model)["logits/kernel"]
+    scale = numpy_helper.to_array(held(model)["logits/kernel/scale"])
+    values = numpy_helper.to_array(kernel).astype(np.float32) * scale
+    reader = next(n for n in model.graph.node if n.input[0] == "logits/kernel")
+    for node in model.graph.node:
+        node.input[:] = ["logits/kernel" if i == reader.output[0] else i for i in node.input]
+    model.graph.node.remove(reader)
+    kernel.CopyFrom(numpy_helper.from_array(values * 1.001, kernel.name))
+
+
+@pytest.mark.parametrize(
+    ("bug", "caught_by"),
+    [
+        (wrong_scale, "ranges"),
+        (moved_zero, "ranges"),
+        (one_scale, "weights"),
+        (wrong_bias_scale, "weights"),
+        (unrounded, "weights"),
+    ],
+)
+def test_a_bug_of_rounding_is_caught(honest_int8, look, tmp_path, bug, caught_by):
+    trial = honest_int8()
+    good = [c.name for c in run_checks(trial) if c.status is Status.FAILED]
+    model = load(tmp_path / "nested-onnx-int8")
+    bug(model)
+    (tmp_path / "bad").mkdir()
+    onnx.save(model, tmp_path / "bad" / "model.onnx")
+    seen = look("onnx-int8", tmp_path / "bad", trial.reference.images)
+    failed = [
+        c.name for c in run_checks(replace(trial, observation=seen)) if c.status is Status.FAILED
+    ]
+    assert good == [], [c for c in run_checks(trial)]
+    assert caught_by in failed
+
+
+def test_an_interrupted_calibration_goes_on_where_it_was(write, monkeypatch):
+    class Stop(Exception):
+        pass
+
+    images, seen = probes((16, 16, 3), 3, 40), []
+    widen = ranges_module._widen
+
+    def stopping(state, names, outputs, image, number):
+        if number == 20 and -1 not in seen:
+            raise Stop
+        seen.append(number)
+        widen(state, names, outputs, image, number)
+
+    monkeypatch.setattr(ranges_module, "_widen", stopping)
+    calibration = of_array(images, "probes.npz")
+    with pytest.raises(Stop):
+        write("nested", "onnx-int8", calibration)
+    seen[:] = [-1]
+    first, _ = write("nested", "onnx-int8", calibration)
+    assert seen[1] == 16  # what was noted down last
+    seen[:] = [-1]
+    assert write("nested", "onnx-int8", calibration)[0].ranges == first.ranges
+    assert seen == [-1]  # nothing is run again
+
+
+@pytest.mark.parametrize("method", ["entropy", "percentile"])
+def test_other_methods_cut_what_is_rare_whatever_the_order(write, method):
+    images = probes((16, 16, 3), 3, 20)
+    images[5] *= 20
+    given = of_array(images, "probes.npz", method=method)
+    cut, _ = write("nested", "onnx-int8", given)
+    whole, _ = write("nested", "onnx-int8", of_array(images, "probes.npz"))
+    width = [high - low for low, high in (cut.ranges["image"], whole.ranges["image"])]
+    assert width[0] < width[1] or method == "entropy" and width[0] == width[1]
+
+
+def test_a_range_that_is_not_finite_names_the_tensor_and_the_image(write):
+    images = probes((16, 16, 3), 3, 20)
+    images[2] = 1e38
+    images[2, 0] = 3e38
+    with pytest.raises(ExportError, match="image 2 makes conv1.* which has no range"):
+        write("nested", "onnx-int8", of_array(images, "probes.npz"))
