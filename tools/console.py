@@ -16,7 +16,7 @@ import configparser
 from importlib import import_module, metadata
 
 from export.commandline.options import make_parser
-from export.commandline.spelling import CONSOLE
+from export.commandline.spelling import CONSOLE, MODULES
 from export.ending import ending
 from export.names import choose
 
@@ -35,14 +35,13 @@ COMMANDS = {
     "table": "write the tables of networks, artifacts and their speed",
     "convert-weights": "turn a weights file into another kind",
 }
-MODULES = {"table": "model_table"}  # of commands that are not called like theirs
 
 
 def main(argv=None) -> int:
     argv = sys.argv[1:] if argv is None else list(argv)
     with ending():
         command = _command(argv)
-        tool = import_module(f"{__package__ or Path(__file__).parent.name}.{_module(command)}")
+        tool = import_module(f"{__package__ or Path(__file__).parent.name}.{MODULES[command]}")
     sys.argv[0] = f"{_called()} {command}"  # what its usage begins with
     return tool.main(argv[1:])
 
@@ -63,10 +62,6 @@ def _listed() -> str:
 
 def _called() -> str:
     return Path(sys.argv[0]).name.partition(" ")[0]
-
-
-def _module(command: str) -> str:
-    return MODULES.get(command, command.replace("-", "_"))
 
 
 def _version() -> str:

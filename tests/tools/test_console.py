@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from export.commandline.spelling import MODULES
 from tools import console, list
 
 ROOT = Path(__file__).parents[2]
@@ -88,6 +89,11 @@ def test_an_installed_console_names_itself_in_helps_and_errors(keras_nets, tmp_p
     done = keras_nets("verify", tmp_path)
     assert done.returncode == 2
     assert "name a folder that keras-nets export wrote" in done.stderr
+
+
+def test_every_command_is_a_tool_with_a_line_of_its_own():
+    assert {*console.COMMANDS} == {*MODULES}
+    assert all((ROOT / "tools" / f"{module}.py").is_file() for module in MODULES.values())
 
 
 @pytest.mark.parametrize("command", console.COMMANDS)

@@ -30,4 +30,7 @@ def test_texts_name_the_console_where_it_runs(monkeypatch):
     assert spelled(text) == text
     monkeypatch.setattr(sys, "argv", ["keras-nets"])
     assert spelled(text) == "run keras-nets verify x, or see what keras-nets export wrote"
+    other = "tools/gate_power.py is of a checkout, and tools/model_table.py is called table"
+    table = "tools/gate_power.py is of a checkout, and keras-nets table is called table"
+    assert spelled(other) == table
     assert "keras-nets verify x" in make_parser(text).format_help()
