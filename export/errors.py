@@ -25,3 +25,7 @@ class PourError(ExportError):
 
 class ArtifactError(ExportError):
     """A folder does not hold the artifact that it should hold."""
+
+
+class AccuracyLost(ExportError):
+    """A compressed network is right too seldom."""

@@ -1,13 +1,15 @@
 """Make a network smaller: prune it, and cluster the values of its weights.
 
     python tools/compress.py --model vgg13 --weights vgg13.pdparams --prune 0.5
-    python tools/compress.py --model my.keras --prune 2:4 --cluster 16
+    python tools/compress.py --model my.keras --prune 2:4 --cluster 16 --images train/ --net vgg11
 
 MODEL is a network of the catalog, a .keras or .h5 file, package.module:function, or
 keras.applications:Name. <out>/<model>.keras is the same network with the new weights, and
 compression.json beside it says what was done; an export of the file proves it in the artifact. The
-first and the last layer are left alone unless they are asked for. Exit status: 0 done, 1 the
-accuracy fell too far, 2 something could not be run.
+first and the last layer are left alone unless they are asked for. With --images, a folder for each
+class, the network is trained on the way; without, all is done in one shot. Ctrl-C ends a training
+and keeps the best so far. Exit status: 0 done, 1 the accuracy fell too far and nothing was written,
+2 something could not be run, 130 interrupted.
 """
 
 import sys
@@ -18,42 +20,56 @@ if not __package__:  # as a script sys.path[0] is tools/, where export.py would 
 
 import argparse
 import json
+from dataclasses import replace
+from functools import partial
 
 from export.backend import require_tensorflow
 from export.commandline import options
-from export.commandline.paths import need_file, need_writable
+from export.commandline.paths import need_file, need_folder, need_writable
 from export.compression.method import MOST_VALUES, Method, read_prune
-from export.ending import ending
+from export.ending import INTERRUPTED, ending
+from export.errors import AccuracyLost
 from keras_nets import sources
-from keras_nets.catalog import NETS, find_net
-from keras_nets.sources import catalog
+from keras_nets.catalog import NETS
 from keras_nets.sources.naming import safe_name
+from keras_nets.sources.request import Request
 
 MOST_CLASSES = 100_000  # as tools/export.py has it
 
 
 def main(argv=None) -> int:
     args = _parser().parse_args(argv)
-    kept = "interrupted; nothing was written"
-    with ending(verbose=args.verbose, interrupted=kept):
-        method = _method(args)
-        _check(args)
+    with ending(verbose=args.verbose, interrupted="interrupted; nothing was written"):
+        method, request = _method(args), _request(args)
+        _check(args, request)
         require_tensorflow()
-        return _compress(args, method)
+        try:
+            return _compress(args, method, request)
+        except AccuracyLost as error:
+            print(f"error: {error}", file=sys.stderr)
+            return 1
 
 
 def _parser():
     parser = options.make_parser(__doc__)
     add = parser.add_argument
-    add("--model", required=True, metavar="MODEL", help=f"{', '.join(NETS)}, or see above")
-    add("--weights", metavar="FILE", help="of a network of the catalog; seeded if absent")
+    options.add_model(parser, f"{', '.join(NETS)}, or see above", required=True)
+    add("--weights", metavar="FILE", help="a weights file, or imagenet; seeded if absent")
     add("--seed", type=options.whole(0, options.SEEDS - 1), default=0, metavar="N",
         help="of seeded weights, probe images and training (0)")  # fmt: skip
     add("--image-size", type=options.sizes, metavar="HxW",
-        help="of a network of the catalog; its own if absent")  # fmt: skip
+        help="or one number; the network's own if absent")  # fmt: skip
     add("--classes", type=options.whole(2, MOST_CLASSES), metavar="N",
-        help="of a network of the catalog: the weights' if absent, 1000 if seeded")  # fmt: skip
+        help="what the weights have if absent, 1000 if seeded")  # fmt: skip
     add("--out", type=Path, metavar="DIR", help="(compressed/<model>)")
+    _add_method(add)
+    _add_training(add)
+    add("--json", action="store_true", help="print compression.json and its path, not a table")
+    add("--verbose", action="store_true", help="show what libraries say, and traces of errors")
+    return parser
+
+
+def _add_method(add) -> None:
     add("--prune", type=_prune, metavar="SHARE",
         help="zero this share of each kernel, as 0.5; or 2:4, two of four channels")  # fmt: skip
     add("--cluster", type=options.whole(2, MOST_VALUES), metavar="N",
@@ -62,9 +78,27 @@ def _parser():
     add("--only", action="append", default=[], metavar="LAYER",
         help="leave all others alone; may be repeated")  # fmt: skip
     add("--first-and-last", action="store_true", help="compress these layers too")
-    add("--json", action="store_true", help="print compression.json and its path, not a table")
-    add("--verbose", action="store_true", help="show what libraries say, and traces of errors")
-    return parser
+
+
+def _add_training(add) -> None:
+    add("--images", type=Path, metavar="DIR", help="pictures to train on, a folder for each class")
+    add("--held-out", type=Path, metavar="DIR",
+        help="others to measure accuracy on; every fifth of --images if absent")  # fmt: skip
+    add("--labels", type=Path, metavar="FILE", help="lines `name index`, where folders do not tell")
+    add("--net", metavar="NAME", help="a network of the catalog that reads pictures alike")
+    add("--epochs", type=options.positive, default=2, metavar="N", help="of each way (2)")
+    add("--batch-size", type=options.positive, default=32, metavar="N", help="(32)")
+    add("--rate", type=float, default=1e-4, metavar="X",
+        help="of learning; falls along a cosine (0.0001)")  # fmt: skip
+    add("--optimizer", choices=("adam", "sgd"), default="adam",
+        help="sgd needs less memory, and a rate of about 0.001 (adam)")  # fmt: skip
+    add("--no-flips", action="store_true", help="never mirror pictures, as of digits and text")
+    add("--no-crops", action="store_true", help="never cut out a part at random")
+    add("--patience", type=options.positive, default=3, metavar="N",
+        help="epochs without a better accuracy before training ends (3)")  # fmt: skip
+    add("--min-accuracy", type=float, metavar="X",
+        help="that must be left; that of before less 0.05 if absent")  # fmt: skip
+    add("--resume", action="store_true", help="take up a training that did not end")
 
 
 def _prune(text: str) -> float | str:
@@ -84,50 +118,116 @@ def _method(args) -> Method:
     )
 
 
-def _check(args) -> None:
-    """Raise ValueError for what can be seen to be wrong before anything heavy is loaded."""
+def _request(args) -> Request:
     sources.check(args.model)
-    named = catalog.fits(args.model)
-    for option in ("weights", "image_size", "classes"):
-        if getattr(args, option) and not named:
-            raise ValueError(
-                f"--{option.replace('_', '-')} is for networks of the catalog; leave it out for "
-                f"{args.model}"
-            )
+    return Request(
+        words=args.model,
+        weights=args.weights,
+        seed=args.seed,
+        classes=args.classes,
+        size=args.image_size,
+        arguments=tuple(args.model_arg),
+        custom_objects=tuple(args.custom_objects),
+        allow_unsafe=args.allow_unsafe,
+    )
+
+
+def _check(args, request: Request) -> None:
+    """Raise ValueError for what can be seen to be wrong before anything heavy is loaded."""
     if args.weights and args.weights.partition(":")[0] != "imagenet":
         need_file("--weights", Path(args.weights), "a weights file, or imagenet")
+    for option, folder in (("--images", args.images), ("--held-out", args.held_out)):
+        if folder:
+            need_folder(option, folder, "a folder of pictures")
+    if args.labels:
+        need_file("--labels", args.labels, "a text file of names and indexes")
+    for option in ("held_out", "labels", "resume", "min_accuracy"):
+        if getattr(args, option) and not args.images:
+            raise ValueError(f"--{option.replace('_', '-')} is for training; give --images too")
+    if args.net:
+        sources.catalog.find(args.net)
     if args.out:
         need_writable("--out", args.out)
+    request.check()
 
 
-def _compress(args, method: Method) -> int:
+def _compress(args, method: Method, request: Request) -> int:
     from export.commandline.compression_table import print_compression
     from export.commandline.display import display
     from export.compression.compress import compress_model
 
+    training = _training(args)
     with display(args.verbose) as show:
-        show(args.model, "loading TensorFlow")
-        model = _load(args, show)
+        settled = request.read_weights(partial(show.bar, args.model))
+        show(args.model, "building the network")
+        model = settled.prepare().model
         out = args.out or Path("compressed", safe_name(model.name))
-        done = compress_model(model, method, out, seed=args.seed, progress=show)
+        lessons = _lessons(args, settled, model) if args.images else None
+        done = compress_model(model, method, out, lessons=lessons, training=training, progress=show)
     if args.json:
         print(json.dumps({"path": str(done.path), **done.content}))
     else:
         print_compression(done)
+    if done.interrupted:
+        kept = f"interrupted ({done.interrupted}); the best so far is kept, --resume goes on"
+        print(kept, file=sys.stderr)
+        return INTERRUPTED
     return 0
 
 
-def _load(args, show):
-    """The model with its weights."""
-    if not catalog.fits(args.model):
-        return sources.load(args.model, seed=args.seed).model
-    from keras_nets.prepare import prepare
+def _training(args):
+    from export.compression.training import Training
 
-    net = find_net(args.model)
-    show(net.name, f"reading {args.weights}" if args.weights else f"seeding weights: {args.seed}")
-    image = (*args.image_size, 3) if args.image_size else None
-    prepared = prepare(net, args.weights, seed=args.seed, classes=args.classes, image=image)
-    return prepared.model
+    return Training(
+        epochs=args.epochs,
+        batch_size=args.batch_size,
+        rate=args.rate,
+        optimizer=args.optimizer,
+        flips=not args.no_flips,
+        crops=not args.no_crops,
+        patience=args.patience,
+        seed=args.seed,
+        min_accuracy=args.min_accuracy,
+        resume=args.resume,
+    )
+
+
+def _lessons(args, settled, model):
+    """The pictures of --images, each with its class, and how they are read."""
+    from export.compression.pictures import Reading, lessons_of
+    from export.evaluation.examples import find_examples
+    from keras_nets.pictures import list_images, load_image
+    from keras_nets.preprocess import crop_image
+
+    recipe, classes = _recipe(args, settled, model), model.output_shape[-1]
+    found = [
+        find_examples(folder, list_images(folder), classes, args.labels) if folder else None
+        for folder in (args.images, args.held_out)
+    ]
+    wide = replace(recipe, crop=recipe.short)
+    reading = Reading(
+        wide=lambda path: crop_image(load_image(path), wide),
+        wide_side=wide.crop,
+        exact=lambda path: crop_image(load_image(path), recipe),
+        exact_side=recipe.crop,
+    )
+    return lessons_of(*found, reading, mean=recipe.mean, std=recipe.std)
+
+
+def _recipe(args, settled, model):
+    """How pictures become images of this network."""
+    from keras_nets.preprocess import recipe_for_image
+
+    if settled.request.net and not args.net:
+        return settled.recipe()
+    name = args.net or model.name
+    if name.casefold() not in NETS:
+        raise ValueError(
+            f"{args.model} is of no network of the catalog, so how it takes pictures is not known; "
+            "name one that takes them alike with --net"
+        )
+    net = sources.catalog.find(name)
+    return recipe_for_image(net, net.flavours[0], tuple(model.input_shape[1:]))
 
 
 if __name__ == "__main__":

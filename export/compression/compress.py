@@ -1,27 +1,33 @@
 """The whole way: a Keras 3 model to its twin, compressed, and back, with a record of it all."""
 
 import json
+import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from export.compression import facts
+from export.compression.asking import LANE, ask_lane, interruptible, make_plan, shown
 from export.compression.content import DENSE, PATTERN, SCHEMA, UNSTRUCTURED
 from export.compression.layers import Chosen, choose_layers
 from export.compression.method import Method
 from export.compression.place import publish, refuse_foreign
+from export.compression.resuming import FOLDER, prepare_checkpoint
+from export.compression.training import Lessons, Training
 from export.compression.twin import Twin, describe
-from export.errors import ExportError
-from export.lanes import make, run_in_lane
-from export.observe.model import canonical_sha256
+from export.errors import AccuracyLost, ExportError
+from export.lanes import make
 from export.observe.probes import probes
+from export.observe.weights import canonical_sha256
 from export.progress import DONE, Progress, silent
 from export.results import REORDERED
 
-LANE, SCRIPT = "tfmot", "compress.py"
 COUNT = 4  # probes; the twin differs on all of them or on none
+POINTS = 0.05  # of accuracy that may be lost, unless another limit is given
 
 
 @dataclass(frozen=True)
@@ -31,59 +37,133 @@ class Compressed:
     path: Path
     content: dict
     left: dict[str, str]  # layers that were left alone, and why
+    interrupted: str = ""  # the stage and epoch in which a training was
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """A compression under way."""
+
+    method: Method
+    twin: Twin
+    chosen: Chosen
+    out: Path
 
 
 def compress_model(
-    model, method: Method, out: str | Path, *, seed: int = 0, progress: Progress = silent
+    model,
+    method: Method,
+    out: str | Path,
+    *,
+    lessons: Lessons | None = None,
+    training: Training | None = None,
+    progress: Progress = silent,
 ) -> Compressed:
     """Compress a Keras `model` as `method` says, and write it to `<out>/<model.name>.keras`.
 
-    The model itself gets the compressed weights once all went well. Raises ValueError for a model
-    that has no twin in Keras 2, or where nothing is left to compress, and ExportError where this
-    machine cannot do it or the twin is not the same network.
+    With `lessons` it is trained on the way as `training` says, and its accuracy measured; without,
+    all is done in one shot. The model itself gets the compressed weights once all went well. Raises
+    ValueError for a model that has no twin in Keras 2, for pictures that do not fit it, or where
+    nothing is left to compress; AccuracyLost where too little accuracy is left; and ExportError
+    where this machine cannot do it or the twin is not the same network.
     """
-    twin = describe(model)
-    chosen = choose_layers(twin, method)
-    goal = Path(out) / f"{model.name}.keras"
+    training, twin = training or Training(), describe(model)
+    asked = _Asked(method, twin, choose_layers(twin, method), Path(out))
+    if method.qat and lessons is None:
+        raise ValueError("quantisation-aware training needs pictures; give --images")
+    if lessons is not None:
+        lessons.check(tuple(twin.description["image"]), model.output_shape[-1])
+    goal = asked.out / f"{model.name}.keras"
     refuse_foreign(goal)
     make(LANE, progress)
     before = canonical_sha256(model)
-    images = probes(tuple(twin.description["image"]), seed, COUNT)
-    logits = _logits(model, images)
-    progress(model.name, "compressing its twin in Keras 2")
-    changed = _in_lane(twin, chosen, method, images, logits)
-    _take_back(model, twin, changed, images)
-    content = {
-        "schema": SCHEMA,
-        "method": method.as_dict(),
-        "layers": [_entry(twin, chosen, method, one) for one in chosen.kernels],
-        "accuracy": None,
-        "sha256": {"before": before, "after": canonical_sha256(model)},
-    }
-    publish(model, json.dumps(content, indent=1) + "\n", goal)
+    with _work_folder(asked.out) as scratch:
+        images = probes(tuple(twin.description["image"]), training.seed, COUNT)
+        answer, changed = _in_lane(asked, model, images, scratch, (lessons, training), progress)
+        _refuse_loss(answer.get("accuracy"), training)
+        _take_back(model, twin, changed, images)
+        content = _content(asked, model, before, answer.get("accuracy"))
+        publish(model, json.dumps(content, indent=1) + "\n", goal)
+    if not answer.get("interrupted"):
+        shutil.rmtree(asked.out / FOLDER, ignore_errors=True)
     progress(model.name, DONE)
-    return Compressed(goal, content, {twin.names[layer]: why for layer, why in chosen.left.items()})
+    left = {twin.names[layer]: why for layer, why in asked.chosen.left.items()}
+    return Compressed(goal, content, left, answer.get("interrupted", ""))
 
 
-def _in_lane(twin: Twin, chosen: Chosen, method: Method, images, logits) -> dict:
-    """The arrays that the lane's script answers with, once the twin is known to be the same."""
-    job = {
-        "description": twin.description,
-        "method": method.as_dict(),
-        "weights": chosen.weights(),
-    }
-    with tempfile.TemporaryDirectory(prefix="keras-nets-") as scratch:
-        arrays = {**twin.weights(), "probes": images}
-        answer, made = run_in_lane(
-            LANE, SCRIPT, job, arrays, Path(scratch), about="the compression"
-        )
+@contextmanager
+def _work_folder(out: Path) -> Iterator[Path]:
+    """Give a folder within `out`, which is gone at the end, and `out` with it if it is empty."""
+    out.mkdir(parents=True, exist_ok=True)
+    try:
+        with tempfile.TemporaryDirectory(prefix=".compressing-", dir=out) as folder:
+            yield Path(folder)
+    finally:
+        with suppress(OSError):  # what was made lies in it
+            out.rmdir()
+
+
+def _in_lane(asked: _Asked, model, images, scratch: Path, taught: tuple, progress: Progress):
+    """The answer of the lane's script, and its arrays, once the twin is known to be the same."""
+    lessons, training = taught
+    arrays, plan = {**asked.twin.weights(), "probes": images}, None
+    logits = _logits(model, images)
+    with ExitStack() as stack:
+        if lessons is not None:
+            checkpoint = _checkpoint(asked, training, lessons, arrays)
+            plan, labels = make_plan(asked.twin, training, lessons, checkpoint, scratch)
+            arrays |= labels
+            stack.enter_context(interruptible(Path(plan["stop"])))
+            stack.enter_context(shown(Path(plan["told"]), model.name, progress))
+        progress(model.name, "compressing its twin in Keras 2")
+        answer, made = ask_lane(asked.twin, asked.chosen, asked.method, arrays, scratch, plan)
     if answer["difference"] != 0:
         raise ExportError(
             f"the twin in Keras 2 does not hold the model's weights: they differ by "
             f"{answer['difference']:.1e}; please report this with the model"
         )
     _compare("the twin in Keras 2", made.pop("before"), logits)
-    return made
+    return answer, made
+
+
+def _checkpoint(asked: _Asked, training: Training, lessons: Lessons, arrays: dict) -> Path:
+    """The folder of the checkpoint, for a run of just these things."""
+    weights = {key: values for key, values in arrays.items() if key != "probes"}
+    known = {
+        "method": asked.method.as_dict(),
+        "weights": asked.chosen.weights(),
+        "training": training.as_dict(),
+        "sums": {key: float(values.sum(dtype=np.float64)) for key, values in weights.items()},
+        "pictures": [len(lessons.train.labels), len(lessons.held_out.labels)],
+    }
+    size = sum(values.nbytes for values in weights.values())
+    return prepare_checkpoint(asked.out, known, training, size)
+
+
+def _refuse_loss(accuracy: dict | None, training: Training) -> None:
+    """Raise AccuracyLost where less accuracy is left than was asked for."""
+    if accuracy is None:
+        return
+    least = training.min_accuracy
+    if least is None:
+        least = accuracy["before"] - POINTS
+    if accuracy["after"] < least:
+        raise AccuracyLost(
+            f"the accuracy fell from {accuracy['before']:.1%} to {accuracy['after']:.1%}, below "
+            f"{least:.1%}, so nothing was written; train longer with --epochs, compress less, or "
+            "allow it with --min-accuracy"
+        )
+
+
+def _content(asked: _Asked, model, before: str, accuracy: dict | None) -> dict:
+    """What compression.json holds of the model as it is now."""
+    return {
+        "schema": SCHEMA,
+        "method": asked.method.as_dict(),
+        "layers": [_entry(asked, one) for one in asked.chosen.kernels],
+        "accuracy": accuracy,
+        "sha256": {"before": before, "after": canonical_sha256(model)},
+    }
 
 
 def _take_back(model, twin: Twin, changed: dict, images) -> None:
@@ -121,13 +201,14 @@ def _logits(model, images: np.ndarray) -> np.ndarray:
     )
 
 
-def _entry(twin: Twin, chosen: Chosen, method: Method, one) -> dict:
+def _entry(asked: _Asked, one) -> dict:
     """What compression.json says of one kernel."""
+    twin, chosen = asked.twin, asked.chosen
     values = np.asarray(twin.variables(one.layer)[one.weight].value)
     shown = facts.look(values)
     pruned = one in chosen.prune
     pattern = UNSTRUCTURED if pruned else DENSE
-    if pruned and shown.pattern and method.prunes_to_pattern:
+    if pruned and shown.pattern and asked.method.prunes_to_pattern:
         pattern = PATTERN
     name = twin.names[one.layer]
     entry = {

@@ -5,6 +5,7 @@ import json
 import keras
 import pytest
 
+from export.errors import AccuracyLost
 from export.lanes import LANES
 from tools import export
 from tools.compress import main
@@ -46,7 +47,7 @@ def test_a_file_is_compressed_and_told_of_as_json(toy, tmp_path, capfd, monkeypa
         (["--model", "vgg11", "--prune", "0.5", "--weights", "none.npz"],
          "error: --weights none.npz is not there"),
         (["--model", "keras.applications:VGG16", "--prune", "0.5", "--classes", "10"],
-         "error: --classes is for networks of the catalog; leave it out for keras"),
+         "error: --classes is for networks of the catalog; keras.applications:VGG16 takes"),
         (["--model", "vgg11", "--prune", "2"], "share between 0 and 1, as 0.5, or 2:4. Received"),
         (["--model", "vgg11", "--cluster", "1"], "a whole number from 2 to 256. Received: '1'"),
     ],
@@ -81,3 +82,57 @@ def test_a_lane_that_cannot_exist_is_told_in_a_line(toy, capfd, tmp_path, monkey
     assert status == 2
     assert last.startswith(f"error: the lane {LANES['tfmot'].name} cannot exist here: it needs")
     assert [path.name for path in tmp_path.iterdir()] == ["plain.keras"]
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Pictures of two classes."""
+    import numpy as np
+    from PIL import Image
+
+    for name in ("cat", "dog"):
+        for index in range(6):
+            path = tmp_path / "pictures" / name / f"{index}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(np.full((9, 9, 3), 40 * index, np.uint8)).save(path)
+    return tmp_path / "pictures"
+
+
+@pytest.mark.parametrize(
+    ("argv", "line"),
+    [
+        (["--net", "vgg11"], "has 2 folders with pictures and the network 5 classes, so their"),
+        ([], "is of no network of the catalog, so how it takes pictures is not known; name one"),
+    ],
+)
+def test_pictures_of_other_classes_or_of_unknown_reading_end_in_a_line(
+    toy, folder, capfd, tmp_path, monkeypatch, argv, line
+):
+    monkeypatch.chdir(tmp_path)
+    toy("nested").save("nested.keras")
+    command = ["--model", "nested.keras", "--prune", "0.5", "--images", str(folder), *argv]
+    status, last = ends(capfd, *command)
+    assert status == 2
+    assert line in last
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["nested.keras", "pictures"]
+
+
+@pytest.mark.parametrize("option", ["--resume", "--min-accuracy=0.9"])
+def test_options_of_training_need_pictures(capsys, option):
+    status, last = ends(capsys, "--model", "vgg11", "--prune", "0.5", option)
+    assert (status, last) == (
+        2,
+        f"error: {option.partition('=')[0]} is for training; give --images too",
+    )
+
+
+def test_an_accuracy_that_fell_too_far_exits_with_1(toy, capfd, tmp_path, monkeypatch):
+    def lose(*args, **options):
+        raise AccuracyLost("the accuracy fell from 90.0% to 20.0%")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("export.compression.compress.compress_model", lose)
+    toy("nested").save("nested.keras")
+    assert main(["--model", "nested.keras", "--prune", "0.5"]) == 1
+    told = capfd.readouterr().err.splitlines()[-1]
+    assert told == "error: the accuracy fell from 90.0% to 20.0%"

@@ -4,38 +4,67 @@ The job has the `description` of the network (export/compression/twin.py), the `
 `cluster`, `qat`), and the `weights` that each way is for: lists of [layer, weight]. The arrays are
 the network's weights, called "layer|weight", and the `probes`.
 
-The answer has `difference`: the largest between a weight of the twin and the one it was given. The
-arrays `before` and `after` are the logits on the probes, and "layer|weight" what was changed.
+With a `plan` the network is trained on the way. That names the files of images `train` and
+`held_out`, whose labels are arrays, says how to train on them, and where `checkpoint`, `stop` and
+`told` lie. Without one, all is done in one shot.
+
+The answer has `difference`: the largest between a weight of the twin and the one it was given, the
+`accuracy` on what was held out, `before` and `after`, and what was `interrupted`. The arrays
+`before` and `after` are the logits on the probes, and "layer|weight" what was changed.
 """
+
+import signal
 
 import keras2
 import numpy as np
 import oneshot
+import tensorflow as tf
+import tf_keras as keras
 
 AT_ONCE = 2  # probes a run
 
 
 def work(job, arrays):
-    probes = arrays.pop("probes")
-    description, method = job["description"], job["method"]
-    model = keras2.build(description)
-    answer = {"difference": keras2.fill(model, description, arrays)}
+    probes, plan = arrays.pop("probes"), job.get("plan")
+    if plan:
+        plan |= {name: arrays.pop(name) for name in ("train_labels", "held_out_labels")}
+    model = keras2.build(job["description"])
+    answer = {"difference": keras2.fill(model, job["description"], arrays)}
     yield answer, {"before": run(model, probes)}
-    for layer, weight, variable in chosen(model, description, job["weights"]):
-        values = compressed(variable.numpy(), method, [layer, weight], job["weights"])
+    if plan:
+        yield from trained(model, job, plan, answer)
+    for layer, weight, variable in chosen(model, job["description"], job["weights"]):
+        values = compressed(variable.numpy(), job["method"], [layer, weight], job["weights"])
         variable.assign(values)
-        yield answer, {f"{layer}|{weight}": values}
+        yield answer, {} if plan else {f"{layer}|{weight}": values}
+    if plan:
+        answer["accuracy"]["after"] = measured(model, plan)
+        yield answer, everything(model, job["description"])
     yield answer, {"after": run(model, probes)}
 
 
 def chosen(model, description, weights):
     """Yield layer, weight and variable of all that any of the ways is for."""
     wanted = {tuple(one) for ones in weights.values() for one in ones}
+    for layer, name, variable in all_weights(model, description):
+        if (layer, name) in wanted:
+            yield layer, name, variable
+
+
+def all_weights(model, description):
+    """Yield layer, weight and variable of everything that Keras 3 knows too."""
     for described in description["layers"]:
         found = keras2.variables(model.get_layer(described["name"]), described)
         for name, variable in found.items():
-            if (described["name"], name) in wanted:
-                yield described["name"], name, variable
+            yield described["name"], name, variable
+
+
+def everything(model, description):
+    """Every weight of a network that was trained: biases and statistics change too."""
+    return {
+        f"{layer}|{name}": variable.numpy()
+        for layer, name, variable in all_weights(model, description)
+    }
 
 
 def compressed(values, method, weight, weights):
@@ -46,6 +75,63 @@ def compressed(values, method, weight, weights):
     if weight in weights["cluster"]:
         values = oneshot.cluster(values, method["cluster"], keep_zeros=pruned)
     return values
+
+
+def trained(model, job, plan, answer):
+    """Train the network one way after the other; yield what is known in between."""
+    from checkpoint import Checkpoint, put
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a file says when to stop
+    keras.utils.set_random_seed(plan["seed"])
+    tf.config.experimental.enable_op_determinism()
+    checkpoint = Checkpoint(plan["checkpoint"])
+    answer["accuracy"] = {"before": measured(model, plan), "pictures": len(plan["held_out_labels"])}
+    answer["interrupted"] = ""
+    yield answer, {}
+    for stage in stages(job["method"], checkpoint.state.get("stage")):
+        if checkpoint.state.get("stage") == stage:
+            put(model.variables, checkpoint.read("start", len(model.variables)))
+        else:
+            if stage == "cluster":
+                settle(model, job)
+            checkpoint.begin(stage, model.variables)
+        if train_stage(stage, model, job, plan, checkpoint).interrupted:
+            answer["interrupted"] = f"{stage}, epoch {checkpoint.state.get('epoch', 0) + 1}"
+            break
+        settle(model, job, stage)
+
+
+def stages(method, at):
+    """The ways that are asked for, from the one that a checkpoint is `at`."""
+    asked = [way for way in ("prune", "cluster", "qat") if method[way]]
+    return asked[asked.index(at) :] if at in asked else asked
+
+
+def train_stage(stage, model, job, plan, checkpoint):
+    import ways
+
+    names = {way: {layer for layer, _ in ones} for way, ones in job["weights"].items()}
+    method = job["method"]
+    if stage == "prune":
+        return ways.prune(model, method["prune"], names["prune"], plan, checkpoint)
+    return ways.cluster(
+        model, method["cluster"], names["cluster"], names["prune"], plan, checkpoint
+    )
+
+
+def settle(model, job, stage="cluster"):
+    """Do in one shot what the ways up to `stage` promise."""
+    weights = dict(job["weights"])
+    if stage == "prune":
+        weights["cluster"] = []
+    for layer, weight, variable in chosen(model, job["description"], weights):
+        variable.assign(compressed(variable.numpy(), job["method"], [layer, weight], weights))
+
+
+def measured(model, plan):
+    from lessons import measure
+
+    return measure(model, plan["held_out"], plan["held_out_labels"], plan)
 
 
 def run(model, images):

@@ -92,8 +92,8 @@ def _seeds(sample, count, keep_zeros):
         Holder(sample),
         number_of_clusters=count,
         cluster_centroids_init=clustering.CentroidInitialization.KMEANS_PLUS_PLUS,
+        preserve_sparsity=keep_zeros,
     )
-    wrapped.preserve_sparsity = keep_zeros
     wrapped.build((None, 1))
     seeds = np.unique(wrapped.cluster_centroids["kernel"].numpy())
     return seeds[seeds != 0] if keep_zeros else seeds

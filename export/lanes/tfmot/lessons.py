@@ -1,0 +1,81 @@
+"""Pictures to train on, a batch at a time, from arrays that stay on disk: imported by scripts.
+
+Images are .npy files, uint8 (n, height, width, channels) to be normalised, or float32 that is. They
+may be larger than the network's image: training cuts out a part at random, measuring the middle.
+"""
+
+import numpy as np
+import tf_keras as keras
+
+BYTE = np.float32(1 / 255)
+SHARE = 8  # where pictures are no larger than the image, shifts are up to a part in so many
+
+
+class Lessons(keras.utils.Sequence):
+    """Batches of images (batch, height, width, channels) and labels (batch,), shuffled by a seed.
+
+    The same seed and epoch give the same batches, so that a run can be taken up again.
+    """
+
+    def __init__(self, images, labels, plan, epoch=0):
+        super().__init__()
+        self.images, self.labels = np.load(images, mmap_mode="r"), labels
+        self.plan, self.epoch = plan, epoch
+        self._shuffle()
+
+    def __len__(self):
+        return -(-len(self.labels) // self.plan["batch_size"])
+
+    def on_epoch_end(self):
+        self.epoch += 1
+        self._shuffle()
+
+    def _shuffle(self):
+        self.random = np.random.default_rng([self.plan["seed"], self.epoch])
+        self.order = self.random.permutation(len(self.labels))
+        self.draws = self.random.random((len(self.labels), 3))
+
+    def __getitem__(self, number):
+        size = self.plan["batch_size"]
+        chosen = self.order[number * size : (number + 1) * size]
+        draws = self.draws[number * size : (number + 1) * size]
+        batch = [self._varied(self.images[at], *draw) for at, draw in zip(chosen, draws)]  # noqa: B905
+        return normalised(np.stack(batch), self.plan), self.labels[chosen]
+
+    def _varied(self, picture, down, along, side):
+        height, width = self.plan["image"][:2]
+        if not self.plan["crops"]:
+            picture = middle(picture, height, width)
+        else:
+            if picture.shape[:2] == (height, width):
+                edge = ((height // SHARE,) * 2, (width // SHARE,) * 2, (0, 0))
+                picture = np.pad(picture, edge, mode="edge")
+            top = int(down * (picture.shape[0] - height + 1))
+            left = int(along * (picture.shape[1] - width + 1))
+            picture = picture[top : top + height, left : left + width]
+        return picture[:, ::-1] if self.plan["flips"] and side < 0.5 else picture
+
+
+def middle(picture, height, width):
+    """The part of `picture` around its middle."""
+    top, left = (picture.shape[0] - height) // 2, (picture.shape[1] - width) // 2
+    return picture[top : top + height, left : left + width]
+
+
+def normalised(batch, plan):
+    """`batch` as the network takes it, float32."""
+    if batch.dtype != np.uint8:
+        return batch.astype(np.float32)
+    mean, std = np.float32(plan["mean"]), np.float32(plan["std"])
+    return (batch * BYTE - mean) / std
+
+
+def measure(model, images, labels, plan):
+    """The share of `images`, a .npy file, that `model` takes for what they are."""
+    held, right, size = np.load(images, mmap_mode="r"), 0, plan["batch_size"]
+    height, width = plan["image"][:2]
+    for start in range(0, len(labels), size):
+        batch = np.stack([middle(one, height, width) for one in held[start : start + size]])
+        logits = model(normalised(batch, plan), training=False).numpy()
+        right += int((logits.argmax(axis=1) == labels[start : start + size]).sum())
+    return right / len(labels)

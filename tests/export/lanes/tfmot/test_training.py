@@ -1,0 +1,120 @@
+"""Compressing while training, in the lane, on a toy that learns in a second."""
+
+import os
+import signal
+
+import keras
+import numpy as np
+import pytest
+
+from export.compression.compress import compress_model
+from export.compression.facts import holds_pattern
+from export.compression.method import Method
+from export.compression.training import Lessons, Pictures, Training
+from export.errors import AccuracyLost
+
+pytestmark = pytest.mark.lane
+CLASSES = 3
+
+
+def pictures(count, seed):
+    """Noise in which the channel of the class is brighter."""
+    random = np.random.default_rng(seed)
+    labels = random.integers(0, CLASSES, count)
+    images = random.standard_normal((count, 8, 8, 4)).astype(np.float32)
+    images[np.arange(count), :, :, labels] += 0.7
+    return Pictures(images, labels)
+
+
+LESSONS = Lessons(train=pictures(320, 1), held_out=pictures(100, 2))
+FAST = Training(epochs=2, rate=1e-3, flips=False)
+
+
+@pytest.fixture(scope="module")
+def dense():
+    """A network that has learnt it."""
+    keras.utils.set_random_seed(0)
+    x = image = keras.Input((8, 8, 4))
+    x = keras.layers.Conv2D(8, 3, padding="same", use_bias=False, name="conv1")(x)
+    x = keras.layers.ReLU(name="relu1")(keras.layers.BatchNormalization(name="norm1")(x))
+    x = keras.layers.Conv2D(8, 3, padding="same", activation="relu", name="conv2")(x)
+    x = keras.layers.Flatten(name="flat")(keras.layers.MaxPooling2D(2, name="pool")(x))
+    x = keras.layers.Dense(16, activation="relu", name="fc3")(x)
+    model = keras.Model(image, keras.layers.Dense(CLASSES, name="last")(x), name="lesson")
+    model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    model.fit(LESSONS.train.images, LESSONS.train.labels, epochs=8, verbose=0)
+    return model
+
+
+@pytest.fixture
+def model(dense):
+    copy = keras.models.clone_model(dense)
+    copy.set_weights(dense.get_weights())
+    return copy
+
+
+def accuracy(model):
+    logits = np.asarray(model(LESSONS.held_out.images))
+    return float((logits.argmax(axis=1) == LESSONS.held_out.labels).mean())
+
+
+def test_ways_follow_each_other_and_what_is_promised_holds(model, tmp_path):
+    shown = []
+    before = accuracy(model)
+    done = compress_model(
+        model,
+        Method(prune="2:4", cluster=8),
+        tmp_path,
+        lessons=LESSONS,
+        training=FAST,
+        progress=lambda about, doing: shown.append(doing),
+    )
+    for name in ("conv2", "fc3"):
+        kernel = np.asarray(model.get_layer(name).kernel)
+        assert holds_pattern(kernel) and np.unique(kernel).size <= 8
+    told = done.content["accuracy"]
+    assert told == {"before": before, "after": accuracy(model), "pictures": 100}
+    assert told["after"] > 0.9
+    assert "clustering, epoch 2 of 2" in shown
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["compression.json", "lesson.keras"]
+
+
+def test_an_interrupt_keeps_the_best_so_far_and_can_be_resumed(model, dense, tmp_path):
+    def interrupt(about, doing):
+        if doing.startswith("pruning, epoch 2"):
+            os.kill(os.getpid(), signal.SIGINT)
+
+    training = Training(epochs=40, rate=1e-3, flips=False, patience=40)
+    asked = (Method(prune=0.5), tmp_path)
+    done = compress_model(model, *asked, lessons=LESSONS, training=training, progress=interrupt)
+    assert done.interrupted.startswith("prune, epoch ")
+    assert (np.asarray(model.get_layer("fc3").kernel) == 0).mean() == 0.5
+    assert (tmp_path / "checkpoint" / "state.json").exists()
+    assert keras.saving.load_model(done.path).name == "lesson"
+    shown = []
+    model.set_weights(dense.get_weights())
+    again = Training(epochs=40, rate=1e-3, flips=False, patience=40, resume=True)
+    done = compress_model(
+        model,
+        *asked,
+        lessons=LESSONS,
+        training=again,
+        progress=lambda _, doing: shown.append(doing),
+    )
+    assert done.interrupted == ""
+    assert "pruning, epoch 1 of 40" not in shown
+    assert not (tmp_path / "checkpoint").exists()
+
+
+def test_an_accuracy_that_collapsed_writes_nothing_and_leaves_the_model(model, dense, tmp_path):
+    wrong = Pictures(LESSONS.train.images, (LESSONS.train.labels + 1) % CLASSES)
+    with pytest.raises(AccuracyLost, match=r"^the accuracy fell from \d+.\d% to \d+.\d%, below"):
+        compress_model(
+            model,
+            Method(prune=0.5),
+            tmp_path,
+            lessons=Lessons(train=wrong, held_out=LESSONS.held_out),
+            training=FAST,
+        )
+    assert not (tmp_path / "lesson.keras").exists()
+    assert all(map(np.array_equal, model.get_weights(), dense.get_weights()))
