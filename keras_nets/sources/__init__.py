@@ -6,6 +6,7 @@ Keras loads; and `load(asked)`. Importing this package imports neither Keras nor
 """
 
 from collections.abc import Iterable
+from pathlib import Path
 
 from keras_nets.catalog import NETS, find_net
 from keras_nets.errors import SourceError
@@ -38,6 +39,9 @@ def find_kind(words: str):
     for kind in KINDS:
         if kind.fits(words):
             return kind
+    if words and Path(words).is_file():
+        module = f", as {Path(words).stem}:function for one" if words.endswith(".py") else ""
+        raise SourceError(f"{words} is no file that gives a model; name {ALSO}{module}")
     try:
         find_net(words)
     except ValueError as error:

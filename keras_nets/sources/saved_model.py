@@ -13,7 +13,7 @@ GRAPH = "saved_model.pb"
 
 
 def fits(words: str) -> bool:
-    return Path(words).is_dir()
+    return bool(words) and Path(words).is_dir()
 
 
 def check(words: str) -> None:

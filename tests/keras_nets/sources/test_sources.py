@@ -40,6 +40,15 @@ def test_words_for_no_kind_are_told_the_near_name_and_all_kinds():
     assert "\n" not in str(caught.value)
 
 
+def test_a_file_of_another_kind_is_told_what_gives_a_model(tmp_path):
+    for name, hint in (("net.onnx", "a SavedModel folder"), ("net.py", "as net:function for one")):
+        (tmp_path / name).touch()
+        with pytest.raises(SourceError, match=f"{name} is no file that gives a model.*{hint}"):
+            sources.check(str(tmp_path / name))
+    with pytest.raises(SourceError, match="no network is called ''"):
+        sources.check("")
+
+
 def test_a_network_of_the_catalog_comes_without_weights():
     loaded = sources.load("squeezenet1_1", {"classes": 5, "image": (32, 32, 3)})
     assert loaded.model.output_shape == (None, 5) and not loaded.weights
