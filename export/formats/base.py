@@ -4,7 +4,7 @@ Formats measure; checks judge.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sized
+from collections.abc import Callable, Iterable, Iterator, Sized
 from copy import deepcopy
 from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
@@ -171,6 +171,13 @@ class Format(ABC):
     @abstractmethod
     def open(self, folder: Path) -> Opened:
         """Open the artifact in `folder`; raise ArtifactError where there is none."""
+
+    def misrounded(self, folder: Path, to: Path) -> Iterable[str]:
+        """Write the artifact in `folder` to `to` with one bug of rounding after another.
+
+        Yields what each is called; a format that has no steps to be wrong in yields nothing.
+        """
+        return ()
 
     @abstractmethod
     def network(self, folder: Path) -> Network:

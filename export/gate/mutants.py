@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from export.child import in_a_line
-from export.formats import open_network
-from export.gate.mutations import MUTATIONS, Mutation, Subject
+from export.formats import find_format, open_network
+from export.gate.mutations import Mutation, Subject, mutations_of
 from export.networks.base import Edit, Predict, around
 from export.skeleton.fold import Norm
 from export.skeleton.pour import digest
@@ -33,7 +33,8 @@ def work(job: dict, arrays: dict) -> tuple[dict, dict]:
     own = network.build(network.graph)
     base = np.concatenate([own(images[i : i + FEW]) for i in range(0, len(images), FEW)])
     subject = Subject(network, base, job["held"], _norms(job, arrays))
-    trials = [_Trying(mutation, subject, images, job["bound"]) for mutation in MUTATIONS]
+    known = mutations_of(find_format(job["format"]).precision)
+    trials = [_Trying(mutation, subject, images, job["bound"]) for mutation in known]
     for trying in trials:
         trying.around(own)
     del own  # the network as it is goes before others are built

@@ -8,6 +8,7 @@ for weights are compared by hash and would give it away.
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -33,7 +34,6 @@ from export.skeleton.fold import Norm
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet's pictures
 EPSILONS = (1e-5, 1e-3)  # the other frameworks' default, and Keras'
 OFF = 1.01  # one per cent
-LEVELS = 2**5 - 1  # of six bits, on either side of zero
 
 
 @dataclass(frozen=True)
@@ -157,11 +157,11 @@ def _bias_off(subject: Subject) -> Iterator[Edit]:
         yield Edit({part.bias: bias})
 
 
-def _six_bits(subject: Subject) -> Iterator[Edit]:
+def _in_bits(subject: Subject, bits: int) -> Iterator[Edit]:
     kernels = [part for part in subject.parts(CONV) if part.kernel]
     for part in _from_the_middle(kernels or [p for p in subject.parts(DENSE) if p.kernel]):
         kernel = subject.network.read(part.kernel)
-        step = np.abs(kernel).max() / np.float32(LEVELS)
+        step = np.abs(kernel).max() / np.float32(2 ** (bits - 1) - 1)  # either side of zero
         yield Edit({part.kernel: np.round(kernel / step) * step})
 
 
@@ -178,5 +178,11 @@ MUTATIONS = (
     Mutation("padding shifted by one", "no padding", _shifted_pad),
     Mutation("another batch-norm epsilon", "no batch-norm", _wrong_epsilon),
     Mutation("a bias off by 1 %", "no bias", _bias_off),
-    Mutation("a kernel in 6 bits", "no kernel", _six_bits),
+    Mutation("a kernel in 6 bits", "no kernel", partial(_in_bits, bits=6)),
 )
+COARSER = Mutation("a kernel in 4 bits", "no kernel", partial(_in_bits, bits=4))
+
+
+def mutations_of(precision: str) -> tuple[Mutation, ...]:
+    """The mutations of artifacts of a precision: 6 bits are no bug to speak of beside 8."""
+    return (*MUTATIONS[:-1], COARSER) if precision == "int8" else MUTATIONS

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from export.checks import Trial, run_checks
+from export.gate import misrounded
 from export.process import ask
 from export.results import Check, Status, find
 
@@ -86,12 +87,15 @@ def measure_power(
     if off > bound * float(trial.reference.logits.std()):
         return Power((), "the graph opened for changes gives other logits than the artifact")
     fails = {check.name for check in checks if check.status is Status.FAILED}
-    return Power(
-        tuple(
-            _judge(trial, fails, record, arrays.get(f"mutant_{number}"))
-            for number, record in enumerate(answer["mutants"])
-        )
-    )
+    mutants = [
+        _judge(trial, fails, record, arrays.get(f"mutant_{number}"))
+        for number, record in enumerate(answer["mutants"])
+    ]
+    for name, effect, caught_by, why in misrounded.judged(trial, fails, folder, scratch):
+        note = f"{UNTESTED}: {why}" if why else ""
+        note = note or ("" if effect else "without effect: not one logit changes")
+        mutants.append(Mutant(name, None if why else effect, caught_by, note))
+    return Power(tuple(mutants))
 
 
 def _run(trial: Trial, folder: Path, scratch: Path, bound: float) -> tuple[dict, dict]:

@@ -8,6 +8,7 @@ import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -48,6 +49,11 @@ class OnnxInt8(ReducedOnnx):
 
     def store(self, values: np.ndarray, axes: tuple[int, ...] = ()) -> Store:
         return Quantised(scale=scales_of(values, axes)) if axes else FLOAT32
+
+    def misrounded(self, folder: Path, to: Path) -> Iterator[str]:
+        from export.formats.onnx.misrounded import misrounded
+
+        return misrounded(folder, to)
 
     def reduce(self, model, places: Places, order: Order) -> Pass:
         join_biases(model)

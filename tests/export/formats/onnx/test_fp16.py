@@ -8,7 +8,7 @@ import onnx
 import pytest
 from keras import layers
 
-from export import Options, export_model
+from export import Options, export_model, verify
 from export.errors import ExportError
 from export.formats import find_format
 from export.formats.base import Order
@@ -81,6 +81,12 @@ def test_layers_beyond_65504_stay_in_32_bits_and_are_named(tmp_path):
     model = onnx.load(tmp_path / "loud" / "onnx-fp16" / "model.onnx")
     assert kinds(model)["conv1/kernel"] == HALF
     assert kinds(model)["conv2/kernel"] == FLOAT
+
+
+def test_a_network_with_kept_layers_is_verified_again(tmp_path):
+    model = loud_net()
+    (report,) = export_model(model, ["onnx-fp16"], tmp_path)
+    assert verify(model, report.folder).passed
 
 
 def test_a_layer_that_no_network_has_is_told_with_those_that_it_has(toy, tmp_path):

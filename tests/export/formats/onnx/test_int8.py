@@ -1,15 +1,17 @@
 """ONNX in 8 bits: integers by channel, ranges from images, and bugs in both."""
 
 import json
+import shutil
 from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import onnx
 import pytest
 from onnx import numpy_helper
 
-from export import Options, export_model
+from export import Options, export_model, verify
 from export.calibration import ranges as ranges_module
 from export.calibration.images import check, of_array, settled
 from export.calibration.reading import of_file, synthetic
@@ -27,6 +29,14 @@ FORMATS = ("onnx-int8", "onnx-int8-trt")
 @pytest.fixture(autouse=True)
 def cache(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def here():
+    from export.process import in_this_process
+
+    with in_this_process():
+        yield
 
 
 @pytest.fixture
@@ -130,17 +140,30 @@ def test_a_toy_fails_no_check_and_reports_its_ranges(exported, format):
     assert report.check("parity").details["agreement"]["of"] == 8
 
 
+def test_it_is_verified_again_by_the_ranges_of_its_report(exported, toy, here):
+    for report in exported.values():
+        again = verify(toy("plain"), report.folder)
+        assert again.passed, again.checks
+
+
+def test_a_report_with_other_ranges_is_not_believed(exported, toy, here, tmp_path):
+    folder = shutil.copytree(exported["onnx-int8"].folder, tmp_path / "onnx-int8")
+    content = json.loads((folder / "report.json").read_text())
+    content["calibration"]["ranges"]["conv1"][1] *= 1.5
+    (folder / "report.json").write_text(json.dumps(content))
+    checks = {check.name: check.status for check in verify(toy("plain"), folder).checks}
+    assert checks["ranges"] is Status.FAILED
+
+
 def test_an_artifact_is_made_again_from_its_report_without_pictures(exported, toy, tmp_path):
     first = exported["onnx-int8"]
-    options = Options(calibration=of_file(f"{first.folder}/report.json" and _report(first)))
+    options = Options(calibration=of_file(_report(first)))
     (again,) = export_model(toy("plain"), ["onnx-int8"], tmp_path, options=options)
     assert again.passed
     assert again.artifact["files"] == first.artifact["files"]
 
 
 def _report(report):
-    from pathlib import Path
-
     return Path(report.folder) / "report.json"
 
 

@@ -1,0 +1,115 @@
+"""Bugs that rounding to 8 bits really has, put into a copy of an artifact, for the self-test."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from onnx import numpy_helper
+
+from export.formats.onnx.pairs import DQ, Q
+from export.formats.onnx.reading import MODEL, read_onnx, weights_schema
+from export.formats.onnx.weightless import bypass
+from export.skeleton.pour import Drained, marked
+from export.skeleton.wire import Stream, rewrite, write
+
+OFF, CLIPPED, MOVED = 1.01, 0.9, 9  # of a scale, of a range, of a zero point
+BETWEEN = 0.25  # of a step: where a value may lie that was not rounded
+
+
+@dataclass(frozen=True)
+class _Model:
+    """A model to change: its graph, and the contents that its marks stand for."""
+
+    graph: object
+    drained: Drained
+
+    def held(self, name: str):
+        return next(tensor for tensor in self.graph.initializer if tensor.name == name)
+
+    def values(self, name: str) -> np.ndarray:
+        tensor = self.held(name)
+        k = marked(tensor.raw_data)
+        if k is None:
+            return numpy_helper.to_array(tensor)
+        return self.drained.read(k, "i1").reshape(tuple(tensor.dims))
+
+    def put(self, name: str, values: np.ndarray) -> None:
+        self.held(name).CopyFrom(numpy_helper.from_array(np.asarray(values), name))
+
+    @property
+    def pair(self):
+        """The QuantizeLinear in the middle of the network."""
+        pairs = [node for node in self.graph.node if node.op_type == Q]
+        return pairs[len(pairs) // 2]
+
+    @property
+    def kernel(self):
+        """The DequantizeLinear of the kernel in the middle."""
+        kernels = [n for n in self.graph.node if n.op_type == DQ and n.input[0].endswith("kernel")]
+        return kernels[len(kernels) // 2]
+
+    def steps(self) -> tuple[np.ndarray, np.ndarray]:
+        """The integers of that kernel, and its scale in the shape that multiplies them."""
+        values, scale = self.values(self.kernel.input[0]), self.values(self.kernel.input[1])
+        sides = [1] * values.ndim
+        sides[next(a.i for a in self.kernel.attribute if a.name == "axis")] = -1
+        return values, scale.reshape(sides)
+
+
+def _wrong_scale(model: _Model) -> None:
+    name = model.pair.input[1]
+    model.put(name, model.values(name) * np.float32(OFF))
+
+
+def _clipped(model: _Model) -> None:
+    name = model.pair.input[1]
+    model.put(name, model.values(name) * np.float32(CLIPPED))
+
+
+def _moved_zero(model: _Model) -> None:
+    name = model.pair.input[2]
+    zero = model.values(name)
+    model.put(name, np.asarray(zero + (MOVED if zero < MOVED else -MOVED), zero.dtype))
+
+
+def _one_scale(model: _Model) -> None:
+    values, scale = model.steps()
+    one = scale.max()
+    kernel, name = model.kernel.input[0], model.kernel.input[1]
+    model.put(kernel, np.rint(values * scale / one).astype(np.int8))
+    model.put(name, np.full(model.values(name).shape, one, np.float32))
+
+
+def _unrounded(model: _Model) -> None:
+    values, scale = model.steps()
+    node = model.kernel
+    model.put(node.input[0], ((values + np.float32(BETWEEN)) * scale).astype(np.float32))
+    bypass(model.graph, node)
+
+
+BUGS: dict[str, Callable[[_Model], None]] = {
+    "a scale off by 1 %": _wrong_scale,
+    "a range clipped by a tenth": _clipped,
+    "a zero point moved": _moved_zero,
+    "one scale for all channels": _one_scale,
+    "a kernel that is not rounded": _unrounded,
+}
+
+
+def misrounded(folder: Path, to: Path) -> Iterator[str]:
+    """Write the model in `folder` to `to` with one bug after another; yield the bugs' names."""
+    for name, change in BUGS.items():
+        proto, drained = read_onnx(folder)
+        change(_Model(proto.graph, drained))
+
+        def content(_, held, drained=drained):
+            k = marked(held)
+            if k is None:
+                return None
+            return Stream(drained.spans[k][1], lambda: [drained.content(k)])
+
+        serialized = memoryview(proto.SerializeToString(deterministic=True))
+        with (to / MODEL).open("wb") as file:
+            write(rewrite(serialized, weights_schema(), content), file)
+        yield name

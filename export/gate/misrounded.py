@@ -1,0 +1,36 @@
+"""Bugs of rounding, which the graph without its rounding cannot show, before every check.
+
+Each is put into a copy of the artifact, which is then observed as any artifact is.
+"""
+
+import tempfile
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from export.checks import Trial, run_checks
+from export.observe.artifact import observe
+from export.results import Status
+
+
+def judged(
+    trial: Trial, fails: set[str], folder: Path, scratch: Path
+) -> Iterator[tuple[str, float, tuple[str, ...], str]]:
+    """Yield each bug's name, its effect on logits in their standard deviations, and who noticed.
+
+    `fails` are the checks that the artifact itself fails. Last comes why a bug was not tested.
+    """
+    own, images = trial.observation.logits, trial.reference.images
+    spread = float(trial.reference.logits.std()) or 1.0
+    with tempfile.TemporaryDirectory(prefix="misrounded-", dir=scratch) as made:
+        for name in trial.format.misrounded(folder, Path(made)):
+            seen = observe(trial.format.name, Path(made), images, scratch)
+            if seen.failed == "run" or seen.logits.shape != own.shape:
+                yield name, 0.0, (), seen.error
+                continue
+            effect = float(np.abs(seen.logits - own).max()) / spread
+            bugged = replace(trial, observation=seen, engine=None)
+            failed = (c.name for c in run_checks(bugged) if c.status is Status.FAILED)
+            yield name, effect, tuple(name for name in failed if name not in fails), ""
