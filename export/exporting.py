@@ -113,7 +113,7 @@ class Export:
                 kept=written.kept,
                 calibration=self._calibration.entry(written.ranges),
                 held_out=self._calibration.count_held_out,
-                min_agreement=options.min_agreement,
+                min_agreement=self._calibration.least_agreement(options.min_agreement),
             )
             unjudged.append(_Unjudged(case, place, written))
         self._unjudged = unjudged

@@ -25,6 +25,11 @@ class Prepared:
         """Fields of an Order."""
         return {"calibration": self.calibration, "images_sha256": self.sha256}
 
+    def least_agreement(self, asked: float) -> float:
+        """The share of first choices that must stay; on synthetic images none says anything."""
+        own = self.calibration
+        return 0.0 if own is not None and own.synthetic else asked
+
     def beside(self, images: np.ndarray | None) -> np.ndarray | None:
         """`images` to compare on, the held-out ones before them."""
         given = [part for part in (self.held_out, images) if part is not None]
