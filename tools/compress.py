@@ -1,7 +1,8 @@
-"""Make a network smaller: prune it, and cluster the values of its weights.
+"""Make a network smaller: prune it, cluster the values of its weights, train it for int8.
 
     python tools/compress.py --model vgg13 --weights vgg13.pdparams --prune 0.5
     python tools/compress.py --model my.keras --prune 2:4 --cluster 16 --images train/ --net vgg11
+    python tools/compress.py --model my.keras --qat --images train/ --epochs 3
 
 MODEL is a network of the catalog, a .keras or .h5 file, package.module:function, or
 keras.applications:Name. <out>/<model>.keras is the same network with the new weights, and
@@ -74,6 +75,7 @@ def _add_method(add) -> None:
         help="zero this share of each kernel, as 0.5; or 2:4, two of four channels")  # fmt: skip
     add("--cluster", type=options.whole(2, MOST_VALUES), metavar="N",
         help="leave each kernel N distinct values; what is zero stays zero")  # fmt: skip
+    add("--qat", action="store_true", help="train for int8; needs --images")
     add("--skip", action="append", default=[], metavar="LAYER", help="leave it alone; repeatable")
     add("--only", action="append", default=[], metavar="LAYER",
         help="leave all others alone; may be repeated")  # fmt: skip
@@ -112,6 +114,7 @@ def _method(args) -> Method:
     return Method(
         prune=args.prune,
         cluster=args.cluster,
+        qat=args.qat,
         skip=tuple(args.skip),
         only=tuple(args.only),
         ends=args.first_and_last,
@@ -144,6 +147,8 @@ def _check(args, request: Request) -> None:
     for option in ("held_out", "labels", "resume", "min_accuracy"):
         if getattr(args, option) and not args.images:
             raise ValueError(f"--{option.replace('_', '-')} is for training; give --images too")
+    if args.qat and not args.images:
+        raise ValueError("--qat is training, which needs pictures; give --images")
     if args.net:
         sources.catalog.find(args.net)
     if args.out:

@@ -29,6 +29,7 @@ def ask_lane(
         "description": twin.description,
         "method": method.as_dict(),
         "weights": chosen.weights(),
+        "quantise": list(chosen.quantise),
         "plan": plan,
     }
     return run_in_lane(LANE, SCRIPT, job, arrays, scratch, about="the compression")

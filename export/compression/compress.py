@@ -30,7 +30,7 @@ COUNT = 4  # probes; the twin differs on all of them or on none
 POINTS = 0.05  # of accuracy that may be lost, unless another limit is given
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Compressed:
     """A network that was compressed: where it lies, and what its compression.json holds."""
 
@@ -38,6 +38,7 @@ class Compressed:
     content: dict
     left: dict[str, str]  # layers that were left alone, and why
     interrupted: str = ""  # the stage and epoch in which a training was
+    quantised: np.ndarray | None = None  # logits of tfmot's own int8 network on what was held out
 
 
 @dataclass(frozen=True)
@@ -80,15 +81,22 @@ def compress_model(
     with _work_folder(asked.out) as scratch:
         images = probes(tuple(twin.description["image"]), training.seed, COUNT)
         answer, changed = _in_lane(asked, model, images, scratch, (lessons, training), progress)
+        rounded = changed.pop("quantised", None)
         _refuse_loss(answer.get("accuracy"), training)
         _take_back(model, twin, changed, images)
-        content = _content(asked, model, before, answer.get("accuracy"))
+        content = _content(asked, model, before, answer)
         publish(model, json.dumps(content, indent=1) + "\n", goal)
     if not answer.get("interrupted"):
         shutil.rmtree(asked.out / FOLDER, ignore_errors=True)
     progress(model.name, DONE)
     left = {twin.names[layer]: why for layer, why in asked.chosen.left.items()}
-    return Compressed(goal, content, left, answer.get("interrupted", ""))
+    return Compressed(
+        path=goal,
+        content=content,
+        left=left,
+        interrupted=answer.get("interrupted", ""),
+        quantised=rounded,
+    )
 
 
 @contextmanager
@@ -155,13 +163,15 @@ def _refuse_loss(accuracy: dict | None, training: Training) -> None:
         )
 
 
-def _content(asked: _Asked, model, before: str, accuracy: dict | None) -> dict:
+def _content(asked: _Asked, model, before: str, answer: dict) -> dict:
     """What compression.json holds of the model as it is now."""
+    ranges = {asked.twin.names[name]: pair for name, pair in answer.get("ranges", {}).items()}
     return {
         "schema": SCHEMA,
         "method": asked.method.as_dict(),
-        "layers": [_entry(asked, one) for one in asked.chosen.kernels],
-        "accuracy": accuracy,
+        "layers": [_entry(asked, one, ranges) for one in asked.chosen.kernels],
+        **({"ranges": ranges} if ranges else {}),
+        "accuracy": answer.get("accuracy"),
         "sha256": {"before": before, "after": canonical_sha256(model)},
     }
 
@@ -201,7 +211,7 @@ def _logits(model, images: np.ndarray) -> np.ndarray:
     )
 
 
-def _entry(asked: _Asked, one) -> dict:
+def _entry(asked: _Asked, one, ranges: dict) -> dict:
     """What compression.json says of one kernel."""
     twin, chosen = asked.twin, asked.chosen
     values = np.asarray(twin.variables(one.layer)[one.weight].value)
@@ -218,4 +228,5 @@ def _entry(asked: _Asked, one) -> dict:
         "pattern": pattern,
         "distinct": shown.distinct or facts.count_distinct(values),
     }
+    entry |= {"range": ranges[name]} if name in ranges else {}
     return entry | ({"left": chosen.left[one.layer]} if one.layer in chosen.left else {})

@@ -35,13 +35,14 @@ class Kernel:
         return size
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Chosen:
     """The kernels that each way is for, and why others are left alone, or out of one way."""
 
     kernels: tuple[Kernel, ...]  # all there are, in the order in which they run
     prune: tuple[Kernel, ...]
     cluster: tuple[Kernel, ...]
+    quantise: tuple[str, ...]  # layers, those without kernels too
     left: dict[str, str]  # by the layer's name in the twin
 
     def weights(self) -> dict[str, list[list[str]]]:
@@ -69,7 +70,13 @@ def choose_layers(twin: Twin, method: Method) -> Chosen:
         left[one.layer] = f"{left[one.layer]}; {why}" if one.layer in left else why
     if not (prune or cluster or method.qat):
         raise ValueError(f"no layer is left to compress: {_listed(left, twin)}")
-    return Chosen(kernels, tuple(prune), tuple(cluster), left)
+    return Chosen(
+        kernels=kernels,
+        prune=tuple(prune),
+        cluster=tuple(cluster),
+        quantise=_quantised(twin, kernels, only, skip) if method.qat else (),
+        left=left,
+    )
 
 
 def _kernels(twin: Twin) -> Iterable[Kernel]:
@@ -95,8 +102,21 @@ def _left_alone(kernels: tuple[Kernel, ...], method: Method, only: set[str], ski
             yield one.layer, "--skip names it"
         elif only and one.layer not in only:
             yield one.layer, "--only names others"
-        elif one.layer in ends and not (only or method.ends):
+        elif one.layer in ends and not (only or method.ends or _is_qat_alone(method)):
             yield one.layer, f"it is {ends[one.layer]}"
+
+
+def _is_qat_alone(method: Method) -> bool:
+    return method.prune is None and method.cluster is None
+
+
+def _quantised(twin: Twin, kernels, only: set[str], skip: set[str]) -> tuple[str, ...]:
+    """All layers but those that a user leaves out.
+
+    The first and the last take part, because a format of int8 rounds them too.
+    """
+    aside = skip | ({one.layer for one in kernels} - only if only else set())
+    return tuple(one["name"] for one in twin.description["layers"] if one["name"] not in aside)
 
 
 def _why_not_pruned(one: Kernel, method: Method) -> str:

@@ -48,6 +48,7 @@ def test_a_file_is_compressed_and_told_of_as_json(toy, tmp_path, capfd, monkeypa
          "error: --weights none.npz is not there"),
         (["--model", "keras.applications:VGG16", "--prune", "0.5", "--classes", "10"],
          "error: --classes is for networks of the catalog; keras.applications:VGG16 takes"),
+        (["--model", "vgg11", "--qat"], "error: --qat is training, which needs pictures; give"),
         (["--model", "vgg11", "--prune", "2"], "share between 0 and 1, as 0.5, or 2:4. Received"),
         (["--model", "vgg11", "--cluster", "1"], "a whole number from 2 to 256. Received: '1'"),
     ],

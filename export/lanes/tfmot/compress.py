@@ -1,8 +1,8 @@
 """Compress a network with tensorflow-model-optimization: a script for a lane.
 
 The job has the `description` of the network (export/compression/twin.py), the `method` (`prune`,
-`cluster`, `qat`), and the `weights` that each way is for: lists of [layer, weight]. The arrays are
-the network's weights, called "layer|weight", and the `probes`.
+`cluster`, `qat`), the `weights` that each way is for, lists of [layer, weight], and the layers to
+`quantise`. The arrays are the network's weights, called "layer|weight", and the `probes`.
 
 With a `plan` the network is trained on the way. That names the files of images `train` and
 `held_out`, whose labels are arrays, says how to train on them, and where `checkpoint`, `stop` and
@@ -10,7 +10,8 @@ With a `plan` the network is trained on the way. That names the files of images 
 
 The answer has `difference`: the largest between a weight of the twin and the one it was given, the
 `accuracy` on what was held out, `before` and `after`, and what was `interrupted`. The arrays
-`before` and `after` are the logits on the probes, and "layer|weight" what was changed.
+`before` and `after` are the logits on the probes, "layer|weight" what was changed, and `quantised`
+the logits that training for int8 ended with on what was held out; `ranges` are those of its layers.
 """
 
 import signal
@@ -95,7 +96,10 @@ def trained(model, job, plan, answer):
             if stage == "cluster":
                 settle(model, job)
             checkpoint.begin(stage, model.variables)
-        if train_stage(stage, model, job, plan, checkpoint).interrupted:
+        watch, rounding = train_stage(stage, model, job, plan, checkpoint)
+        if rounding is not None:
+            yield from quantised(rounding, model, job, plan, answer)
+        if watch.interrupted:
             answer["interrupted"] = f"{stage}, epoch {checkpoint.state.get('epoch', 0) + 1}"
             break
         settle(model, job, stage)
@@ -108,15 +112,41 @@ def stages(method, at):
 
 
 def train_stage(stage, model, job, plan, checkpoint):
+    """Train one way; return its Watch, and the network that rounds where it was one for int8."""
     import ways
 
     names = {way: {layer for layer, _ in ones} for way, ones in job["weights"].items()}
     method = job["method"]
     if stage == "prune":
-        return ways.prune(model, method["prune"], names["prune"], plan, checkpoint)
-    return ways.cluster(
-        model, method["cluster"], names["cluster"], names["prune"], plan, checkpoint
-    )
+        return ways.prune(model, method["prune"], names["prune"], plan, checkpoint), None
+    if stage == "cluster":
+        promised = method["cluster"], names["cluster"], names["prune"]
+        return ways.cluster(model, *promised, plan, checkpoint), None
+    before = [way for way in ("prune", "cluster") if method[way]]
+    return ways.quantise(model, set(job["quantise"]), before, plan, checkpoint)
+
+
+def quantised(rounding, model, job, plan, answer):
+    """Take over what training for int8 has learnt, and say what the network that rounds gives."""
+    import ways
+    from lessons import logits_of
+
+    logits = logits_of(rounding, plan["held_out"], plan)
+    answer["ranges"] = ways.ranges(rounding, job["description"])
+    right = logits.argmax(axis=1) == plan["held_out_labels"]
+    answer["accuracy"]["quantised"] = float(right.mean())
+    keep = {key: variable.numpy() != 0 for key, variable in pruned(model, job)}
+    ways.learned(rounding, model, job["description"])
+    for key, variable in pruned(model, job):
+        variable.assign(variable.numpy() * keep[key])
+    yield answer, {"quantised": logits}
+
+
+def pruned(model, job):
+    """Yield a key and the variable of each weight that was pruned."""
+    weights = {"prune": job["weights"]["prune"]}
+    for layer, weight, variable in chosen(model, job["description"], weights):
+        yield (layer, weight), variable
 
 
 def settle(model, job, stage="cluster"):

@@ -72,10 +72,14 @@ def normalised(batch, plan):
 
 def measure(model, images, labels, plan):
     """The share of `images`, a .npy file, that `model` takes for what they are."""
-    held, right, size = np.load(images, mmap_mode="r"), 0, plan["batch_size"]
+    return float((logits_of(model, images, plan).argmax(axis=1) == labels).mean())
+
+
+def logits_of(model, images, plan):
+    """The logits (n, classes) of `images`, a .npy file."""
+    held, parts, size = np.load(images, mmap_mode="r"), [], plan["batch_size"]
     height, width = plan["image"][:2]
-    for start in range(0, len(labels), size):
+    for start in range(0, len(held), size):
         batch = np.stack([middle(one, height, width) for one in held[start : start + size]])
-        logits = model(normalised(batch, plan), training=False).numpy()
-        right += int((logits.argmax(axis=1) == labels[start : start + size]).sum())
-    return right / len(labels)
+        parts.append(model(normalised(batch, plan), training=False).numpy())
+    return np.concatenate(parts)

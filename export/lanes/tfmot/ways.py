@@ -5,10 +5,13 @@ variables, which the wrappers share. What training leaves undone, because it was
 schedule is coarse, is then done in one shot.
 """
 
-import keras2  # noqa: F401 (has Keras 2 taken, so it comes first)
+import keras2
 import oneshot
 import tensorflow_model_optimization as tfmot
 import tf_keras as keras
+from tensorflow_model_optimization.python.core.quantization.keras.default_8bit import (
+    default_8bit_quantize_registry as registry,
+)
 from training import train
 
 UPDATES = 50  # of the masks, while the share that is pruned grows
@@ -44,6 +47,9 @@ def cluster(model, count, names, pruned, plan, checkpoint):
     """Cluster the kernels of the layers called `names`, and keep zeros of those in `pruned`."""
     clustering = tfmot.clustering.keras
     wrappers = []
+    # A copy, because the wrapper takes the kernel out of a layer and changes the order of the rest.
+    copy = keras.models.clone_model(model)
+    copy.set_weights(model.get_weights())
 
     def wrap(layer):
         if layer.name not in names:
@@ -57,7 +63,7 @@ def cluster(model, count, names, pruned, plan, checkpoint):
         wrappers.append(one)
         return one
 
-    wrapped = keras.models.clone_model(model, clone_function=wrap)
+    wrapped = keras.models.clone_model(copy, clone_function=wrap)
     stage = {"name": "clustering", "ready": 1, "slower": SLOWER}
     watch = train(wrapped, stage, plan, checkpoint)
     for one in wrappers:
@@ -65,4 +71,83 @@ def cluster(model, count, names, pruned, plan, checkpoint):
         for name, variable in one.original_clusterable_weights.items():
             variable.assign(getattr(one.layer, name))
             setattr(one.layer, name, variable)
+    for layer in model.layers:
+        own = _own(copy.get_layer(layer.name))
+        for name, variable in _own(layer).items():
+            variable.assign(own[name])
     return watch
+
+
+def _own(layer):
+    """The variables of a layer by their names within it, in whatever order it has them."""
+    return {one.name.rpartition("/")[2].partition(":")[0]: one for one in layer.weights}
+
+
+def quantise(model, names, ways, plan, checkpoint):
+    """Train for int8; return the Watch of the training and the network that rounds.
+
+    `names` are the layers that may be quantised, and `ways` those that went before, whose zeros and
+    distinct values are kept.
+    """
+    quantization = tfmot.quantization.keras
+    known = registry.Default8BitQuantizeRegistry()
+
+    def annotate(layer):
+        wanted = layer.name in names and known.supports(layer)
+        return quantization.quantize_annotate_layer(layer) if wanted else layer
+
+    annotated = keras.models.clone_model(model, clone_function=annotate)
+    rounding = quantization.quantize_apply(annotated, scheme(ways))
+    stage = {"name": "training for int8", "ready": 1, "slower": 1.0}
+    watch = train(rounding, stage, plan, checkpoint)
+    return watch, rounding
+
+
+def scheme(ways):
+    """How tensorflow-model-optimization quantises what was pruned or clustered before."""
+    combine = tfmot.experimental.combine
+    if "cluster" in ways:
+        return combine.Default8BitClusterPreserveQuantizeScheme("prune" in ways)
+    if "prune" in ways:
+        return combine.Default8BitPrunePreserveQuantizeScheme()
+    return tfmot.quantization.keras.default_8bit.Default8BitQuantizeScheme()
+
+
+def learned(rounding, model, description):
+    """Give `model` the weights that `rounding` has learnt."""
+    for described in description["layers"]:
+        wrapper = _of(rounding, described["name"])
+        if wrapper is None or not described["weights"]:
+            continue
+        own = _own(wrapper)
+        layer = model.get_layer(described["name"])
+        for name, variable in keras2.variables(layer, described).items():
+            spelt = keras2.NAMES.get((described["class_name"], name), name)
+            variable.assign(own[spelt])
+
+
+def ranges(rounding, description):
+    """The range that each layer's outputs have learnt, by its name: [least, most].
+
+    What ends in a ReLU begins at 0: the library may learn a range below it, which is never used.
+    """
+    found = {}
+    for described in description["layers"]:
+        wrapper = _of(rounding, described["name"])
+        own = {} if wrapper is None else _own(wrapper)
+        for kind in ("post_activation", "output"):
+            if f"{kind}_max" in own:
+                least, most = (float(own[f"{kind}_{end}"].numpy()) for end in ("min", "max"))
+                relu = described["options"].get("activation") == "relu"
+                floor = relu or described["class_name"] == "ReLU"
+                found[described["name"]] = [max(least, 0.0) if floor else least, most]
+                break
+    return found
+
+
+def _of(rounding, name):
+    """The layer of the network that rounds which stands for the one called `name`."""
+    for layer in rounding.layers:
+        if name in (layer.name, getattr(getattr(layer, "layer", None), "name", None)):
+            return layer
+    return None

@@ -79,6 +79,25 @@ def test_ways_follow_each_other_and_what_is_promised_holds(model, tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["compression.json", "lesson.keras"]
 
 
+def test_what_was_pruned_and_clustered_stays_so_when_it_is_trained_for_int8(model, tmp_path):
+    method = Method(prune=0.5, cluster=8, qat=True)
+    done = compress_model(model, method, tmp_path, lessons=LESSONS, training=FAST)
+    for name in ("conv2", "fc3"):
+        kernel = np.asarray(model.get_layer(name).kernel)
+        assert (kernel == 0).mean() >= 0.5 and np.unique(kernel).size <= 8
+    told = done.content["accuracy"]
+    assert told["after"] == accuracy(model) > 0.9
+    rounded = done.quantised.argmax(axis=1)
+    assert told["quantised"] == (rounded == LESSONS.held_out.labels).mean()
+    agreed = np.asarray(model(LESSONS.held_out.images)).argmax(axis=1) == rounded
+    assert agreed.mean() > 0.95
+    ranges = done.content["ranges"]
+    assert ranges["relu1"][0] == ranges["conv2"][0] == 0.0, "a ReLU gives nothing below zero"
+    assert ranges["last"][0] < 0 < ranges["last"][1]
+    entries = {layer["name"]: layer for layer in done.content["layers"]}
+    assert entries["conv2"]["range"] == ranges["conv2"]
+
+
 def test_an_interrupt_keeps_the_best_so_far_and_can_be_resumed(model, dense, tmp_path):
     def interrupt(about, doing):
         if doing.startswith("pruning, epoch 2"):
