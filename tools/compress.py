@@ -136,7 +136,13 @@ def _request(args) -> Request:
 
 
 def _check(args, request: Request) -> None:
-    """Raise ValueError for what can be seen to be wrong before anything heavy is loaded."""
+    """Raise ValueError for what can be seen to be wrong before anything heavy is loaded.
+
+    Raises MissingLane where no lane can be that compresses.
+    """
+    from export.compression.asking import LANE
+    from export.lanes import check_lanes
+
     if args.weights and args.weights.partition(":")[0] != "imagenet":
         need_file("--weights", Path(args.weights), "a weights file, or imagenet")
     for option, folder in (("--images", args.images), ("--held-out", args.held_out)):
@@ -153,6 +159,7 @@ def _check(args, request: Request) -> None:
         sources.catalog.find(args.net)
     if args.out:
         need_writable("--out", args.out)
+    check_lanes([LANE])
     request.check()
 
 

@@ -169,9 +169,12 @@ def _check(args, requests: list[Request]) -> None:
 
 
 def _check_places(out: Path, name: str, requests: list[Request], formats: list[str]) -> None:
-    """Raise ExportError where an artifact's place is taken by what no export made."""
+    """Raise ExportError where a format has no lane, or an artifact's place is not of an export."""
+    from export.formats import find_format
+    from export.lanes import check_lanes
     from export.place import check_goals
 
+    check_lanes(find_format(name).lane for name in formats)
     for request in requests:
         if request.net:
             check_goals(out, name or request.words, formats)

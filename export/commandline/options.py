@@ -1,6 +1,7 @@
 """Parsers, options and types of arguments that several command lines share."""
 
 import argparse
+import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -19,11 +20,31 @@ def make_parser(description: str) -> argparse.ArgumentParser:
 
     Tools are named in it as this one was called.
     """
-    return argparse.ArgumentParser(
+    return _Parser(
         description=spelled(description),
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,  # or an option that is added later changes what a command means
     )
+
+
+class _Parser(argparse.ArgumentParser):
+    def parse_args(self, args=None, namespace=None):
+        args = sys.argv[1:] if args is None else list(args)
+        found, unknown = self.parse_known_args(args, namespace)
+        if unknown:
+            hint = _hint(args, found, unknown[0])
+            self.error(f"unrecognized arguments: {' '.join(unknown)}{hint}")
+        return found
+
+
+def _hint(args: list[str], found: argparse.Namespace, word: str) -> str:
+    """What to type where `word` follows the value of an option that takes one, again and again."""
+    if word not in args[2:] or word.startswith("-"):
+        return ""
+    option, value = args[: args.index(word)][-2:]
+    if not isinstance(vars(found).get(option.lstrip("-").replace("-", "_")), list):
+        return ""
+    return f"; {option} takes one value, so repeat it: {option} {value} {option} {word}"
 
 
 def whole(least: int, most: int | None = None) -> Callable[[str], int]:

@@ -7,13 +7,14 @@ word in registry.py.
 
 from export.lanes.asking import ask_in_lane, child_in_lane, run_in_lane
 from export.lanes.lane import Lane, State, lanes_folder
-from export.lanes.registry import LANES, find_lane, leftovers, make
+from export.lanes.registry import LANES, check_lanes, find_lane, leftovers, make
 
 __all__ = [
     "LANES",
     "Lane",
     "State",
     "ask_in_lane",
+    "check_lanes",
     "child_in_lane",
     "find_lane",
     "lanes_folder",

@@ -70,6 +70,13 @@ def state_of(lane: Lane) -> State:
     return State(lane, "possible", f"will be made on first use with {interpreter}")
 
 
+def refuse_impossible(lane: Lane) -> None:
+    """Raise MissingLane if a lane is not there and cannot be made; costs next to nothing."""
+    state = state_of(lane)
+    if state.status == "impossible":
+        raise MissingLane(f"the lane {lane.name} cannot exist here: {state.why}; {state.fix}")
+
+
 def make_lane(lane: Lane, progress: Progress = silent) -> None:
     """Make a lane if it is not there yet.
 
@@ -78,9 +85,7 @@ def make_lane(lane: Lane, progress: Progress = silent) -> None:
     if is_ready(lane):
         _sweep(lane)
         return
-    state = state_of(lane)
-    if state.status == "impossible":
-        raise MissingLane(f"the lane {lane.name} cannot exist here: {state.why}; {state.fix}")
+    refuse_impossible(lane)
 
     def waiting():
         progress(lane.name, "waiting for another process that is making this lane")

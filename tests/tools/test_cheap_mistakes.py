@@ -5,7 +5,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import report_content
+
+from export.lanes import LANES
+from tools import compress, export
 
 ROOT = Path(__file__).parents[2]
 # One line: a tool and what it is called with. {a} is an artifact, {f} a file and {d} a folder.
@@ -39,6 +43,25 @@ gate_power --model vgg1
 gate_power --seeds -1
 benchmark_export --job none
 measure_tftrt_load {a}
+summary vgg1
+summary {d}
+summary {a}
+benchmark {d}/none
+benchmark {d}
+benchmark {f}
+benchmark {a} --out {d}
+benchmark {a} --compare {d}/none
+benchmark --merge {d}/none
+model_table --artifacts {d}/none --out {d}/x.md
+model_table --speed {d}/none --out {d}/x.md
+model_table --accuracy {f} --out {d}/x.md
+model_table --out {f}/x.md
+compress --model vgg1 --prune 0.5
+compress --model squeezenet1_1
+compress --model squeezenet1_1 --prune much
+compress --model squeezenet1_1 --prune 0.5 --out {f}/x
+export --model vgg13 --format onx
+export --model vgg13 --format onnx --out {f}
 client --url http://127.0.0.1:1 --model vgg13 {d}/none.jpg
 """
 RUN = """\
@@ -79,3 +102,25 @@ def test_every_tool_tells_cheap_mistakes_before_tensorflow_loads(tmp_path):
     assert [(mistake, seconds) for mistake, seconds in pairs if seconds >= 1] == []
     assert "Errno" not in done.stderr and "Traceback" not in done.stderr
     assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    ("tool", "lane", "arguments"),
+    [
+        (export, "tf217", ["--format", "onnx", "--format", "tftrt-fp16", "--out", "out"]),
+        (compress, "tfmot", ["--prune", "0.5"]),
+    ],
+)
+def test_a_lane_that_cannot_be_is_told_of_before_the_network_is_built(
+    tool, lane, arguments, capsys, monkeypatch, tmp_path
+):
+    (tmp_path / "file").write_text("")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("KERAS_NETS_LANES", str(tmp_path / "file"))
+    monkeypatch.setattr(tool, "require_tensorflow", None)  # what comes next
+    with pytest.raises(SystemExit) as ended:
+        tool.main(["--model", "vgg13", *arguments])
+    line = capsys.readouterr().err
+    assert (ended.value.code, line.count("\n")) == (2, 1)
+    assert line.startswith(f"error: the lane {LANES[lane].name} cannot exist here: ")
+    assert list(tmp_path.iterdir()) == [tmp_path / "file"]

@@ -49,3 +49,24 @@ def test_what_makes_none_is_repeated_in_the_error(read, text):
 def test_only_models_and_json_are_taken_out_of_a_command_line():
     argv = ["--model=a", "--seed", "-1", "--json", "--out", "my folder", "--model", "b", "--new=x"]
     assert options.without_models(argv) == ["--seed", "-1", "--out", "my folder", "--new=x"]
+
+
+@pytest.mark.parametrize(
+    ("words", "end"),
+    [
+        (
+            ["--format", "a", "b", "c"],
+            ": b c; --format takes one value, so repeat it: --format a --format b",
+        ),
+        (["--format", "a", "--onnx"], ": --onnx"),
+        (["--out", "a", "b"], ": b"),
+        (["b"], ": b"),
+    ],
+)
+def test_several_values_after_one_option_are_answered_with_what_to_type(words, end, capsys):
+    parser = options.make_parser("Does nothing.")
+    parser.add_argument("--format", action="append")
+    parser.add_argument("--out")
+    with pytest.raises(SystemExit):
+        parser.parse_args(words)
+    assert capsys.readouterr().err.endswith(f"unrecognized arguments{end}\n")

@@ -217,7 +217,7 @@ def test_an_image_that_cannot_load_what_is_added_is_refused(toy, tftrt, deploy):
         ({"passed": "yes"}, "failed its verification"),
         ({"schema": 3}, "schema 3"),
         ({"model": "../toy"}, "letters, digits"),
-        ({"model": None}, "letters, digits"),
+        ({"model": None}, "names no model"),
         ({"options": {"classes": 6}}, "lacks 'image'"),
         ({"options": {"classes": 6, "image": [8, 8, 3], "batch_sizes": [0]}}, "batch of none"),
         ({"artifact": {"files": {}}}, "lists no files"),
