@@ -103,8 +103,9 @@ def shown(told: Path, name: str, progress: Progress) -> Iterator[None]:
     ended = threading.Event()
 
     def watch():
-        done, stage = 0, None
-        while not ended.wait(EVERY):
+        done, stage, last = 0, None, False
+        while not last:
+            last = ended.wait(EVERY)  # what is written at the very end is shown too
             lines = told.read_text().splitlines(keepends=True) if told.exists() else []
             for line in lines[done:]:
                 if not line.endswith("\n"):
