@@ -10,7 +10,9 @@ import numpy as np
 from export.arguments import need_model
 from export.calibration.prepared import prepare
 from export.checks import Case, Expected
+from export.contract import PROBABILITIES, Contract
 from export.cost import Meter
+from export.endings import SOFTMAX
 from export.errors import ArtifactError, ExportError, MissingPackage
 from export.formats import Format, find_format
 from export.formats.base import Order, Written
@@ -121,22 +123,29 @@ class Export:
     def _observe(self, model, places: list[Place], images: np.ndarray | None) -> tuple:
         """The traced network without its weights, and what the model says."""
         from export.observe.model import observe_model
+        from export.skeleton.accepted import accept
         from export.skeleton.tracing import trace
 
         options = self._options
         name = options.name or model.name
+        self._refuse_unfit(name, accept(model))
         self._progress(name, "tracing the network without its weights")
         skeleton = trace(model)
+        _refuse_labels(options, skeleton)
         check_space(self._out, skeleton.weight_bytes, len(places))
         for place in places:
             place.wanted = skeleton.weight_bytes
         self._progress(name, "computing reference logits")
         self._calibration = prepare(options.calibration, skeleton, options.seed)
-        compared = inputs(
-            skeleton.image, options.seed, self._calibration.beside(images), skeleton.takes
-        )
+        compared = inputs(skeleton, options.seed, self._calibration.beside(images))
         keep = options.keep_fp32
         return skeleton, observe_model(model, skeleton, compared, self._formats, keep)
+
+    def _refuse_unfit(self, name: str, contract: Contract) -> None:
+        """Raise ValueError for a format that cannot hold the model, before any work."""
+        for format in self._formats:
+            if why := format.unfit(contract):
+                raise ValueError(f"{name} does not go into {format.name}: {why}")
 
     def judge(self) -> list[Report]:
         """Check what was written, and put it in its place."""
@@ -212,6 +221,7 @@ class Export:
             calibration=dict(case.calibration),
             artifact=artifact_entry(artifact.place.stage, artifact.written, checks),
             options=options_entry(self._options, case.reference),
+            contract=case.reference.contract.as_dict(),
             warnings=warnings_of(origin.weights_source, case.reference, checks),
             cost=self.meter.read(case.format.name),
             environment=environment(case.format.lane),
@@ -228,6 +238,23 @@ def _stage(out: Path, model: str, format: str, progress: Progress):
         progress(format, "waiting for another export into the same folder")
 
     return staged(out, model, format, waiting)
+
+
+def _refuse_labels(options: Options, skeleton) -> None:
+    """Raise ValueError for labels of a model that does not tell classes of pictures apart."""
+    if not options.labels:
+        return
+    if not skeleton.contract.classifier:
+        raise ValueError(
+            f"labels are of classifiers of pictures, one float32 image in and one row of logits "
+            f"out, and {skeleton.name} is none; leave them out"
+        )
+    (output,) = skeleton.contract.outputs
+    if skeleton.endings and (output.name, *skeleton.endings.values()) != (PROBABILITIES, SOFTMAX):
+        raise ValueError(
+            f"labels name classes of which one is right, and {skeleton.name} ends in a "
+            f"{skeleton.endings[output.name]} called {output.name}; leave them out"
+        )
 
 
 def _draw(report: Report, folder: Path, progress: Progress) -> None:

@@ -149,6 +149,7 @@ class Report:
     environment: dict
     calibration: dict = field(default_factory=dict)  # where ranges are from; empty: there are none
     command: tuple[str, ...] = ()
+    contract: dict = field(default_factory=dict)  # inputs and outputs; see export/contract.py
     warnings: tuple[str, ...] = ()  # what no check fails for, and a user should know all the same
     created: str = ""  # when, in ISO 8601 and UTC
     model_source: dict = field(default_factory=dict)  # how to build the model; empty: only Python

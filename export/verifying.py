@@ -65,7 +65,7 @@ class Verification:
         self._progress(before.format, "computing reference logits")
         self._expected = expected or Expected.carried_by(model)
         skeleton = trace(model)
-        compared = inputs(skeleton.image, before.options.get("seed", 0), images, skeleton.takes)
+        compared = inputs(skeleton, before.options.get("seed", 0), images)
         keep = before.artifact.get("kept", {})
         self._reference = observe_model(model, skeleton, compared, [format], keep)
         self._stock = _stock(before, skeleton, self._progress)

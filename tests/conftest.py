@@ -213,7 +213,8 @@ def look(tmp_path_factory):
 
     def observe_here(format_name: str, folder, images):
         with in_this_process():
-            return observe(format_name, folder, images, tmp_path_factory.mktemp("look"))
+            given = images if isinstance(images, dict) else {"image": images}
+            return observe(format_name, folder, given, tmp_path_factory.mktemp("look"))
 
     return observe_here
 
@@ -222,12 +223,12 @@ def look(tmp_path_factory):
 def reference():
     """A function from the name of a toy to its Reference on the probes."""
     from export.observe.model import observe_model
-    from export.observe.probes import probes
+    from export.observe.probes import inputs
 
     @functools.cache
     def observe(name: str):
         traced = skeleton(name)
-        return observe_model(toy(name), traced, probes(traced.image))
+        return observe_model(toy(name), traced, inputs(traced, 0))
 
     return observe
 
@@ -254,7 +255,7 @@ def failures(look, reference, look_plain):
     from export.results import Status
 
     def judge(name: str, format_name: str, folder):
-        seen = look(format_name, folder, reference(name).images)
+        seen = look(format_name, folder, reference(name).inputs)
         unknown = Expected.unknown("a toy is in no catalog")
         trial = Trial(
             format=find_format(format_name),

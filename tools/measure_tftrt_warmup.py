@@ -37,9 +37,10 @@ def _measure(folder: Path, sizes: tuple[int, ...] | None) -> None:
 
     report = read_report(folder)
     ascending = sizes or tuple(sorted(report.options["batch_sizes"]))
-    images = probes(tuple(report.options["image"]), report.options["seed"])
+    given = report.contract["inputs"][0]["name"] if report.contract else "image"
+    inputs = {given: probes(tuple(report.options["image"]), report.options["seed"])}
     for order, wanted in (("ascending", ascending), ("descending", ascending[::-1])):
-        for batches in _run(folder, report, images, wanted):
+        for batches in _run(folder, report, inputs, wanted):
             built = ", ".join(str(size) for sizes in batches.engines.values() for size in sizes)
             print(
                 f"| {report.model} {report.format} | {order} | {batches.size} "
@@ -48,7 +49,7 @@ def _measure(folder: Path, sizes: tuple[int, ...] | None) -> None:
             )
 
 
-def _run(folder: Path, report, images, sizes: tuple[int, ...]):
+def _run(folder: Path, report, inputs, sizes: tuple[int, ...]):
     """Run `sizes` in this order in a fresh process; raise ExportError where one does not run."""
     from export.errors import ArtifactError, ExportError
     from export.formats import find_format
@@ -57,7 +58,7 @@ def _run(folder: Path, report, images, sizes: tuple[int, ...]):
     format = find_format(report.format)
     if not format.engine_rule:
         raise ArtifactError(f"{folder} is {report.format}, which has no engine; name a TF-TRT one")
-    run = run_engine(format, folder, images, sizes)
+    run = run_engine(format, folder, inputs, sizes)
     for why in (run.unable, run.failed, run.uncounted):
         if why:
             raise ExportError(f"{folder} could not be measured: {why}")

@@ -42,9 +42,9 @@ def measure_ranges(
     progress is kept. Raises ExportError, naming the tensor, where a number is not finite.
     """
     images, state = calibration.images, _read(notes)
-    names = float_tensors(model)
+    names = [*float_tensors(model), _given(model, fed)]
     if state.done < len(images):
-        run = _session(_with_extremes(model, names), fed)
+        run = _session(_with_extremes(model, names[:-1]), fed)
         for number in range(state.done, len(images)):
             _widen(state, names, run(images[number][None]), images[number], number)
             _note(notes, state, state.done == len(images) or state.done % EVERY == 0)
@@ -57,7 +57,7 @@ def measure_ranges(
 def _widen(state: Progress, names: list[str], outputs: list, image: np.ndarray, number: int):
     own = [float(image.min()), float(image.max())]
     numbers = np.reshape([*map(float, outputs), *own], (-1, 2)).tolist()
-    for name, (low, high) in zip([*names, "image"], numbers, strict=True):
+    for name, (low, high) in zip(names, numbers, strict=True):
         if not np.isfinite([low, high]).all():
             raise ExportError(
                 f"image {number} makes {name} go from {low} to {high}, which has no range; look "
@@ -70,13 +70,13 @@ def _widen(state: Progress, names: list[str], outputs: list, image: np.ndarray, 
 
 def _cut(model, fed, calibration: Calibration, state: Progress, notes: Path):
     """Ranges that leave out what is rare, from histograms over a range that all images fit in."""
-    names, bins = float_tensors(model), BINS[calibration.method]
+    names, bins = [*float_tensors(model), _given(model, fed)], BINS[calibration.method]
     edges = {name: max(abs(state.low[name]), abs(state.high[name]), 1e-9) for name in state.low}
     if state.counted < len(calibration.images):
-        run = _session(_with_outputs(model, names), fed)
+        run = _session(_with_outputs(model, names[:-1]), fed)
         for number in range(state.counted, len(calibration.images)):
             image = calibration.images[number]
-            for name, values in zip([*names, "image"], [*run(image[None]), image], strict=True):
+            for name, values in zip(names, [*run(image[None]), image], strict=True):
                 span = (-edges[name], edges[name])
                 counts, _ = np.histogram(values, bins, range=span)
                 before = state.histograms.get(name, [0] * bins)
@@ -143,6 +143,12 @@ def _with_outputs(model, names: list[str]):
     return made
 
 
+def _given(model, fed: Mapping[str, object]) -> str:
+    """The name of the model's only input that is no weight."""
+    (name,) = (value.name for value in model.graph.input if value.name not in fed)
+    return name
+
+
 def _session(model, fed: Mapping[str, object]):
     """A function from a batch of one image to the outputs of `model`."""
     import onnxruntime
@@ -152,8 +158,9 @@ def _session(model, fed: Mapping[str, object]):
     session = onnxruntime.InferenceSession(
         model.SerializeToString(), options, providers=["CPUExecutionProvider"]
     )
+    given = _given(model, fed)
     return lambda images: session.run(
-        None, {"image": np.ascontiguousarray(images, np.float32), **fed}
+        None, {given: np.ascontiguousarray(images, np.float32), **fed}
     )
 
 

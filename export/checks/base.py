@@ -96,6 +96,12 @@ class Trial(Case):
         store = Quantised("<i4", np.array(scale, np.float32))
         return replace(weight, sha256=store.digest(values))
 
+    @property
+    def comparable(self) -> bool:
+        """Whether the artifact gives outputs of the names and shapes of the model's."""
+        found = {name: values.shape for name, values in self.observation.outputs.items()}
+        return found == {name: values.shape for name, values in self.reference.outputs.items()}
+
     def names_in_artifact(self) -> dict[str, str]:
         """Map Keras' name of each weight that the artifact holds unchanged to the artifact's."""
         found = {}

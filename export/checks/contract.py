@@ -1,10 +1,10 @@
-"""Does the artifact keep the contract: `image` in, `logits` out, any batch size?"""
+"""Does the artifact keep the model's contract: its names, types and shapes, any batch size?"""
 
-import numpy as np
+from collections.abc import Iterable, Iterator
 
 from export.checks.base import Trial
 from export.checks.bounds import bound
-from export.formats.base import Tensor
+from export.contract import BATCH, Batch, Tensor
 from export.observe.probes import BATCHES
 from export.results import Check, verdict
 
@@ -20,17 +20,12 @@ def contract(trial: Trial) -> Check:
     seen, reference = trial.observation, trial.reference
     if seen.failed == "open":
         return verdict("contract", False, None, None, note=seen.error)
-    wrong = _differences("input", seen.inputs, "image", reference.image)
-    wrong += _differences("output", seen.outputs, "logits", (reference.classes,))
-    expected = (len(reference.images), reference.classes)
+    wrong = _differences("input", seen.contract.inputs, reference.contract.inputs)
+    wrong += _differences("output", seen.contract.outputs, reference.contract.outputs)
     if seen.error:
         wrong.append(seen.error)
-    elif seen.logits.shape != expected:
-        wrong.append(f"logits of shape {seen.logits.shape} instead of {expected}")
-    if _are_probabilities(reference.logits):
-        wrong.append(
-            "the model gives probabilities instead of logits; take the softmax off its last layer"
-        )
+    else:
+        wrong += _shapes(seen.outputs, reference.outputs)
     wrong += _classify(seen.classify) if seen.classify else []
     wrong += _again(trial) if seen.again else []
     note = "; ".join(wrong) or f"ran in batches of {', '.join(map(str, BATCHES))}: {seen.ran}"
@@ -38,11 +33,13 @@ def contract(trial: Trial) -> Check:
     return verdict("contract", not wrong, len(wrong), 0, "differences", note)
 
 
-def _are_probabilities(logits: np.ndarray) -> bool:
-    """Tell whether a softmax went before: rows add up to 1, and nothing is negative."""
-    if logits.shape[1] < 2 or not np.isfinite(logits).all():
-        return False
-    return bool((logits >= 0).all() and np.abs(logits.sum(axis=1) - 1).max() < SAME)
+def _shapes(outputs: Batch, wanted: Batch) -> list[str]:
+    """List the outputs that are of another shape than the model's."""
+    return [
+        f"{name} of shape {outputs[name].shape} instead of {values.shape}"
+        for name, values in wanted.items()
+        if name in outputs and outputs[name].shape != values.shape
+    ]
 
 
 def _classify(seen: dict) -> list[str]:
@@ -75,16 +72,20 @@ def _again(trial: Trial) -> list[str]:
     return wrong
 
 
-def _differences(kind: str, tensors: tuple[Tensor, ...], name: str, shape: tuple) -> list[str]:
-    if [tensor.name for tensor in tensors] != [name]:
-        names = ", ".join(tensor.name for tensor in tensors) or "none"
-        return [f"{kind} {names} instead of {name}"]
-    (tensor,) = tensors
-    wrong = []
-    if tensor.dtype != "float32":
-        wrong.append(f"{name} is {tensor.dtype} instead of float32")
-    if tensor.shape[1:] != shape:
-        wrong.append(f"{name} is {tensor.shape[1:]} instead of {shape} an image")
-    if tensor.shape and tensor.shape[0] not in (None, "batch"):
-        wrong.append(f"{name} has a fixed batch of {tensor.shape[0]}")
-    return wrong
+def _differences(kind: str, tensors: Iterable[Tensor], wanted: Iterable[Tensor]) -> list[str]:
+    """List where the declared `tensors` differ from the model's; their order is nobody's."""
+    found, right = (sorted(side, key=lambda tensor: tensor.name) for side in (tensors, wanted))
+    names, own = ([tensor.name for tensor in side] for side in (found, right))
+    if names != own:
+        return [f"{kind} {', '.join(names) or 'none'} instead of {', '.join(own)}"]
+    return [wrong for pair in zip(found, right, strict=True) for wrong in _of_one(*pair)]
+
+
+def _of_one(tensor: Tensor, wanted: Tensor) -> Iterator[str]:
+    name = wanted.name
+    if tensor.dtype != wanted.dtype:
+        yield f"{name} is {tensor.dtype} instead of {wanted.dtype}"
+    if len(tensor.shape) != len(wanted.shape) or tensor.sizes != wanted.sizes:
+        yield f"{name} is {tensor.shape[1:]} instead of {wanted.shape[1:]} an image"
+    if tensor.shape and tensor.shape[0] not in (None, BATCH):
+        yield f"{name} has a fixed batch of {tensor.shape[0]}"

@@ -9,8 +9,9 @@ from dataclasses import replace
 import numpy as np
 
 from export.checks.base import Trial
-from export.checks.bounds import Bound, bound
-from export.checks.parity import compare
+from export.checks.bounds import bound
+from export.checks.outputs import judge_outputs
+from export.contract import part, rows
 from export.observe.engine import Batches, EngineRun
 from export.results import Check, Status, skipped, verdict
 from export.wording import counted, listed
@@ -31,7 +32,7 @@ def engine(trial: Trial) -> Check | None:
         return skipped("engine", run.unable if run else "not asked for")
     allowed = bound(trial.reference.noise, trial.format.engine_rule)
     reason, why = _unproven(trial, run)
-    compared = [_compare(trial, batches, allowed) for batches in run.batches]
+    compared = [_compare(trial, batches) for batches in run.batches]
     wrong = [check for check in compared if check.status is Status.FAILED]
     if why and not wrong:
         details = {"reason": reason, **_facts(run, compared)}
@@ -40,8 +41,8 @@ def engine(trial: Trial) -> Check | None:
     if run.uncounted and not wrong:
         why = f"the logits are right, but not known to be an engine's: {run.uncounted}"
         return replace(skipped("engine", why), details=_facts(run, compared))
-    note = "; ".join(filter(None, ["on a GPU", _built(run), worst.note, allowed.note]))
-    details = {**worst.details, **allowed.details, **_facts(run, compared)}
+    note = "; ".join(filter(None, ["on a GPU", _built(run), worst.note]))
+    details = {**worst.details, **_facts(run, compared)}
     return replace(worst, note=note, details=details)
 
 
@@ -66,11 +67,13 @@ def _has_engine(batches: Batches) -> bool:
     )
 
 
-def _compare(trial: Trial, batches: Batches, allowed: Bound) -> Check:
+def _compare(trial: Trial, batches: Batches) -> Check:
     """Compare whole batches, which repeat the probes until they are full."""
-    wanted = trial.reference.logits[np.arange(len(batches.logits)) % len(trial.reference.logits)]
+    own = trial.reference.outputs
+    wanted = part(own, np.arange(rows(batches.outputs)) % rows(own))
     note = f"worst in batches of {batches.size}: "
-    return compare("engine", wanted, batches.logits, allowed.allowed, note)
+    rule = trial.format.engine_rule
+    return judge_outputs("engine", trial, wanted, batches.outputs, rule, note)
 
 
 def _size_of_error(check: Check) -> float:

@@ -1,8 +1,10 @@
 """Is the graph what the format promises?"""
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 from export.checks.base import Trial
+from export.contract import Tensor
 from export.formats.names import ONNX, TFTRT
 from export.results import Check, verdict
 from export.wording import counted
@@ -45,15 +47,14 @@ def _engines(trial: Trial, facts: dict, wrong: list[str]) -> Check:
         wrong.append(f"{counted(engines, 'engine')} instead of one for the whole network")
     if engines and facts["precision"] != [precision]:
         wrong.append(f"engines of {', '.join(facts['precision'])} instead of {precision}")
-    taken = [-1, *trial.reference.image]
-    if engines == 1 and facts["takes"] != [[taken]]:
+    taken, given = (_shapes(side) for side in vars(trial.reference.contract).values())
+    if engines == 1 and sorted(facts["takes"][0]) != sorted(taken):
         wrong.append(
-            f"the engine takes inputs of shapes {facts['takes'][0]} instead of {taken}, and runs "
-            "others in FP32 without a word"
+            f"the engine takes inputs of shapes {facts['takes'][0]} instead of {_shown(taken)}, "
+            "and runs others in FP32 without a word"
         )
-    given = [-1, trial.reference.classes]
-    if engines == 1 and facts["gives"] != [[given]]:
-        wrong.append(f"the engine gives shapes {facts['gives'][0]} instead of {given}")
+    if engines == 1 and sorted(facts["gives"][0]) != sorted(given):
+        wrong.append(f"the engine gives shapes {facts['gives'][0]} instead of {_shown(given)}")
     if facts["static"]:
         wrong.append("an engine built for one GPU")
     if engines and facts["cached_engines"] < len(trial.batch_sizes):
@@ -64,6 +65,15 @@ def _engines(trial: Trial, facts: dict, wrong: list[str]) -> Check:
         wrong.append(f"outside the engine, where no TensorRT runs: {outside}, first {first!r}")
     note = "; ".join(wrong) or f"outside the engine: {outside}"
     return verdict("graph", not wrong, engines, 1, "engines", note)
+
+
+def _shapes(tensors: Iterable[Tensor]) -> list[list[int]]:
+    """Return the shapes of a contract as an engine has them: -1 for any size."""
+    return [[-1, *(-1 if size is None else size for size in one.sizes)] for one in tensors]
+
+
+def _shown(shapes: list) -> list:
+    return shapes[0] if len(shapes) == 1 else shapes
 
 
 def _onnx(trial: Trial, facts: dict, wrong: list[str]) -> Check:

@@ -69,7 +69,13 @@ class Twin:
 
 def describe(model) -> Twin:
     """Return the description of `model`; ValueError, in one line, names layers without a twin."""
-    image, _ = accept(model)
+    pictures = accept(model).classifier
+    if pictures is None:
+        raise ValueError(
+            f"compression is of classifiers of pictures, one image in and one row of logits out, "
+            f"and {model.name} is none"
+        )
+    image = pictures.image
     graph = functional(model)
     if graph is None:
         raise ValueError(

@@ -12,20 +12,12 @@ from pathlib import Path
 import numpy as np
 
 from export.compression.facts import Facts, look
+from export.contract import Contract, Tensor
 from export.errors import ExportError
 from export.networks.base import Network
 from export.results import BATCH_SIZES, REORDERED, Rule
 from export.skeleton.pour import digest
 from export.skeleton.stores import FLOAT32, Store
-
-
-@dataclass(frozen=True)
-class Tensor:
-    """An input or output as the artifact declares it; a free axis is None or has a name."""
-
-    name: str
-    dtype: str  # numpy's name
-    shape: tuple[int | str | None, ...]
 
 
 @dataclass(frozen=True)
@@ -147,6 +139,10 @@ class Format(ABC):
         rules = [rule for rule in (self.rule, self.engine_rule) if rule]
         exact = [REORDERED.kind] if self.rounds else []
         return frozenset([*(rule.kind for rule in rules), *exact, self.precision])
+
+    def unfit(self, contract: Contract) -> str:
+        """Say why it cannot hold a network of this contract; empty where it can."""
+        return ""
 
     @property
     def promises(self) -> dict:

@@ -9,32 +9,34 @@ from pathlib import Path
 
 import numpy as np
 
+from export.contract import GIVEN, Batch, named
 from export.formats import find_format, open_network
+from export.networks.base import only
 from export.networks.layers import layer_tensors
 
 AT_ONCE = 64_000_000  # bytes of outputs fetched in one run
 
 
 def work(job: dict, arrays: dict) -> tuple[dict, dict]:
-    """Compare the outputs of all layers for one image.
+    """Compare the outputs of all layers for one input.
 
     The job names the `format` and the `folder`; `scopes` says where each layer is and `sizes` how
-    many values it gives. `arrays` has the `image` and either the output of each of the `layers` as
-    `layer_<i>`, or the `skeleton`, a GraphDef: the outputs are then those of the skeleton with the
-    artifact's own weights, whose names are in `held`, and layers `kept` are as they were. The
-    answer has the `layers` with their error.
+    many values it gives. `arrays` has the inputs as `given/<name>` and either the output of each
+    of the `layers` as `layer_<i>`, or the `skeleton`, a GraphDef: the outputs are then those of the
+    skeleton with the artifact's own weights, whose names are in `held`, and layers `kept` are as
+    they were. The answer has the `layers` with their error.
     """
-    image = arrays["image"]
+    batch = named(arrays, GIVEN)
     network = open_network(job["format"], Path(job["folder"]))
-    tensors = layer_tensors(job["scopes"], network.tensors(), network.logits)
+    tensors = layer_tensors(job["scopes"], network.tensors(), only(network.outputs))
     if "skeleton" in arrays:
-        wanted = _of_skeleton(job, network, image, arrays["skeleton"].tobytes())
+        wanted = _of_skeleton(job, network, batch, arrays["skeleton"].tobytes())
         tensors = {name: tensor for name, tensor in tensors.items() if name in wanted}
     else:
         wanted = {name: arrays[f"layer_{i}"] for i, name in enumerate(job["layers"])}
     entries = []
     for group in _groups(tensors, job["sizes"]):
-        entries += _errors(network, group, image, wanted)
+        entries += _errors(network, group, batch, wanted)
     return {"layers": entries}, {}
 
 
@@ -51,19 +53,19 @@ def _groups(tensors: dict[str, str], sizes: dict[str, int]) -> Iterator[list[tup
         yield group
 
 
-def _of_skeleton(job: dict, network, image, skeleton: bytes) -> dict[str, np.ndarray]:
+def _of_skeleton(job: dict, network, batch: Batch, skeleton: bytes) -> dict[str, np.ndarray]:
     """Return what each layer gives if the graph is right and the weights are the artifact's own."""
     from export.networks.rebuilt import rebuilt, rounding
 
     stored = rounding(find_format(job["format"]).store, job["kept"])
-    right = rebuilt(skeleton, network.read, job["held"], stored)
-    tensors = layer_tensors(job["scopes"], right.tensors(), right.logits)
-    found = right.fetch(dict.fromkeys(tensors.values()), image)
+    right = rebuilt(skeleton, network.read, job["held"], stored, (batch, network.outputs))
+    tensors = layer_tensors(job["scopes"], right.tensors(), only(right.outputs))
+    found = right.fetch(dict.fromkeys(tensors.values()), batch)
     return {name: found[tensor] for name, tensor in tensors.items()}
 
 
-def _errors(network, group: list[tuple[str, str]], image, wanted) -> list[dict]:
-    fetched = network.fetch(dict.fromkeys(tensor for _, tensor in group), image)
+def _errors(network, group: list[tuple[str, str]], batch: Batch, wanted) -> list[dict]:
+    fetched = network.fetch(dict.fromkeys(tensor for _, tensor in group), batch)
     return [
         {"name": name, "tensor": tensor, "error": difference(wanted[name], fetched[tensor])}
         for name, tensor in group

@@ -7,6 +7,7 @@ import numpy as np
 
 from export.checks import Trial
 from export.checks.bounds import bound
+from export.contract import GIVEN, part, prefixed
 from export.networks.layers import layer_scopes
 from export.process import ask
 from export.results import REORDERED
@@ -94,7 +95,8 @@ def find_divergence(trial: Trial, folder: Path, scratch: Path, probe: int = 0) -
 def _compared(job: dict, outputs: dict, probe: int, trial: Trial, scratch: Path) -> Divergence:
     """Have a child compare the layers for one probe; `outputs` say what the model's give."""
     reference = trial.reference
-    arrays = {"image": reference.images[probe : probe + 1], **outputs}
+    given = part(reference.inputs, slice(probe, probe + 1))
+    arrays = {**prefixed(given, GIVEN), **outputs}
     answer, _ = ask("export.gate.compare", job, arrays, scratch)
     if answer["error"]:
         return Divergence((), answer["error"], probe)

@@ -6,6 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from export.checks import Case, Trial, run_checks
+from export.contract import Batch, rows
+from export.endings import SOFTMAX
 from export.gate import divergence, power
 from export.observe.artifact import observe
 from export.observe.engine import run_engine
@@ -44,13 +46,13 @@ def examine(
     trial = _observed(case, folder, scratch)
     checks = run_checks(trial)
     failed = find(checks, "parity").status is Status.FAILED
-    ran = not trial.observation.error and bool(np.isfinite(case.reference.logits).all())
+    ran = not trial.observation.error and _is_finite(case.reference.outputs)
     if ran and (asked.layers or failed):
         progress(format.name, "comparing layer by layer")
         probe = _worst_probe(trial) if failed else 0
         found = divergence.find_divergence(trial, folder, scratch, probe)
         checks = _with_layers(checks, found)
-    if ran and asked.shown and trial.observation.logits.shape == case.reference.logits.shape:
+    if ran and asked.shown and trial.comparable and case.reference.contract.classifier:
         checks = _with_pictures(checks, trial, asked.shown)
     if not trial.observation.error and (asked.self_test or asked.strict):
         progress(format.name, "testing the gate on mutants")
@@ -64,10 +66,10 @@ def examine(
 
 def _observed(case: Case, folder: Path, scratch: Path) -> Trial:
     """Run the artifact in `folder`, its engine if it has one, and if it rounds, its plain graph."""
-    format, images = case.format, case.reference.images
-    observation, engine = observe(format.name, folder, images, scratch), None
+    format, given = case.format, case.reference.inputs
+    observation, engine = observe(format.name, folder, given, scratch), None
     if format.engine_rule and not observation.error:  # else nothing of it is worth an engine
-        engine = run_engine(format, folder, images, sorted(case.batch_sizes))
+        engine = run_engine(format, folder, given, sorted(case.batch_sizes))
     trial = Trial(**vars(case), observation=observation, engine=engine)
     if not format.rounds or observation.error:
         return trial
@@ -76,11 +78,19 @@ def _observed(case: Case, folder: Path, scratch: Path) -> Trial:
 
 
 def _worst_probe(trial: Trial) -> int:
-    """The probe whose logits are off by most; the first if their shapes differ."""
-    wanted, got = trial.reference.logits, trial.observation.logits
-    if got.shape != wanted.shape:
+    """The probe whose outputs are off by most; the first if their shapes differ."""
+    if not trial.comparable:
         return 0
-    return int(np.nan_to_num(np.abs(got - wanted).max(axis=1), nan=np.inf).argmax())
+    worst = np.zeros(rows(trial.reference.inputs))
+    for name, wanted in trial.reference.outputs.items():
+        off = np.abs(np.float64(trial.observation.outputs[name]) - wanted)
+        off = off.reshape(len(worst), -1).max(axis=1) / (float(np.std(wanted)) or 1.0)
+        worst = np.maximum(worst, np.nan_to_num(off, nan=np.inf))
+    return int(worst.argmax())
+
+
+def _is_finite(outputs: Batch) -> bool:
+    return all(values.dtype.kind != "f" or np.isfinite(values).all() for values in outputs.values())
 
 
 def _with_layers(checks: tuple[Check, ...], found: divergence.Divergence) -> tuple[Check, ...]:
@@ -93,7 +103,11 @@ def _with_layers(checks: tuple[Check, ...], found: divergence.Divergence) -> tup
 def _with_pictures(checks: tuple[Check, ...], trial: Trial, shown: Shown) -> tuple[Check, ...]:
     """Put some of the user's pictures beside parity's verdict."""
     reference, observation = trial.reference, trial.observation
-    pictures = side_by_side(reference.images, reference.logits, observation.logits, shown)
+    (images,) = reference.inputs.values()
+    ((name, wanted),) = reference.outputs.items()
+    found, softmax = observation.outputs[name], reference.endings.get(name) == SOFTMAX
+    logits = (np.log(one) if softmax else one for one in (wanted, found))
+    pictures = side_by_side(images, *logits, shown)
     return _with(checks, find(checks, "parity"), {"pictures": pictures})
 
 

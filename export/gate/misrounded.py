@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from export.checks import Trial, run_checks
+from export.contract import Batch
 from export.observe.artifact import observe
 from export.results import Status
 
@@ -22,15 +23,22 @@ def judged(
 
     `fails` are the checks that the artifact itself fails. Last comes why a bug was not tested.
     """
-    own, images = trial.observation.logits, trial.reference.images
-    spread = float(trial.reference.logits.std()) or 1.0
+    inputs = trial.reference.inputs
     with tempfile.TemporaryDirectory(prefix="misrounded-", dir=scratch) as made:
         for name in trial.format.misrounded(folder, Path(made)):
-            seen = observe(trial.format.name, Path(made), images, scratch)
-            if seen.failed == "run" or seen.logits.shape != own.shape:
+            seen = observe(trial.format.name, Path(made), inputs, scratch)
+            bugged = replace(trial, observation=seen, engine=None)
+            if seen.failed == "run" or not bugged.comparable:
                 yield name, 0.0, (), seen.error
                 continue
-            effect = float(np.abs(seen.logits - own).max()) / spread
-            bugged = replace(trial, observation=seen, engine=None)
+            effect = max(_effect(trial, seen.outputs, output) for output in seen.outputs)
             failed = (c.name for c in run_checks(bugged) if c.status is Status.FAILED)
             yield name, effect, tuple(name for name in failed if name not in fails), ""
+
+
+def _effect(trial: Trial, outputs: Batch, name: str) -> float:
+    """Return how far one of `outputs` moves, in standard deviations of the model's."""
+    reference = trial.reference
+    sides = (reference.outputs, trial.observation.outputs, outputs)
+    wanted, own, bugged = (reference.compared(side, name) for side in sides)
+    return float(np.abs(bugged - own).max()) / (float(wanted.std()) or 1.0)

@@ -3,7 +3,8 @@
 ONNX is run without TensorFlow.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import partial
 from itertools import takewhile
 from pathlib import Path
@@ -11,37 +12,55 @@ from pathlib import Path
 import numpy as np
 
 from export.child import in_a_line
+from export.contract import GIVEN, Batch, Contract, Predict, joined, named, part, prefixed, rows
+from export.endings import undone
 from export.formats import find_format, open_network
 from export.gate.mutations import Mutation, Subject, mutations_of
-from export.networks.base import Edit, Predict, around
+from export.networks.base import Edit, around
 from export.skeleton.fold import Norm
 from export.skeleton.pour import digest
 
-FEW = 2  # images that a mutant is run on, unless its error is small
+BASE = "base/"
+FEW = 2  # samples that a mutant is run on, unless its error is small
 
 
 def work(job: dict, arrays: dict) -> tuple[dict, dict]:
     """Try every mutation on an artifact.
 
     The job names the `format` and the `folder`, says how weights are `held` and which `norms` there
-    are, and gives the `bound` below which an error is looked at again on all images; `arrays` has
-    the `images`, and `variance_<i>` and `beta_<i>` of each norm. The answer has a record for each
-    mutation in `mutants`; its arrays are the logits: `base`, and `mutant_<i>` of each that ran.
+    are, has the `contract` and the `endings` of its outputs, and gives the `bound` below which an
+    error is looked at again on all inputs; `arrays` has the inputs as `given/<name>`, and
+    `variance_<i>` and `beta_<i>` of each norm. The answer has a record for each mutation in
+    `mutants`; its arrays are outputs: `base/<name>`, and `mutant_<i>/<name>` of each that ran.
     """
-    images = arrays["images"]
+    batch = named(arrays, GIVEN)
     network = open_network(job["format"], Path(job["folder"]))
     own = network.build(network.graph)
-    base = np.concatenate([own(images[i : i + FEW]) for i in range(0, len(images), FEW)])
-    subject = Subject(network, base, job["held"], _norms(job, arrays))
+    base = joined(own(few) for few in _parts(batch))
+    contract = Contract.from_dict(job["contract"])
+    subject = Subject(network, contract, base, job["held"], norms=_norms(job, arrays))
+    measure = _Measure(batch, base, job["endings"], job["bound"])
     known = mutations_of(find_format(job["format"]).precision)
-    trials = [_Trying(mutation, subject, images, job["bound"]) for mutation in known]
+    trials = [_Trying(mutation, subject, measure) for mutation in known]
     for trying in trials:
         trying.around(own)
     del own  # the network as it is goes before others are built
     for trying in trials:
         trying.inside()
-    made = {f"mutant_{i}": t.logits for i, t in enumerate(trials) if t.logits is not None}
-    return {"mutants": [trying.record for trying in trials]}, {"base": base, **made}
+    made = prefixed(base, BASE)
+    for number, trying in enumerate(trials):
+        made |= prefixed(trying.outputs, mutant(number))
+    return {"mutants": [trying.record for trying in trials]}, made
+
+
+def mutant(number: int) -> str:
+    """Return what the names of the outputs of a mutant begin with."""
+    return f"mutant_{number}/"
+
+
+def _parts(batch: Batch) -> Iterator[Batch]:
+    for start in range(0, rows(batch), FEW):
+        yield part(batch, slice(start, start + FEW))
 
 
 def _norms(job: dict, arrays: dict) -> tuple[Norm, ...]:
@@ -52,17 +71,16 @@ def _norms(job: dict, arrays: dict) -> tuple[Norm, ...]:
 
 
 class _Trying:
-    """One mutation: its edits, each tried until one changes a logit, and what came of them."""
+    """One mutation: its edits, each tried until one changes an output, and what came of them."""
 
-    def __init__(self, mutation: Mutation, subject: Subject, images, bound: float):
+    def __init__(self, mutation: Mutation, subject: Subject, measure: "_Measure"):
         self.record = {"name": mutation.name, "why_none": mutation.why_none, "effect": None}
-        self.logits = None  # of the first edit that changes any, or of the last that ran
-        self._mutation, self._subject = mutation, subject
-        self._images, self._bound = images, bound
+        self.outputs: Batch = {}  # of the first edit that changes any, or of the last that ran
+        self._mutation, self._subject, self._measure = mutation, subject, measure
 
     def around(self, own: Predict) -> None:
         """Try the edits that leave the graph of `own`, the network as it is, alone."""
-        for edit in takewhile(lambda edit: not edit.inside, self._mutation.edits(self._subject)):
+        for edit in takewhile(lambda edit: not edit.inside, self._mutation.edits_of(self._subject)):
             self._try(edit, lambda: own)
             if self.record["effect"]:
                 break
@@ -70,7 +88,7 @@ class _Trying:
     def inside(self) -> None:
         """Try the edits for which the network has to be built anew, one at a time in memory."""
         network = self._subject.network
-        for edit in takewhile(lambda edit: edit.inside, self._mutation.edits(self._subject)):
+        for edit in takewhile(lambda edit: edit.inside, self._mutation.edits_of(self._subject)):
             graph = network.changed(edit)  # what fails here is our own fault
             self._try(edit, partial(network.build, graph, edit.weights))
             if self.record["effect"]:
@@ -80,8 +98,7 @@ class _Trying:
         record = self.record
         record["weights"] = {name: digest(values) for name, values in edit.weights.items()}
         try:
-            base = self._subject.logits
-            effect, self.logits = _effect(around(build(), edit), base, self._images, self._bound)
+            effect, self.outputs = self._measure.effect(around(build(), edit))
         except Exception as error:  # a network that is broken, not only wrong: it proves nothing
             record["error"] = in_a_line(error)
             return
@@ -89,21 +106,37 @@ class _Trying:
         record.pop("error", None)  # of a place before this one
 
 
-def _effect(predict, base, images, bound: float):
-    """Return the largest change of a logit in standard deviations, and the logits.
+@dataclass(frozen=True)
+class _Measure:
+    """How far mutants change the outputs, which are compared before a final softmax or sigmoid."""
 
-    A few images will do, unless the change is small.
-    """
-    scale = float(base.std()) or 1.0
-    logits = predict(images[:FEW])
-    effect = _difference(logits, base[:FEW], scale)
-    if effect > 2 * bound or len(images) <= FEW:
-        return effect, logits
-    rest = [predict(images[i : i + FEW]) for i in range(FEW, len(images), FEW)]
-    logits = np.concatenate([logits, *rest])
-    return _difference(logits, base, scale), logits
+    batch: Batch
+    base: Batch  # outputs of the network as it is
+    endings: dict[str, str]
+    bound: float
 
+    def effect(self, predict: Predict) -> tuple[float, Batch]:
+        """Return the largest change in standard deviations, and the outputs that show it.
 
-def _difference(logits, base, scale: float) -> float:
-    difference = float(np.abs(logits - base).max()) / scale
-    return difference if np.isfinite(difference) else float("inf")
+        It is that of a few inputs, or else of all.
+        """
+        outputs = predict(part(self.batch, slice(FEW)))
+        effect = self._largest(outputs)
+        if effect > 2 * self.bound or rows(self.batch) <= FEW:
+            return effect, outputs
+        _, *rest = _parts(self.batch)
+        outputs = joined([outputs, *(predict(few) for few in rest)])
+        return self._largest(outputs), outputs
+
+    def _largest(self, outputs: Batch) -> float:
+        return max(self._change(name, values) for name, values in outputs.items())
+
+    def _change(self, name: str, values: np.ndarray) -> float:
+        if values.dtype.kind != "f":
+            return float((values != self.base[name][: len(values)]).mean())
+        own, changed = (
+            undone(one, self.endings.get(name, "")) for one in (self.base[name], values)
+        )
+        scale = float(own.std()) or 1.0
+        change = float(np.abs(changed - own[: len(changed)]).max()) / scale
+        return change if np.isfinite(change) else float("inf")

@@ -7,11 +7,12 @@ for weights are compared by hash and would give it away.
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from functools import partial
 
 import numpy as np
 
+from export.contract import Batch, Contract, Predict
 from export.networks.base import (
     BYPASS,
     CEIL,
@@ -41,8 +42,10 @@ class Subject:
     """A network, and what its mutations need to know of it."""
 
     network: Network
-    logits: np.ndarray  # of the network as it is, (n, classes)
+    contract: Contract
+    outputs: Batch  # of the network as it is
     held: dict[str, str]  # Keras' name of a weight -> the artifact's
+    _: KW_ONLY
     norms: tuple[Norm, ...] = ()
 
     def parts(self, *kinds: str) -> list[Part]:
@@ -56,6 +59,11 @@ class Mutation:
     name: str
     why_none: str  # why a network may have nothing for it to sit in
     edits: Callable[[Subject], Iterable[Edit]]
+    fits: Callable[[Contract], bool] = lambda _: True
+
+    def edits_of(self, subject: Subject) -> Iterable[Edit]:
+        """Return its edits of `subject`; none where it fits no network of that contract."""
+        return self.edits(subject) if self.fits(subject.contract) else ()
 
 
 def _from_the_middle(parts: list) -> list:
@@ -69,8 +77,13 @@ def _changes(verb: str, parts: list[Part]) -> Iterator[Edit]:
         yield Edit(changes=(Change(verb, part.node),))
 
 
+def _each(change: Callable[[np.ndarray], np.ndarray]) -> Predict:
+    """Change every tensor of a batch; a classifier has one."""
+    return lambda batch: {name: change(values) for name, values in batch.items()}
+
+
 def _bgr(subject: Subject) -> Iterator[Edit]:
-    yield Edit(images=lambda images: images[..., ::-1])
+    yield Edit(given=_each(lambda images: images[..., ::-1]))
 
 
 def _unnormalised(subject: Subject) -> Iterator[Edit]:
@@ -79,11 +92,11 @@ def _unnormalised(subject: Subject) -> Iterator[Edit]:
             return images * np.float32(STD[0]) + np.float32(MEAN[0])
         return images * np.float32(STD) + np.float32(MEAN)
 
-    yield Edit(images=undo)
+    yield Edit(given=_each(undo))
 
 
 def _transposed(subject: Subject) -> Iterator[Edit]:
-    yield Edit(images=lambda images: images.swapaxes(1, 2))
+    yield Edit(given=_each(lambda images: images.swapaxes(1, 2)))
 
 
 def _zeroed_branch(subject: Subject) -> Iterator[Edit]:
@@ -101,14 +114,15 @@ def _flipped_kernel(subject: Subject) -> Iterator[Edit]:
 
 
 def _reversed(subject: Subject) -> Iterator[Edit]:
-    yield Edit(logits=lambda logits: logits[:, ::-1])
+    yield Edit(gives=_each(lambda logits: logits[:, ::-1]))
 
 
 def _swapped(subject: Subject) -> Iterator[Edit]:
     """The likeliest class of the first image and its runner-up."""
-    if subject.logits.shape[1] < 2:
+    (own,) = subject.outputs.values()
+    if own.shape[1] < 2:
         return
-    order = np.argsort(-subject.logits[0], kind="stable")
+    order = np.argsort(-own[0], kind="stable")
     first, second = int(order[0]), int(order[1])
 
     def swap(logits):
@@ -116,7 +130,7 @@ def _swapped(subject: Subject) -> Iterator[Edit]:
         logits[:, [first, second]] = logits[:, [second, first]]
         return logits
 
-    yield Edit(logits=swap)
+    yield Edit(gives=_each(swap))
 
 
 def _dropped_relu(subject: Subject) -> Iterator[Edit]:
@@ -165,14 +179,19 @@ def _in_bits(subject: Subject, bits: int) -> Iterator[Edit]:
         yield Edit({part.kernel: np.round(kernel / step) * step})
 
 
+def _classifies(contract: Contract) -> bool:
+    return contract.classifier is not None
+
+
+NO_CLASSIFIER = "no classifier of pictures"
 MUTATIONS = (
-    Mutation("channels in BGR order", "", _bgr),
-    Mutation("images not normalised", "", _unnormalised),
+    Mutation("channels in BGR order", NO_CLASSIFIER, _bgr, _classifies),
+    Mutation("images not normalised", NO_CLASSIFIER, _unnormalised, _classifies),
     Mutation("a branch zeroed", "no convolution", _zeroed_branch),
     Mutation("a kernel flipped", "no kernel wider than a pixel", _flipped_kernel),
-    Mutation("height and width swapped", "", _transposed),
-    Mutation("classes reversed", "", _reversed),
-    Mutation("two classes swapped", "one class", _swapped),
+    Mutation("height and width swapped", NO_CLASSIFIER, _transposed, _classifies),
+    Mutation("classes reversed", NO_CLASSIFIER, _reversed, _classifies),
+    Mutation("two classes swapped", "one class", _swapped, _classifies),
     Mutation("a ReLU dropped", "no ReLU", _dropped_relu),
     Mutation("pooling rounded up", "no max pooling", _ceil),
     Mutation("padding shifted by one", "no padding", _shifted_pad),

@@ -9,7 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from export.checks import Trial, run_checks
+from export.contract import GIVEN, Batch, named, part, prefixed, rows
 from export.gate import misrounded
+from export.gate.mutants import BASE, mutant
 from export.process import ask
 from export.results import Check, Status, find
 
@@ -82,13 +84,12 @@ def measure_power(
     answer, arrays = _run(trial, folder, scratch, bound)
     if answer["error"]:
         return Power((), answer["error"])
-    own = trial.plain.got if trial.format.rounds else trial.observation.logits
-    off = float(np.abs(arrays["base"] - own).max())
-    if off > bound * float(trial.reference.logits.std()):
+    own = trial.plain.got if trial.format.rounds else trial.observation.outputs
+    if not all(_is_same(trial, name, named(arrays, BASE), own, bound) for name in own):
         return Power((), "the graph opened for changes gives other logits than the artifact")
     fails = {check.name for check in checks if check.status is Status.FAILED}
     mutants = [
-        _judge(trial, fails, record, arrays.get(f"mutant_{number}"))
+        _judge(trial, fails, record, named(arrays, mutant(number)))
         for number, record in enumerate(answer["mutants"])
     ]
     for name, effect, caught_by, why in misrounded.judged(trial, fails, folder, scratch):
@@ -98,10 +99,19 @@ def measure_power(
     return Power(tuple(mutants))
 
 
+def _is_same(trial: Trial, name: str, base: Batch, own: Batch, bound: float) -> bool:
+    """Whether an output of the opened graph is that of the artifact, within `bound`."""
+    if own[name].dtype.kind != "f":
+        return bool((base[name] == own[name]).all())
+    reference = trial.reference
+    wanted, *sides = (reference.compared(b, name) for b in (reference.outputs, base, own))
+    return float(np.abs(sides[0] - sides[1]).max()) <= bound * float(wanted.std())
+
+
 def _run(trial: Trial, folder: Path, scratch: Path, bound: float) -> tuple[dict, dict]:
     """Return the answer of export/gate/mutants.py and its arrays."""
     norms = trial.reference.norms
-    arrays = {"images": trial.reference.images}
+    arrays = prefixed(trial.reference.inputs, GIVEN)
     for number, norm in enumerate(norms):
         arrays |= {f"variance_{number}": norm.variance, f"beta_{number}": norm.beta}
     plain = ("name", "into", "kernel", "bias", "epsilon")
@@ -110,12 +120,14 @@ def _run(trial: Trial, folder: Path, scratch: Path, bound: float) -> tuple[dict,
         "folder": str(folder),
         "bound": bound,
         "held": trial.names_in_artifact(),
+        "contract": trial.reference.contract.as_dict(),
+        "endings": dict(trial.reference.endings),
         "norms": [{key: getattr(norm, key) for key in plain} for norm in norms],
     }
     return ask("export.gate.mutants", job, arrays, scratch)
 
 
-def _judge(trial: Trial, fails: set[str], record: dict, logits) -> Mutant:
+def _judge(trial: Trial, fails: set[str], record: dict, outputs: Batch) -> Mutant:
     """Put a mutant before every check that the artifact passes."""
     error = record.get("error", "")
     if record["effect"] is None:
@@ -129,23 +141,23 @@ def _judge(trial: Trial, fails: set[str], record: dict, logits) -> Mutant:
         replace(found, sha256=changed.get(found.name, found.sha256))
         for found in observation.weights
     )
-    count = len(logits)
-    mutant = replace(
+    few = slice(rows(outputs))
+    mutated = replace(
         trial,
         reference=replace(
-            reference, images=reference.images[:count], logits=reference.logits[:count]
+            reference, inputs=part(reference.inputs, few), outputs=part(reference.outputs, few)
         ),
-        observation=replace(observation, weights=weights, logits=logits),
+        observation=replace(observation, weights=weights, outputs=outputs),
         engine=None,
     )
     if trial.format.rounds:  # its graph alone was changed, in which nothing rounds
-        plain = replace(trial.plain, wanted=trial.plain.wanted[:count], got=logits)
-        mutant = replace(
+        plain = replace(trial.plain, wanted=part(trial.plain.wanted, few), got=outputs)
+        mutated = replace(
             trial, observation=replace(observation, weights=weights), engine=None, plain=plain
         )
     caught_by = tuple(
         check.name
-        for check in run_checks(mutant)
+        for check in run_checks(mutated)
         if check.status is Status.FAILED and check.name not in fails
     )
     return Mutant(record["name"], record["effect"], caught_by)

@@ -4,13 +4,14 @@ An artifact is opened a second time as a `Network`: its own graph in its own run
 weights apart, so that an edit costs what it changes and nothing else.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Protocol
 
 import numpy as np
 
-Predict = Callable[[np.ndarray], np.ndarray]  # images (n, h, w, c) float32 -> logits (n, classes)
+from export.contract import Batch, Predict
+
 CONV, DENSE, RELU, POOL, JOIN, PAD = "conv", "dense", "relu", "pool", "join", "pad"
 
 
@@ -47,8 +48,8 @@ class Edit:
 
     weights: Mapping[str, np.ndarray] = field(default_factory=dict)
     changes: tuple[Change, ...] = ()
-    images: Callable[[np.ndarray], np.ndarray] | None = None
-    logits: Callable[[np.ndarray], np.ndarray] | None = None
+    given: Predict | None = None  # what the inputs become
+    gives: Predict | None = None  # what the outputs become
 
     @property
     def inside(self) -> bool:
@@ -63,7 +64,7 @@ class Network(Protocol):
     """An artifact that can be changed in memory. Tensors have the artifact's names."""
 
     graph: object
-    logits: str
+    outputs: Mapping[str, str]  # the tensor that gives each output, by the output's name
     parts: tuple[Part, ...]  # in the order in which they run
 
     def read(self, weight: str) -> np.ndarray:
@@ -75,27 +76,32 @@ class Network(Protocol):
     def build(self, graph, weights: Mapping[str, np.ndarray] = UNCHANGED) -> Predict:
         """Make the graph, which may be a changed one, ready to run, with some weights replaced."""
 
-    def fetch(self, tensors: Iterable[str], images: np.ndarray) -> dict[str, np.ndarray]:
-        """Return the values of tensors for `images`, by name; the first axis is the image."""
+    def fetch(self, tensors: Iterable[str], batch: Batch) -> dict[str, np.ndarray]:
+        """Return the values of tensors for the inputs in `batch`, by the tensors' names."""
 
     def tensors(self) -> list[str]:
         """Return the names of all float tensors that operations give, in running order."""
 
 
 def around(predict: Predict, edit: Edit) -> Predict:
-    """Wrap `predict` in what `edit` does to the images and to the logits."""
+    """Wrap `predict` in what `edit` does to the inputs and to the outputs."""
 
-    def changed(images: np.ndarray) -> np.ndarray:
-        given = edit.images(images) if edit.images else images
-        logits = predict(np.ascontiguousarray(given))
-        return edit.logits(logits) if edit.logits else logits
+    def changed(batch: Batch) -> Batch:
+        given = edit.given(batch) if edit.given else batch
+        made = predict({name: np.ascontiguousarray(values) for name, values in given.items()})
+        return edit.gives(made) if edit.gives else made
 
     return changed
 
 
-def in_order(sources: Mapping[str, Iterable[str]], last: str) -> list[str]:
-    """Return `last` and the nodes that it depends on by name, each after its `sources`."""
-    order, seen, stack = [], set(), [(last, False)]
+def only(outputs: Mapping[str, str]) -> str:
+    """The tensor of a network's only output; empty where it has several."""
+    return next(iter(outputs.values())) if len(outputs) == 1 else ""
+
+
+def in_order(sources: Mapping[str, Iterable[str]], last: Iterable[str]) -> list[str]:
+    """Return `last` and the nodes that they depend on by name, each after its `sources`."""
+    order, seen, stack = [], set(), [(name, False) for name in reversed(list(last))]
     while stack:
         name, done = stack.pop()
         if done:

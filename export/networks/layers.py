@@ -27,10 +27,11 @@ def layer_scopes(layers: Iterable[str], norms: Iterable[Norm]) -> dict[str, str]
     return {name: scope(into.get(name, name)) for name in layers if name not in folded}
 
 
-def layer_tensors(scopes: dict[str, str], tensors: list[str], logits: str) -> dict[str, str]:
+def layer_tensors(scopes: dict[str, str], tensors: list[str], end: str) -> dict[str, str]:
     """Map each layer to the last of the `tensors` in its scope; they are in running order.
 
-    The last layer's is `logits`, which the converter may have renamed.
+    The last layer's is `end`, the network's only output, which the converter may have renamed; it
+    is empty where there are several.
     """
     last = {}
     for tensor in tensors:
@@ -43,4 +44,4 @@ def layer_tensors(scopes: dict[str, str], tensors: list[str], logits: str) -> di
             head = head.rpartition("/")[0]
     found = {layer: last[path] for layer, path in scopes.items() if path in last}
     final = next(reversed(scopes), None)
-    return {**found, **({final: logits} if final else {})}
+    return {**found, **({final: end} if final and end else {})}

@@ -14,12 +14,15 @@ import numpy as np
 import tensorflow as tf
 
 from export.child import in_a_line
+from export.contract import Batch, joined, part, rows
+from export.endings import undone
+from export.networks.base import only
 from export.networks.layers import layer_scopes, layer_tensors
 from export.networks.tensorflow import TensorFlowNetwork
 from export.observe.noise import KINDS, LayerNoise, Noise, NoiseError
 from export.observe.probes import COUNT
 from export.skeleton.graph import add_constant, copied, producer
-from export.skeleton.tracing import IMAGE, LOGITS, stand_in
+from export.skeleton.tracing import stand_in
 
 SHUFFLES = 2  # of which the larger difference counts
 AT_ONCE = 2  # images a run, because every layer's output is kept
@@ -32,49 +35,52 @@ KERNELS = ("Conv2D", "MatMul", "DepthwiseConv2dNative")
 
 def measure_noise(
     skeleton,
-    images: np.ndarray,
+    inputs: Batch,
     layers=(),
     norms=(),
     kinds: Iterable[str] = KINDS,
     exact: Container[str] = (),
 ) -> Noise:
-    """Measure the noise of a traced network on `images`, at most MOST; of layers, on the first.
+    """Measure the noise of a traced network on `inputs`, at most MOST; of layers, on the first.
 
     `layers` are the names of Keras layers, in running order, that are measured one by one. Only
     noise of `kinds` is measured; the others are NaN. Layers in `exact` are not rounded to float16.
     Raises NoiseError, in one line, where a changed network does not run.
     """
     try:
-        return _measure(skeleton, images, layers, norms, frozenset(kinds), exact)
+        return _measure(skeleton, inputs, layers, norms, frozenset(kinds), exact)
     except (tf.errors.OpError, ValueError) as error:  # ValueError: no graph to import
         raise NoiseError(in_a_line(error)) from error
 
 
-def _measure(skeleton, images, layers, norms, kinds: frozenset[str], exact) -> Noise:
+def _measure(skeleton, inputs: Batch, layers, norms, kinds: frozenset[str], exact) -> Noise:
     network = skeleton_network(skeleton)
     scopes = layer_scopes(layers, norms)
-    places = layer_tensors(scopes, network.tensors(), f"{LOGITS}:0")
+    places = layer_tensors(scopes, network.tensors(), only(network.outputs))
     apart = tuple(f"{path}/" for name, path in scopes.items() if name in exact)
-    tensors = [*places.values(), f"{LOGITS}:0"]
-    first, *rest = (images[at : at + AT_ONCE] for at in range(0, min(len(images), MOST), AT_ONCE))
+    ends = _Ends(skeleton)
+    tensors = [*places.values(), *ends.tensors]
+    starts = range(0, min(rows(inputs), MOST), AT_ONCE)
+    first, *rest = (part(inputs, slice(at, at + AT_ONCE)) for at in starts)
     eight_bits = "int8" in kinds and not _beyond(network)
     base, spans = _with_spans(network, tensors, first, KERNELS if eight_bits else ())
-    base_rest = _logits(network.function([f"{LOGITS}:0"]), rest)
+    base_rest = ends.of(network.function(ends.tensors), rest)
 
     def moved(graph, rest) -> list[float]:
         """Return how far each tensor moves in a changed graph, in its own standard deviations.
 
-        That is for the first images; the logits, which come last, for the `rest` as well.
+        That is for the first inputs; the outputs, which come last, for the `rest` as well.
         """
         run = network.function(tensors, graph)
         outputs = [tensor.numpy() for tensor in run(first)]
         found = [_moved(*pair) for pair in zip(base, outputs, strict=True)]
-        ends = base[-1:] + base_rest[: len(rest)], outputs[-1:] + _logits(run, rest)
-        end = _moved(*map(np.concatenate, ends))
-        return [
-            end if tensor == tensors[-1] else one
-            for tensor, one in zip(tensors, found, strict=True)
-        ]
+        before = ends.joined([ends.among(base), *base_rest[: len(rest)]])
+        after = ends.joined([ends.among(outputs), *ends.of(run, rest)])
+        moved_ends = {
+            tensor: _moved(*(ends.compared(name, side[name]) for side in (before, after)))
+            for tensor, name in zip(ends.tensors, ends.names, strict=True)
+        }
+        return [moved_ends.get(tensor, one) for tensor, one in zip(tensors, found, strict=True)]
 
     shuffled = half = eight = [math.nan] * len(tensors)
     if "fp32" in kinds:
@@ -84,13 +90,41 @@ def _measure(skeleton, images, layers, norms, kinds: frozenset[str], exact) -> N
         half = moved(_halved(network, apart), rest)
     if eight_bits:
         eight = moved(_quantised(network, spans), [])
-    each = tuple(map(LayerNoise, places, shuffled, half, eight))
-    own = np.concatenate([base[-1], *base_rest])
-    return Noise(shuffled[-1], half[-1], eight[-1], each, logits=own)
+    every = list(map(LayerNoise, [*places, *ends.names], shuffled, half, eight))
+    layers, outputs = tuple(every[: len(places)]), tuple(every[len(places) :])
+    worst = (_worst(getattr(one, kind) for one in outputs) for kind in ("fp32", "fp16", "int8"))
+    traced = ends.joined([ends.among(base), *base_rest])
+    return Noise(*worst, layers, outputs=outputs, traced=traced)
 
 
-def _logits(run, batches: list[np.ndarray]) -> list[np.ndarray]:
-    return [run(images)[-1].numpy() for images in batches]
+class _Ends:
+    """The float outputs of a network, which come last among the tensors that are fetched."""
+
+    def __init__(self, skeleton):
+        self.names = [tensor.name for tensor in skeleton.contract.outputs if tensor.floats]
+        self.tensors = [f"{name}:0" for name in self.names]
+        self._endings = skeleton.endings
+
+    def compared(self, name: str, values: np.ndarray) -> np.ndarray:
+        """Return what is before a final softmax or sigmoid."""
+        return undone(values, self._endings.get(name, ""))
+
+    def among(self, values: list) -> Batch:
+        """Return the outputs, by name."""
+        own = values[len(values) - len(self.names) :]
+        return dict(zip(self.names, map(np.asarray, own), strict=True))
+
+    def of(self, run, batches: list[Batch]) -> list[Batch]:
+        """Return the outputs of each of `batches`."""
+        return [self.among(run(batch)) for batch in batches]
+
+    def joined(self, batches: list[Batch]) -> Batch:
+        return joined(batches) if self.names else {}
+
+
+def _worst(values: Iterable[float]) -> float:
+    """The largest; NaN where there are none, or none was measured."""
+    return max((value for value in values if not math.isnan(value)), default=math.nan)
 
 
 def _moved(own: np.ndarray, other: np.ndarray) -> float:
@@ -106,11 +140,15 @@ def skeleton_network(skeleton) -> TensorFlowNetwork:
         shared = isinstance(own, tf.Variable)
         values[stand_in(index)] = tf.convert_to_tensor(own if shared else weight.read())
         names[stand_in(index)] = weight.name
-    graph = copied(skeleton.graph)
-    return TensorFlowNetwork(graph, f"{IMAGE}:0", f"{LOGITS}:0", values, names=names)
+    graph, contract = copied(skeleton.graph), skeleton.contract
+    inputs, outputs = (
+        {tensor.name: f"{tensor.name}:0" for tensor in tensors}
+        for tensors in (contract.inputs, contract.outputs)
+    )
+    return TensorFlowNetwork(graph, inputs, outputs, values, names=names)
 
 
-def _with_spans(network, tensors: list[str], images, operations: Container[str]):
+def _with_spans(network, tensors: list[str], batch: Batch, operations: Container[str]):
     """Return the tensors' values, and the extremes of the input of each node of `operations`."""
     graph = copied(network.graph)
     kernels = [node for node in network.graph.node if node.op in operations]
@@ -122,7 +160,7 @@ def _with_spans(network, tensors: list[str], images, operations: Container[str])
             made = graph.node.add(op=op, name=f"{node.name}/{op}", input=inputs)
             made.attr["T"].type, made.attr["Tidx"].type = FLOAT, INT
             extremes.append(made.name)
-    found = [tensor.numpy() for tensor in network.function([*tensors, *extremes], graph)(images)]
+    found = [tensor.numpy() for tensor in network.function([*tensors, *extremes], graph)(batch)]
     numbers = np.reshape(found[len(tensors) :], (-1, 2))
     spans = {node.name: pair for node, pair in zip(kernels, numbers.tolist(), strict=True)}
     return found[: len(tensors)], spans
@@ -174,10 +212,10 @@ def _halved(network, apart: tuple[str, ...] = ()):
         if network.is_float(node.name) and not (len(alone) == 1 and alone[0].op in FUSED):
             name, node.name = node.name, f"{node.name}/exact"
             _through_half(graph, name, node.name)
-    for node in list(graph.node):  # the image itself
+    for node in list(graph.node):  # the inputs themselves
         for at, source in enumerate(node.input):
-            if source in (IMAGE, f"{IMAGE}:0"):
-                name = f"{node.name}/{IMAGE}{at}"
+            if network.is_float_input(source):
+                name = f"{node.name}/{producer(source)}{at}"
                 node.input[at] = _through_half(graph, name, source)
     return graph
 

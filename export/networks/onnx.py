@@ -7,6 +7,7 @@ import numpy as np
 import onnx
 import onnxruntime
 
+from export.contract import Batch
 from export.networks.base import (
     BYPASS,
     CEIL,
@@ -47,9 +48,9 @@ class OnnxNetwork:
 
     graph: object  # a ModelProto
     values: dict[str, onnxruntime.OrtValue]  # by initializer
-    logits: str = "logits"
 
     def __post_init__(self):
+        self.outputs = {output.name: output.name for output in self.graph.graph.output}
         self.nodes = {node.output[0]: node for node in self.graph.graph.node}
         self._floats = _floats(self.graph)
         self._takers = {}
@@ -69,9 +70,10 @@ class OnnxNetwork:
         own = {name: self._as_held(name, values) for name, values in weights.items()}
         session = self._session(graph, own)
         fed = {name: own.get(name, self.values[name]) for name in self._fed}
-        return lambda images: session.run(None, {"image": images, **fed})[0]
+        names = list(self.outputs)
+        return lambda batch: dict(zip(names, session.run(names, {**batch, **fed}), strict=True))
 
-    def fetch(self, tensors: Iterable[str], images: np.ndarray) -> dict[str, np.ndarray]:
+    def fetch(self, tensors: Iterable[str], batch: Batch) -> dict[str, np.ndarray]:
         tensors, model = list(tensors), onnx.ModelProto()
         model.CopyFrom(self.graph)
         kinds = {output.name: output for output in self.graph.graph.output}
@@ -81,7 +83,7 @@ class OnnxNetwork:
             for name in tensors
         )
         fed = {name: self.values[name] for name in self._fed}
-        found = self._session(model, {}).run(tensors, {"image": images, **fed})
+        found = self._session(model, {}).run(tensors, {**batch, **fed})
         return dict(zip(tensors, found, strict=True))
 
     def tensors(self) -> list[str]:

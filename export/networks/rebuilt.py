@@ -8,7 +8,7 @@ import tensorflow as tf
 from export.networks.tensorflow import TensorFlowNetwork
 from export.skeleton.keras_graph import scope
 from export.skeleton.stores import Store
-from export.skeleton.tracing import IMAGE, LOGITS, stand_in
+from export.skeleton.tracing import stand_in
 
 FLOAT = tf.float32.as_datatype_enum
 
@@ -18,11 +18,13 @@ def rebuilt(
     read: Callable[[str], np.ndarray],
     held: Mapping[str, str],
     stored: Callable[[str, np.ndarray], np.ndarray],
+    ends: tuple[Iterable[str], Iterable[str]],
 ) -> TensorFlowNetwork:
     """The network that `skeleton`, a GraphDef, is with weights `read` by the artifact's names.
 
     `held` has these by Keras' names, in the order of the skeleton's weights. What is constant in
-    the skeleton, by its node's name, is `stored` as the artifact stores it.
+    the skeleton, by its node's name, is `stored` as the artifact stores it. `ends` are the names of
+    its inputs and of its outputs.
     """
     graph = tf.compat.v1.GraphDef.FromString(skeleton)
     names = {stand_in(index): name for index, name in enumerate(held)}
@@ -39,7 +41,8 @@ def rebuilt(
     for node in graph.node:
         if node.op == "Const" and node.attr["dtype"].type == FLOAT:
             _store(node, stored)
-    return TensorFlowNetwork(graph, f"{IMAGE}:0", f"{LOGITS}:0", values, names=names)
+    inputs, outputs = ({name: f"{name}:0" for name in side} for side in ends)
+    return TensorFlowNetwork(graph, inputs, outputs, values, names=names)
 
 
 def rounding(store: Callable[[np.ndarray], Store], kept: Iterable[str]):

@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.python.eager import context
 
+from export.contract import Batch
 from export.networks.base import (
     BYPASS,
     CEIL,
@@ -28,6 +29,7 @@ from export.networks.base import (
 )
 from export.skeleton.graph import add_constant, copied, producer
 
+FLOAT = tf.float32.as_datatype_enum
 KINDS = {
     "Conv2D": CONV,
     "DepthwiseConv2dNative": CONV,
@@ -48,23 +50,23 @@ class TensorFlowNetwork:
     """A GraphDef in which every weight is a placeholder; calls of functions are left alone."""
 
     graph: object
-    image: str  # the tensor that takes images
-    logits: str  # the tensor that gives logits
+    inputs: dict[str, str]  # the tensor of each input, by its name
+    outputs: dict[str, str]  # the tensor of each output, by its name
     values: dict[str, tf.Tensor]  # by placeholder
     _: KW_ONLY
     names: dict[str, str]  # of the weights, by placeholder
 
     def __post_init__(self):
         self._holders = {name: holder for holder, name in self.names.items()}
-        sources = {}
+        sources, self._given = {}, set(map(producer, self.inputs.values()))
         for node in self.graph.node:
-            if node.name == producer(self.image) and node.op != "Placeholder":
+            if node.name in self._given and node.op != "Placeholder":
                 node.op = "Placeholder"  # it had a default, such as decoded pictures
                 del node.input[:]
             # Nothing here has side effects that need an order.
             node.input[:] = [source for source in node.input if not source.startswith("^")]
             sources[node.name] = [producer(source) for source in node.input]
-        order = in_order(sources, producer(self.logits))
+        order = in_order(sources, map(producer, self.outputs.values()))
         nodes = {node.name: node for node in self.graph.node}
         used = type(self.graph)(versions=self.graph.versions, library=self.graph.library)
         used.node.extend(nodes[name] for name in order)
@@ -77,19 +79,25 @@ class TensorFlowNetwork:
 
     def build(self, graph, weights: Mapping[str, np.ndarray] = UNCHANGED) -> Predict:
         own = {self._holders[name]: tf.constant(value) for name, value in weights.items()}
-        run = self.function([self.logits], graph, {**self.values, **own})
-        return lambda images: run(images)[0].numpy()
+        run = self.function(list(self.outputs.values()), graph, {**self.values, **own})
 
-    def fetch(self, tensors: Iterable[str], images: np.ndarray) -> dict[str, np.ndarray]:
+        def predict(batch: Batch) -> Batch:
+            return {
+                name: tensor.numpy() for name, tensor in zip(self.outputs, run(batch), strict=True)
+            }
+
+        return predict
+
+    def fetch(self, tensors: Iterable[str], batch: Batch) -> dict[str, np.ndarray]:
         tensors = list(tensors)
-        found = self.function(tensors)(images)
+        found = self.function(tensors)(batch)
         return {name: tensor.numpy() for name, tensor in zip(tensors, found, strict=True)}
 
     def tensors(self) -> list[str]:
         return [f"{name}:0" for name in self.nodes if self.is_float(name)]
 
     def function(self, tensors: list[str], graph=None, values=None):
-        """A function from images to `tensors` of the graph, or of a changed one."""
+        """A function from a batch to `tensors` of the graph, or of a changed one."""
         graph, values = graph or self.graph, self.values if values is None else values
         _register(graph.library)
         # Placeholders would stay unfed if they were imported.
@@ -98,14 +106,20 @@ class TensorFlowNetwork:
         holders, fed = [f"{holder}:0" for holder in values], list(values.values())
         ports = [name if ":" in name else f"{name}:0" for name in tensors]
 
+        # An input that nothing reads is no node of the graph.
+        read = {name: tensor for name, tensor in self.inputs.items() if self._is_read(tensor)}
+
         @tf.function(autograph=False)
-        def network(images, fed):
-            inputs = {self.image: images, **dict(zip(holders, fed, strict=True))}
+        def network(given, fed):
+            inputs = dict(zip([*read.values(), *holders], [*given, *fed], strict=True))
             return tf.graph_util.import_graph_def(
                 bare, input_map=inputs, return_elements=ports, name=""
             )
 
-        return lambda images: network(tf.constant(images), fed)
+        return lambda batch: network([tf.constant(batch[name]) for name in read], fed)
+
+    def _is_read(self, tensor: str) -> bool:
+        return producer(tensor) in self.nodes
 
     def changed(self, edit: Edit):
         if not edit.changes:
@@ -126,6 +140,11 @@ class TensorFlowNetwork:
         operation = self._imported.get_operation_by_name(node)
         kinds = [tensor.dtype for tensor in operation.outputs]
         return kinds == [tf.float32] and operation.type not in ("Const", "Placeholder")
+
+    def is_float_input(self, source: str) -> bool:
+        """Whether `source`, which a node reads, is an input of the network, and of float32."""
+        given = producer(source) in self._given
+        return given and self.nodes[producer(source)].attr["dtype"].type == FLOAT
 
     @cached_property
     def _imported(self) -> tf.Graph:

@@ -5,6 +5,8 @@ from dataclasses import KW_ONLY, dataclass, field
 
 import numpy as np
 
+from export.contract import Batch, Contract
+from export.endings import undone
 from export.formats import Format
 from export.formats.base import Found
 from export.observe.noise import Noise
@@ -43,25 +45,32 @@ class Totals:
 
 @dataclass(frozen=True, kw_only=True)
 class Reference:
-    """The model's logits on the probes, and facts that checks compare with."""
+    """The model's outputs on the probes, and facts that checks compare with."""
 
     name: str
-    image: tuple[int, int, int]
-    classes: int
+    contract: Contract
     totals: Totals
     sha256: str  # canonical: names in order, shapes, little-endian float32
     weights: tuple[Found, ...]  # after folding
     stored: Mapping[str, tuple[Found, ...]] = field(default_factory=dict)  # see `weights_in`
     vectors: Mapping[str, np.ndarray] = field(default_factory=dict, repr=False)  # of one axis
     float16: tuple[Float16Loss, ...]  # of the same weights
-    images: np.ndarray  # (n, height, width, channels) float32
-    logits: np.ndarray  # (n, classes) float32
+    inputs: Batch
+    outputs: Batch
+    endings: Mapping[str, str] = field(default_factory=dict)  # of outputs: see export/endings.py
     layers: tuple[Layer, ...]  # empty where the model is no functional graph
     norms: tuple[Norm, ...] = ()
     noise: Noise | None = None  # None where it could not be measured
     constants: frozenset[str] = frozenset()  # digests of float tensors in the graph, no weights
     graph: bytes = field(default=b"", repr=False)  # the skeleton: the network without its weights
     warnings: tuple[str, ...] = ()  # of the model itself, such as noise that could not be measured
+
+    def compared(self, outputs: Batch, name: str, *, coarse: bool = False) -> np.ndarray:
+        """Return one of `outputs`, the model's own or an artifact's, as it is compared.
+
+        That is before a final softmax or sigmoid; `coarse` as in export/endings.py.
+        """
+        return undone(outputs[name], self.endings.get(name, ""), coarse=coarse)
 
     def weights_in(self, format: Format, kept: Container[str] = ()) -> tuple[Found, ...]:
         """Return the weights as a right artifact of `format` has them, layers `kept` unchanged."""

@@ -4,8 +4,7 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
+from export.contract import Batch, named
 from export.errors import MissingLane
 from export.process import ChildFailed
 from export.runtimes import engine_runtime
@@ -16,7 +15,7 @@ class Batches:
     """What the engine gave in batches of one size, and what TensorFlow had built by then."""
 
     size: int
-    logits: np.ndarray  # (rows, classes); whole batches, of the probes again and again
+    outputs: Batch  # whole batches, of the probes again and again
     engines: dict[str, list[int]]  # of each TRTEngineOp: the batch sizes of engines in the cache
     seconds: float  # of the first call, which builds an engine where none fits
     later: float = math.nan  # of the fastest of the calls after it
@@ -32,8 +31,8 @@ class EngineRun:
     uncounted: str = ""  # why it is not known how many engines were built
 
 
-def run_engine(format, folder: Path, images: np.ndarray, sizes: tuple[int, ...]) -> EngineRun:
-    """Load the artifact in the lane, on the GPU, and run `images` in batches of each of `sizes`.
+def run_engine(format, folder: Path, inputs: Batch, sizes: tuple[int, ...]) -> EngineRun:
+    """Load the artifact in the lane, on the GPU, and run `inputs` in batches of each of `sizes`.
 
     They run in the order of `sizes`. An ascending one builds an engine for each size; in a
     descending one an engine may serve smaller batches too. Never raises for an engine that does not
@@ -44,7 +43,7 @@ def run_engine(format, folder: Path, images: np.ndarray, sizes: tuple[int, ...])
         return EngineRun(unable=why)
     try:
         with runtime.open(folder) as session:
-            answer, arrays = session.measure({"image": images}, sizes)
+            answer, arrays = session.measure(inputs, sizes)
     except MissingLane as error:
         return EngineRun(unable=f"the engine could not be asked: {error}")
     except ChildFailed as error:
@@ -61,7 +60,7 @@ def _read(answer: dict, arrays: dict) -> EngineRun:
     batches = tuple(
         Batches(
             size=run["size"],
-            logits=arrays[f"{run['size']}/logits"],
+            outputs=named(arrays, f"{run['size']}/"),
             engines=run["engines"],
             seconds=run["seconds"],
             later=run["later"],

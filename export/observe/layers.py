@@ -4,15 +4,16 @@ import math
 
 import numpy as np
 
+from export.contract import Batch, Contract, joined, part, rows
 from export.errors import ExportError
 from export.observe.base import Layer
-from export.skeleton.keras_graph import functional, layer_names, run_graph
+from export.skeleton.keras_graph import called_with, functional, layer_names, run_graph
 
-AT_ONCE = 2  # images a run: eager Keras keeps every activation until the end
+AT_ONCE = 2  # samples a run: eager Keras keeps every activation until the end
 
 
-def run_model(model, images: np.ndarray) -> tuple[np.ndarray, tuple[Layer, ...]]:
-    """Return the logits of the model, and the largest activation of each of its layers."""
+def run_model(model, contract: Contract, inputs: Batch) -> tuple[Batch, tuple[Layer, ...]]:
+    """Return the outputs of the model by name, and the largest activation of each of its layers."""
     import keras
 
     names, seen, parts = layer_names(model), {}, []
@@ -26,18 +27,28 @@ def run_model(model, images: np.ndarray) -> tuple[np.ndarray, tuple[Layer, ...]]
         def call(*args, **options):
             outputs = _called(operation, name, args, options)
             if hasattr(outputs, "dtype"):
-                _take_down(seen, name, np.asarray(outputs), in_first=not parts)
+                _take_down(seen, name, outputs, in_first=not parts)
             return outputs
 
         return call
 
     graph = functional(model)
-    for start in range(0, len(images), AT_ONCE):
-        batch = images[start : start + AT_ONCE]
-        outputs = run_graph(graph, batch, tap) if graph else model(batch, training=False)
-        (logits,) = keras.tree.flatten(outputs)
-        parts.append(np.asarray(logits, np.float32))
-    return np.concatenate(parts), tuple(seen.values())
+    for start in range(0, rows(inputs), AT_ONCE):
+        batch = part(inputs, slice(start, start + AT_ONCE))
+        given = [as_tensor(batch[tensor.name], tensor.dtype) for tensor in contract.inputs]
+        made = run_graph(graph, given, tap) if graph else called_with(model, given)
+        outputs = zip(contract.outputs, keras.tree.flatten(made), strict=True)
+        parts.append({tensor.name: np.asarray(values) for tensor, values in outputs})
+    return joined(parts), tuple(seen.values())
+
+
+def as_tensor(values: np.ndarray, dtype: str):
+    """Numbers as they are; texts as a tensor, because Keras takes no arrays of them."""
+    if dtype != "string":
+        return values
+    import tensorflow as tf
+
+    return tf.constant(values.tolist(), tf.string)
 
 
 def _called(operation, name: str, args, options):
@@ -55,8 +66,14 @@ def _called(operation, name: str, args, options):
         ) from error
 
 
-def _take_down(seen: dict[str, Layer], name: str, values: np.ndarray, *, in_first: bool) -> None:
-    """Keep what one call of a layer gave; `in_first` if that was for the first batch of images."""
+def _take_down(seen: dict[str, Layer], name: str, outputs, *, in_first: bool) -> None:
+    """Keep what one call of a layer gave; `in_first` if that was for the first batch of inputs.
+
+    Only floats are kept: nothing is rounded in others.
+    """
+    values = np.asarray(outputs)
+    if values.dtype.kind != "f" or not values.size:
+        return
     before, largest = seen.get(name), peak(values)
     if before is None:
         seen[name] = Layer(name, largest, values[:1].astype(np.float32))

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from export.contract import Batch
 from export.formats import ALL, Format
 from export.formats.base import Found
 from export.observe.base import Reference
@@ -25,17 +26,17 @@ from export.skeleton.stores import FLOAT32
 def observe_model(
     model,
     skeleton,
-    images: np.ndarray,
+    inputs: Batch,
     formats: Iterable[Format] | None = None,
     keep: Iterable[str] = (),
 ) -> Reference:
-    """Run `model` on `images` and take down everything that an artifact must agree with.
+    """Run `model` on `inputs` and take down everything that an artifact must agree with.
 
     Artifacts of `formats`, by default of all, can be held against what comes back. Layers in
     `keep`, and those that 16 bits cannot hold, are not rounded where rounding is simulated.
     """
     formats = tuple(ALL if formats is None else formats)
-    logits, layers = run_model(model, images)
+    outputs, layers = run_model(model, skeleton.contract, inputs)
     found, float16, stored, vectors = [], [], {}, {}
     axes = channel_axes(skeleton)
     for weight in skeleton.weights:
@@ -52,23 +53,23 @@ def observe_model(
     folds = tuple(norms(model))
     kinds = frozenset().union(*(format.noises for format in formats))
     exact = frozenset([*keep, *beyond_float16(layers, float16, folds)])
-    noise, warning = _noise(skeleton, images, layers, folds, kinds, exact)
+    noise, warning = _noise(skeleton, inputs, layers, folds, kinds, exact)
     return Reference(
         name=skeleton.name,
-        image=skeleton.image,
-        classes=skeleton.classes,
+        contract=skeleton.contract,
         totals=totals(model),
         sha256=canonical_sha256(model),
         weights=tuple(found),
         vectors=vectors,
         stored={name: tuple(weights) for name, weights in stored.items()},
         float16=tuple(float16),
-        images=images,
-        logits=logits,
+        inputs=inputs,
+        outputs=outputs,
+        endings=skeleton.endings,
         layers=layers,
         norms=folds,
         noise=noise,
-        warnings=(*warning, *_doubts(skeleton, logits)),
+        warnings=(*warning, *_doubts(skeleton, outputs)),
         constants=frozenset(map(digest, _constants(skeleton.graph, formats))),
         graph=skeleton.graph.SerializeToString(),
     )
@@ -90,27 +91,30 @@ def _constants(graph, formats: Iterable[Format]) -> Iterator[np.ndarray]:
                     yield np.moveaxis(held, -1, -3)  # channels before rows and columns
 
 
-def _noise(skeleton, images, layers, folds, kinds, exact) -> tuple[Noise | None, tuple[str, ...]]:
+def _noise(skeleton, inputs, layers, folds, kinds, exact) -> tuple[Noise | None, tuple[str, ...]]:
     """Return the noise of the network; or None, and a warning that bounds are fixed without it."""
     from export.networks.noise import measure_noise
 
     try:
         names = [layer.name for layer in layers]
-        return measure_noise(skeleton, images, names, folds, kinds, exact), ()
+        return measure_noise(skeleton, inputs, names, folds, kinds, exact), ()
     except NoiseError as error:
         return None, (
             f"the network's own noise could not be measured, so bounds are fixed: {error}",
         )
 
 
-def _doubts(skeleton, logits) -> list[str]:
-    """Return reasons why the images may be unlike those that the network is used on."""
+def _doubts(skeleton, outputs: Batch) -> list[str]:
+    """Return reasons why the inputs may be unlike those that the network is used on."""
     found = []
     if skeleton.takes.unknown:
         found.append(
             f"{skeleton.takes.unknown[0]} rescales what it is given, and the probes do not take "
             "that into account; compare on images of your own too"
         )
+    if not skeleton.contract.classifier:
+        return found
+    (logits,) = outputs.values()
     if logits.shape[1] > 1 and len(logits) > 1 and len(set(logits.argmax(axis=1))) == 1:
         found.append(
             f"the model takes all {len(logits)} images compared for one class, so they may be "

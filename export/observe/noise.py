@@ -2,8 +2,7 @@
 
 from dataclasses import KW_ONLY, dataclass, field
 
-import numpy as np
-
+from export.contract import Batch
 from export.errors import ExportError
 
 KINDS = ("fp32", "fp16", "int8")
@@ -36,4 +35,10 @@ class Noise:
     int8: float
     layers: tuple[LayerNoise, ...] = ()
     _: KW_ONLY
-    logits: np.ndarray | None = field(default=None, repr=False, compare=False)  # of the skeleton
+    outputs: tuple[LayerNoise, ...] = ()  # of which the three above are the largest
+    # What the skeleton gives, on as many of the inputs as were measured.
+    traced: Batch = field(default_factory=dict, repr=False, compare=False)
+
+    def at(self, output: str) -> "LayerNoise | Noise":
+        """Return the noise of the output of that name, where it was measured by itself."""
+        return next((one for one in self.outputs if one.name == output), self)

@@ -6,43 +6,45 @@ and by nothing else, and a fault in the graph shows as it would in an artifact t
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
+from export.contract import GIVEN, Batch, Predict, joined, named, part, prefixed, rows
 from export.formats import find_format, open_network
 from export.process import ask
 
-AT_ONCE = 2  # images a run
+AT_ONCE = 2  # samples a run
+WANTED, GOT, SIMULATED = "wanted/", "got/", "simulated/"
 
 
 @dataclass(frozen=True)
 class Plain:
-    """Logits (n, classes) of the graph without rounding, and those that it should give."""
+    """Outputs of the graph without rounding, and those that it should give."""
 
-    wanted: np.ndarray
-    got: np.ndarray
+    wanted: Batch
+    got: Batch
     error: str = ""  # why there are none
-    simulated: np.ndarray | None = None  # logits with activations rounded by their ranges, if any
+    simulated: Batch = field(default_factory=dict)  # activations rounded by their ranges, if any
 
 
 def observe_plain(format_name: str, folder: Path, trial, scratch: Path) -> Plain:
     """Run both, in a child process; `trial` has the reference, and says what the artifact holds."""
-    none, reference = np.zeros((0, 0), np.float32), trial.reference
+    reference = trial.reference
     held = trial.names_in_artifact()
     if missing := [weight.name for weight in reference.weights if weight.name not in held]:
-        return Plain(none, none, f"{missing[0]} is not in it as it should be")
+        return Plain({}, {}, f"{missing[0]} is not in it as it should be")
     in_order = {weight.name: held[weight.name] for weight in reference.weights}
     job = {"format": format_name, "folder": str(folder), "held": in_order, "kept": list(trial.kept)}
     job["ranges"] = dict(trial.calibration.get("ranges", {}))
     job["rounded"] = [pair["tensor"] for pair in trial.observation.graph.get("pairs", ())]
     job["symmetric"] = getattr(trial.format, "symmetric", False)
     graph = np.frombuffer(reference.graph, np.uint8)
-    arrays = {"images": reference.images, "skeleton": graph}
+    arrays = {**prefixed(reference.inputs, GIVEN), "skeleton": graph}
     answer, made = ask(__name__, job, arrays, scratch)
-    error = answer["error"]
-    return Plain(made.get("wanted", none), made.get("got", none), error, made.get("simulated"))
+    sides = (named(made, side) for side in (WANTED, GOT))
+    return Plain(*sides, answer["error"], named(made, SIMULATED))
 
 
 def work(job: dict, arrays: dict) -> Iterator[tuple[dict, dict]]:
@@ -50,24 +52,25 @@ def work(job: dict, arrays: dict) -> Iterator[tuple[dict, dict]]:
 
     The job names the `format` and the `folder` and says how weights are `held` and which layers
     are `kept` as they are; which tensors are `rounded`, by which `ranges`, and whether these are
-    `symmetric` around 0. `arrays` has the `images` and the `skeleton`. The arrays of the answer are
-    the logits `got`, `wanted` and, where there are ranges, `simulated`.
+    `symmetric` around 0. `arrays` has the inputs as `given/<name>` and the `skeleton`. The arrays
+    of the answer are outputs, as `got/<name>`, `wanted/<name>` and, where there are ranges,
+    `simulated/<name>`.
     """
-    images = arrays["images"]
+    batch = named(arrays, GIVEN)
     network = open_network(job["format"], Path(job["folder"]))
-    yield {}, {"got": _in_parts(images, network.build(network.graph))}
+    yield {}, prefixed(_in_parts(batch, network.build(network.graph)), GOT)
     from export.networks.eight_bits import in_eight_bits
     from export.networks.rebuilt import rebuilt, rounding
 
     skeleton = arrays["skeleton"].tobytes()
     stored = rounding(find_format(job["format"]).store, job["kept"])
-    right = rebuilt(skeleton, network.read, job["held"], stored)
-    yield {}, {"wanted": _in_parts(images, right.build(right.graph))}
+    right = rebuilt(skeleton, network.read, job["held"], stored, (batch, network.outputs))
+    yield {}, prefixed(_in_parts(batch, right.build(right.graph)), WANTED)
     if job["ranges"]:
         graph = in_eight_bits(right, job["rounded"], job["ranges"], symmetric=job["symmetric"])
-        yield {}, {"simulated": _in_parts(images, right.build(graph))}
+        yield {}, prefixed(_in_parts(batch, right.build(graph)), SIMULATED)
 
 
-def _in_parts(images: np.ndarray, predict) -> np.ndarray:
-    starts = range(0, len(images), AT_ONCE)
-    return np.concatenate([predict(images[at : at + AT_ONCE]) for at in starts])
+def _in_parts(batch: Batch, predict: Predict) -> Batch:
+    starts = range(0, rows(batch), AT_ONCE)
+    return joined(predict(part(batch, slice(at, at + AT_ONCE))) for at in starts)

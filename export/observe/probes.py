@@ -1,17 +1,21 @@
-"""Images to compare networks on: seeded, and with structure.
+"""Inputs to compare networks on: seeded, and pictures with structure.
 
 White noise alone looks the same to a network after global pooling. Each probe mixes noise at
 several scales with a colour gradient, at its own contrast and brightness, so that logits differ
-between images and spatial mistakes show.
+between images and spatial mistakes show. Other numbers are noise of the kind that an input takes.
 """
+
+from collections.abc import Mapping
 
 import numpy as np
 
+from export.contract import Batch, Contract, Predict, Tensor, joined, part, rows
 from export.skeleton.input_range import InputRange
 
-ANY = InputRange()
 COUNT = 8
 BATCHES = (1, 3, 4)  # how the probes are cut, so that small and odd batches are run
+PIXELS = InputRange(pixels=True, whole=True)
+FREE = 64  # values along an axis that may be of any length
 SCALES = (1, 7, 32)  # pixels a side of the blocks of noise
 
 
@@ -30,26 +34,81 @@ def probes(image: tuple[int, int, int], seed: int = 0, count: int = COUNT) -> np
     return images
 
 
-def inputs(
-    image: tuple[int, int, int], seed: int, given: np.ndarray | None, taken: InputRange = ANY
-) -> np.ndarray:
-    """Return the probes and, after them, images that the caller gives to compare on as well.
+def inputs(skeleton, seed: int, given: np.ndarray | Batch | None = None) -> Batch:
+    """Return the probes and, after them, inputs that the caller gives to compare on as well.
 
-    Probes are of the range that is `taken`; what is given is in it already. Raises ValueError
-    where those are no finite float32 (n, *image).
+    Those are named arrays; or one array, where the network has one input. Probes are of the range
+    that the network takes; what is given is in it already. Raises ValueError where that does not
+    fit the contract.
     """
-    own = taken.images(probes(image, seed))
+    own = {
+        tensor.name: _values(tensor, skeleton, seed if at == 0 else seed + 1000 * at)
+        for at, tensor in enumerate(skeleton.contract.inputs)
+    }
     if given is None:
         return own
-    given = np.asarray(given)
-    fits = given.dtype == np.float32 and given.ndim == 4 and given.shape[1:] == tuple(image)
-    if not fits or not len(given) or not np.isfinite(given).all():
-        height, width, channels = image
+    return joined([own, _fitting(given, skeleton.contract)])
+
+
+def sizes_of(tensor: Tensor, free: Mapping[str, int] | None = None) -> tuple[int, ...]:
+    """The sizes of one sample; free axes are as long as `free` says, or FREE."""
+    free = free or {}
+    return tuple(
+        axis if isinstance(axis, int) else free.get(axis, FREE) for axis in tensor.shape[1:]
+    )
+
+
+def _values(tensor: Tensor, skeleton, seed: int) -> np.ndarray:
+    """Values (COUNT, ...) such as an input may take."""
+    sizes = sizes_of(tensor)
+    random = np.random.RandomState(seed)
+    shape = (COUNT, *sizes)
+    if tensor.dtype == "bool":
+        return random.uniform(size=shape) < 0.5
+    if tensor.dtype == "string":
+        return _texts(random, shape)
+    if len(sizes) == 3 and (tensor.floats or tensor.dtype == "uint8"):
+        taken = PIXELS if tensor.dtype == "uint8" else skeleton.takes
+        return taken.images(probes(sizes, seed)).astype(tensor.dtype)
+    if tensor.floats:
+        return random.standard_normal(shape).astype(tensor.dtype)
+    below = skeleton.ids.get(tensor.name, 256 if tensor.dtype == "uint8" else 2)
+    return random.randint(0, below, shape).astype(tensor.dtype)
+
+
+def _texts(random, shape) -> np.ndarray:
+    words = ("", "one", "two words", "a longer text of seven words", "5")
+    return np.array(words, object)[random.randint(0, len(words), shape)]
+
+
+def _fitting(given: np.ndarray | Batch, contract: Contract) -> Batch:
+    """The caller's inputs by name; ValueError where they do not fit."""
+    names = [tensor.name for tensor in contract.inputs]
+    batch = given if isinstance(given, Mapping) else {names[0]: np.asarray(given)}
+    if set(batch) != set(names):
         raise ValueError(
-            f"images to compare on are finite float32 (n, {height}, {width}, {channels}). "
-            f"Received: {given.dtype} {given.shape}"
+            f"inputs to compare on are the network's: {', '.join(names)}. "
+            f"Received: {', '.join(batch) if isinstance(given, Mapping) else 'one array'}"
         )
-    return np.concatenate([own, given])
+    found = {name: np.asarray(batch[name]) for name in names}
+    for tensor in contract.inputs:
+        _check(tensor, found[tensor.name], contract)
+    lengths = {name: len(values) for name, values in found.items()}
+    if len(set(lengths.values())) > 1:
+        raise ValueError(f"inputs to compare on are as many of each. Received: {lengths}")
+    return found
+
+
+def _check(tensor: Tensor, values: np.ndarray, contract: Contract) -> None:
+    wanted = sizes_of(tensor)
+    finite = values.dtype.kind != "f" or np.isfinite(values).all()
+    typed = values.dtype == tensor.dtype if tensor.dtype != "string" else values.dtype.kind in "OSU"
+    if not values.size or values.shape[1:] != wanted or not typed or not finite:
+        what = "images" if contract.classifier else f"values of {tensor.name}"
+        raise ValueError(
+            f"{what} to compare on are finite {tensor.dtype} "
+            f"(n, {', '.join(map(str, wanted))}). Received: {values.dtype} {values.shape}"
+        )
 
 
 def _blocks(random, image, side):
@@ -58,11 +117,11 @@ def _blocks(random, image, side):
     return np.repeat(np.repeat(noise, side, axis=0), side, axis=1)[:height, :width]
 
 
-def in_batches(images: np.ndarray, predict) -> np.ndarray:
-    """Return `predict` of all `images`, run in batches of the sizes in BATCHES, repeated."""
+def in_batches(batch: Batch, predict: Predict) -> Batch:
+    """Return `predict` of all of `batch`, run in batches of the sizes in BATCHES, repeated."""
     parts, start, turn = [], 0, 0
-    while start < len(images):
+    while start < rows(batch):
         size = BATCHES[turn % len(BATCHES)]
-        parts.append(predict(images[start : start + size]))
+        parts.append(predict(part(batch, slice(start, start + size))))
         start, turn = start + size, turn + 1
-    return np.concatenate(parts)
+    return joined(parts)

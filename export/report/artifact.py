@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from export.contract import Contract
 from export.errors import ArtifactError
 from export.printable import printable
 from export.report.entries import RANDOM_WEIGHTS, has_random_weights
@@ -26,8 +27,7 @@ class Artifact:
     folder: Path
     model: str  # as the report has it: any text
     format: str
-    image: tuple[int, int, int]  # height, width, channels
-    classes: int
+    contract: Contract
     flavour: str | None  # None where the report says nothing of it
     batch_sizes: tuple[int, ...]  # ascending; of TF-TRT, those its engine is built for
     source: str  # of the weights: seeded:0, or a file
@@ -39,6 +39,16 @@ class Artifact:
     warnings: tuple[str, ...]
     seed: int  # of probes, and of weights that a function draws
     model_source: dict  # how to build the model again; empty where the report says nothing
+
+    @property
+    def image(self) -> tuple[int, int, int] | None:
+        """Height, width and channels; None where it is no classifier of pictures."""
+        return self.contract.classifier and self.contract.classifier.image
+
+    @property
+    def classes(self) -> int | None:
+        """How many classes it tells apart; None where it is no classifier of pictures."""
+        return self.contract.classifier and self.contract.classifier.classes
 
     @property
     def verdict(self) -> Verdict:
@@ -58,7 +68,7 @@ class Artifact:
     @property
     def origin(self) -> tuple:
         """Equal for artifacts of the same Keras model."""
-        return self.model, self.image, self.classes, self.flavour, self.weights_sha256
+        return self.model, self.contract, self.flavour, self.weights_sha256
 
 
 def read_artifact(folder: Path) -> Artifact:
@@ -86,8 +96,7 @@ def _artifact(folder: Path, content: dict) -> Artifact:
         folder=folder,
         model=content["model"],
         format=content["format"],
-        image=tuple(int(side) for side in options["image"]),
-        classes=int(options["classes"]),
+        contract=_contract(content),
         flavour=None if flavour is None else str(flavour),
         batch_sizes=tuple(sorted({int(n) for n in options.get("batch_sizes") or BATCH_SIZES})),
         source=str(weights["source"]),
@@ -100,6 +109,15 @@ def _artifact(folder: Path, content: dict) -> Artifact:
         seed=int(options.get("seed", 0)),
         model_source=dict(content.get("model_source") or {}),
     )
+
+
+def _contract(content: dict) -> Contract:
+    """Return the contract that a report has; those of old are of classifiers of pictures."""
+    if "contract" in content:
+        return Contract.from_dict(content["contract"])
+    options = content["options"]
+    image = tuple(int(side) for side in options["image"])
+    return Contract.of_classifier(image, int(options["classes"]))
 
 
 def _check(entry: dict) -> Check:
@@ -118,18 +136,27 @@ def _warnings(content: dict) -> tuple[str, ...]:
 
 def _check_values(artifact: Artifact) -> None:
     """Raise ArtifactError where a report's values can be those of no artifact."""
-    report, image = artifact.folder / REPORT, artifact.image
+    report = artifact.folder / REPORT
     if not isinstance(artifact.model, str):
         raise ArtifactError(f"{report} names no model. Received: {artifact.model!r:.80}")
     if not isinstance(artifact.format, str) or not _FORMAT.fullmatch(artifact.format):
         raise ArtifactError(f"{report} names no format. Received: {artifact.format!r:.80}")
-    if len(image) != 3 or min(image) < 1 or artifact.classes < 1:
+    if wrong := _wrong_sizes(artifact.contract):
         raise ArtifactError(
             f"{report} has no image (height, width, channels) and class count. "
-            f"Received: {f'{image}, {artifact.classes}':.120}"
+            f"Received: {wrong:.120}"
         )
     if not artifact.files or artifact.batch_sizes[0] < 1:
         raise ArtifactError(f"{report} lists no files, or a batch of none")
+
+
+def _wrong_sizes(contract: Contract) -> str:
+    """Return the tensors of a contract that no network can have; empty where there are none."""
+    tensors = (*contract.inputs, *contract.outputs)
+    wrong = [t for t in tensors if any(isinstance(n, int) and n < 1 for n in t.shape)]
+    if not contract.inputs or not contract.outputs or wrong:
+        return f"{[t.shape[1:] for t in tensors]}"
+    return ""
 
 
 def identity(artifact: Artifact) -> str:

@@ -34,9 +34,10 @@ def artifact_entry(folder: Path, written: Written, checks: tuple[Check, ...]) ->
 
 def options_entry(options, reference: Reference) -> dict:
     """The `options` entry: what was asked for."""
+    kind = reference.contract.classifier
+    pictures = {"classes": kind.classes, "image": list(kind.image)} if kind else {}
     return {
-        "classes": reference.classes,
-        "image": list(reference.image),
+        **pictures,
         "flavour": options.flavour,
         "batch_sizes": list(options.batch_sizes),
         "seed": options.seed,

@@ -13,6 +13,7 @@ from importlib import metadata
 from itertools import chain, islice
 from pathlib import Path
 
+from export.contract import Contract
 from export.errors import ArtifactError
 from export.files import open_regular, read_bounded, write_whole
 from export.lanes import LANES
@@ -74,6 +75,7 @@ def as_dict(report: Report) -> dict:
         "weights": report.weights,
         **({"calibration": report.calibration} if report.calibration else {}),
         "options": report.options,
+        **({"contract": report.contract} if report.contract else {}),
         "artifact": report.artifact,
         "checks": [_check(check) for check in report.checks],
         "cost": asdict(report.cost),
@@ -206,6 +208,8 @@ def _check_entries(content: dict) -> None:
     ):
         if not (isinstance(texts, Iterable) and all(isinstance(text, str) for text in texts)):
             raise TypeError(f"{key} is {shortened(texts)}")
+    if "contract" in content:
+        Contract.from_dict(content["contract"])
     for key, kind in (("created", str), ("model_source", dict), ("compression", dict)):
         if not isinstance(content.get(key, kind()), kind):
             raise TypeError(f"{key} is {shortened(content[key])}")
@@ -252,6 +256,7 @@ def from_dict(content: dict) -> Report:
         command=tuple(content["command"]),
         warnings=tuple(content.get("warnings", ())),
         calibration=content.get("calibration") or {},
+        contract=content.get("contract", {}),
         created=content.get("created", ""),
         model_source=content.get("model_source", {}),
         compression=content.get("compression", {}),

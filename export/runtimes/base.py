@@ -6,18 +6,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
-
+from export.contract import Batch
 from export.errors import ExportError
 from export.signatures import SIGNATURE
-
-Batch = dict[str, np.ndarray]  # by the tensor's name; the first axis of each is the batch
 
 
 class Session(ABC):
     """An artifact that is loaded and answers; a context manager, at whose end it is freed."""
 
     signatures: frozenset[str] = frozenset([SIGNATURE])
+    inputs: tuple[str, ...] = ()  # the names that SIGNATURE takes
 
     @abstractmethod
     def predict(self, batch: Batch, signature: str = SIGNATURE) -> Batch:

@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from export.contract import Batch
 from export.formats.names import TFTRT
 from export.formats.tftrt.reading import read_tftrt
-from export.runtimes.base import Batch, Runtime, Session, check_names
+from export.runtimes.base import Runtime, Session, check_names
 from export.runtimes.tensorflow import take_threads
 from export.signatures import SIGNATURE
 
@@ -28,6 +29,7 @@ class SegmentSession(Session):
 
         self._signatures = meta_graph.signature_def
         self.signatures = frozenset(self._signatures)
+        self.inputs = tuple(self._signatures[SIGNATURE].inputs)
         self._run = native_segments(meta_graph, drained)
 
     def predict(self, batch: Batch, signature: str = SIGNATURE) -> Batch:

@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from export.contract import Batch
 from export.formats.names import ONNX
 from export.formats.onnx.reading import MODEL, read_onnx
 from export.lazy import need
-from export.runtimes.base import Batch, Runtime, Session, check_names
+from export.runtimes.base import Runtime, Session, check_names
 from export.signatures import SIGNATURE
 
 QUIET = 3  # errors alone are logged
@@ -35,11 +36,11 @@ class OnnxRuntime(Runtime):
 class OnnxSession(Session):
     def __init__(self, session):
         self._session = session
-        self._inputs = [tensor.name for tensor in session.get_inputs()]
+        self.inputs = tuple(tensor.name for tensor in session.get_inputs())
         self._outputs = [tensor.name for tensor in session.get_outputs()]
 
     def predict(self, batch: Batch, signature: str = SIGNATURE) -> Batch:
-        check_names(batch, self._inputs)
+        check_names(batch, self.inputs)
         return dict(zip(self._outputs, self._session.run(self._outputs, batch), strict=True))
 
     def close(self) -> None:

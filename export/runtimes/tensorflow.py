@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from export.contract import Batch
 from export.errors import ExportError
 from export.formats.names import SAVEDMODEL
 from export.formats.savedmodel.reading import Served, read_served
 from export.lazy import need
-from export.runtimes.base import Batch, Runtime, Session, check_names
+from export.runtimes.base import Runtime, Session, check_names
 from export.signatures import SIGNATURE
 
 
@@ -45,6 +46,7 @@ class ServedSession(Session):
         saver = served.meta_graph.saver_def
         self._signatures = served.meta_graph.signature_def
         self.signatures = frozenset(self._signatures)
+        self.inputs = tuple(self._signatures[SIGNATURE].inputs)
         with tf.Graph().as_default() as graph:
             tf.import_graph_def(served.meta_graph.graph_def, name="")
         config = tf.compat.v1.ConfigProto(device_count={"GPU": 0})
@@ -71,6 +73,7 @@ class PythonSession(Session):
         # It must stay referenced, or its variables are collected under the signatures.
         self._loaded = tf.saved_model.load(served.version)
         self.signatures = frozenset(self._loaded.signatures)
+        self.inputs = tuple(self._loaded.signatures[SIGNATURE].structured_input_signature[1])
 
     def predict(self, batch: Batch, signature: str = SIGNATURE) -> Batch:
         import tensorflow as tf

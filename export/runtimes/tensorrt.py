@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from export.contract import Batch
 from export.formats import layout
 from export.formats.names import TFTRT
 from export.lanes import child_in_lane
 from export.process import ChildFailed
-from export.runtimes.base import Batch, Runtime, Session
+from export.runtimes.base import Runtime, Session
 from export.signatures import SIGNATURE
 
 NVIDIA = Path("/proc/driver/nvidia/version")  # there whenever the driver is

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import tensorflow as tf
 
 from export.signatures import CLASSIFY, SIGNATURE
-from export.signatures.classify import decode_images, top_labels
+from export.signatures.classify import decode_images, only_logits, top_labels
 from export.skeleton.graph import all_nodes
 
 PREFIX = f"{CLASSIFY}/"
@@ -25,13 +25,17 @@ def attach_classify(meta_graph, recipe, labels: Sequence[str]) -> None:
     if there is not one label for each class.
     """
     graph, signature = meta_graph.graph_def, meta_graph.signature_def[SIGNATURE]
-    image, logits = signature.inputs["image"], signature.outputs["logits"]
+    (image,), (logits,) = signature.inputs.values(), signature.outputs.values()
     shape = [dim.size for dim in image.tensor_shape.dim]
     if shape[1:3] != [recipe.crop, recipe.crop]:
         raise ValueError(f"the recipe crops {recipe.crop} pixels, and images are {shape[1:3]}")
     decoder = _trace(lambda x: decode_images(x, recipe), tf.TensorSpec((None,), tf.string))
     classes = logits.tensor_shape.dim[1].size
-    labeller = _trace(lambda x: top_labels(x, labels), tf.TensorSpec((None, classes), tf.float32))
+    (name,) = signature.outputs
+    labeller = _trace(
+        lambda x: top_labels(only_logits({name: x}), labels),
+        tf.TensorSpec((None, classes), tf.float32),
+    )
 
     encoded, (pixels,) = _splice(graph, decoder, f"{PREFIX}decode/", None)
     _default(graph, image.name, pixels)

@@ -14,6 +14,8 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
+from export.contract import PROBABILITIES
+
 TOP = 5
 
 
@@ -55,6 +57,12 @@ def top_labels(logits, labels: Sequence[str], top: int = TOP) -> dict:
     probabilities, places = tf.math.top_k(tf.nn.softmax(logits), k=min(top, len(labels)))
     names = tf.constant(list(labels), tf.string)
     return {"labels": tf.gather(names, places), "probabilities": probabilities}
+
+
+def only_logits(outputs: dict):
+    """The logits of a classifier, whose only output they are, or the logarithm of their softmax."""
+    ((name, values),) = outputs.items()
+    return tf.math.log(values) if name == PROBABILITIES else values
 
 
 def classify(network, recipe, labels: Sequence[str]):

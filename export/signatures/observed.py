@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
+from export.contract import PROBABILITIES
 from export.signatures import CLASSIFY
 
 PICTURES = ((240, 320), (300, 200), (97, 131))  # height, width: larger and smaller than the crop
@@ -34,7 +35,9 @@ def observe_classify(session, version: Path) -> dict | None:
         tf.io.encode_png(random.randint(0, 256, (*size, 3), np.uint8)).numpy() for size in PICTURES
     ]
     images = decode_images(tf.constant(encoded), recipe).numpy()
-    logits = session.predict({"image": images})["logits"]
+    (given,) = session.inputs
+    ((name, made),) = session.predict({given: images}).items()
+    logits = np.log(made) if name == PROBABILITIES else made
     wanted = {name: tensor.numpy() for name, tensor in top_labels(logits, labels).items()}
     got = session.predict({"encoded": np.array(encoded, object)}, CLASSIFY)
     if got.keys() != wanted.keys() or any(got[k].shape != wanted[k].shape for k in wanted):

@@ -1,55 +1,72 @@
 """Refuse models that cannot be exported, in one line and before any work."""
 
-from export.skeleton.keras_graph import all_layers, functional
+from export.contract import Contract
+from export.skeleton.declared import declared
+from export.skeleton.keras_graph import all_layers, functional, kind
+
+# TensorFlow has no kernels for these on a CPU where channels come first.
+CHANNELS_LAST = ("Conv", "DepthwiseConv", "SeparableConv", "MaxPooling", "AveragePooling")
 
 
-def accept(model) -> tuple[tuple[int, int, int], int]:
-    """Return the image (height, width, channels) that `model` takes, and how many classes it has.
+def accept(model) -> Contract:
+    """Return what `model` takes and gives, and what an artifact of it will.
 
-    Raises ValueError unless the model maps one float32 image to one row of logits.
+    Raises ValueError for a model that cannot be exported.
     """
     inputs, outputs = getattr(model, "inputs", None), getattr(model, "outputs", None)
     if inputs is None and type(model).__name__ == "Sequential":
         raise ValueError(
-            "a Sequential model without an Input does not tell its image size; build it: "
-            "model.build((None, height, width, channels))"
+            "a Sequential model without an Input does not tell what it takes; build it: "
+            "model.build((None, height, width, channels)), with the shape of its input"
         )
     if inputs is None:
         raise ValueError(
-            "a model of a class of its own does not tell its image size; wrap it: "
-            "keras.Model(image, model(image)), where image is a keras.Input"
+            "a model of a class of its own does not tell what it takes; wrap it: "
+            "keras.Model(x, model(x)), where x is a keras.Input of the shape and dtype of its input"
         )
-    if not inputs or len(inputs) != 1 or len(inputs[0].shape) != 4:
-        raise ValueError("a model to export takes one input of (batch, height, width, channels)")
-    if len(outputs) != 1 or len(outputs[0].shape) != 2:
-        raise ValueError("a model to export gives one output of (batch, classes)")
-    image, classes = tuple(inputs[0].shape[1:]), outputs[0].shape[-1]
-    if None in image or classes is None:
-        raise ValueError(f"a model to export has a fixed image size and class count, not {image}")
-    if inputs[0].shape[0] is None and outputs[0].shape[0] is not None:
-        raise ValueError(
-            f"a model to export gives one row of logits an image, and this one gives "
-            f"{outputs[0].shape[0]} for any number of them; look at what it reshapes"
-        )
-    _refuse_half(model)
-    _refuse_type(inputs[0].dtype, image)
-    return image, classes
-
-
-def _refuse_type(declared: str, image: tuple) -> None:
-    if declared != "float32":
-        raise ValueError(
-            f"a model to export takes images of float32, and this one declares {declared}; wrap "
-            f"it: image = keras.Input({image}), then "
-            f"keras.Model(image, model(keras.ops.cast(image, {declared!r})))"
-        )
-
-
-def _refuse_half(model) -> None:
+    if not inputs or not outputs:
+        raise ValueError("a model to export has at least one input and one output")
+    for tensor in (*inputs, *outputs):
+        _refuse_tensor(tensor)
+    _refuse_one_batch(inputs, outputs)
     for layer in all_layers(model):
-        if layer.compute_dtype in ("float16", "bfloat16") and functional(layer) is None:
+        _refuse_layer(layer)
+    return declared(model)
+
+
+def _refuse_tensor(tensor) -> None:
+    if tensor.shape is None or not len(tensor.shape):
+        raise ValueError(
+            f"{tensor.name} has no axis for the batch, so no artifact could serve it; give it one"
+        )
+    if getattr(tensor, "sparse", False) or getattr(tensor, "ragged", False):
+        raise ValueError(f"{tensor.name} is sparse or ragged, and artifacts are dense; densify it")
+
+
+def _refuse_one_batch(inputs, outputs) -> None:
+    """Refuse outputs that have another number of rows than the inputs."""
+    for output in outputs:
+        if inputs[0].shape[0] is None and output.shape[0] is not None:
             raise ValueError(
-                f"{layer.name} computes in {layer.compute_dtype}, and artifacts are made of "
-                "networks in float32; build the model with layers of the dtype float32 and give "
-                "it these weights"
+                f"a model to export gives one row of {_named(output)} for each of its inputs, and "
+                f"this one gives {output.shape[0]} for any number of them; look at what it reshapes"
             )
+
+
+def _named(tensor) -> str:
+    return "logits" if len(tensor.shape) == 2 else "each output"
+
+
+def _refuse_layer(layer) -> None:
+    if layer.compute_dtype in ("float16", "bfloat16") and functional(layer) is None:
+        raise ValueError(
+            f"{layer.name} computes in {layer.compute_dtype}, and artifacts are made of "
+            "networks in float32; build the model with layers of the dtype float32 and give "
+            "it these weights"
+        )
+    first = getattr(layer, "data_format", None) == "channels_first"
+    if first and kind(layer).startswith(CHANNELS_LAST):
+        raise ValueError(
+            f"layer {layer.name} takes channels first, for which TensorFlow has no kernel on a "
+            "CPU; build the model with data_format='channels_last' and give it these weights"
+        )

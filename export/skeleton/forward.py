@@ -17,12 +17,15 @@ import tensorflow as tf
 
 from export.skeleton.fold import Folded, is_float, is_plain
 from export.skeleton.keras_graph import (
+    called_with,
     functional,
+    has_mask,
     kind,
     layer_names,
     run_graph,
     scope,
     takes_training,
+    with_mask,
 )
 
 
@@ -49,8 +52,8 @@ class Weights:
         return self.of(layer.kernel), self.of(layer.bias) if layer.use_bias else None
 
 
-def forward(model, folded: Folded, image, weights: Mapping[str, tf.Tensor]):
-    """Return logits (batch, classes) of `model` for `image` (batch, h, w, c), at inference.
+def forward(model, folded: Folded, inputs: list, weights: Mapping[str, tf.Tensor]) -> list:
+    """Return the outputs of `model` for its `inputs`, at inference; both flat, as Keras has them.
 
     `weights` maps the names in `folded.weights` to tensors.
     """
@@ -70,8 +73,10 @@ def forward(model, folded: Folded, image, weights: Mapping[str, tf.Tensor]):
 
         return call
 
-    (logits,) = keras.tree.flatten(run(model)(image))  # a model may give it in a list or a dict
-    return logits
+    graph = functional(model)
+    if graph is not None:
+        return keras.tree.flatten(run_graph(graph, inputs, run))
+    return keras.tree.flatten(called_with(model, inputs, run(model)))
 
 
 def _plainest(operation, weights):
@@ -79,7 +84,7 @@ def _plainest(operation, weights):
     lower = LOWERED.get(kind(operation))
     lowered = lower(operation, weights) if lower else None
     if lowered:
-        return lambda x, **_: lowered(x)
+        return lambda x, **_: with_mask(operation, x, lowered(x))
     if hasattr(operation, "stateless_call"):
         return _as_keras_wrote_it(operation, weights)
     return operation
@@ -91,10 +96,16 @@ def _as_keras_wrote_it(layer, weights):
 
     trainable, rest = values(layer.trainable_variables), values(layer.non_trainable_variables)
 
+    variables = [*layer.trainable_variables, *layer.non_trainable_variables]
+    held = list(zip(variables, [*trainable, *rest], strict=True))
+
     def call(*args, **options):
         options.pop("training", None)
         if takes_training(layer):
             options["training"] = False
+        if has_mask(args):  # which only a call of the layer itself hands on
+            with keras.StatelessScope(state_mapping=held):
+                return layer(*args, **options)
         return layer.stateless_call(trainable, rest, *args, **options)[0]
 
     return call

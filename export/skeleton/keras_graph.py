@@ -93,6 +93,51 @@ def follow_graph(graph, inputs, run):
     return output
 
 
+def input_keys(graph) -> list[str]:
+    """Return the name of each input of a functional model: its key in a dict, or its own name."""
+    keys = _keys(graph._inputs_struct)
+    return [key or tensor.name for key, tensor in zip(keys, graph.inputs, strict=True)]
+
+
+def output_keys(graph) -> tuple[list[str], list[str]]:
+    """Return of each output of a functional model its key in a dict, or "", and its layer's name.
+
+    The key of what is nested is the path to it, joined by "_".
+    """
+    return _keys(graph._outputs_struct), list(graph.output_names)
+
+
+def _keys(structure) -> list[str]:
+    import keras
+
+    paths = [path for path, _ in keras.tree.flatten_with_path(structure)]
+    named = any(isinstance(step, str) for path in paths for step in path)
+    return ["_".join(map(str, path)) if named else "" for path in paths]
+
+
+def called_with(model, inputs: list, call=None):
+    """Return what `model`, or `call` in its place, gives for its flat `inputs` at inference."""
+    import keras
+
+    structure = (functional(model) or model)._inputs_struct
+    return (call or model)(keras.tree.pack_sequence_as(structure, inputs), training=False)
+
+
+def has_mask(tensors) -> bool:
+    """Return whether Keras keeps a mask with any of `tensors`, as an Embedding makes."""
+    import keras
+
+    return any(getattr(one, "_keras_mask", None) is not None for one in keras.tree.flatten(tensors))
+
+
+def with_mask(layer, given, made):
+    """Return `made` with the mask of `given`, as a call of `layer` would hand it on."""
+    mask = getattr(given, "_keras_mask", None)
+    if mask is not None and made is not given and layer.supports_masking:
+        made._keras_mask = layer.compute_mask(given, mask)
+    return made
+
+
 def source(tensor):
     """Return the operation that gives a symbolic `tensor`."""
     return tensor._keras_history.operation

@@ -6,21 +6,29 @@ wants constants. Values are unique, or common-subexpression elimination would me
 """
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cache
 
 import numpy as np
 import tensorflow as tf
 
+from export.contract import LOGITS, PROBABILITIES, Contract, Tensor
+from export.endings import KINDS
 from export.errors import ExportError
 from export.skeleton.accepted import accept
 from export.skeleton.fold import Weight, fold
 from export.skeleton.forward import forward
-from export.skeleton.graph import add_constant, all_nodes, copied, make_constant, optimised
+from export.skeleton.graph import (
+    add_constant,
+    all_nodes,
+    copied,
+    make_constant,
+    optimised,
+    producer,
+)
+from export.skeleton.id_range import id_ranges
 from export.skeleton.input_range import InputRange, input_range
-from export.skeleton.keras_graph import all_layers
-
-IMAGE, LOGITS = "image", "logits"
+from export.skeleton.keras_graph import all_layers, called_with
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,11 +36,17 @@ class Skeleton:
     """A traced network whose weights are placeholders named `stand_in(index)`."""
 
     name: str
-    image: tuple[int, int, int]  # height, width, channels
-    classes: int
+    contract: Contract
     weights: tuple[Weight, ...]
-    graph: object  # a GraphDef: image and stand-ins in, logits out
-    takes: InputRange = InputRange()
+    graph: object  # a GraphDef: inputs and stand-ins in, outputs out, by the names of the contract
+    takes: InputRange = InputRange()  # of the picture, where there is one
+    ids: dict[str, int] = field(default_factory=dict)  # of inputs: all ids are below this
+    endings: dict[str, str] = field(default_factory=dict)  # of outputs: see export/endings.py
+
+    @property
+    def image(self) -> tuple[int, int, int]:
+        """Height, width and channels of the pictures that a classifier takes."""
+        return self.contract.classifier.image
 
     @property
     def weight_bytes(self) -> int:
@@ -45,31 +59,73 @@ def stand_in(index: int) -> str:
 
 
 def trace(model) -> Skeleton:
-    """Fold `model` and trace it once, for images of a free batch size.
+    """Fold `model` and trace it once, for a free batch size.
 
-    Raises ValueError unless the model maps one float32 image to one row of logits.
+    Raises ValueError for a model that cannot be exported.
     """
-    image, classes = accept(model)
-    if not all(layer.built for layer in all_layers(model)):
-        model(np.zeros((1, *image), np.float32), training=False)  # some wait for their first call
+    contract = accept(model)
+    if not all(layer.built for layer in all_layers(model)):  # some wait for their first call
+        called_with(model, [np.zeros(*_one(tensor)) for tensor in contract.inputs])
     folded = fold(model)
     names = list(folded.weights)
-    graph = _trace(model, folded, names, image)
+    graph = _trace(model, folded, names, contract)
     used = {source for node in graph.node for source in node.input}
     unused = [name for index, name in enumerate(names) if stand_in(index) not in used]
     _refuse_lost(folded, unused)
     if unused:  # kept by a layer but not part of inference, such as a running average
         names = [name for name in names if name not in unused]
-        graph = _trace(model, folded, names, image)
+        graph = _trace(model, folded, names, contract)
     weights = tuple(folded.weights[name] for name in names)
+    endings = _endings(graph, contract)
+    contract, endings = _probabilities(graph, contract, endings)
     return Skeleton(
         name=model.name,
-        image=image,
-        classes=classes,
+        contract=contract,
         weights=weights,
         graph=graph,
-        takes=input_range(model, image),
+        takes=_taken(model, contract),
+        ids=id_ranges(model, contract),
+        endings=endings,
     )
+
+
+ANY = 64  # values along a free axis, where one must be chosen
+
+
+def _one(tensor: Tensor) -> tuple:
+    """Shape and type of one sample; a free axis is ANY."""
+    return (1, *(size or ANY for size in tensor.sizes)), tensor.dtype
+
+
+def _taken(model, contract: Contract) -> InputRange:
+    """The range of pictures, where they are all that the model takes."""
+    (first, *more) = contract.inputs
+    if more or len(first.shape) != 4 or None in first.sizes:
+        return InputRange()
+    return input_range(model, first.sizes)
+
+
+def _endings(graph, contract: Contract) -> dict[str, str]:
+    """The softmax or sigmoid that each output ends in, where it does."""
+    nodes, found = {node.name: node for node in graph.node}, {}
+    for tensor in contract.outputs:
+        node = nodes[tensor.name]
+        while node.op == "Identity" and producer(node.input[0]) in nodes:
+            node = nodes[producer(node.input[0])]
+        if node.op in KINDS:
+            found[tensor.name] = KINDS[node.op]
+    return found
+
+
+def _probabilities(graph, contract: Contract, endings: dict) -> tuple[Contract, dict]:
+    """Call what is no logits by its name, in the graph too."""
+    if not contract.classifier or LOGITS not in endings:
+        return contract, endings
+    node = next(node for node in graph.node if node.name == LOGITS)
+    node.name = PROBABILITIES
+    (output,) = contract.outputs
+    made = replace(contract, outputs=(replace(output, name=PROBABILITIES),))
+    return made, {PROBABILITIES: endings[LOGITS]}
 
 
 def _refuse_lost(folded, unused: list[str]) -> None:
@@ -83,27 +139,45 @@ def _refuse_lost(folded, unused: list[str]) -> None:
         )
 
 
-def _trace(model, folded, names: list[str], image):
+def _trace(model, folded, names: list[str], contract: Contract):
     """Return the graph of `model` with stand-ins for the weights called `names`, simplified."""
     specs = [
         tf.TensorSpec(folded.weights[name].shape, tf.float32, name=stand_in(index))
         for index, name in enumerate(names)
     ]
+    given = [tf.TensorSpec((None, *t.sizes), t.dtype, name=t.name) for t in contract.inputs]
+    ends = []
 
     @tf.function(autograph=False)
-    def network(image, stand_ins):
+    def network(inputs, stand_ins):
         unused = {n: tf.zeros(w.shape) for n, w in folded.weights.items() if n not in names}
         named = dict(zip(names, stand_ins, strict=True)) | unused
-        return {LOGITS: tf.identity(forward(model, folded, image, named), name=LOGITS)}
+        made = forward(model, folded, inputs, named)
+        outputs = zip(contract.outputs, made, strict=True)
+        ends[:] = [tf.identity(output, name=tensor.name) for tensor, output in outputs]
+        return ends
 
-    image_spec = tf.TensorSpec((None, *image), tf.float32, name=IMAGE)
-    function = network.get_concrete_function(image_spec, specs)
-    kept = [IMAGE, LOGITS, *(spec.name for spec in specs)]
+    function = network.get_concrete_function(given, specs)
     graph = function.graph.as_graph_def()
+    _rename_ends(graph, ends, contract)
     _keep_captured(graph, function.graph.captures)
     _without_compilation(graph)
     _keep_loops(graph)
-    return _with_own_functions(_plain(_simplify(graph, kept)))
+    tensors = (*contract.inputs, *contract.outputs, *specs)
+    return _with_own_functions(_plain(_simplify(graph, [tensor.name for tensor in tensors])))
+
+
+def _rename_ends(graph, ends: list, contract: Contract) -> None:
+    """Name outputs by the contract where a layer has the name already; nothing reads them."""
+    names = {end.op.name: t.name for end, t in zip(ends, contract.outputs, strict=True)}
+    for node in graph.node:
+        node.input[:] = [_renamed(source, names) for source in node.input]
+        node.name = names.get(node.name, node.name)
+
+
+def _renamed(source: str, names: dict[str, str]) -> str:
+    name = producer(source)
+    return source.replace(name, names[name], 1) if name in names else source
 
 
 def _keep_captured(graph, captures) -> None:
@@ -192,16 +266,20 @@ def _called(nodes):
             yield from [attribute.func] if attribute.HasField("func") else attribute.list.func
 
 
-def run_skeleton(skeleton: Skeleton, image, weights) -> dict:
-    """Import the network, with tensors as its `weights`, into the graph that is being traced."""
+def run_skeleton(skeleton: Skeleton, inputs: list, weights) -> dict:
+    """Import the network, with tensors as its `weights`, into the graph that is being traced.
+
+    `inputs` are tensors in the order of the contract; returns the outputs by name.
+    """
+    contract = skeleton.contract
     tensors = {f"{stand_in(index)}:0": tensor for index, tensor in enumerate(weights)}
+    tensors |= {f"{t.name}:0": given for t, given in zip(contract.inputs, inputs, strict=True)}
     graph = tf.compat.v1.GraphDef(versions=skeleton.graph.versions)
     graph.library.CopyFrom(skeleton.graph.library)
     graph.node.extend(node for node in skeleton.graph.node if node.op != "Placeholder")
-    (logits,) = tf.graph_util.import_graph_def(
-        graph, {f"{IMAGE}:0": image, **tensors}, [f"{LOGITS}:0"], name=""
-    )
-    return {LOGITS: logits}
+    names = [tensor.name for tensor in contract.outputs]
+    made = tf.graph_util.import_graph_def(graph, tensors, [f"{name}:0" for name in names], name="")
+    return dict(zip(names, made, strict=True))
 
 
 def _simplify(graph_def, kept: list[str]):

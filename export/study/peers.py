@@ -70,24 +70,25 @@ def ask_peers(model, seed: int = 0) -> list[dict]:
     skeleton = trace(model)
     network = skeleton_network(skeleton)
     images = np.random.default_rng(seed).random((IMAGES, *skeleton.image), np.float32)
-    own = network.build(network.graph)
-    logits = own(images)
+    own, (given,) = network.build(network.graph), network.inputs
+    batch = {given: images}
     held = {name: name for name in network.names.values()}
-    subject = Subject(network, logits, held, tuple(norms(model)))
-    return [_asked(mutation, subject, own, images) for mutation in MUTATIONS]
+    subject = Subject(network, skeleton.contract, own(batch), held, norms=tuple(norms(model)))
+    return [_asked(mutation, subject, own, batch) for mutation in MUTATIONS]
 
 
-def _asked(mutation, subject: Subject, own, images) -> dict:
+def _asked(mutation, subject: Subject, own, batch) -> dict:
     """The first edit that changes the logits, as in the self-test."""
-    wanted, record = softmax(subject.logits), {"name": mutation.name, "change": None, "noticed": []}
-    for edit in mutation.edits(subject):
+    (before,) = subject.outputs.values()
+    wanted, record = softmax(before), {"name": mutation.name, "change": None, "noticed": []}
+    for edit in mutation.edits_of(subject):
         graph = subject.network.changed(edit)
         built = subject.network.build(graph, edit.weights) if edit.inside else own
-        logits = around(built, edit)(images)
+        (logits,) = around(built, edit)(batch).values()
         got = softmax(logits)
         record["change"] = float(np.abs(wanted - got).max())
         record["noticed"] = [peer.name for peer in PEERS if not peer.equal(wanted, got)]
-        if (logits != subject.logits).any():
+        if (logits != before).any():
             return record
     return {**record, "change": None}
 

@@ -10,7 +10,7 @@ from export.formats import find_format
 from export.formats.base import Conversion, Format, Order
 from export.observe.artifact import observe
 from export.observe.model import observe_model
-from export.observe.probes import probes
+from export.observe.probes import inputs
 from export.process import in_this_process
 from export.results import Status, find
 from export.skeleton.tracing import trace
@@ -30,7 +30,7 @@ def judge_seeds(
     chosen = {find_format(name): Conversion() for name in formats}
     for seed in seeds:
         fill(model, seed)
-        reference = observe_model(model, skeleton, probes(skeleton.image, seed), chosen)
+        reference = observe_model(model, skeleton, inputs(skeleton, seed), chosen)
         found = {
             format.name: _judge(format, skeleton, conversion, reference)
             for format, conversion in chosen.items()
@@ -45,7 +45,7 @@ def _judge(format: Format, skeleton, conversion: Conversion, reference) -> dict:
         stage.mkdir(), scratch.mkdir()
         format.write(Order(skeleton=skeleton, folder=stage, scratch=scratch, conversion=conversion))
         with in_this_process():
-            seen = observe(format.name, stage, reference.images, scratch)
+            seen = observe(format.name, stage, reference.inputs, scratch)
         checks = run_checks(
             Trial(format=format, reference=reference, observation=seen, expected=UNKNOWN)
         )

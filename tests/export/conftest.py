@@ -30,7 +30,7 @@ def trial(look, reference):
     from export.formats import find_format
 
     def put(name: str, format_name: str, folder, **changes):
-        seen = look(format_name, folder, reference(name).images)
+        seen = look(format_name, folder, reference(name).inputs)
         unknown = Expected.unknown("a toy is in no catalog")
         return Trial(
             format=find_format(format_name),

@@ -77,7 +77,7 @@ def look(format: str, folder: Path, reference) -> dict:
     from export.results import Status, find
 
     with tempfile.TemporaryDirectory() as scratch, in_this_process():
-        seen = observe(format, folder, reference.images, Path(scratch))
+        seen = observe(format, folder, reference.inputs, Path(scratch))
     unknown = Expected.unknown("a toy is in no catalog")
     checks = run_checks(
         Trial(format=find_format(format), reference=reference, observation=seen, expected=unknown)
@@ -89,7 +89,7 @@ def look(format: str, folder: Path, reference) -> dict:
         "structure": seen.graph.get("structure"),
         "weights": sorted(found.sha256 for found in seen.weights),
         "ends": [repr(tensor) for tensor in (*seen.inputs, *seen.outputs)],
-        "logits": hashlib.sha256(seen.logits.tobytes()).hexdigest(),
+        "logits": hashlib.sha256(seen.outputs["logits"].tobytes()).hexdigest(),
     }
 
 

@@ -42,7 +42,9 @@ def test_what_no_check_sees_is_harmless(small, tmp_path, format):
     folder.mkdir(), spare.mkdir()
     find_format(format).write(Order(skeleton=traced, folder=folder, scratch=spare))
     reference = tmp_path / "reference"
-    reference.write_bytes(pickle.dumps(observe_model(small, traced, probes(traced.image))))
+    reference.write_bytes(
+        pickle.dumps(observe_model(small, traced, {"image": probes(traced.image)}))
+    )
     job = {"format": format, "folder": str(folder), "reference": str(reference), "seed": 0}
     job |= {"count": COUNT, "result": str(tmp_path / "result.json")}
     (tmp_path / "job.json").write_text(json.dumps(job))

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
+from export.contract import Tensor
 from export.errors import ArtifactError
-from export.formats.base import Format, Found, Opened, Order, Tensor, Written
+from export.formats.base import Format, Found, Opened, Order, Written
 from export.results import Rule
 from export.runtimes import Runtime, Session
 from export.signatures import SIGNATURE
@@ -23,7 +24,7 @@ class NpzSession(Session):
         self._run = network.build(network.graph)
 
     def predict(self, batch, signature=SIGNATURE):
-        return {"logits": self._run(batch["image"])}
+        return self._run(batch)
 
     def close(self):
         self._run = None
@@ -62,7 +63,11 @@ class Bfloat16(Format):
         skeleton = order.skeleton
         weights = {weight.name: _rounded(weight.read()) for weight in skeleton.weights}
         shapes = {weight.name: weight.shape for weight in skeleton.weights}
-        about = {"image": skeleton.image, "classes": skeleton.classes, "shapes": shapes}
+        about = {
+            "image": skeleton.image,
+            "classes": skeleton.contract.classifier.classes,
+            "shapes": shapes,
+        }
         np.savez(order.folder / WEIGHTS, about=json.dumps(about), **weights)
         (order.folder / GRAPH).write_bytes(skeleton.graph.SerializeToString())
         return Written()
@@ -107,4 +112,5 @@ def _read(folder: Path) -> tuple:
     graph = tf.compat.v1.GraphDef.FromString((folder / GRAPH).read_bytes())
     names = {stand_in(index): name for index, name in enumerate(weights)}
     values = {holder: tf.constant(weights[name]) for holder, name in names.items()}
-    return about, weights, TensorFlowNetwork(graph, "image:0", "logits:0", values, names=names)
+    ends = {"image": "image:0"}, {"logits": "logits:0"}
+    return about, weights, TensorFlowNetwork(graph, *ends, values, names=names)

@@ -9,6 +9,7 @@ from export.checks.base import Trial
 from export.checks.bounds import bound
 from export.checks.distribution import distribution
 from export.checks.fp16_range import fp16_range
+from export.contract import Contract
 from export.formats import FORMATS
 from export.gate import divergence, power
 from export.gate.divergence import Divergence, LayerError
@@ -99,8 +100,7 @@ def ranges(*largest: float, error: float = 2e-3):
     noise = tuple(LayerNoise(name, 1e-6, error, 15 * error) for name in names)
     network = Reference(
         name="toy",
-        image=(4, 4, 3),
-        classes=5,
+        contract=Contract.of_classifier((4, 4, 3), 5),
         totals=Totals(100, 120, 90),
         sha256="0" * 64,
         weights=(),
@@ -108,8 +108,8 @@ def ranges(*largest: float, error: float = 2e-3):
             Float16Loss(f"{name}/kernel", 2.0, 1e-3 * i, 1e-4 * i, values=9)
             for i, name in enumerate(names)
         ),
-        images=np.zeros((1, 4, 4, 3)),
-        logits=np.zeros((1, 5)),
+        inputs={"image": np.zeros((1, 4, 4, 3))},
+        outputs={"logits": np.zeros((1, 5))},
         layers=tuple(Layer(name, value) for name, value in zip(names, largest, strict=True)),
         noise=Noise(NOISE.fp32, error, 15 * error, noise),
     )

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from export.contract import Contract
 from export.errors import PourError
 from export.formats.base import Format, Opened, Order, Written
 from export.formats.names import ONNX, ONNXRUNTIME
@@ -59,8 +60,12 @@ class Onnx(Format):
 
         skeleton = order.skeleton
         graph = with_constants(skeleton, lambda _, weight: weight.read())
-        model = _finish(self._run_tf2onnx(graph, skeleton.name, []), [], skeleton)
+        model = _finish(self._run_tf2onnx(graph, skeleton, []), [], skeleton)
         (order.folder / MODEL).write_bytes(model.SerializeToString(deterministic=True))
+
+    def unfit(self, contract: Contract) -> str:
+        texts = [tensor.name for tensor in contract.inputs if tensor.dtype == "string"]
+        return f"ONNX has no operators on text, and {texts[0]} is text" if texts else ""
 
     def open(self, folder: Path) -> Opened:
         return open_onnx(folder)
@@ -75,21 +80,23 @@ class Onnx(Format):
         from export.skeleton.tracing import stand_in
 
         names = [f"{stand_in(index)}:0" for index in range(len(skeleton.weights))]
-        model = self._run_tf2onnx(skeleton.graph, skeleton.name, names)
+        model = self._run_tf2onnx(skeleton.graph, skeleton, names)
         indices = {name: index for index, name in enumerate(names)}
         placements = _placements(model.graph, indices, skeleton.weights)
         return _finish(model, placements, skeleton), placements
 
-    def _run_tf2onnx(self, graph, name: str, stand_ins: list[str]):
+    def _run_tf2onnx(self, graph, skeleton, stand_ins: list[str]):
         tf2onnx = need("tf2onnx", to="writing ONNX")
-        from export.skeleton.tracing import IMAGE, LOGITS
-
+        contract = skeleton.contract
+        given, made = (
+            [tensor.name for tensor in tensors] for tensors in (contract.inputs, contract.outputs)
+        )
         model, _ = tf2onnx.convert.from_graph_def(
             graph,
-            name=name,
-            input_names=[f"{IMAGE}:0", *stand_ins],
-            output_names=[f"{LOGITS}:0"],
-            tensors_to_rename={f"{name}:0": name for name in (IMAGE, LOGITS)},
+            name=skeleton.name,
+            input_names=[*(f"{name}:0" for name in given), *stand_ins],
+            output_names=[f"{name}:0" for name in made],
+            tensors_to_rename={f"{name}:0": name for name in (*given, *made)},
             opset=self.opset,
         )
         _renumber(model.graph, {})
@@ -226,10 +233,8 @@ def _absorb_biases(graph, made, weights) -> None:
 
 
 def _finish(model, placements, skeleton):
-    """Leave one input, name weights as Keras does, and put marked initializers in their place."""
+    """Leave the inputs, name weights as Keras does, and put marked initializers in their place."""
     import onnx
-
-    from export.skeleton.tracing import IMAGE
 
     graph = model.graph
     names = {p.tensor: skeleton.weights[p.index].name for p in placements}
@@ -239,9 +244,8 @@ def _finish(model, placements, skeleton):
         for at, name in enumerate(node.input):
             node.input[at] = names.get(name, name)
     used = {name for node in graph.node for name in node.input}
-    inputs = [value for value in graph.input if value.name == IMAGE]
-    if len(inputs) != 1:
-        raise PourError(f"the converter lost the input {IMAGE!r}")
+    inputs = _declared(graph.input, skeleton.contract.inputs)
+    _declared(graph.output, skeleton.contract.outputs)
     small = [init for init in graph.initializer if init.name in used]
     poured = [
         onnx.TensorProto(
@@ -256,8 +260,6 @@ def _finish(model, placements, skeleton):
         del getattr(graph, field)[:]
         getattr(graph, field).extend(values)
     del graph.value_info[:]
-    for value in (*graph.input, *graph.output):
-        value.type.tensor_type.shape.dim[0].dim_param = "batch"
     graph.name, graph.doc_string = skeleton.name, ""
     model.producer_name, model.producer_version, model.doc_string = "keras-nets", "", ""
     return model
@@ -275,6 +277,26 @@ def write_poured(model, weights, placements, folder: Path, largest: int) -> str:
     data = model.SerializeToString(deterministic=True)
     pour(data, weights_schema(), weights, placements, folder / MODEL)
     return ""
+
+
+def _declared(values, tensors) -> list:
+    """Return those of `values` that the contract has, in its order, with its shapes."""
+    import onnx
+
+    own = {value.name: value for value in values}
+    lost = [tensor.name for tensor in tensors if tensor.name not in own]
+    if lost:
+        raise PourError(f"the converter lost the tensor {lost[0]!r} of the contract")
+    for tensor in tensors:
+        shape = own[tensor.name].type.tensor_type.shape
+        shape.Clear()
+        for size in tensor.shape:
+            shape.dim.append(
+                onnx.TensorShapeProto.Dimension(dim_value=size)
+                if isinstance(size, int)
+                else onnx.TensorShapeProto.Dimension(dim_param=size)
+            )
+    return [own[tensor.name] for tensor in tensors]
 
 
 def _write_external(model, weights, placements, folder: Path) -> None:

@@ -33,11 +33,12 @@ class OnnxFp16(ReducedOnnx):
     def reduce(self, model, places: Places, order: Order) -> Pass:
         from onnxruntime.transformers import float16
 
-        graph, indices = model.graph, places.indices
+        graph, indices, contract = model.graph, places.indices, order.skeleton.contract
+        ends = [tensor.name for tensor in (*contract.inputs, *contract.outputs)]
         large = _behind(graph, _within(graph, order.beyond))
         asked = _asked(graph, order.keep)
         made = float16.convert_float_to_float16(
-            model, keep_io_types=["image", "logits"], node_block_list=[*large, *asked]
+            model, keep_io_types=ends, node_block_list=[*large, *asked]
         )
         _keep_weights(made.graph, indices)
         _keep_between(made.graph)

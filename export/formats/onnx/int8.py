@@ -14,6 +14,7 @@ import numpy as np
 
 from export.calibration.names import by_layer, range_of
 from export.calibration.ranges import float_tensors, measure_ranges, notes_of
+from export.contract import Contract
 from export.errors import ExportError
 from export.formats.base import Order
 from export.formats.onnx.gemm import join_biases
@@ -50,6 +51,11 @@ class OnnxInt8(ReducedOnnx):
     def store(self, values: np.ndarray, axes: tuple[int, ...] = ()) -> Store:
         return Quantised(scale=scales_of(values, axes)) if axes else FLOAT32
 
+    def unfit(self, contract: Contract) -> str:
+        if contract.classifier:
+            return super().unfit(contract)
+        return "8 bits are calibrated on pictures, one image in and one row of logits out"
+
     def misrounded(self, folder: Path, to: Path) -> Iterator[str]:
         from export.formats.onnx.misrounded import misrounded
 
@@ -78,9 +84,9 @@ def _ranges(model, tensors: list[str], places: Places, order: Order) -> dict:
     """The range of each tensor: those that the calibration brings, or from its images."""
     import onnxruntime
 
-    calibration = order.calibration
+    calibration, given = order.calibration, order.skeleton.contract.inputs[0].name
     if calibration.ranges:
-        found = {name: range_of(calibration.ranges, name) for name in (*tensors, "image")}
+        found = {name: range_of(calibration.ranges, name) for name in (*tensors, given)}
         if missing := [name for name, span in found.items() if span is None]:
             raise ExportError(
                 f"{calibration.source} has no range for {missing[0]}; calibrate with pictures"

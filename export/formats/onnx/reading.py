@@ -8,8 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
+from export.contract import Tensor
 from export.errors import ArtifactError
-from export.formats.base import Found, Opened, Tensor
+from export.formats.base import Found, Opened
 from export.formats.names import ONNX
 from export.formats.onnx.admission import OWN, check_model, every_graph
 from export.formats.onnx.pairs import DQ, INT32, Q, activation_pairs, bias_steps, integer_weights
@@ -78,7 +79,17 @@ def _tensor(value) -> Tensor:
         dim.dim_param or dim.dim_value if dim.WhichOneof("value") else None
         for dim in kind.shape.dim
     )
-    return Tensor(value.name, {1: "float32", 10: "float16"}.get(kind.elem_type, "other"), shape)
+    return Tensor(value.name, dtype_of(kind.elem_type), shape)
+
+
+def dtype_of(number: int) -> str:
+    """The name that an ONNX type of this number has in a contract."""
+    onnx = need("onnx", to="reading ONNX")
+    try:
+        name = onnx.TensorProto.DataType.Name(number).lower()
+    except ValueError:  # a number that is no type
+        return "other"
+    return {"float": "float32", "double": "float64"}.get(name, name)
 
 
 def _facts(onnx, model, path: Path) -> dict:

@@ -37,20 +37,25 @@ class SavedModel(Format):
             weight.name: tf.Variable(weight.read(), trainable=False, name="w")
             for weight in skeleton.weights
         }
-        spec = tf.TensorSpec((None, *skeleton.image), tf.float32, name="image")
+        specs = [
+            tf.TensorSpec((None, *tensor.sizes), tensor.dtype, name=tensor.name)
+            for tensor in skeleton.contract.inputs
+        ]
 
-        @tf.function(input_signature=[spec], autograph=False)
-        def serve(image):
+        @tf.function(input_signature=specs, autograph=False)
+        def serve(*inputs):
             weights = map(tf.convert_to_tensor, module.weights.values())
-            return run_skeleton(skeleton, image, weights)
+            return run_skeleton(skeleton, inputs, weights)
 
         module.serve = serve
         signatures = {SIGNATURE: serve}
         if order.classify:
-            from export.signatures.classify import classify
+            from export.signatures.classify import classify, only_logits
 
             module.classify = classify(
-                lambda image: serve(image)["logits"], order.classify.recipe, order.classify.labels
+                lambda image: only_logits(serve(image)),
+                order.classify.recipe,
+                order.classify.labels,
             )
             signatures[CLASSIFY] = module.classify
         try:

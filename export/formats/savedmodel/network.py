@@ -10,14 +10,13 @@ from export.networks.tensorflow import TensorFlowNetwork
 from export.signatures import SIGNATURE
 from export.skeleton.graph import copied, make_placeholder, optimised, producer
 
-LOGITS = "served_logits"
+SERVED = "served_"  # begins what gives the outputs
 
 
 def open_network(folder: Path) -> TensorFlowNetwork:
     """The graph that a server runs, its variables read from the checkpoint as a server does."""
     served = read_served(folder)
     reader, signature = checkpoint(served), served.meta_graph.signature_def[SIGNATURE]
-    image = signature.inputs["image"]
     graph, values, names = _inlined(served.part, signature), {}, {}
     nodes = {node.name: node for node in graph.node}
     for node in graph.node:
@@ -28,23 +27,27 @@ def open_network(folder: Path) -> TensorFlowNetwork:
             value = tf.constant(reader.get_tensor(served.keys[handle.name]))
             values[node.name], names[node.name] = value, served.name(handle.name)
             make_placeholder(node, value.dtype, value.shape)
-    make_placeholder(
-        nodes[producer(image.name)], tf.as_dtype(image.dtype), tf.TensorShape(image.tensor_shape)
-    )
-    return TensorFlowNetwork(graph, image.name, f"{LOGITS}:0", values, names=names)
+    for info in signature.inputs.values():
+        if producer(info.name) in nodes:
+            holder, shape = nodes[producer(info.name)], tf.TensorShape(info.tensor_shape)
+            make_placeholder(holder, tf.as_dtype(info.dtype), shape)
+    inputs = {name: info.name for name, info in signature.inputs.items()}
+    outputs = {name: f"{SERVED}{name}:0" for name in signature.outputs}
+    return TensorFlowNetwork(graph, inputs, outputs, values, names=names)
 
 
 def _inlined(part, signature):
-    """The graph behind a signature, without functions; its logits are called LOGITS."""
+    """The graph behind a signature, without functions; the names of outputs begin with SERVED."""
     graph = copied(part)
     for node in graph.node:
         if node.op == "VarHandleOp":  # a call is put in line where it takes handles as arguments
             make_placeholder(node, tf.resource, tf.TensorShape([]))
-    last = graph.node.add(op="Identity", name=LOGITS)  # a call whose result is asked for stays one
-    logits = signature.outputs["logits"].name
-    # Nor is one put in line whose effects, such as reading variables, nobody waits for.
+    # A call is not put in line whose effects, such as reading variables, nobody waits for.
     calls = [f"^{node.name}" for node in graph.node if any(called(node))]
-    last.input.extend([logits.removesuffix(":0"), *calls])
-    last.attr["T"].type = signature.outputs["logits"].dtype
-    kept = [signature.inputs["image"].name, f"{LOGITS}:0"]
+    kept = [info.name for info in signature.inputs.values()]
+    for name, info in sorted(signature.outputs.items()):
+        last = graph.node.add(op="Identity", name=f"{SERVED}{name}")  # nor one that is asked for
+        last.input.extend([info.name.removesuffix(":0"), *calls])
+        last.attr["T"].type = info.dtype
+        kept.append(f"{last.name}:0")
     return optimised(graph, ["function", "pruning"], kept)

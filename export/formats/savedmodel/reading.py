@@ -13,11 +13,12 @@ from functools import cached_property
 from itertools import chain
 from pathlib import Path
 
+from export.contract import Tensor
 from export.errors import ArtifactError
 from export.files import read_bounded
 from export.formats import layout
 from export.formats.admission import check_graph, check_signatures, one_meta_graph, refused
-from export.formats.base import Found, Opened, Tensor
+from export.formats.base import Found, Opened
 from export.formats.names import SAVEDMODEL
 from export.formats.operations import COMPUTE, READ_VARIABLES
 from export.formats.savedmodel.variables import restored, saver_functions
@@ -139,7 +140,17 @@ def declared(entries) -> Iterator[Tensor]:
     """The inputs or the outputs of a signature, by name."""
     for name, info in sorted(entries.items()):
         shape = tuple(None if dim.size < 0 else dim.size for dim in info.tensor_shape.dim)
-        yield Tensor(name, {1: "float32", 19: "float16"}.get(info.dtype, "other"), shape)
+        yield Tensor(name, dtype_of(info.dtype), shape)
+
+
+def dtype_of(number: int) -> str:
+    """The name that a TensorFlow type of this number has in a contract."""
+    import tensorflow as tf
+
+    try:
+        return tf.as_dtype(number).name
+    except TypeError:  # a number that is no type
+        return "other"
 
 
 def _facts(served: Served) -> dict:

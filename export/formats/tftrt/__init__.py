@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from export.contract import Contract
 from export.errors import PourError
 from export.formats import layout
 from export.formats.base import Format, Opened, Order, Written
@@ -71,6 +72,17 @@ class TfTrt(Format):
         model = _saved_model(self.convert(graph, order), order)
         (order.folder / MODEL).write_bytes(model.SerializeToString(deterministic=True))
 
+    def unfit(self, contract: Contract) -> str:
+        for tensor in contract.inputs:
+            if tensor.dtype == "string":
+                return f"TensorRT takes no text, and {tensor.name} is text"
+            if tensor.free:
+                return (
+                    f"its engine is of one size, and {tensor.name} has a free axis "
+                    f"{tensor.free[0]}; give it a fixed size"
+                )
+        return ""
+
     def open(self, folder: Path) -> Opened:
         return open_tftrt(folder)
 
@@ -83,8 +95,10 @@ class TfTrt(Format):
         """Send `graph` through the lane and return the converted GraphDef."""
         from export.lanes import run_in_lane
 
+        contract = order.skeleton.contract
+        names = [tensor.name for tensor in (*contract.inputs, *contract.outputs)]
         job = {
-            "outputs": ["image:0", "logits:0"],
+            "outputs": [f"{name}:0" for name in names],
             "precision": self.precision.upper(),
             "minimum_segment_size": 3,
             "maximum_cached_engines": order.engines,
@@ -178,9 +192,9 @@ def _squeezed(shape):
 
 def _saved_model(graph, order: Order):
     """Wrap a converted GraphDef in a SavedModel with the signature of the contract."""
+    from tensorflow import as_dtype
     from tensorflow.core.protobuf import saved_model_pb2
 
-    skeleton = order.skeleton
     model = saved_model_pb2.SavedModel(saved_model_schema_version=1)
     meta_graph = model.meta_graphs.add()
     meta_graph.meta_info_def.tags.append("serve")
@@ -190,14 +204,16 @@ def _saved_model(graph, order: Order):
     meta_graph.graph_def.CopyFrom(graph)
     signature = meta_graph.signature_def[SIGNATURE]
     signature.method_name = "tensorflow/serving/predict"
-    for entries, name, shape in (
-        (signature.inputs, "image", (-1, *skeleton.image)),
-        (signature.outputs, "logits", (-1, skeleton.classes)),
+    contract = order.skeleton.contract
+    for entries, tensors in (
+        (signature.inputs, contract.inputs),
+        (signature.outputs, contract.outputs),
     ):
-        entries[name].name = f"{name}:0"
-        entries[name].dtype = 1  # DT_FLOAT
-        for size in shape:
-            entries[name].tensor_shape.dim.add(size=size)
+        for tensor in tensors:
+            entries[tensor.name].name = f"{tensor.name}:0"
+            entries[tensor.name].dtype = as_dtype(tensor.dtype).as_datatype_enum
+            for size in (None, *tensor.sizes):
+                entries[tensor.name].tensor_shape.dim.add(size=-1 if size is None else size)
     if order.classify:
         from export.signatures.attach import attach_classify
 

@@ -32,5 +32,8 @@ def open_network(folder: Path) -> TensorFlowNetwork:
         names[node.name] = node.name.removeprefix(prefix)
         make_placeholder(node, tf.float32, tf.TensorShape(shape))
     signature = meta_graph.signature_def[SIGNATURE]
-    image, logits = signature.inputs["image"].name, signature.outputs["logits"].name
-    return TensorFlowNetwork(graph, image, logits, values, names=names)
+    inputs, outputs = (
+        {name: info.name for name, info in infos.items()}
+        for infos in (signature.inputs, signature.outputs)
+    )
+    return TensorFlowNetwork(graph, inputs, outputs, values, names=names)

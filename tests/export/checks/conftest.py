@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from export.checks import Expected, Trial
+from export.contract import Contract, Tensor
 from export.formats import FORMATS
-from export.formats.base import Found, Tensor
+from export.formats.base import Found
 from export.observe.artifact import Observation
 from export.observe.base import Float16Loss, Layer, Reference, Totals
 from export.observe.plain import Plain
@@ -39,11 +40,24 @@ UNSIGNED = {"pairs": [PAIR | {"scale": 1.0, "type": "uint8"}]}
 SIGNED = {"pairs": [PAIR | {"scale": float(np.float32(255 / 127)), "type": "int8"}]}
 
 
+def _by_name(changes: dict) -> dict:
+    """Changes to a reference: its `logits` are the only output."""
+    outputs = {"outputs": {"logits": changes["logits"]}} if "logits" in changes else {}
+    return {key: value for key, value in changes.items() if key != "logits"} | outputs
+
+
+def _declared(seen: Observation, changes: dict) -> dict:
+    """The same of an observation, whose `inputs` and `outputs` are those that it declares."""
+    sides = {side: changes.pop(side) for side in ("inputs", "outputs") if side in changes}
+    return {**_by_name(changes), "contract": replace(seen.contract, **sides)}
+
+
 @pytest.fixture
 def honest():
     """A function from the name of a format to the Trial of an artifact that is as it should be.
 
-    `graph`, `observation`, `reference` and `trial` are changes to each of these.
+    `graph`, `observation`, `reference` and `trial` are changes to each of these. The `logits` of
+    the second and third are their only output.
     """
 
     def make(format="savedmodel", *, graph=None, observation=None, reference=None, **trial):
@@ -57,34 +71,37 @@ def honest():
         )
         wanted = Reference(
             name="toy",
-            image=(4, 4, 3),
-            classes=5,
+            contract=Contract.of_classifier((4, 4, 3), 5),
             totals=Totals(100, 120, 90),
             sha256="0" * 64,
             weights=weights,
             float16=tuple(
                 Float16Loss(w.name, 2.0, 0.0, 0.0, values=prod(w.shape)) for w in weights
             ),
-            images=random.standard_normal((8, 4, 4, 3)).astype(np.float32),
-            logits=logits,
+            inputs={"image": random.standard_normal((8, 4, 4, 3)).astype(np.float32)},
+            outputs={"logits": logits},
             layers=(Layer("conv", 10.0), Layer("logits", 3.0)),
         )
         seen = Observation(
-            inputs=(Tensor("image", "float32", ("batch", 4, 4, 3)),),
-            outputs=(Tensor("logits", "float32", (None, 5)),),
+            contract=Contract(
+                (Tensor("image", "float32", ("batch", 4, 4, 3)),),
+                (Tensor("logits", "float32", (None, 5)),),
+            ),
             weights=weights,
             graph=GRAPHS[kind] | {"precision": [precision.upper()]} | pairs | (graph or {}),
-            logits=logits.copy(),
+            outputs={"logits": logits.copy()},
             ran="numpy",
         )
-        plain = Plain(logits, logits.copy()) if FORMATS[format].rounds else None
+        plain = (
+            Plain({"logits": logits}, {"logits": logits.copy()}) if FORMATS[format].rounds else None
+        )
         return Trial(
             **{
                 "plain": plain,
                 "calibration": {"ranges": {"conv": [0.0, 255.0]}},
                 "format": FORMATS[format],
-                "reference": replace(wanted, **(reference or {})),
-                "observation": replace(seen, **(observation or {})),
+                "reference": replace(wanted, **_by_name(reference or {})),
+                "observation": replace(seen, **_declared(seen, dict(observation or {}))),
                 "expected": Expected(100, 120, 90, "a paper"),
                 **trial,
             }

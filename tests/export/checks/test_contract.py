@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from export.checks.contract import contract
-from export.formats.base import Tensor
+from export.contract import Tensor
 from export.results import Status
 
 IMAGE = Tensor("image", "float32", ("batch", 4, 4, 3))

@@ -15,7 +15,8 @@ def ran(logits, sizes=(1, 4, 8), engines=None, **more):
     held = {NODE: sorted(sizes)} if engines is None else engines
     rows = {size: np.arange(-(-len(logits) // size) * size) % len(logits) for size in sizes}
     batches = (
-        Batches(size=size, logits=logits[rows[size]], engines=held, seconds=1.0) for size in sizes
+        Batches(size=size, outputs={"logits": logits[rows[size]]}, engines=held, seconds=1.0)
+        for size in sizes
     )
     return EngineRun(batches=tuple(batches), **more)
 
@@ -42,7 +43,7 @@ def test_an_engine_that_could_not_be_asked_is_skipped_with_the_reason(honest):
     ],
 )
 def test_the_engine_has_the_tolerance_of_its_precision(honest, format, error, wanted):
-    logits = honest(format).reference.logits
+    logits = honest(format).reference.outputs["logits"]
     check = engine(honest(format, engine=ran(logits + np.float32(error * logits.std()))))
     assert check.status is wanted
     assert check.measured == pytest.approx(error, rel=1e-3)
@@ -51,7 +52,7 @@ def test_the_engine_has_the_tolerance_of_its_precision(honest, format, error, wa
 
 @pytest.mark.parametrize("uncounted", ["", "no such op"])
 def test_logits_that_are_not_finite_fail(honest, uncounted):
-    logits = np.full_like(honest("tftrt-fp16").reference.logits, np.nan)
+    logits = np.full_like(honest("tftrt-fp16").reference.outputs["logits"], np.nan)
     check = engine(honest("tftrt-fp16", engine=ran(logits, uncounted=uncounted)))
     assert check.status is Status.FAILED
     assert [entry["error"] for entry in check.details["batches"]] == [None] * 3
@@ -61,7 +62,7 @@ def test_logits_that_are_not_finite_fail(honest, uncounted):
     "engines", [{}, {NODE: []}, {NODE: [1, 4]}, {NODE: [8], "TRTEngineOp_000_001": []}]
 )
 def test_a_batch_size_for_which_no_engine_is_large_enough_fails(honest, engines):
-    logits = honest("tftrt-fp16").reference.logits
+    logits = honest("tftrt-fp16").reference.outputs["logits"]
     check = engine(honest("tftrt-fp16", engine=ran(logits, engines=engines)))
     assert check.status is Status.FAILED
     assert check.details["reason"] == "no-engine"
@@ -69,15 +70,15 @@ def test_a_batch_size_for_which_no_engine_is_large_enough_fails(honest, engines)
 
 
 def test_a_batch_size_that_was_not_run_fails(honest):
-    logits = honest("tftrt-fp16").reference.logits
+    logits = honest("tftrt-fp16").reference.outputs["logits"]
     check = engine(honest("tftrt-fp16", engine=ran(logits, sizes=(1, 8))))
     assert check.status is Status.FAILED
     assert check.note == "on a GPU; no logits in batches of 4"
 
 
 def test_a_row_that_only_fills_a_batch_up_is_compared_too(honest):
-    logits = honest("tftrt-fp16").reference.logits
+    logits = honest("tftrt-fp16").reference.outputs["logits"]
     run = ran(logits, sizes=(16,))
-    run.batches[0].logits[15] = 0
+    run.batches[0].outputs["logits"][15] = 0
     check = engine(honest("tftrt-fp16", engine=run, batch_sizes=(16,)))
     assert check.status is Status.FAILED

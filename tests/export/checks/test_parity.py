@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from export.checks.parity import SAME, compare, parity
+from export.checks.outputs import SAME, compare
+from export.checks.parity import parity
 from export.results import Status
 
 RANDOM = np.random.default_rng(7)

@@ -38,7 +38,7 @@ def test_a_toy_fails_no_check(written, failures, name, format):
 
 @pytest.mark.parametrize(("name", "format"), CASES)
 def test_weights_keep_the_shapes_that_keras_has(written, look, reference, name, format):
-    seen = look(format, written(name, format), reference(name).images[:1])
+    seen = look(format, written(name, format), {"image": reference(name).inputs["image"][:1]})
     held = {found.sha256: found.shape for found in seen.weights}
     for weight in reference(name).weights_in(
         FORMATS[format]

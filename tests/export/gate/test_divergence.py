@@ -82,7 +82,7 @@ def test_the_first_layer_that_differs_is_named(
 def test_a_layer_that_differs_for_one_probe_alone_is_found(here, reference, written, tmp_path):
     """A clip, where only one of the eight probes has an activation beyond it."""
     folder = shutil.copytree(written("plain", "onnx"), tmp_path / "clipped")
-    clipped, probe = clip(folder, "conv3", reference("plain").images)
+    clipped, probe = clip(folder, "conv3", reference("plain").inputs)
     unknown = Expected.unknown("a toy is in no catalog")
     case = Case(format=find_format("onnx"), reference=reference("plain"), expected=unknown)
     checks = examine(case, folder, tmp_path)
@@ -171,19 +171,19 @@ def ensemble():
 def test_layers_of_any_name_are_exported_and_compared(here, look, tmp_path, format):
     from export.checks import run_checks
     from export.observe.model import observe_model
-    from export.observe.probes import probes
+    from export.observe.probes import inputs
     from export.skeleton.tracing import trace
     from keras_nets.weights.seeded import seed_weights
 
     model = seed_weights(ensemble(), 2)
     traced = trace(model)
-    seen = observe_model(model, traced, probes(traced.image))
+    seen = observe_model(model, traced, inputs(traced, 0))
     (tmp_path / "artifact").mkdir()
     find_format(format).write(
         Order(skeleton=traced, folder=tmp_path / "artifact", scratch=tmp_path)
     )
     unknown = Expected.unknown("a toy is in no catalog")
-    observation = look(format, tmp_path / "artifact", seen.images)
+    observation = look(format, tmp_path / "artifact", seen.inputs)
     judged = Trial(
         format=find_format(format), reference=seen, observation=observation, expected=unknown
     )
@@ -206,7 +206,7 @@ def test_layers_are_compared_on_any_probe_whatever_axes_a_format_gives_their_wei
     from keras import Input, Model, layers
 
     from export.observe.model import observe_model
-    from export.observe.probes import probes
+    from export.observe.probes import inputs
     from export.skeleton.tracing import trace
     from keras_nets.weights.seeded import seed_weights
 
@@ -219,12 +219,12 @@ def test_layers_are_compared_on_any_probe_whatever_axes_a_format_gives_their_wei
     x = layers.GlobalAveragePooling1D(name="pool")(layers.Conv1D(4, 3, name="row")(x))
     model = seed_weights(Model(image, layers.Dense(5, name="logits")(x), name="axes"), 2)
     traced = trace(model)
-    seen = observe_model(model, traced, probes(traced.image))
+    seen = observe_model(model, traced, inputs(traced, 0))
     (tmp_path / "artifact").mkdir()
     find_format(format).write(
         Order(skeleton=traced, folder=tmp_path / "artifact", scratch=tmp_path)
     )
-    observation = look(format, tmp_path / "artifact", seen.images)
+    observation = look(format, tmp_path / "artifact", seen.inputs)
     unknown = Expected.unknown("a toy is in no catalog")
     judged = Trial(
         format=find_format(format), reference=seen, observation=observation, expected=unknown

@@ -18,7 +18,7 @@ def examine(here, written, reference, tmp_path, monkeypatch):
 
     def run(engine):
         def asked(_format, _folder, images, sizes):
-            assert images is reference("plain").images
+            assert images is reference("plain").inputs
             return engine(sizes)
 
         monkeypatch.setattr(gate, "run_engine", asked)
@@ -34,11 +34,11 @@ def examine(here, written, reference, tmp_path, monkeypatch):
 
 
 def test_an_engine_that_ran_for_every_size_makes_the_artifact_verified(examine, reference):
-    logits = reference("plain").logits
+    logits = reference("plain").outputs["logits"]
     held = {"TRTEngineOp_000_000": [1, 4, 8]}
 
     def batches(size):
-        return Batches(size=size, logits=logits, engines=held, seconds=1.0)
+        return Batches(size=size, outputs={"logits": logits}, engines=held, seconds=1.0)
 
     def ran(sizes):
         assert list(sizes) == [1, 4, 8], "each gets an engine of its own"

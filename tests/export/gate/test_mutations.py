@@ -3,12 +3,13 @@
 import numpy as np
 import pytest
 
-from export.gate.mutations import MUTATIONS, OFF, Subject
+from export.contract import Contract
+from export.gate.mutations import MUTATIONS, NO_CLASSIFIER, OFF, Subject
 from export.networks.base import around
 from export.observe.probes import probes
 from export.skeleton.fold import norms
 
-IMAGES = probes((32, 32, 3), seed=5, count=2)
+IMAGES = {"image": probes((32, 32, 3), seed=5, count=2)}
 NAMES = [mutation.name for mutation in MUTATIONS]
 
 
@@ -17,17 +18,17 @@ def subject(network, toy):
     opened = network("plain", "onnx")
     weights = [part for p in opened.parts for part in (p.kernel, p.bias) if part]
     held = {name: name for name in weights}
-    logits = opened.build(opened.graph)(IMAGES)
-    return Subject(opened, logits, held, tuple(norms(toy("plain"))))
+    outputs, contract = opened.build(opened.graph)(IMAGES), Contract.of_classifier((32, 32, 3), 5)
+    return Subject(opened, contract, outputs, held, norms=tuple(norms(toy("plain"))))
 
 
 def edits(subject, name: str):
-    return list(MUTATIONS[NAMES.index(name)].edits(subject))
+    return list(MUTATIONS[NAMES.index(name)].edits_of(subject))
 
 
 def run(subject, edit):
     built = subject.network.build(subject.network.changed(edit), edit.weights)
-    return around(built, edit)(IMAGES)
+    return around(built, edit)(IMAGES)["logits"]
 
 
 def test_there_are_thirteen_of_different_names():
@@ -36,13 +37,16 @@ def test_there_are_thirteen_of_different_names():
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name != "pooling rounded up"])
 def test_every_bug_changes_the_outputs(subject, name):
-    changes = [np.abs(run(subject, edit) - subject.logits).max() for edit in edits(subject, name)]
+    changes = [
+        np.abs(run(subject, edit) - subject.outputs["logits"]).max()
+        for edit in edits(subject, name)
+    ]
     assert max(changes) > 0
 
 
 def test_pools_that_divide_evenly_round_to_the_same(subject):
     (edit,) = edits(subject, "pooling rounded up")
-    np.testing.assert_array_equal(run(subject, edit), subject.logits)
+    np.testing.assert_array_equal(run(subject, edit), subject.outputs["logits"])
 
 
 def test_another_epsilon_is_what_keras_computes_with_it(subject, toy):
@@ -55,9 +59,9 @@ def test_another_epsilon_is_what_keras_computes_with_it(subject, toy):
             assert layer.epsilon == 1e-3
             layer.epsilon = 1e-5
     (edit,) = edits(subject, "another batch-norm epsilon")
-    wanted = np.asarray(model(IMAGES, training=False))
+    wanted = np.asarray(model(IMAGES["image"], training=False))
     np.testing.assert_allclose(run(subject, edit), wanted, rtol=0, atol=1e-5)
-    assert np.abs(wanted - subject.logits).max() > 1e-4
+    assert np.abs(wanted - subject.outputs["logits"]).max() > 1e-4
 
 
 def test_one_element_of_a_bias_is_off(subject):
@@ -76,10 +80,10 @@ def test_six_bits_have_63_levels(subject):
 
 def test_two_classes_are_the_likeliest_ones(subject):
     (edit,) = edits(subject, "two classes swapped")
-    swapped = edit.logits(subject.logits)
-    first, second = np.argsort(-subject.logits[0])[:2]
-    np.testing.assert_array_equal(swapped[:, first], subject.logits[:, second])
-    assert (swapped != subject.logits).any(axis=0).sum() == 2
+    swapped = edit.gives(subject.outputs)["logits"]
+    first, second = np.argsort(-subject.outputs["logits"][0])[:2]
+    np.testing.assert_array_equal(swapped[:, first], subject.outputs["logits"][:, second])
+    assert (swapped != subject.outputs["logits"]).any(axis=0).sum() == 2
 
 
 def test_a_network_without_places_has_no_edits(subject):
@@ -88,6 +92,18 @@ def test_a_network_without_places_has_no_edits(subject):
     class Empty:
         parts = ()
 
-    empty = replace(subject, network=Empty(), norms=(), logits=subject.logits[:, :1])
+    empty = replace(subject, network=Empty(), norms=(), outputs={"logits": np.zeros((2, 1))})
     for mutation in MUTATIONS:
-        assert bool(list(mutation.edits(empty))) == (not mutation.why_none)
+        needs_nothing = mutation.why_none in ("", NO_CLASSIFIER)
+        assert bool(list(mutation.edits_of(empty))) == needs_nothing
+
+
+def test_a_network_that_is_no_classifier_has_no_edits_of_pictures_or_classes(subject):
+    from dataclasses import replace
+
+    contract = replace(subject.contract, outputs=subject.contract.outputs * 2)
+    other = replace(subject, contract=contract)
+    assert {m.name for m in MUTATIONS if not list(m.edits_of(other))} == {
+        "channels in BGR order", "images not normalised", "height and width swapped",
+        "classes reversed", "two classes swapped",
+    }  # fmt: skip

@@ -69,7 +69,9 @@ def test_a_gate_without_parity_misses_most(here, trial, written, tmp_path, monke
 def test_an_artifact_that_fails_has_no_power(here, trial, written, tmp_path):
     folder = written("plain", "onnx")
     honest = trial("plain", "onnx", folder)
-    wrong = replace(honest.observation, logits=honest.observation.logits[:, ::-1])
+    wrong = replace(
+        honest.observation, outputs={"logits": honest.observation.outputs["logits"][:, ::-1]}
+    )
     found = measured(replace(honest, observation=wrong), folder, tmp_path, 1e-5)
     assert found.error == "the artifact itself fails; mutants of it prove nothing"
     assert not found.full
@@ -79,7 +81,10 @@ def test_a_graph_that_is_not_the_artifact_proves_nothing(here, trial, written, t
     folder = written("plain", "onnx")
     honest = trial("plain", "onnx", folder)
     checks = run_checks(honest)
-    other = replace(honest.observation, logits=honest.observation.logits + np.float32(0.1))
+    other = replace(
+        honest.observation,
+        outputs={"logits": honest.observation.outputs["logits"] + np.float32(0.1)},
+    )
     found = measure_power(replace(honest, observation=other), checks, folder, tmp_path, 1e-5)
     assert "other logits" in found.error
 

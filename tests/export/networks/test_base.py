@@ -22,7 +22,7 @@ from export.networks.base import (
 from export.observe.probes import probes
 
 FORMATS = ["savedmodel", "onnx", pytest.param("tftrt-fp16", marks=pytest.mark.lane)]
-IMAGES = probes((32, 32, 3), seed=4, count=2)
+IMAGES = {"image": probes((32, 32, 3), seed=4, count=2)}
 
 
 @pytest.mark.parametrize("format", FORMATS)
@@ -31,7 +31,8 @@ def test_an_unchanged_network_is_the_artifact(skeleton, written, network, logits
     images = probes(skeleton(name).image, count=2)
     own = logits_of(format, written(name, format), images)
     opened = network(name, format)
-    np.testing.assert_allclose(opened.build(opened.graph)(images), own, rtol=0, atol=2e-6)
+    made = opened.build(opened.graph)({"image": images})
+    np.testing.assert_allclose(made["logits"], own, rtol=0, atol=2e-6)
 
 
 @pytest.mark.parametrize("format", FORMATS)
@@ -56,7 +57,7 @@ def changed(network, verb: str, kind: str, which: int = -1) -> np.ndarray:
     fits = (lambda p: p.padded) if verb == SHIFT else (lambda p: p.kind == kind)
     part = list(filter(fits, network.parts))[which]
     graph = network.changed(Edit(changes=(Change(verb, part.node),)))
-    return network.build(graph)(IMAGES)
+    return network.build(graph)(IMAGES)["logits"]
 
 
 @pytest.mark.parametrize("format", ["onnx", pytest.param("tftrt-fp16", marks=pytest.mark.lane)])
@@ -78,9 +79,9 @@ def test_a_change_is_the_same_in_every_runtime(network, verb, kind, which, forma
 )
 def test_a_change_changes_the_outputs_and_not_the_network(network, verb, kind, format):
     opened = network("plain", format)
-    before = opened.build(opened.graph)(IMAGES)
+    before = opened.build(opened.graph)(IMAGES)["logits"]
     assert np.abs(changed(opened, verb, kind, 0) - before).max() > 1e-3
-    np.testing.assert_array_equal(opened.build(opened.graph)(IMAGES), before)
+    np.testing.assert_array_equal(opened.build(opened.graph)(IMAGES)["logits"], before)
 
 
 def reference_of(model, images):
@@ -111,7 +112,9 @@ def test_rounding_up_is_what_keras_computes_then(tmp_path, format):
     images = probes((9, 9, 3), count=2)
     opened = open_network(format, tmp_path)
     (part,) = (part for part in opened.parts if part.kind == POOL)
-    got = opened.build(opened.changed(Edit(changes=(Change(CEIL, part.node),))))(images)
+    got = opened.build(opened.changed(Edit(changes=(Change(CEIL, part.node),))))({"image": images})[
+        "logits"
+    ]
     np.testing.assert_allclose(got, reference_of(up, images), rtol=0, atol=1e-5)
     assert np.abs(got - reference_of(down, images)).max() > 1e-3
 
@@ -122,18 +125,20 @@ def test_a_weight_is_replaced_in_keras_layout(network, format):
     opened = network("plain", format)
     last = [part for part in opened.parts if part.kind == DENSE][-1]
     weights = {name: 2 * opened.read(name) for name in (last.kernel, last.bias)}
-    twice = opened.build(opened.graph, weights)(IMAGES)
-    np.testing.assert_allclose(twice, 2 * opened.build(opened.graph)(IMAGES), rtol=1e-5, atol=1e-6)
+    once = opened.build(opened.graph)(IMAGES)["logits"]
+    twice = opened.build(opened.graph, weights)(IMAGES)["logits"]
+    np.testing.assert_allclose(twice, 2 * once, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("format", FORMATS)
 def test_tensors_are_fetched(network, format):
     opened = network("plain", format)
     relu = next(part for part in opened.parts if part.kind == RELU)
-    found = opened.fetch([relu.output, opened.logits], IMAGES)
+    logits = opened.outputs["logits"]
+    found = opened.fetch([relu.output, logits], IMAGES)
     assert relu.output in opened.tensors()
-    np.testing.assert_array_equal(found[opened.logits], opened.build(opened.graph)(IMAGES))
-    assert len(found[relu.output]) == len(IMAGES)
+    np.testing.assert_array_equal(found[logits], opened.build(opened.graph)(IMAGES)["logits"])
+    assert len(found[relu.output]) == 2
 
 
 def test_an_artifact_that_is_none_is_an_error(tmp_path):

@@ -26,7 +26,7 @@ ROOT = Path(__file__).parents[3]
 
 
 def noise_of(model, skeleton, **options):
-    return measure_noise(skeleton, probes(skeleton.image), **options)
+    return measure_noise(skeleton, {"image": probes(skeleton.image)}, **options)
 
 
 @pytest.fixture(scope="module")
@@ -47,9 +47,11 @@ def test_only_the_kinds_that_are_asked_for_are_measured(toy, skeleton, plain):
 
 def test_a_format_asks_for_the_noise_that_its_rules_compare_with(toy, skeleton):
     images = probes((32, 32, 3))
-    seen = observe_model(toy("plain"), skeleton("plain"), images, [FORMATS["onnx"]])
+    seen = observe_model(toy("plain"), skeleton("plain"), {"image": images}, [FORMATS["onnx"]])
     assert seen.noise.fp32 > 0 and math.isnan(seen.noise.fp16) and math.isnan(seen.noise.int8)
-    seen = observe_model(toy("plain"), skeleton("plain"), images, [FORMATS["tftrt-fp16"]])
+    seen = observe_model(
+        toy("plain"), skeleton("plain"), {"image": images}, [FORMATS["tftrt-fp16"]]
+    )
     assert seen.noise.fp32 > 0 and seen.noise.fp16 > 0 and math.isnan(seen.noise.int8)
 
 
@@ -68,7 +70,7 @@ from export.networks.noise import measure_noise
 from export.observe.noise import NoiseError
 from export.observe.probes import probes
 traced = skeleton("plain")
-noise = measure_noise(traced, probes(traced.image))
+noise = measure_noise(traced, {"image": probes(traced.image)})
 print(json.dumps([noise.fp32, noise.fp16, noise.int8]))
 """
 
@@ -91,7 +93,7 @@ def test_a_network_that_does_not_run_when_it_is_changed_has_no_noise(toy, skelet
     monkeypatch.setattr(noise_module, "_halved", refuse)
     with pytest.raises(NoiseError, match="^InvalidArgumentError: no such kernel$"):
         noise_of(toy("plain"), skeleton("plain"))
-    seen = observe_model(toy("plain"), skeleton("plain"), probes((32, 32, 3)))
+    seen = observe_model(toy("plain"), skeleton("plain"), {"image": probes((32, 32, 3))})
     assert seen.noise is None
     (warning,) = seen.warnings
     assert warning.endswith("bounds are fixed: InvalidArgumentError: no such kernel")
@@ -100,7 +102,7 @@ def test_a_network_that_does_not_run_when_it_is_changed_has_no_noise(toy, skelet
 def test_a_fault_of_our_own_is_not_taken_for_a_network_without_noise(toy, skeleton, monkeypatch):
     monkeypatch.setattr(noise_module, "_halved", lambda network, _: network.no_such_name)
     with pytest.raises(AttributeError):
-        observe_model(toy("plain"), skeleton("plain"), probes((32, 32, 3)))
+        observe_model(toy("plain"), skeleton("plain"), {"image": probes((32, 32, 3))})
 
 
 @pytest.mark.parametrize("groups", [1, 2])
@@ -134,7 +136,7 @@ def noise_with(layer):
     x = layers.GlobalAveragePooling2D(name="pool")(x)
     model = keras.Model(image, layers.Dense(5, name="logits")(x), name="small")
     names = ["first", layer.name, "pool", "logits"]
-    return measure_noise(trace(model), probes((16, 16, 3)), names)
+    return measure_noise(trace(model), {"image": probes((16, 16, 3))}, names)
 
 
 def test_layers_are_told_apart_in_running_order(plain):
@@ -156,7 +158,7 @@ def test_shuffled_sums_are_the_same_sums(toy, skeleton):
     random = np.random.default_rng(0)
     model.set_weights([random.integers(-3, 4, w.shape) for w in model.get_weights()])
     images = random.integers(-3, 4, (2, 8, 8, 3)).astype(np.float32)
-    noise = measure_noise(trace(model), images)
+    noise = measure_noise(trace(model), {"image": images})
     assert noise.fp32 == 0
     assert noise.fp16 < 1e-3, "sums of small whole numbers are nearly exact in float16"
     assert noise.int8 > 0
@@ -167,6 +169,6 @@ def test_an_activation_beyond_float16_is_infinite_noise():
     x = layers.Dense(4, name="large")(layers.Flatten(name="flatten")(inputs))
     model = keras.Model(inputs, layers.Dense(5, name="logits")(x), name="large")
     model.set_weights([np.full(w.shape, 3e3) for w in model.get_weights()])
-    noise = measure_noise(trace(model), probes((8, 8, 3)), ["large", "logits"])
+    noise = measure_noise(trace(model), {"image": probes((8, 8, 3))}, ["large", "logits"])
     assert math.isinf(noise.fp16)
     assert math.isfinite(noise.fp32)

@@ -10,12 +10,12 @@ from export.process import ChildFailed
 
 
 def test_a_child_sees_what_is_seen_here(written, look, reference, tmp_path):
-    folder, images = written("plain", "onnx"), reference("plain").images
+    folder, images = written("plain", "onnx"), reference("plain").inputs
     there, here = observe("onnx", folder, images, tmp_path), look("onnx", folder, images)
-    assert (there.inputs, there.outputs, there.weights, there.graph, there.ran) == (
-        here.inputs, here.outputs, here.weights, here.graph, here.ran,
+    assert (there.contract, there.weights, there.graph, there.ran) == (
+        here.contract, here.weights, here.graph, here.ran,
     )  # fmt: skip
-    np.testing.assert_array_equal(there.logits, here.logits)
+    np.testing.assert_array_equal(there.outputs["logits"], here.outputs["logits"])
     assert there.error == ""
     assert list(tmp_path.iterdir()) == [], "it leaves nothing behind"
 
@@ -36,26 +36,25 @@ def test_onnx_is_looked_at_without_tensorflow(written, reference, tmp_path, monk
     (tmp_path / "witness.py").write_text(WITNESS)
     monkeypatch.setattr("export.process.ROOT", tmp_path)
     monkeypatch.setattr("export.observe.artifact.__name__", "witness")
-    seen = observe("onnx", written("plain", "onnx"), reference("plain").images, tmp_path)
+    seen = observe("onnx", written("plain", "onnx"), reference("plain").inputs, tmp_path)
     assert seen.error == ""
-    assert seen.logits.shape == (8, 5)
+    assert seen.outputs["logits"].shape == (8, 5)
     assert "onnxruntime" in seen.ran.split()
     assert "tensorflow" not in seen.ran.split()
 
 
 def test_a_missing_artifact_is_told_and_not_raised(tmp_path):
-    images = np.zeros((1, 4, 4, 3), np.float32)
+    images = {"image": np.zeros((1, 4, 4, 3), np.float32)}
     seen = observe("onnx", tmp_path / "nowhere", images, tmp_path)
     assert "has no model.onnx; export it again" in seen.error
-    assert (seen.inputs, seen.weights, seen.graph) == ((), (), {})
-    assert seen.logits.size == 0
+    assert (seen.contract.inputs, seen.weights, seen.graph, seen.outputs) == ((), (), {}, {})
 
 
 def test_an_artifact_for_other_images_is_told_in_one_line(written, look):
     seen = look("onnx", written("plain", "onnx"), np.zeros((2, 8, 8, 3), np.float32))
     assert seen.error
     assert "\n" not in seen.error
-    assert seen.inputs, "what was seen before it ran is kept"
+    assert seen.contract.inputs, "what was seen before it ran is kept"
 
 
 def test_a_child_that_dies_is_an_export_error_and_leaves_no_images(tmp_path, monkeypatch):
@@ -63,6 +62,7 @@ def test_a_child_that_dies_is_an_export_error_and_leaves_no_images(tmp_path, mon
     monkeypatch.setattr("export.process.ROOT", tmp_path)
     monkeypatch.setattr("export.observe.artifact.__name__", "dying")
     (tmp_path / "scratch").mkdir()
+    images = {"image": np.zeros((1, 4, 4, 3), np.float32)}
     with pytest.raises(ChildFailed, match="^observe died of signal 6"):
-        observe("onnx", tmp_path, np.zeros((1, 4, 4, 3), np.float32), tmp_path / "scratch")
+        observe("onnx", tmp_path, images, tmp_path / "scratch")
     assert list((tmp_path / "scratch").iterdir()) == []

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from export.checks.engine import engine as check_engine
+from export.contract import Contract
 from export.errors import MissingLane
 from export.formats import FORMATS
 from export.observe import engine
@@ -49,7 +50,7 @@ def ask(tmp_path, monkeypatch):
 
     def run(pretend: str = "", sizes=(1, 4, 8)):
         monkeypatch.setattr(tensorrt, "child_in_lane", standin(pretend))
-        return engine.run_engine(FORMAT, tmp_path, IMAGES, sizes)
+        return engine.run_engine(FORMAT, tmp_path, {"image": IMAGES}, sizes)
 
     return run
 
@@ -57,7 +58,12 @@ def ask(tmp_path, monkeypatch):
 @pytest.fixture
 def judge(ask):
     """A function from what the stand-in pretends to the check of the engine."""
-    reference = SimpleNamespace(logits=network(IMAGES), noise=None)
+    reference = SimpleNamespace(
+        outputs={"logits": network(IMAGES)},
+        noise=None,
+        contract=Contract.of_classifier(IMAGES.shape[1:], 5),
+        compared=lambda outputs, name, **_: outputs[name],
+    )
 
     def run(pretend: str = "", sizes=(1, 4, 8)):
         trial = SimpleNamespace(format=FORMAT, reference=reference, batch_sizes=sizes)
@@ -69,17 +75,17 @@ def judge(ask):
 
 def test_an_engine_is_not_asked_where_there_is_no_gpu(tmp_path, monkeypatch):
     monkeypatch.setattr(tensorrt, "NVIDIA", tmp_path / "none")
-    run = engine.run_engine(FORMAT, tmp_path, IMAGES, (1,))
+    run = engine.run_engine(FORMAT, tmp_path, {"image": IMAGES}, (1,))
     assert run.unable == "needs a GPU; run tools/verify.py on a machine that has one"
 
 
 def test_every_batch_size_is_run_on_its_own_in_whole_batches(ask):
     run = ask(sizes=(1, 4, 16))
     assert [batches.size for batches in run.batches] == [1, 4, 16]
-    assert [len(batches.logits) for batches in run.batches] == [5, 8, 16]
+    assert [len(batches.outputs["logits"]) for batches in run.batches] == [5, 8, 16]
     assert (run.failed, run.unable, run.uncounted) == ("", "", "")
     again = network(IMAGES[np.arange(16) % 5])
-    assert np.array_equal(run.batches[2].logits, again), "16 rows of 5 probes"
+    assert np.array_equal(run.batches[2].outputs["logits"], again), "16 rows of 5 probes"
 
 
 def test_an_engine_that_gives_the_models_logits_passes_and_says_how_many_were_built(judge):
@@ -157,7 +163,7 @@ def test_a_lane_that_cannot_exist_here_is_skipped(monkeypatch, tmp_path):
 
     monkeypatch.setattr(tensorrt, "NVIDIA", tmp_path)
     monkeypatch.setattr(tensorrt, "child_in_lane", fail)
-    run = engine.run_engine(FORMAT, tmp_path, IMAGES, (1,))
+    run = engine.run_engine(FORMAT, tmp_path, {"image": IMAGES}, (1,))
     assert run.unable == "the engine could not be asked: the lane tf217 cannot exist here"
 
 

@@ -16,14 +16,16 @@ from keras_nets.weights.seeded import seed_weights
 
 @pytest.fixture(scope="module")
 def reference(toy, skeleton):
-    return observe_model(toy("plain"), skeleton("plain"), probes((32, 32, 3)))
+    return observe_model(toy("plain"), skeleton("plain"), {"image": probes((32, 32, 3))})
 
 
 def test_logits_are_those_of_keras_and_spread(toy, reference):
-    wanted = np.asarray(toy("plain")(reference.images, training=False))
-    np.testing.assert_allclose(reference.logits, wanted, atol=1e-5)
-    assert 0.1 < reference.logits.std() < 10
-    assert reference.logits.std(axis=0).mean() > 0.1 * reference.logits.std(), "differ by image"
+    wanted = np.asarray(toy("plain")(reference.inputs["image"], training=False))
+    np.testing.assert_allclose(reference.outputs["logits"], wanted, atol=1e-5)
+    assert 0.1 < reference.outputs["logits"].std() < 10
+    assert (
+        reference.outputs["logits"].std(axis=0).mean() > 0.1 * reference.outputs["logits"].std()
+    ), "differ by image"
 
 
 def test_weights_are_told_by_the_hash_of_their_folded_values(skeleton, reference):
@@ -45,7 +47,7 @@ def test_parameters_are_counted_as_keras_counts_them(toy, reference):
 def test_the_largest_activation_of_every_layer_is_taken_over_all_images(toy, reference):
     model = toy("plain")
     inner = keras.Model(model.inputs, model.get_layer("conv2").output)
-    wanted = np.abs(np.asarray(inner(reference.images))).max()
+    wanted = np.abs(np.asarray(inner(reference.inputs["image"]))).max()
     largest = {layer.name: layer.largest for layer in reference.layers}
     assert largest["conv2"] == pytest.approx(wanted, rel=1e-5)
     assert set(largest) >= {"conv1", "norm1", "add", "logits"}
@@ -61,7 +63,7 @@ def dense_model(kernel, bias=0.0):
 
 
 def observed(model):
-    return observe_model(model, trace(model), probes((4, 4, 3)))
+    return observe_model(model, trace(model), {"image": probes((4, 4, 3))})
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
@@ -85,7 +87,9 @@ def test_the_model_is_observed_at_inference():
     x = layers.Dense(5, name="logits")(layers.Flatten(name="flatten")(x))
     model = seed_weights(keras.Model(inputs, x, name="augmented"))
     seen = observed(model)
-    np.testing.assert_allclose(seen.logits, model(seen.images, training=False), atol=1e-6)
+    np.testing.assert_allclose(
+        seen.outputs["logits"], model(seen.inputs["image"], training=False), atol=1e-6
+    )
 
 
 def test_the_layers_of_a_sequential_model_are_seen():

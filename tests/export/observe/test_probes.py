@@ -1,9 +1,13 @@
 """Images to compare networks on."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
+from export.contract import Contract, Tensor
 from export.observe.probes import in_batches, inputs, probes
+from export.skeleton.input_range import InputRange
 
 
 def test_probes_are_seeded_and_differ_from_each_other():
@@ -16,11 +20,15 @@ def test_probes_are_seeded_and_differ_from_each_other():
     assert 0.3 < images.std() < 3
 
 
+NETWORK = SimpleNamespace(contract=Contract.of_classifier((4, 6, 3), 5), takes=InputRange(), ids={})
+
+
 def test_given_images_come_after_the_probes():
     given = probes((4, 6, 3), seed=9, count=3)
-    both = inputs((4, 6, 3), 1, given)
+    both = inputs(NETWORK, 1, given)["image"]
     np.testing.assert_array_equal(both, np.concatenate([probes((4, 6, 3), 1), given]))
-    np.testing.assert_array_equal(inputs((4, 6, 3), 1, None), probes((4, 6, 3), 1))
+    np.testing.assert_array_equal(inputs(NETWORK, 1, {"image": given})["image"], both)
+    np.testing.assert_array_equal(inputs(NETWORK, 1)["image"], probes((4, 6, 3), 1))
 
 
 @pytest.mark.parametrize(
@@ -36,7 +44,7 @@ def test_given_images_come_after_the_probes():
 )
 def test_images_that_do_not_fit_are_refused(given):
     with pytest.raises(ValueError, match=r"finite float32 \(n, 4, 6, 3\)\. Received: "):
-        inputs((4, 6, 3), 0, given)
+        inputs(NETWORK, 0, given)
 
 
 @pytest.mark.parametrize("count", [1, 2, 4, 8, 9])
@@ -44,9 +52,53 @@ def test_probes_are_run_in_small_and_odd_batches(count):
     sizes, images = [], probes((4, 4, 3), count=count)
 
     def predict(batch):
-        sizes.append(len(batch))
-        return batch.reshape(len(batch), -1)
+        sizes.append(len(batch["image"]))
+        return {"row": batch["image"].reshape(sizes[-1], -1)}
 
-    np.testing.assert_array_equal(in_batches(images, predict), images.reshape(count, -1))
+    rows = in_batches({"image": images}, predict)["row"]
+    np.testing.assert_array_equal(rows, images.reshape(count, -1))
     assert sizes[:2] == [1, 3][: len(sizes)] or count == 2
     assert sum(sizes) == count
+
+
+TENSORS = (
+    Tensor("ids", "int32", ("batch", 7)),
+    Tensor("flags", "int64", ("batch", "time")),
+    Tensor("picture", "uint8", ("batch", 8, 8, 3)),
+    Tensor("mask", "bool", ("batch", 5)),
+    Tensor("sound", "float16", ("batch", "time", 2)),
+    Tensor("words", "string", ("batch",)),
+)
+
+
+def test_every_kind_of_input_gets_numbers_that_it_takes():
+    contract = Contract(TENSORS, TENSORS[:1])
+    network = SimpleNamespace(contract=contract, takes=InputRange(), ids={"ids": 30})
+    made = inputs(network, 3)
+    assert {name: values.shape[1:] for name, values in made.items()} == {
+        "ids": (7,), "flags": (64,), "picture": (8, 8, 3), "mask": (5,), "sound": (64, 2),
+        "words": (),
+    }  # fmt: skip
+    types = {name: str(values.dtype) for name, values in made.items()}
+    assert types == {tensor.name: tensor.dtype for tensor in TENSORS} | {"words": "object"}
+    assert 0 <= made["ids"].min() < 5 and 25 < made["ids"].max() < 30, "within the table"
+    assert set(made["flags"].flat) == {0, 1}, "where no table tells, what any table holds"
+    assert made["picture"].max() > 200 and made["picture"].min() < 60
+    assert set(made["mask"].flat) == {True, False}
+    for name, values in inputs(network, 3).items():
+        np.testing.assert_array_equal(values, made[name])
+
+
+def test_inputs_of_other_names_or_counts_are_refused():
+    two = Contract((Tensor("a", "float32", ("batch", 2)), Tensor("b", "float32", ("batch",))), ())
+    network = SimpleNamespace(contract=two, takes=InputRange(), ids={})
+    a, b = np.zeros((3, 2), np.float32), np.zeros(3, np.float32)
+    assert len(inputs(network, 0, {"a": a, "b": b})["b"]) == 11
+    for given, message in (
+        (a, "are the network's: a, b. Received: one array"),
+        ({"a": a}, "are the network's: a, b. Received: a"),
+        ({"a": a, "b": b[:2]}, "as many of each"),
+        ({"a": a, "b": b.astype(int)}, "values of b to compare on are finite float32"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            inputs(network, 0, given)

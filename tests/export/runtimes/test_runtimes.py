@@ -197,7 +197,7 @@ def test_a_new_runtime_is_one_file_and_one_line(monkeypatch, look, written):
     assert [runtime.name for runtime in runtimes_of(find_format("onnx"))] == ["mean", "onnxruntime"]
     seen = look("onnx", written("plain", "onnx"), IMAGES)
     assert (seen.ran, seen.error) == ("the mean", "")
-    np.testing.assert_array_equal(seen.logits, IMAGES.mean(axis=(1, 2)))
+    np.testing.assert_array_equal(seen.outputs["logits"], IMAGES.mean(axis=(1, 2)))
 
 
 def test_a_kind_that_nothing_runs_is_told_with_the_place_to_add_it(monkeypatch):

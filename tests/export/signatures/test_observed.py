@@ -41,7 +41,7 @@ def opened(classify):
         return {"logits": predict(batch["image"])}
 
     offered = {SIGNATURE} if classify is None else {SIGNATURE, CLASSIFY}
-    return SimpleNamespace(predict=run, signatures=offered)
+    return SimpleNamespace(predict=run, signatures=offered, inputs=("image",))
 
 
 def test_an_honest_signature_agrees_with_the_logits(tmp_path):

@@ -38,7 +38,7 @@ def assert_same(model):
     for name, weight in folded.weights.items():
         assert weight.shape == tuple(values[name].shape), name
     wanted = np.asarray(model(images(model.input_shape[1:]), training=False))
-    got = np.asarray(forward(model, folded, images(model.input_shape[1:]), values))
+    got = np.asarray(forward(model, folded, [images(model.input_shape[1:])], values)[0])
     assert np.abs(wanted - got).max() < 1e-5 * wanted.std()
 
 

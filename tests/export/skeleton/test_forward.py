@@ -19,7 +19,7 @@ def graph_of(model):
 
     @tf.function(autograph=False)
     def network(image, weights):
-        return forward(model, folded, image, weights)
+        return forward(model, folded, [image], weights)[0]
 
     values = {name: tf.constant(weight.read()) for name, weight in folded.weights.items()}
     shape = (None, *model.input_shape[1:])
@@ -131,7 +131,7 @@ def test_weights_come_from_the_caller_and_not_from_the_model(toy, name):
     folded = fold(model)
     zeros = {name: tf.zeros(weight.shape) for name, weight in folded.weights.items()}
     images = tf.ones((2, *model.input_shape[1:]))
-    np.testing.assert_array_equal(forward(model, folded, images, zeros), 0.0)
+    np.testing.assert_array_equal(forward(model, folded, [images], zeros)[0], 0.0)
 
 
 def test_a_layer_within_a_layer_as_its_activation_keeps_its_weights():
@@ -178,4 +178,4 @@ def test_a_model_may_give_its_one_output_in_a_structure(structure):
     values = {name: tf.constant(weight.read()) for name, weight in folded.weights.items()}
     image = np.ones((2, *IMAGE), np.float32)
     (wanted,) = keras.tree.flatten(model(image))
-    assert np.allclose(forward(model, folded, image, values), wanted, atol=1e-6)
+    assert np.allclose(forward(model, folded, [image], values)[0], wanted, atol=1e-6)

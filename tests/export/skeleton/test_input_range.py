@@ -53,7 +53,7 @@ def test_a_model_that_undoes_pixels_is_probed_with_pixels(kind):
     made = model(*PIXELS[kind])
     found = input_range(made, IMAGE)
     assert found.pixels and not found.unknown
-    images = inputs(IMAGE, 0, None, found)
+    images = found.images(probes(IMAGE))
     assert images.dtype == np.float32
     assert 0 <= images.min() < 50 and 200 < images.max() <= 255
     assert 30 < images.std() < 70
@@ -62,7 +62,7 @@ def test_a_model_that_undoes_pixels_is_probed_with_pixels(kind):
 
 def test_other_statistics_are_undone_too():
     made = model(layers.Normalization(mean=MEAN, variance=VARIANCE))
-    images = inputs(IMAGE, 0, None, input_range(made, IMAGE))
+    images = input_range(made, IMAGE).images(probes(IMAGE))
     wanted = probes(IMAGE) * np.sqrt(VARIANCE) + MEAN
     np.testing.assert_allclose(images, wanted, rtol=1e-4, atol=1e-2)
 
@@ -70,33 +70,33 @@ def test_other_statistics_are_undone_too():
 @pytest.mark.parametrize("first", [[], [layers.Dropout(0.5)], [layers.ZeroPadding2D(1)]])
 def test_a_model_that_rescales_nothing_is_probed_around_zero(first):
     found = input_range(model(*first), IMAGE)
-    np.testing.assert_array_equal(inputs(IMAGE, 0, None, found), probes(IMAGE))
+    np.testing.assert_array_equal(found.images(probes(IMAGE)), probes(IMAGE))
 
 
 def test_a_factor_of_zero_undoes_nothing():
     found = input_range(model(layers.Rescaling(0.0, offset=1.0)), IMAGE)
-    np.testing.assert_array_equal(inputs(IMAGE, 0, None, found), probes(IMAGE))
+    np.testing.assert_array_equal(found.images(probes(IMAGE)), probes(IMAGE))
 
 
 def test_what_is_rescaled_further_on_is_a_warning():
     made = model(layers.ZeroPadding2D(1), layers.Rescaling(1 / 255, name="late"))
     traced = trace(made)
     assert traced.takes.unknown == ("late",)
-    seen = observe_model(made, traced, probes(IMAGE))
+    seen = observe_model(made, traced, {"pixels": probes(IMAGE)})
     assert any(text.startswith("late rescales what it is given") for text in seen.warnings)
 
 
 def test_images_that_are_all_of_one_class_are_a_warning():
     made = model()
     made.get_layer("logits").bias.assign([100, 0, 0, 0, 0])
-    seen = observe_model(made, trace(made), probes(IMAGE))
+    seen = observe_model(made, trace(made), {"pixels": probes(IMAGE)})
     assert any("all 8 images compared for one class" in text for text in seen.warnings)
     made.get_layer("logits").bias.assign(np.zeros(5))
-    assert observe_model(made, trace(made), probes(IMAGE)).warnings == ()
+    assert observe_model(made, trace(made), {"pixels": probes(IMAGE)}).warnings == ()
 
 
 def test_an_overflow_on_pixels_is_seen():
     made = model(layers.Rescaling(1 / 255), lambda x: x * 4e5)
     traced = trace(made)
-    seen = observe_model(made, traced, inputs(IMAGE, 0, None, traced.takes))
+    seen = observe_model(made, traced, inputs(traced, 0))
     assert max(layer.largest for layer in seen.layers) > 65504

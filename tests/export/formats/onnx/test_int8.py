@@ -179,7 +179,8 @@ def test_synthetic_images_show_in_verdict_and_warnings(toy, tmp_path):
 
 def test_agreement_below_what_is_wanted_fails_and_names_the_costliest_layers(honest_int8):
     trial = honest_int8(min_agreement=0.9)
-    trial = replace(trial, observation=replace(trial.observation, logits=-trial.reference.logits))
+    turned = {"logits": -trial.reference.outputs["logits"]}
+    trial = replace(trial, observation=replace(trial.observation, outputs=turned))
     parity = {c.name: c for c in run_checks(trial)}["parity"]
     assert parity.status is Status.FAILED
     assert "and at least 0.9 is wanted" in parity.note
@@ -198,7 +199,7 @@ def honest_int8(skeleton, toy, look, look_plain, write):
         images = probes(traced.image, 0, 12)
         trial = Trial(
             format=format,
-            reference=observe_model(toy("nested"), traced, images, [format]),
+            reference=observe_model(toy("nested"), traced, {"image": images}, [format]),
             observation=look("onnx-int8", folder, images),
             expected=Expected.unknown("a toy is in no catalog"),
             calibration={"ranges": written.ranges},
@@ -269,7 +270,7 @@ def test_a_bug_of_rounding_is_caught(honest_int8, look, tmp_path, bug, caught_by
     bug(model)
     (tmp_path / "bad").mkdir()
     onnx.save(model, tmp_path / "bad" / "model.onnx")
-    seen = look("onnx-int8", tmp_path / "bad", trial.reference.images)
+    seen = look("onnx-int8", tmp_path / "bad", trial.reference.inputs)
     failed = [
         c.name for c in run_checks(replace(trial, observation=seen)) if c.status is Status.FAILED
     ]

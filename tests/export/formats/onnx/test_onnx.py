@@ -225,7 +225,7 @@ def test_a_weight_that_a_constant_of_the_graph_equals_is_poured_all_the_same(tmp
     Onnx().write(Order(skeleton=trace(model), folder=tmp_path, scratch=tmp_path))
     images = np.random.default_rng(0).standard_normal((8, 8, 8, 3), np.float32)
     wanted = np.asarray(model(images, training=False))
-    got = look("onnx", tmp_path, images).logits
+    got = look("onnx", tmp_path, images).outputs["logits"]
     assert np.abs(got - wanted).max() < 1e-4 * wanted.std()
 
 
@@ -258,7 +258,13 @@ def test_every_weight_is_found_and_nothing_else(tmp_path, look, case):
     model = seed_weights(keras.Model(inputs, layers.Dense(5, name="logits")(x), name="one"))
     traced, images = trace(model), np.random.default_rng(0).random((4, 8, 8, 3), np.float32)
     Onnx().write(Order(skeleton=traced, folder=tmp_path, scratch=tmp_path))
-    seen, reference = look("onnx", tmp_path, images), observe_model(model, traced, images)
-    assert np.abs(seen.logits - reference.logits).max() < 1e-4 * reference.logits.std()
+    seen, reference = (
+        look("onnx", tmp_path, images),
+        observe_model(model, traced, {"image": images}),
+    )
+    assert (
+        np.abs(seen.outputs["logits"] - reference.outputs["logits"]).max()
+        < 1e-4 * reference.outputs["logits"].std()
+    )
     held, wanted = ({weight.sha256 for weight in own} for own in (seen.weights, reference.weights))
     assert wanted <= held <= wanted | reference.constants

@@ -67,7 +67,8 @@ def test_logits_are_those_of_tensorflows_session_loader(edited, logits_of):
     got = logits_of("savedmodel", folder, images)
     np.testing.assert_array_equal(got, served_by_tensorflow(folder, images))
     network = open_network("savedmodel", folder)
-    np.testing.assert_allclose(network.build(network.graph)(images), got, rtol=0, atol=2e-6)
+    run = network.build(network.graph)
+    np.testing.assert_allclose(run({"image": images})["logits"], got, rtol=0, atol=2e-6)
 
 
 def test_a_graph_that_serves_something_else_fails(edited, failures):
