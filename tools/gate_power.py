@@ -96,10 +96,13 @@ def _power(args, model: str) -> None:
     missing = [f for f in args.format if not _record(args, f"power-{model}-{f}").exists()]
     if not missing:
         return
+    from export.formats import find_format
+
     out = Path(tempfile.mkdtemp(prefix="gate-power-"))
     command = [sys.executable, str(ROOT / "tools" / "export.py"), "--model", model]
     command += ["--self-test", "--json", "--out", str(out)]
     command += ["--image-size", str(args.image_size)] if args.image_size else []
+    command += ["--calibration", "synthetic"] if any(find_format(f).needs for f in missing) else []
     for format in missing:
         command += ["--format", format]
     try:

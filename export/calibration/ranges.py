@@ -17,7 +17,9 @@ from export.errors import ExportError
 from export.files import write_whole
 
 EVERY = 16  # images between two notes
-BINS = {"entropy": 128, "percentile": 2048}  # as ONNX Runtime's calibraters have by default
+# ONNX Runtime's own entropy begins with 128 bins, and more come as the range grows; with as many as
+# there are levels in 8 bits there would be one range to choose from.
+BINS = {"entropy": 512, "percentile": 2048}
 PERCENTILE = 99.999
 FLOAT = 1  # TensorProto.FLOAT
 

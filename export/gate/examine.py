@@ -43,7 +43,7 @@ def examine(
 ) -> tuple[Check, ...]:
     """Every check of the artifact in `folder`, made now; `scratch` is an empty folder."""
     asked, format = asked or GateOptions(), case.format
-    trial = _observed(case, folder, scratch)
+    trial = observed(case, folder, scratch)
     checks = run_checks(trial)
     failed = find(checks, "parity").status is Status.FAILED
     ran = not trial.observation.error and _is_finite(case.reference.outputs)
@@ -64,7 +64,7 @@ def examine(
     return checks
 
 
-def _observed(case: Case, folder: Path, scratch: Path) -> Trial:
+def observed(case: Case, folder: Path, scratch: Path) -> Trial:
     """Run the artifact in `folder`, its engine if it has one, and if it rounds, its plain graph."""
     format, given = case.format, case.reference.inputs
     observation, engine = observe(format.name, folder, given, scratch), None

@@ -3,18 +3,22 @@
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
-from export.checks import Expected, Trial, run_checks
+from export.calibration.prepared import prepare
+from export.calibration.reading import synthetic
+from export.checks import Case, Expected, run_checks
 from export.formats import find_format
 from export.formats.base import Conversion, Format, Order
-from export.observe.artifact import observe
+from export.gate.examine import observed
 from export.observe.model import observe_model
 from export.observe.probes import inputs
 from export.process import in_this_process
 from export.results import Status, find
 from export.skeleton.tracing import trace
 
+COUNT = 32  # synthetic images that ranges are taken from
 UNKNOWN = Expected.unknown("not asked in this study")
 
 
@@ -43,12 +47,18 @@ def _judge(format: Format, skeleton, conversion: Conversion, reference) -> dict:
     try:
         stage, scratch = folder / "artifact", folder / "scratch"
         stage.mkdir(), scratch.mkdir()
-        format.write(Order(skeleton=skeleton, folder=stage, scratch=scratch, conversion=conversion))
-        with in_this_process():
-            seen = observe(format.name, stage, reference.inputs, scratch)
-        checks = run_checks(
-            Trial(format=format, reference=reference, observation=seen, expected=UNKNOWN)
+        order = Order(skeleton=skeleton, folder=stage, scratch=scratch, conversion=conversion)
+        prepared = prepare(synthetic(count=COUNT) if format.needs else None, skeleton, 0)
+        written = format.write(replace(order, **prepared.order))
+        case = Case(
+            format=format,
+            reference=reference,
+            expected=UNKNOWN,
+            kept=written.kept,
+            calibration=prepared.entry(written.ranges),
         )
+        with in_this_process():
+            checks = run_checks(observed(case, stage, scratch))
     finally:
         shutil.rmtree(folder)
     parity = find(checks, "parity")
