@@ -66,6 +66,12 @@ class OnnxNetwork:
             return values.transpose(*range(2, values.ndim), 1, 0)
         return values.T if self._is_turned(weight) else values
 
+    def take(self, weight: str) -> np.ndarray:
+        """The values of a weight that the network gives up: it cannot be built any more."""
+        values = self.read(weight).copy()  # what `read` gives ends with the runtime's own
+        del self.values[weight]
+        return values
+
     def build(self, graph, weights: Mapping[str, np.ndarray] = UNCHANGED) -> Predict:
         own = {name: self._as_held(name, values) for name, values in weights.items()}
         session = self._session(graph, own)

@@ -13,7 +13,7 @@ import numpy as np
 
 from export.contract import GIVEN, Batch, Predict, joined, named, part, prefixed, rows
 from export.formats import find_format, open_network
-from export.process import ask
+from export.process import ask, give_memory_back
 
 AT_ONCE = 2  # samples a run
 WANTED, GOT, SIMULATED = "wanted/", "got/", "simulated/"
@@ -64,7 +64,9 @@ def work(job: dict, arrays: dict) -> Iterator[tuple[dict, dict]]:
 
     skeleton = arrays["skeleton"].tobytes()
     stored = rounding(find_format(job["format"]).store, job["kept"])
-    right = rebuilt(skeleton, network.read, job["held"], stored, (batch, network.outputs))
+    take = getattr(network, "take", network.read)  # or there would be two of every weight
+    give_memory_back()
+    right = rebuilt(skeleton, take, job["held"], stored, (batch, network.outputs))
     yield {}, prefixed(_in_parts(batch, right.build(right.graph)), WANTED)
     if job["ranges"]:
         graph = in_eight_bits(right, job["rounded"], job["ranges"], symmetric=job["symmetric"])
