@@ -274,11 +274,16 @@ def _prepare(args, settled: Settled, show):
 
 
 def _options(args, prepared, pictures: Pictures, argv: list[str]):
+    from export.compression.content import learned_ranges
     from export.gate.examine import GateOptions
     from export.options import Options
     from export.pictures import Shown
 
     shown = Shown(pictures.names, pictures.labels) if pictures.names else None
+    compression, calibration = _compression(args.weights or prepared.model_source.source), None
+    if pictures.calibration:
+        learned = learned_ranges(compression) if args.ranges == "learned" else {}
+        calibration = replace(pictures.calibration, learned=learned)
     return Options(
         weights_source=prepared.source,
         weights_file_sha256=prepared.file_sha256,
@@ -297,11 +302,11 @@ def _options(args, prepared, pictures: Pictures, argv: list[str]):
         labels=pictures.labels,
         recipe=pictures.recipe,
         keep_fp32=tuple(args.keep_fp32),
-        calibration=pictures.calibration,
+        calibration=calibration,
         min_agreement=args.min_agreement,
         model_source=prepared.model_source.as_dict(),
         name=safe_name(args.name or prepared.model.name),
-        compression=_compression(args.weights or prepared.model_source.source),
+        compression=compression,
     )
 
 

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -40,6 +40,7 @@ class Calibration:
     method: str = "minmax"
     unread: tuple[str, ...] = ()  # files that did not decode
     ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)  # taken before
+    learned: Mapping[str, tuple[float, float]] = field(default_factory=dict)  # of layers, by QAT
     count: int = COUNT  # of synthetic images, which are made once the network is known
 
     def __post_init__(self):
@@ -93,12 +94,10 @@ def settled(calibration: Calibration, skeleton, seed: int) -> Calibration:
 
     apart = min(MOST, max(1, calibration.count // SHARE))
     numbers = tuple(range(calibration.count + apart))
-    return Calibration(
-        source=SYNTHETIC,
+    return replace(
+        calibration,
         images=Made(numbers[: calibration.count], make),
         held_out=Made(numbers[calibration.count :], make),
-        method=calibration.method,
-        count=calibration.count,
     )
 
 

@@ -19,6 +19,15 @@ def range_of(ranges: Mapping[str, Span], tensor: str) -> Span | None:
     return None if span is None else (float(span[0]), float(span[1]))
 
 
+def overlaid(
+    ranges: Mapping[str, Span], learned: Mapping[str, Span], tensors: Iterable[str]
+) -> dict[str, Span]:
+    """`ranges` of tensors, with those that layers have `learned` in the place of their outputs'."""
+    last = {scope_of(tensor): tensor for tensor in tensors}
+    found = {last[layer]: tuple(span) for layer, span in learned.items() if last.get(layer)}
+    return {**ranges, **found}
+
+
 def scope_of(tensor: str) -> str:
     """The scope that a tensor lies in, empty where it lies in none."""
     return tensor.rpartition("/")[0]

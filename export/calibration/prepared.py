@@ -48,6 +48,7 @@ class Prepared:
             "held_out": self.count_held_out,
             "unread": list(own.unread),
             "ranges": {name: list(span) for name, span in ranges.items()},
+            **({"learned": sorted(own.learned)} if own.learned else {}),
         }
 
 

@@ -136,6 +136,8 @@ def add_calibration(parser: argparse.ArgumentParser) -> None:
         help="pictures that ranges are taken from (128); up to 32 more are held out")  # fmt: skip
     add("--calibration-method", type=named(METHODS, "method"), default=METHODS[0], metavar="NAME",
         help=f"{', '.join(METHODS)}")  # fmt: skip
+    add("--ranges", choices=("calibrated", "learned"), default="calibrated",
+        help="learned: those of a network that was trained for int8 (calibrated)")  # fmt: skip
     add("--min-agreement", type=share, default=MIN_AGREEMENT, metavar="SHARE",
         help="of the pictures held out whose first choice stays the same (0.98)")  # fmt: skip
 

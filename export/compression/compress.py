@@ -3,6 +3,7 @@
 import json
 import shutil
 import tempfile
+from collections import ChainMap
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -114,17 +115,19 @@ def _work_folder(out: Path) -> Iterator[Path]:
 def _in_lane(asked: _Asked, model, images, scratch: Path, taught: tuple, progress: Progress):
     """The answer of the lane's script, and its arrays, once the twin is known to be the same."""
     lessons, training = taught
-    arrays, plan = {**asked.twin.weights(), "probes": images}, None
+    weights, others, plan = asked.twin.weights(), {"probes": images}, None
     logits = _logits(model, images)
     with ExitStack() as stack:
         if lessons is not None:
-            checkpoint = _checkpoint(asked, training, lessons, arrays)
+            checkpoint = _checkpoint(asked, training, lessons, weights)
             plan, labels = make_plan(asked.twin, training, lessons, checkpoint, scratch)
-            arrays |= labels
+            others |= labels
             stack.enter_context(interruptible(Path(plan["stop"])))
             stack.enter_context(shown(Path(plan["told"]), model.name, progress))
         progress(model.name, "compressing its twin in Keras 2")
-        answer, made = ask_lane(asked.twin, asked.chosen, asked.method, arrays, scratch, plan)
+        answer, made = ask_lane(
+            asked.twin, asked.chosen, asked.method, ChainMap(others, weights), scratch, plan
+        )
     if answer["difference"] != 0:
         raise ExportError(
             f"the twin in Keras 2 does not hold the model's weights: they differ by "
@@ -134,9 +137,8 @@ def _in_lane(asked: _Asked, model, images, scratch: Path, taught: tuple, progres
     return answer, made
 
 
-def _checkpoint(asked: _Asked, training: Training, lessons: Lessons, arrays: dict) -> Path:
+def _checkpoint(asked: _Asked, training: Training, lessons: Lessons, weights) -> Path:
     """The folder of the checkpoint, for a run of just these things."""
-    weights = {key: values for key, values in arrays.items() if key != "probes"}
     known = {
         "method": asked.method.as_dict(),
         "weights": asked.chosen.weights(),

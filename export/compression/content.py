@@ -1,6 +1,7 @@
 """compression.json: what was done to a network, and what its kernels show since."""
 
 import json
+import math
 from pathlib import Path
 
 from export.errors import ArtifactError
@@ -46,6 +47,9 @@ def check_content(content) -> None:
         raise ValueError("it lacks the hash of the weights")
     for layer in layers:
         _check_layer(layer)
+    ranges = content.get("ranges", {})
+    if not isinstance(ranges, dict) or not all(map(_is_range, ranges.values())):
+        raise ValueError("its ranges make no sense")
 
 
 def _check_layer(layer) -> None:
@@ -62,3 +66,22 @@ def _check_layer(layer) -> None:
     )
     if not fits:
         raise ValueError(f"what it says of layer {layer['name'][:60]!r} makes no sense")
+
+
+def _is_range(pair) -> bool:
+    return (
+        isinstance(pair, list)
+        and len(pair) == 2
+        and all(isinstance(end, int | float) and math.isfinite(end) for end in pair)
+        and pair[0] < pair[1]
+    )
+
+
+def learned_ranges(content: dict) -> dict[str, tuple[float, float]]:
+    """The range that each layer's outputs have learnt; ValueError where none have."""
+    if not content.get("ranges"):
+        raise ValueError(
+            "--ranges learned is for a .keras file that was trained for int8, with the "
+            "compression.json of that beside it; leave it out to calibrate alone"
+        )
+    return {name: (low, high) for name, (low, high) in content["ranges"].items()}

@@ -4,6 +4,7 @@ tensorflow-model-optimization works on Keras 2 alone. Models within the model ar
 that the twin is one flat graph. A layer without a twin is named here, before any work.
 """
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -54,17 +55,35 @@ class Twin:
     operations: dict[str, object]
     names: dict[str, str]
 
-    def weights(self) -> dict[str, np.ndarray]:
+    def weights(self) -> "Weights":
         """The values of every weight, by the name of its layer and its own: "conv1|kernel"."""
-        return {
-            f"{layer}|{own}": np.asarray(variable.value, np.float32)
-            for layer in self.operations
-            for own, variable in self.variables(layer).items()
-        }
+        return Weights(
+            {
+                f"{layer}|{own}": variable
+                for layer in self.operations
+                for own, variable in self.variables(layer).items()
+            }
+        )
 
     def variables(self, layer: str) -> dict[str, object]:
         """Keras' variables of one layer, by their own names."""
         return _variables(self.operations[layer])
+
+
+class Weights(Mapping):
+    """Values of Keras' variables, each read when it is asked for, so that no copy is kept."""
+
+    def __init__(self, variables: dict[str, object]):
+        self._variables = variables
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        return np.asarray(self._variables[name].value, np.float32)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._variables)
+
+    def __len__(self) -> int:
+        return len(self._variables)
 
 
 def describe(model) -> Twin:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from export.calibration.names import by_layer, range_of
+from export.calibration.names import by_layer, overlaid, range_of
 from export.calibration.ranges import float_tensors, measure_ranges, notes_of
 from export.contract import Contract
 from export.errors import ExportError
@@ -64,7 +64,9 @@ class OnnxInt8(ReducedOnnx):
     def reduce(self, model, places: Places, order: Order) -> Pass:
         join_biases(model)
         tensors = float_tensors(model)
-        ranges = _ranges(model, tensors, places, order)
+        ranges = overlaid(
+            _ranges(model, tensors, places, order), order.calibration.learned, tensors
+        )
         made = _quantised(model, ranges, places, order.keep, self.symmetric)
         stores = dict(_stores(made.graph, places, integer_biases=not self.symmetric))
         bypass_before_activations(made.graph)

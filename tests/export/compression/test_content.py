@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from export.compression.content import read_beside
+from export.compression.content import learned_ranges, read_beside
 from export.errors import ArtifactError
 
 LAYER = {"name": "a", "weight": "a/kernel", "sparsity": 0.5, "pattern": "2:4", "distinct": 16}
@@ -33,6 +33,13 @@ def test_it_is_read_as_it_was_written(beside):
     assert beside(CONTENT) == CONTENT
 
 
+def test_ranges_that_were_learnt_are_read_and_asked_for_in_vain_elsewhere(beside):
+    content = beside({**CONTENT, "ranges": {"a": [0.0, 6.5]}})
+    assert learned_ranges(content) == {"a": (0.0, 6.5)}
+    with pytest.raises(ValueError, match="--ranges learned is for a .keras file that was trained"):
+        learned_ranges(CONTENT)
+
+
 def test_most_models_have_none(tmp_path):
     assert read_beside(tmp_path / "model.keras") is None
 
@@ -48,6 +55,9 @@ def test_most_models_have_none(tmp_path):
         {**CONTENT, "sha256": None},
         {**CONTENT, "method": "prune"},
         {**CONTENT, "layers": [7]},
+        {**CONTENT, "ranges": {"a": [1.0, 1.0]}},
+        {**CONTENT, "ranges": {"a": [0.0, "6"]}},
+        {**CONTENT, "ranges": [0, 6]},
         {**CONTENT, "layers": [{**LAYER, "sparsity": 2}]},
         {**CONTENT, "layers": [{**LAYER, "sparsity": "0.5"}]},
         {**CONTENT, "layers": [{**LAYER, "pattern": "1:2"}]},

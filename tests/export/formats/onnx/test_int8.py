@@ -320,3 +320,11 @@ def test_a_range_that_is_not_finite_names_the_tensor_and_the_image(write):
     images[2, 0] = 3e38
     with pytest.raises(ExportError, match="image 2 makes conv1.* which has no range"):
         write("nested", "onnx-int8", of_array(images, "probes.npz"))
+
+
+def test_a_range_that_a_layer_has_learnt_is_taken_for_its_output(write):
+    plain, _ = write("plain", "onnx-int8")
+    learned = replace(synthetic(count=16), learned={"conv3": (0.0, 77.0)})
+    written, _ = write("plain", "onnx-int8", learned)
+    assert written.ranges["conv3"] == (0.0, 77.0) != plain.ranges["conv3"]
+    assert {**plain.ranges, "conv3": (0.0, 77.0)} == written.ranges

@@ -1,0 +1,19 @@
+"""What ranges are called, and whose are taken."""
+
+from export.calibration.names import by_layer, overlaid, range_of
+
+TENSORS = ["conv/Conv:0", "conv/Relu:0", "image", "logits"]
+RANGES = {"conv/Conv:0": (-3.0, 3.0), "conv/Relu:0": (0.0, 3.0), "image": (-1.0, 1.0)}
+
+
+def test_the_last_tensor_of_a_layer_is_called_as_the_layer():
+    named = by_layer(RANGES, TENSORS)
+    assert named == {"conv/Conv:0": (-3.0, 3.0), "conv": (0.0, 3.0), "image": (-1.0, 1.0)}
+    assert range_of(named, "conv/Relu:0") == (0.0, 3.0)
+    assert range_of(named, "logits") is None
+
+
+def test_what_a_layer_has_learnt_is_the_range_of_its_output_alone():
+    learned = {"conv": (0.0, 6.0), "elsewhere": (0.0, 9.0)}
+    assert overlaid(RANGES, learned, TENSORS) == {**RANGES, "conv/Relu:0": (0.0, 6.0)}
+    assert overlaid(RANGES, {}, TENSORS) == RANGES
