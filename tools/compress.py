@@ -174,6 +174,11 @@ def _compress(args, method: Method, request: Request) -> int:
         show(args.model, "building the network")
         model = settled.prepare().model
         out = args.out or Path("compressed", safe_name(model.name))
+        if Path(args.model).resolve() == (out / f"{model.name}.keras").resolve():
+            raise ValueError(
+                f"--model {args.model} is where the compressed network would be written; choose "
+                "another --out"
+            )
         lessons = _lessons(args, settled, model) if args.images else None
         done = compress_model(model, method, out, lessons=lessons, training=training, progress=show)
     if args.json:

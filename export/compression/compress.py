@@ -83,12 +83,15 @@ def compress_model(
         images = probes(tuple(twin.description["image"]), training.seed, COUNT)
         answer, changed = _in_lane(asked, model, images, scratch, (lessons, training), progress)
         rounded = changed.pop("quantised", None)
-        _refuse_loss(answer.get("accuracy"), training)
+        try:
+            _refuse_loss(answer.get("accuracy"), training)
+        except AccuracyLost:
+            _forget(asked.out, answer)  # to go on would come to the same
+            raise
         _take_back(model, twin, changed, images)
         content = _content(asked, model, before, answer)
         publish(model, json.dumps(content, indent=1) + "\n", goal)
-    if not answer.get("interrupted"):
-        shutil.rmtree(asked.out / FOLDER, ignore_errors=True)
+    _forget(asked.out, answer)
     progress(model.name, DONE)
     left = {twin.names[layer]: why for layer, why in asked.chosen.left.items()}
     return Compressed(
@@ -98,6 +101,12 @@ def compress_model(
         interrupted=answer.get("interrupted", ""),
         quantised=rounded,
     )
+
+
+def _forget(out: Path, answer: dict) -> None:
+    """Remove the checkpoint of a training that came to its end."""
+    if not answer.get("interrupted"):
+        shutil.rmtree(out / FOLDER, ignore_errors=True)
 
 
 @contextmanager

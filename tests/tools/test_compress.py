@@ -74,6 +74,18 @@ def test_a_layer_that_has_no_twin_is_named_before_the_lane_is_made(capfd, tmp_pa
     assert [path.name for path in tmp_path.iterdir()] == ["own.keras"]
 
 
+def test_the_file_that_is_compressed_is_never_replaced(toy, capfd, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "compressed" / "nested").mkdir(parents=True)
+    file = tmp_path / "compressed" / "nested" / "nested.keras"
+    toy("nested").save(file)
+    before = file.read_bytes()
+    status, last = ends(capfd, "--model", str(file), "--cluster", "4", "--first-and-last")
+    assert status == 2
+    assert last.endswith("is where the compressed network would be written; choose another --out")
+    assert file.read_bytes() == before
+
+
 def test_a_lane_that_cannot_exist_is_told_in_a_line(toy, capfd, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("KERAS_NETS_LANES", str(tmp_path / "lanes"))
