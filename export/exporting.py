@@ -94,11 +94,17 @@ class Export:
         name = options.name or model.name
         if not name or name in (".", "..") or "/" in name:
             raise ValueError(f"a model's name becomes a folder's, and {name!r} cannot be one")
+        from export.skeleton.accepted import accept
+        from export.skeleton.full_precision import in_full_precision
+
+        model, copied = in_full_precision(model)
+        self._refuse_unfit(name, accept(model))
         check_goals(self._out, name, [format.name for format in self._formats])
         for format in self._formats:
             self._prepare(format)
         places = self._stages(name)
         skeleton, reference = self._observe(model, places, images)
+        reference = reference.warned(copied)
         expected = expected or Expected.carried_by(model)
         layers = layers_to_keep(reference, options.keep_fp32)
         unjudged = []
@@ -123,12 +129,10 @@ class Export:
     def _observe(self, model, places: list[Place], images: np.ndarray | None) -> tuple:
         """The traced network without its weights, and what the model says."""
         from export.observe.model import observe_model
-        from export.skeleton.accepted import accept
         from export.skeleton.tracing import trace
 
         options = self._options
         name = options.name or model.name
-        self._refuse_unfit(name, accept(model))
         self._progress(name, "tracing the network without its weights")
         skeleton = trace(model)
         _refuse_labels(options, skeleton)

@@ -34,12 +34,13 @@ def export_model(
 ) -> list[Report]:
     """Write a Keras `model` in every one of `formats` under `out`, check it, and report.
 
-    The model takes images (batch, height, width, channels) float32 and gives logits
-    (batch, classes). Artifacts land in `<out>/<model.name>/<format>/`. They are compared on seeded
-    probes and on `images`, normalised float32 (n, height, width, channels). The check `params`
-    expects the counts that a network of the catalog carries, unless others are `expected`. Raises
-    ValueError for arguments that make no sense and ExportError where this machine cannot do it; an
-    artifact that fails a check is no exception but a report whose `passed` is false.
+    The model may take and give any number of tensors; artifacts keep its names for them, which for
+    a classifier of pictures without names of its own are `image` and `logits`. Artifacts land in
+    `<out>/<model.name>/<format>/`. They are compared on seeded probes and on `images`, as the model
+    takes them: an array (n, ...) for its only input, or arrays by the names of inputs. The check
+    `params` expects the counts that a network of the catalog carries, unless others are `expected`.
+    Raises ValueError for arguments that make no sense and ExportError where this machine cannot do
+    it; an artifact that fails a check is no exception but a report whose `passed` is false.
     """
     need_model(model, "export_model")
     with Export(out, formats, progress=progress) as export:

@@ -59,15 +59,18 @@ class Verification:
     ) -> None:
         """Take the word of the Keras `model` that the artifact should be; see `verify`."""
         from export.observe.model import observe_model
+        from export.skeleton.full_precision import in_full_precision
         from export.skeleton.tracing import trace
 
         before, format = self._before, find_format(self._before.format)
         self._progress(before.format, "computing reference logits")
         self._expected = expected or Expected.carried_by(model)
+        model, copied = in_full_precision(model)
         skeleton = trace(model)
         compared = inputs(skeleton, before.options.get("seed", 0), images)
         keep = before.artifact.get("kept", {})
-        self._reference = observe_model(model, skeleton, compared, [format], keep)
+        reference = observe_model(model, skeleton, compared, [format], keep)
+        self._reference = reference.warned(copied)
         self._stock = _stock(before, skeleton, self._progress)
 
     def judge(self, *, compare_hashes: bool = True, gate: GateOptions | None = None) -> Report:

@@ -178,7 +178,8 @@ def _shuffled(network, seed: int):
             continue
         shape = network.values[producer(node.input[1])].shape
         order = random.permutation(shape[-2])
-        starts = range(0, network.shape(node.input[0])[-1], shape[-2])  # of groups of channels
+        channels = network.shape(node.input[0])[-1] or shape[-2]  # unknown: there are no groups
+        starts = range(0, channels, shape[-2])  # of groups of channels
         orders = np.concatenate([start + order for start in starts]), order
         for at, axis in ((0, len(shape) - 1), (1, len(shape) - 2)):
             add_constant(graph, f"{node.name}/axis{at}", np.int32(axis))

@@ -1,7 +1,7 @@
 """What is known of a Keras model once it was observed: the types, for all who compare with it."""
 
 from collections.abc import Container, Mapping
-from dataclasses import KW_ONLY, dataclass, field
+from dataclasses import KW_ONLY, dataclass, field, replace
 
 import numpy as np
 
@@ -64,6 +64,10 @@ class Reference:
     constants: frozenset[str] = frozenset()  # digests of float tensors in the graph, no weights
     graph: bytes = field(default=b"", repr=False)  # the skeleton: the network without its weights
     warnings: tuple[str, ...] = ()  # of the model itself, such as noise that could not be measured
+
+    def warned(self, warning: str) -> "Reference":
+        """Return it with a further warning, unless that is empty."""
+        return replace(self, warnings=(warning, *self.warnings)) if warning else self
 
     def compared(self, outputs: Batch, name: str, *, coarse: bool = False) -> np.ndarray:
         """Return one of `outputs`, the model's own or an artifact's, as it is compared.

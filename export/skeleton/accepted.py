@@ -2,10 +2,12 @@
 
 from export.contract import Contract
 from export.skeleton.declared import declared
-from export.skeleton.keras_graph import all_layers, functional, kind
+from export.skeleton.full_precision import halves
+from export.skeleton.keras_graph import all_layers, kind
 
 # TensorFlow has no kernels for these on a CPU where channels come first.
 CHANNELS_LAST = ("Conv", "DepthwiseConv", "SeparableConv", "MaxPooling", "AveragePooling")
+TABLES = ("IntegerLookup", "StringLookup", "TextVectorization")
 
 
 def accept(model) -> Contract:
@@ -29,6 +31,12 @@ def accept(model) -> Contract:
     for tensor in (*inputs, *outputs):
         _refuse_tensor(tensor)
     _refuse_one_batch(inputs, outputs)
+    for layer in halves(model):
+        raise ValueError(
+            f"{layer.name} computes in {layer.compute_dtype}, and artifacts are made of "
+            "networks in float32; build the model with layers of the dtype float32 and give "
+            "it these weights"
+        )
     for layer in all_layers(model):
         _refuse_layer(layer)
     return declared(model)
@@ -58,11 +66,10 @@ def _named(tensor) -> str:
 
 
 def _refuse_layer(layer) -> None:
-    if layer.compute_dtype in ("float16", "bfloat16") and functional(layer) is None:
+    if kind(layer) in TABLES:
         raise ValueError(
-            f"{layer.name} computes in {layer.compute_dtype}, and artifacts are made of "
-            "networks in float32; build the model with layers of the dtype float32 and give "
-            "it these weights"
+            f"layer {layer.name} looks words up in a table, which no artifact here holds; look "
+            "them up before the model, and export it from the ids on"
         )
     first = getattr(layer, "data_format", None) == "channels_first"
     if first and kind(layer).startswith(CHANNELS_LAST):

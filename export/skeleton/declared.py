@@ -8,6 +8,7 @@ from export.skeleton.keras_graph import functional, input_keys, output_keys, uni
 DEFAULT = re.compile(r"(keras_tensor|input_layer|input)(_\d+)?", re.IGNORECASE)  # Keras' own names
 RESERVED = re.compile(r"weight_\d+")  # what stands in for weights is called so
 AXES = {  # by the rank of a tensor
+    2: ("time",),
     3: ("time",),
     4: ("height", "width"),
     5: ("depth", "height", "width"),
@@ -20,7 +21,7 @@ def declared(model) -> Contract:
     One float image in and one row of logits out are called `image` and `logits` where the model
     has no names of its own for them: an input that Keras named, an output in no dict.
     """
-    graph = functional(model)
+    graph = functional(model) or model
     given, made = _tensors(graph.inputs, "input"), _tensors(graph.outputs, "output")
     default_in, default_out = ("input", None)
     if Contract(given, made).classifier:

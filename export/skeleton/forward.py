@@ -15,8 +15,9 @@ from dataclasses import dataclass
 import keras
 import tensorflow as tf
 
-from export.skeleton.fold import Folded, is_float, is_plain
+from export.skeleton.fold import KERNEL_LAYERS, Folded, is_float, is_plain
 from export.skeleton.keras_graph import (
+    as_taken,
     called_with,
     functional,
     has_mask,
@@ -69,7 +70,7 @@ def forward(model, folded: Folded, inputs: list, weights: Mapping[str, tf.Tensor
 
         def call(*inputs, **options):
             with tf.name_scope(f"{path}/"):  # also when it is called again
-                return _plainest(operation, own)(*inputs, **options)
+                return _plainest(operation, own)(*as_taken(operation, inputs), **options)
 
         return call
 
@@ -83,6 +84,8 @@ def _plainest(operation, weights):
     """Return a function that does what `operation` does, in the plainest TensorFlow operations."""
     lower = LOWERED.get(kind(operation))
     lowered = lower(operation, weights) if lower else None
+    if lowered and kind(operation) in COMPUTING:
+        return lambda x, **_: with_mask(operation, x, lowered(tf.cast(x, tf.float32)))
     if lowered:
         return lambda x, **_: with_mask(operation, x, lowered(x))
     if hasattr(operation, "stateless_call"):
@@ -236,6 +239,10 @@ def _reshape(layer, _):
         return tf.reshape(x, (-1, *shape)) if None not in shape else layer(x)
 
     return call
+
+
+# Keras multiplies whole numbers with weights as floats.
+COMPUTING = (*KERNEL_LAYERS, "BatchNormalization", "SeparableConv2D")
 
 
 def _identity(_layer, _weights):

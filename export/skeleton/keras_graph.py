@@ -123,6 +123,22 @@ def called_with(model, inputs: list, call=None):
     return (call or model)(keras.tree.pack_sequence_as(structure, inputs), training=False)
 
 
+def as_taken(operation, inputs: tuple) -> tuple:
+    """Return `inputs` as a call of `operation` converts them: floats to what it computes in."""
+    import keras
+
+    if not hasattr(operation, "add_weight") or not operation.autocast:
+        return inputs
+
+    def taken(one):
+        differs = "float" in str(getattr(one, "dtype", "")) and hasattr(one, "shape")
+        if not differs or keras.backend.standardize_dtype(one.dtype) == operation.compute_dtype:
+            return one
+        return keras.ops.cast(one, operation.compute_dtype)
+
+    return keras.tree.map_structure(taken, inputs)
+
+
 def has_mask(tensors) -> bool:
     """Return whether Keras keeps a mask with any of `tensors`, as an Embedding makes."""
     import keras

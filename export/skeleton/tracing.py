@@ -279,6 +279,8 @@ def run_skeleton(skeleton: Skeleton, inputs: list, weights) -> dict:
     graph.node.extend(node for node in skeleton.graph.node if node.op != "Placeholder")
     names = [tensor.name for tensor in contract.outputs]
     made = tf.graph_util.import_graph_def(graph, tensors, [f"{name}:0" for name in names], name="")
+    for tensor, output in zip(contract.outputs, made, strict=True):
+        output.set_shape((None, *tensor.sizes))  # loops lose it
     return dict(zip(names, made, strict=True))
 
 

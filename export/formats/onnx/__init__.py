@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from export.contract import Contract
-from export.errors import PourError
+from export.errors import ExportError, PourError
 from export.formats.base import Format, Opened, Order, Written
 from export.formats.names import ONNX, ONNXRUNTIME
 from export.formats.onnx.reading import DATA, MODEL, open_onnx, weights_schema
@@ -99,11 +99,25 @@ class Onnx(Format):
             tensors_to_rename={f"{name}:0": name for name in (*given, *made)},
             opset=self.opset,
         )
+        _refuse_unknown(model.graph, self.name)
         _renumber(model.graph, {})
         return model
 
 
 FORMAT = Onnx()
+
+
+def _refuse_unknown(graph, format: str) -> None:
+    """Raise ExportError for an operation of TensorFlow that the converter left as it was."""
+    import onnx
+
+    for node in graph.node:
+        if node.domain in ("", "ai.onnx") and not onnx.defs.has(node.op_type):
+            raise ExportError(
+                f"tf2onnx has no conversion of the operation {node.op_type} of {node.name}, so "
+                f"there is no {format} of this network; leave that out of it, or choose another "
+                "format"
+            )
 
 
 def _renumber(graph, numbers: dict[str, int]) -> None:
