@@ -15,7 +15,7 @@ from export.contract import GIVEN, Batch, Predict, joined, named, part, prefixed
 from export.formats import find_format, open_network
 from export.process import ask, give_memory_back
 
-AT_ONCE = 2  # samples a run
+AT_ONCE = 1  # sample a run: what a layer gives is small beside all weights then
 WANTED, GOT, SIMULATED = "wanted/", "got/", "simulated/"
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 from onnx import numpy_helper
 
@@ -328,3 +329,26 @@ def test_a_range_that_a_layer_has_learnt_is_taken_for_its_output(write):
     written, _ = write("plain", "onnx-int8", learned)
     assert written.ranges["conv3"] == (0.0, 77.0) != plain.ranges["conv3"]
     assert {**plain.ranges, "conv3": (0.0, 77.0)} == written.ranges
+
+
+def test_digits_are_told_as_well_in_8_bits_as_in_32(tmp_path, here):
+    from keras_nets import find_net
+    from keras_nets.preprocess import preprocess, recipe_for
+
+    golden, net = Path(__file__).parents[3] / "golden" / "digits", find_net("squeezenet1_1")
+    model, recipe = net.build(image=(64, 64, 3), classes=10), recipe_for(net, size=64)
+    with np.load(golden / "squeezenet1_1.npz") as held:
+        for variable in model.weights:
+            variable.assign(held[variable.path].astype(np.float32))
+    with np.load(golden / "held_out.npz") as held:
+        grey, labels = held["images"], held["labels"]
+    images = np.stack([preprocess(np.stack([one] * 3, -1), recipe) for one in grey])
+    images = images.astype(np.float32)
+    options = Options(calibration=of_array(images[::4], "digits", count=70))
+    rest, known = np.delete(images, np.s_[::4], 0), np.delete(labels, np.s_[::4])
+    right = model.predict(rest, verbose=0).argmax(axis=1) == known
+    for report in export_model(model, ["onnx-fp16", *FORMATS], tmp_path, options=options):
+        assert report.passed, report.checks
+        session = onnxruntime.InferenceSession(Path(report.folder) / "model.onnx")
+        found = session.run(["logits"], {"image": rest})[0].argmax(axis=1)
+        assert abs((found == known).mean() - right.mean()) <= 0.01
