@@ -61,8 +61,14 @@ def _subject(artifact: Artifact, runtime: Runtime) -> Subject:
     )
 
 
+FREE = 64  # values along an axis that may be of any length
+
+
 def inputs_of(artifact: Artifact) -> list[dict]:
-    return [{"name": "image", "dtype": "float32", "shape": list(artifact.image)}]
+    return [
+        {"name": one.name, "dtype": one.dtype, "shape": [size or FREE for size in one.sizes]}
+        for one in artifact.contract.inputs
+    ]
 
 
 def keras_subjects(artifact: Artifact, builder: str, arguments: dict) -> list[Subject]:

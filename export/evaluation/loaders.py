@@ -15,7 +15,8 @@ Build = Callable[[], object]  # -> a Keras model; has to pickle
 def load_artifact(artifact: Artifact) -> Running:
     runtime = parity_runtime(find_format(artifact.format))
     session = runtime.open(artifact.folder)
-    return Running(lambda images: session.predict({"image": images})["logits"], runtime.title)
+    (given,), (made,) = artifact.contract.inputs, artifact.contract.outputs
+    return Running(lambda images: session.predict({given.name: images})[made.name], runtime.title)
 
 
 def load_keras(artifact: Artifact, build: Build, source: str) -> Running:

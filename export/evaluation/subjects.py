@@ -11,7 +11,7 @@ from export.evaluation.loaders import Build, load_artifact, load_keras
 from export.evaluation.predictor import Load
 from export.evaluation.readers import Read
 from export.formats import find_format
-from export.report.artifact import Artifact, identity, read_artifact
+from export.report.artifact import Artifact, identity, need_classifier, read_artifact
 from export.report.file import NAME
 
 KERAS = "keras"  # in the place of a format, for the Keras model itself
@@ -57,6 +57,7 @@ def read_evaluated(folder: Path) -> Artifact:
     except ValueError as cause:
         raise ArtifactError(f"{str(folder / NAME)!r} is of no use here: {cause}") from cause
     identity(artifact)
+    need_classifier(artifact, "evaluation on pictures")
     return artifact
 
 

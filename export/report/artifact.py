@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from export.contract import Contract
+from export.contract import IMAGE, LOGITS, Contract
 from export.errors import ArtifactError
 from export.printable import printable
 from export.report.entries import RANDOM_WEIGHTS, has_random_weights
@@ -117,6 +117,8 @@ def _contract(content: dict) -> Contract:
         return Contract.from_dict(content["contract"])
     options = content["options"]
     image = tuple(int(side) for side in options["image"])
+    if len(image) != 3:
+        raise ValueError(f"it has no image (height, width, channels). Received: {image}")
     return Contract.of_classifier(image, int(options["classes"]))
 
 
@@ -148,6 +150,27 @@ def _check_values(artifact: Artifact) -> None:
         )
     if not artifact.files or artifact.batch_sizes[0] < 1:
         raise ArtifactError(f"{report} lists no files, or a batch of none")
+
+
+def need_classifier(artifact: Artifact, what: str, *, usual: bool = False) -> None:
+    """Raise ArtifactError, which says `what` is of classifiers of pictures alone, for any other.
+
+    `usual` asks for the names `image` and `logits` as well.
+    """
+    contract = artifact.contract
+    given, made = (
+        ", ".join(tensor.name for tensor in side) for side in (contract.inputs, contract.outputs)
+    )
+    if not contract.classifier:
+        raise ArtifactError(
+            f"{what} is of classifiers of pictures, one float32 image in and one row of logits "
+            f"out, and {artifact.folder} takes {given} and gives {made}"
+        )
+    if usual and (given, made) != (IMAGE, LOGITS):
+        raise ArtifactError(
+            f"{what} is of networks that take `image` and give `logits`, and {artifact.folder} "
+            f"takes {given} and gives {made}; leave the input without a name of its own"
+        )
 
 
 def _wrong_sizes(contract: Contract) -> str:

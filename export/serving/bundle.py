@@ -14,7 +14,7 @@ from export.errors import ArtifactError, ExportError
 from export.files import write_whole
 from export.formats.names import ONNXRUNTIME, TF_SERVING_GPU
 from export.locks import locked
-from export.report.artifact import Artifact, read_artifact, verify_files
+from export.report.artifact import Artifact, need_classifier, read_artifact, verify_files
 from export.report.file import NAME as REPORT
 from export.report.file import file_sha256, holds_report
 from export.results import Status
@@ -170,6 +170,7 @@ def _servable(folder: Path) -> Artifact:
             f"{folder} failed its verification ({', '.join(failed) or 'no check named'}); "
             "export it again, only verified artifacts are served"
         )
+    need_classifier(artifact, "a bundle", usual=True)
     largest, image = artifact.batch_sizes[-1], artifact.image
     if 4 * largest * max(math.prod(image), artifact.classes) > LARGEST_REQUEST:
         raise ArtifactError(

@@ -10,10 +10,13 @@ from keras import layers
 
 from export import ExportError, export_model, verify
 from export.contract import Contract, Tensor
+from export.errors import ArtifactError
+from export.evaluation.subjects import read_evaluated
 from export.formats import find_format
 from export.report.artifact import read_artifact
 from export.results import Status
 from export.runtimes import parity_runtime
+from export.serving.bundle import add
 from keras_nets.weights.seeded import seed_weights
 
 LANE = pytest.mark.lane
@@ -205,3 +208,12 @@ def test_a_contract_goes_into_a_report_and_back():
     for wrong in ({}, {"inputs": 1, "outputs": []}, {"inputs": [{}], "outputs": []}, []):
         with pytest.raises(ValueError, match="contract is "):
             Contract.from_dict(wrong)
+
+
+def test_what_is_of_pictures_alone_says_so_of_other_networks(exported, tmp_path):
+    _, report = exported("two inputs", "savedmodel")
+    other = "one float32 image in and one row of logits out, and .* takes picture, age and gives"
+    with pytest.raises(ArtifactError, match=f"a bundle is of classifiers of pictures, {other}"):
+        add(report.folder, tmp_path / "deploy")
+    with pytest.raises(ArtifactError, match=f"evaluation on pictures is of .*{other}"):
+        read_evaluated(Path(report.folder))
