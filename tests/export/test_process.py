@@ -17,6 +17,7 @@ import numpy as np
 import psutil
 import pytest
 
+from export.contract import Contract
 from export.errors import Shortage
 from export.process import (
     ChildFailed,
@@ -32,6 +33,7 @@ from export.process import (
 
 ROOT = Path(__file__).parents[2]
 PYTHON = Path(sys.executable)
+NO_CONTRACT = Contract((), ()).as_dict()
 
 
 @pytest.fixture
@@ -174,11 +176,11 @@ def test_a_module_that_cannot_be_imported_fails_the_first_job(scratch, tmp_path)
 @pytest.mark.parametrize("here", [True, False])
 def test_in_this_process_or_in_another_the_answer_is_the_same(scratch, tmp_path, here):
     job = {"format": "onnx", "folder": str(tmp_path / "none")}
-    images = {"images": np.zeros((1, 4, 4, 3), np.float32)}
+    images = {"image": np.zeros((1, 4, 4, 3), np.float32)}
     with in_this_process() if here else nullcontext():
         answer, arrays = ask("export.observe.artifact", job, images, scratch)
     assert answer["error"] == f"{tmp_path / 'none'} has no model.onnx; export it again"
-    assert (answer["failed"], answer["inputs"], arrays) == ("open", [], {})
+    assert (answer["failed"], answer["contract"], arrays) == ("open", NO_CONTRACT, {})
 
 
 def test_a_script_sees_the_files_beside_it_and_no_path_of_ours(script, scratch, tmp_path):
@@ -308,7 +310,7 @@ def test_the_user_s_python_variables_are_not_for_a_lane(script, scratch, monkeyp
 def test_one_of_our_modules_runs_from_any_folder(scratch, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     answer, _ = ask("export.observe.artifact", {}, {}, scratch)
-    assert answer["error"] == "KeyError: 'images'"
+    assert answer["error"] == "KeyError: 'folder'"
 
 
 def wait_for(path: Path) -> int:
