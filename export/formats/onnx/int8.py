@@ -84,7 +84,6 @@ class OnnxInt8(ReducedOnnx):
 
 def _ranges(model, tensors: list[str], places: Places, order: Order) -> dict:
     """The range of each tensor: those that the calibration brings, or from its images."""
-    import onnxruntime
 
     calibration, given = order.calibration, order.skeleton.contract.inputs[0].name
     if calibration.ranges:
@@ -94,10 +93,8 @@ def _ranges(model, tensors: list[str], places: Places, order: Order) -> dict:
                 f"{calibration.source} has no range for {missing[0]}; calibrate with pictures"
             )
         return found
-    fed = {
-        name: onnxruntime.OrtValue.ortvalue_from_numpy(np.ascontiguousarray(places.read(name)))
-        for name in places.indices
-    }
+    # As arrays, of which a session has no copy, and those of dense layers are Keras' own.
+    fed = {name: np.ascontiguousarray(places.read(name)) for name in places.indices}
     notes = notes_of(model, order.skeleton.weights, calibration, order.images_sha256)
     return measure_ranges(model, fed, calibration, notes)
 
