@@ -24,6 +24,7 @@ from export.errors import AccuracyLost, ExportError
 from export.lanes import make
 from export.observe.probes import probes
 from export.observe.weights import canonical_sha256
+from export.process import give_memory_back
 from export.progress import DONE, Progress, silent
 from export.results import REORDERED
 
@@ -111,14 +112,16 @@ def _forget(out: Path, answer: dict) -> None:
 
 @contextmanager
 def _work_folder(out: Path) -> Iterator[Path]:
-    """Give a folder within `out`, which is gone at the end, and `out` with it if it is empty."""
+    """Give a folder within `out`, gone at the end, and `out` with it if it is new and empty."""
+    new = not out.exists()
     out.mkdir(parents=True, exist_ok=True)
     try:
         with tempfile.TemporaryDirectory(prefix=".compressing-", dir=out) as folder:
             yield Path(folder)
     finally:
-        with suppress(OSError):  # what was made lies in it
-            out.rmdir()
+        if new:
+            with suppress(OSError):  # what was made lies in it
+                out.rmdir()
 
 
 def _in_lane(asked: _Asked, model, images, scratch: Path, taught: tuple, progress: Progress):
@@ -134,6 +137,7 @@ def _in_lane(asked: _Asked, model, images, scratch: Path, taught: tuple, progres
             stack.enter_context(interruptible(Path(plan["stop"])))
             stack.enter_context(shown(Path(plan["told"]), model.name, progress))
         progress(model.name, "compressing its twin in Keras 2")
+        give_memory_back()  # of building the model, before the child takes its own
         answer, made = ask_lane(
             asked.twin, asked.chosen, asked.method, ChainMap(others, weights), scratch, plan
         )
