@@ -355,8 +355,8 @@ def test_stdout_is_one_json_object_a_line(exported):
     for report in reports:
         assert list(report) == [
             "schema", "model", "format", "passed", "verdict", "warnings", "created",
-            "model_source", "weights", "options", "artifact", "checks", "cost", "environment",
-            "command",
+            "model_source", "weights", "options", "contract", "artifact", "checks", "cost",
+            "environment", "command",
         ]  # fmt: skip
         folder = out / report["model"] / report["format"]
         assert report == json.loads((folder / "report.json").read_text())
