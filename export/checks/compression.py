@@ -20,20 +20,20 @@ class Promise:
     pattern: bool
     distinct: int | None  # at most; None where the kernel was not clustered
 
-    def broken_by(self, facts: Facts, folded: bool) -> str:
+    def broken_by(self, facts: Facts, by_channel: bool) -> str:
         """What `facts` of the artifact lack; empty where they keep the promise.
 
-        A batch-norm that went into the kernel has scaled each output channel, so that the count of
-        distinct values holds within a channel.
+        Distinct values are counted `by_channel` where each output channel has a scale of its own:
+        that of a batch-norm which went into the kernel, or of rounding to 8 bits.
         """
         zeros = round(self.sparsity * facts.size)
         if facts.zeros < zeros:
             return f"{facts.zeros:,} of {facts.size:,} values are zero instead of {zeros:,}"
         if self.pattern and not facts.pattern:
             return f"a group of four is not {PATTERN}"
-        found = facts.in_a_channel if folded else facts.distinct
+        found = facts.in_a_channel if by_channel else facts.distinct
         if self.distinct is not None and (found is None or found > self.distinct):
-            where = " in a channel" if folded else ""
+            where = " in a channel" if by_channel else ""
             return f"{found or 'many'} distinct values{where} instead of {self.distinct}"
         return ""
 
@@ -84,7 +84,8 @@ def _judge(trial: Trial, promises: list[Promise], content: dict) -> Check:
     wrong, layers = [], []
     for promise in promises:
         seen = facts.get(held.get(promise.weight, promise.weight))
-        broken = promise.broken_by(seen, promise.weight in folded) if seen else "not found in it"
+        by_channel = trial.format.scales_channels or promise.weight in folded
+        broken = promise.broken_by(seen, by_channel) if seen else "not found in it"
         if broken:
             wrong.append(f"{promise.weight}: {broken}")
         layers.append({"name": promise.weight, **_shown(seen)})

@@ -119,6 +119,7 @@ class Format(ABC):
     kind: str  # what its artifacts are: a word of export/formats/names.py, or one of its own
     server: str = ""  # what serves it: a word of export/formats/names.py; empty: nothing
     precision: str = "fp32"  # or "fp16": what its engine, or whatever runs it, computes in
+    scales_channels: bool = False  # whether each output channel of a kernel has its own scale
     rule: Rule = REORDERED  # what its logits may be off by
     engine_rule: Rule | None = None  # the same of its TensorRT engine; None: it has no engine
     lane: str | None = None  # the private environment that writes it

@@ -112,14 +112,25 @@ def _artifact(folder: Path, content: dict) -> Artifact:
 
 
 def _contract(content: dict) -> Contract:
-    """Return the contract that a report has; those of old are of classifiers of pictures."""
-    if "contract" in content:
-        return Contract.from_dict(content["contract"])
-    options = content["options"]
+    """Return the contract that a report has; those of old are of classifiers of pictures.
+
+    Raises ValueError where its options say otherwise.
+    """
+    if "contract" not in content:
+        return Contract.of_classifier(*_image_and_classes(content["options"]))
+    contract = Contract.from_dict(content["contract"])
+    classifier, options = contract.classifier, content["options"]
+    stated = _image_and_classes(options) if classifier and "image" in options else None
+    if stated and stated != (classifier.image, classifier.classes):
+        raise ValueError("its options and its contract differ in the image or the classes")
+    return contract
+
+
+def _image_and_classes(options: dict) -> tuple[tuple[int, ...], int]:
     image = tuple(int(side) for side in options["image"])
     if len(image) != 3:
         raise ValueError(f"it has no image (height, width, channels). Received: {image}")
-    return Contract.of_classifier(image, int(options["classes"]))
+    return image, int(options["classes"])
 
 
 def _check(entry: dict) -> Check:

@@ -43,6 +43,7 @@ class OnnxInt8(ReducedOnnx):
     name: str = "onnx-int8"
     title: str = "one file in 8 bits, for ONNX Runtime on CPUs and OpenVINO"
     precision: str = "int8"
+    scales_channels: bool = True
     rule: Rule = QUANTISED
     needs: frozenset[str] = frozenset(["calibration"])
     # As TensorRT wants it: zero points of 0, biases as floats, and a pair for each that reads.

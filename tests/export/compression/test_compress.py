@@ -106,10 +106,11 @@ def test_what_is_foreign_is_seen_before_any_work(toy, tmp_path, monkeypatch):
 @pytest.mark.lane
 def test_the_artifact_of_every_format_shows_what_was_done(compressed, tmp_path):
     from export import FORMATS, Options, export_model
+    from export.calibration.reading import synthetic
     from export.compression.content import read_beside
 
     done, model = compressed("plain", prune="2:4", cluster=16, only=("conv2", "fc4"))
-    options = Options(compression=read_beside(done.path))
+    options = Options(compression=read_beside(done.path), calibration=synthetic(count=8))
     reports = export_model(model, list(FORMATS), tmp_path, options=options)
     for report in reports:
         check = report.check("compression")

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from toy_artifact import make_onnx, make_tftrt, write_report
 
 from export.errors import ArtifactError, ExportError
+from export.report import artifact
 from export.report.artifact import read_artifact
 from export.report.entries import RANDOM_WEIGHTS
 from export.results import Verdict
@@ -36,6 +38,15 @@ def list_too(folder, name, content=b"evil"):
 
 def everything_below(folder):
     return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*"))
+
+
+def test_a_report_whose_options_and_contract_differ_is_refused(export_toy):
+    folder = Path(export_toy("plain", "onnx").folder)
+    content = json.loads((folder / "report.json").read_text())
+    assert read_artifact(folder).contract.classifier.classes == content["options"]["classes"]
+    content["options"]["classes"] += 1
+    with pytest.raises(ValueError, match="its options and its contract differ"):
+        artifact._contract(content)
 
 
 @pytest.mark.parametrize("lead", ["", "1/", "./", "x/../", "x/../../"])
