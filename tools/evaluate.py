@@ -195,16 +195,17 @@ def _recipe(artifact, net: str | None):
 
 
 def _published(artifact) -> tuple[float, float] | None:
-    """What PaddleClas' page prints, where the weights could have it."""
+    """What is published of the network in its flavour, where the weights could have it."""
     from export.report.entries import has_random_weights
+    from keras_nets.published import ACCURACY
 
     name = catalog.network(artifact.model, artifact.model_source)
     if name is None or artifact.classes != 1000:
         return None
     if has_random_weights(artifact.source):
         return None
-    page = NETS[name].page
-    return page.top1, page.top5
+    found = ACCURACY.get((name, artifact.flavour))
+    return (found.top1, found.top5) if found else None
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Table B: what each artifact is, as its report.json says: size, error, bugs caught, cost."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from export.errors import ArtifactError
@@ -54,10 +54,6 @@ def artifact_row(report: Report) -> ArtifactRow:
         wall_s=report.cost.wall_s,
         peak_rss_bytes=report.cost.peak_rss_bytes,
     )
-
-
-def as_records(rows: list[ArtifactRow]) -> list[dict]:
-    return [asdict(row) for row in rows]
 
 
 HEADER = (

@@ -1,6 +1,6 @@
 """Table A: what each network is, exact counts beside what others print."""
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 
 from export.complexity import Complexity
 
@@ -42,10 +42,6 @@ def counts_of(complexity: Complexity) -> dict:
         "mmacts": complexity.total("activations") / 1e6,
         "convention_flops_g": complexity.page_flops / 1e9,
     }
-
-
-def as_records(rows: list[NetworkRow]) -> list[dict]:
-    return [asdict(row) for row in rows]
 
 
 HEADER = (

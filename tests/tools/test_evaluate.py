@@ -155,13 +155,14 @@ def test_what_another_process_loads_and_reads_comes_from_modules_and_pickles(exp
 def test_the_pages_figures_are_for_a_thousand_classes_and_real_weights(exported, tmp_path):
     from export.report.artifact import read_artifact
 
-    def published(weights, classes):
-        options = {"classes": classes, "image": [224, 224, 3], "flavour": "paddle"}
-        folder = tmp_path / f"{weights} {classes}".replace("/", "_")
+    def published(weights, classes, flavour="paddle"):
+        options = {"classes": classes, "image": [224, 224, 3], "flavour": flavour}
+        folder = tmp_path / f"{weights} {classes} {flavour}".replace("/", "_")
         changes = {"weights": {"source": weights, "sha256": "0"}, "options": options}
         return evaluate._published(read_artifact(edit(exported, folder, **changes)))
 
-    assert published("squeezenet.pth", 1000) == (0.601, 0.819)
+    assert published("squeezenet.pdparams", 1000) == (0.601, 0.819)
+    assert published("squeezenet.pth", 1000, "torchvision") == (0.58178, 0.80624)
     assert published("squeezenet.pth", 10) is None
     assert published("seeded:0", 1000) is None
 
