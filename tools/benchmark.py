@@ -22,9 +22,10 @@ from export.ending import ending
 
 
 def main(argv=None) -> int:
+    argv = sys.argv[1:] if argv is None else argv
     args = _parser().parse_args(argv)
     with ending(verbose=args.verbose):
-        return _measure(args)
+        return _measure(args, argv)
 
 
 def _parser():
@@ -43,6 +44,7 @@ def _parser():
     add("--no-keras", action="store_true", help="leave the Keras model, the base line, out")
     add("--out", type=Path, metavar="FILE",
         help="write the records there, an object a line; a table if it ends in .csv")  # fmt: skip
+    add("--html", type=Path, metavar="FILE", help="write a page with figures there")
     add("--compare", type=Path, metavar="OLD",
         help="say what became faster or slower since such a file, beyond noise")  # fmt: skip
     add("--merge", nargs="+", type=Path, default=[], metavar="FILE",
@@ -51,7 +53,7 @@ def _parser():
     return parser
 
 
-def _measure(args) -> int:
+def _measure(args, argv) -> int:
     from export.benchmark.comparing import changes
     from export.commandline.speed_table import print_records
     from export.tables.speed import read_records
@@ -61,13 +63,16 @@ def _measure(args) -> int:
     for option, path in (("--compare", args.compare), *(("--merge", path) for path in args.merge)):
         if path:
             need_file(option, path, "a file that --out wrote")
-    if args.out:
-        need_place("--out", args.out)
+    for option, path in (("--out", args.out), ("--html", args.html)):
+        if path:
+            need_place(option, path)
     before = read_records(args.compare) if args.compare else None
     merged = [record for path in args.merge for record in read_records(path)]
     records, unread = _records(args) if args.artifacts else ([], [])
     if args.out:
         _save(args.out, records)
+    if args.html:
+        _write_page(args.html, records + merged, argv)
     if args.json:
         for record in records + merged:
             print(json.dumps(record))
@@ -145,7 +150,16 @@ def _save(path: Path, records: list[dict]) -> None:
     from export.tables.speed import as_csv
 
     lines = "".join(f"{json.dumps(record)}\n" for record in records)
+    path.parent.mkdir(parents=True, exist_ok=True)
     write_whole(path, as_csv(records) if path.suffix == ".csv" else lines)
+
+
+def _write_page(path: Path, records: list[dict], argv) -> None:
+    from export.files import write_whole
+    from export.html.speed import render
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(path, render(records, ("python", "tools/benchmark.py", *map(str, argv))))
 
 
 if __name__ == "__main__":

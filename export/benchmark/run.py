@@ -107,6 +107,7 @@ def _record(one: _Loaded, base: _Loaded | None, batch: int, method: Method) -> d
         "device": subject.device,
         "batch": batch,
         "threads": method.threads,
+        "bytes": subject.bytes,
         **dict.fromkeys(("median_ms", "p90_ms", "p99_ms", "images_per_s")),
         **dict.fromkeys(("load_s", "first_ms", "peak_rss_bytes")),
         "valid": False,

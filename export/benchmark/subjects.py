@@ -20,6 +20,7 @@ class Subject:
     format: str
     runtime: str
     device: str
+    bytes: int | None = None  # of the artifact's files
     why_not: str = ""  # why it does not run on this machine
     opening: dict = field(default_factory=dict)  # the job that opens it; see worker.py
 
@@ -51,6 +52,7 @@ def _subject(artifact: Artifact, runtime: Runtime) -> Subject:
         format=artifact.format,
         runtime=runtime.name,
         device=runtime.device,
+        bytes=artifact.bytes,
         why_not=runtime.why_not() or runtime.untimed,
         opening={
             "runtime": runtime.name,

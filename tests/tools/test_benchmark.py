@@ -45,6 +45,7 @@ def test_records_have_the_promised_fields_and_the_machine(measured):
     assert [record["batch"] for record in records] == [1, 2]
     for record in records:
         assert record.keys() >= FIELDS
+        assert record["bytes"] > 1000
         assert record["median_ms"] > 0 and record["machine"]["cores"] >= 1
 
 
@@ -52,6 +53,14 @@ def test_files_of_other_machines_are_shown_in_the_same_table(measured, capsys):
     assert main(["--merge", str(measured), str(measured)]) == 0
     printed = capsys.readouterr().out
     assert printed.count("onnxruntime") >= 4 and "median ms" in printed
+
+
+def test_a_page_shows_the_files_of_several_machines(measured, tmp_path):
+    page = tmp_path / "pages" / "speed.html"
+    assert main(["--merge", str(measured), str(measured), "--html", str(page)]) == 0
+    shown = page.read_text()
+    assert "4 figures" in shown and shown.count("<svg") == 4
+    assert "tools/benchmark.py --merge" in shown
 
 
 def test_json_is_an_object_a_line(measured, capsys):
@@ -86,6 +95,7 @@ def test_the_table_fits_a_terminal(measured, columns, monkeypatch, capsys):
         ([], "name artifacts to measure, or files to --merge"),
         (["none"], "none is not there; name a folder"),
         (["--merge", "none"], "--merge none is not there"),
+        (["x", "--html", "."], "--html . is a folder; name a file in it"),
         (["x", "--batch", "0"], "should be a whole number from 1 up"),
     ],
 )

@@ -5,13 +5,12 @@ from itertools import cycle
 
 from export.html.facts import Facts
 from export.html.figures.axes import Plot, log_axis, within
-from export.html.figures.svg import BUG, GRID, INK, MEASURED, MUTED, NOISE, OTHER, THIRD, drawing
+from export.html.figures.models import name_models
+from export.html.figures.svg import BUG, GRID, INK, MEASURED, NOISE, OTHER, THIRD, drawing
 from export.html.words import shortened
 from export.wording import duration, number, size
 
 LOOKS = tuple(zip("osD^vP", (MEASURED, BUG, OTHER, THIRD, NOISE, INK), strict=True))
-MOST_LABELS = 16  # models that are named within the figure
-HEIGHT = 9.5  # points that a label takes
 
 
 def panels(known: list[Facts], links: list[str]) -> list[Plot]:
@@ -89,34 +88,9 @@ def _scatter(known, links, looks, heading, across, upward) -> Plot | None:
         log_axis(axes.xaxis, f"{x_label} (logarithmic)")
         log_axis(axes.yaxis, f"{y_label} (logarithmic)")
         sheet.legend(len(looks))
-        _name_models(sheet, points)
+        name_models(sheet, [(point.fact.model, point.x, point.y) for point in points])
         svg = sheet.save(f"{heading.lower()} of {len(points)} artifacts; the table has the numbers")
     caption = "A point is an artifact and leads to its report; hollow ones are not verified."
     if left_out := len(known) - len(points):
         caption += f" {left_out} without such numbers, or with an error of 0, are left out."
     return Plot(heading, svg, caption)
-
-
-def _name_models(sheet, points: list[_Point]) -> None:
-    """Write each model's name above its highest point, and higher where another name stands."""
-    top: dict[str, _Point] = {}
-    for point in sorted(points, key=lambda point: point.y):
-        top[point.fact.model] = point
-    if len(top) > MOST_LABELS:
-        return
-    taken: list[tuple[float, float, float]] = []  # left, right and bottom of names
-    places = sheet.positions([(point.x, point.y) for point in top.values()])
-    for (x, y), (model, point) in sorted(zip(places, top.items(), strict=True), key=_height):
-        half, bottom = 2.2 * len(shortened(model)), y + 5
-        for left, right, other in sorted(taken, key=lambda name: name[2]):
-            if left < x + half and x - half < right and abs(bottom - other) < HEIGHT:
-                bottom = other + HEIGHT
-        taken.append((x - half, x + half, bottom))
-        sheet.axes.annotate(
-            shortened(model), (point.x, point.y), xytext=(0, bottom - y),
-            textcoords="offset points", ha="center", va="bottom", fontsize=7, color=MUTED,
-        )  # fmt: skip
-
-
-def _height(placed) -> float:
-    return placed[0][1]

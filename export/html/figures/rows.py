@@ -15,7 +15,7 @@ SERIES = ((MEASURED, "o"), (OTHER, "s"))  # colour and marker of each
 
 
 @dataclass(frozen=True)
-class _Dot:
+class Dot:
     place: int  # of the row, from the top
     value: float | None  # None: beyond the edge
     words: str
@@ -23,12 +23,12 @@ class _Dot:
 
 
 @dataclass(frozen=True)
-class _Series:
+class Series:
     label: str
-    dots: tuple[_Dot, ...]
+    dots: tuple[Dot, ...]
 
     @property
-    def shown(self) -> list[_Dot]:
+    def shown(self) -> list[Dot]:
         """Dots that a logarithmic axis has a place for."""
         return [dot for dot in self.dots if dot.value is None or dot.value > 0]
 
@@ -57,20 +57,20 @@ def _layers(row: Row, figure: Figure) -> Plot | None:
     if len(known) > MOST_NAMES:
         caption += " Not all are named; the table below has them all."
     name = f"layers-{row.name}-{figure.keys[0]}"
-    svg = _draw(name, [la.name for la in known], series, figure.limit, figure.axis, caption)
+    svg = draw_rows(name, [la.name for la in known], series, figure.limit, figure.axis, caption)
     return Plot(figure.heading, svg, caption)
 
 
-def _of_layers(known: list, key: str, limit: float | None) -> _Series:
+def _of_layers(known: list, key: str, limit: float | None) -> Series:
     quantity, dots = QUANTITIES[key], []
     for place, layer in enumerate(known):
         value = layer.numbers.get(key)
         if key in layer.lost:
-            dots.append(_Dot(place, None, f"{layer.name}: {NOT_FINITE}", bad=True))
+            dots.append(Dot(place, None, f"{layer.name}: {NOT_FINITE}", bad=True))
         elif value is not None:
             words = f"{layer.name}: {quantity.words(value)}"
-            dots.append(_Dot(place, value, words, bool(limit) and value > limit))
-    return _Series(quantity.heading.removesuffix(", std"), tuple(dots))
+            dots.append(Dot(place, value, words, bool(limit) and value > limit))
+    return Series(quantity.heading.removesuffix(", std"), tuple(dots))
 
 
 def bugs(row: Row) -> Plot | None:
@@ -80,14 +80,14 @@ def bugs(row: Row) -> Plot | None:
     missed = row.power.missed if row.power else ()
     mutants = sorted(row.mutants, key=lambda m: m.effect or 0)
     dots = tuple(
-        _Dot(place, m.effect or 0, f"{m.name}: {number(m.effect)}, {m.fate}", m.name in missed)
+        Dot(place, m.effect or 0, f"{m.name}: {number(m.effect)}, {m.fate}", m.name in missed)
         for place, m in enumerate(mutants)
     )
     caption = (
         "What the same artifact's logits would differ by with one bug in it, from the subtlest to "
         f"the grossest; the line is what {row.name} allows."
     )
-    series = _Series("", dots)
+    series = Series("", dots)
     if none := len(dots) - len(series.shown):
         caption += f" {none} without a finite effect, and without a dot."
     if missed:
@@ -96,13 +96,13 @@ def bugs(row: Row) -> Plot | None:
     axis = f"error, {row.unit or 'std'}"
     return Plot(
         "Planted bugs",
-        _draw(f"bugs-{row.name}", names, [series], row.allowed, axis, caption),
+        draw_rows(f"bugs-{row.name}", names, [series], row.allowed, axis, caption),
         caption,
     )
 
 
-def _draw(
-    name: str, names: list[str], series: list[_Series], limit, axis: str, caption: str
+def draw_rows(
+    name: str, names: list[str], series: list[Series], limit, axis: str, caption: str
 ) -> str:
     """Draw a row for each name, in the order given, with a dot of each series."""
     dots = [dot for one in series for dot in one.shown]
@@ -133,7 +133,7 @@ def _draw(
         return sheet.save(caption)
 
 
-def _draw_series(sheet: Drawing, series: _Series, look: tuple[str, str], edge: float) -> None:
+def _draw_series(sheet: Drawing, series: Series, look: tuple[str, str], edge: float) -> None:
     """Draw the dots of a series: bad ones in red, those without a finite value at the edge."""
     colour, marker = look
     sheet.axes.plot([], [], marker, color=colour, markersize=3.5, label=series.label)

@@ -74,10 +74,10 @@ class Drawing:
         """Return the width of each text, in points."""
         return [text.get_window_extent().width * 72 / self._figure.dpi for text in texts]
 
-    def legend(self, entries: int) -> None:
+    def legend(self, entries: int, columns: int = 3) -> None:
         """A legend above the plot."""
         self._figure.legend(
-            loc="outside upper left", ncols=min(entries, 3), frameon=False, fontsize=7.5,
+            loc="outside upper left", ncols=min(entries, columns), frameon=False, fontsize=7.5,
             handletextpad=0.2, columnspacing=1.2, borderaxespad=0.2,
         )  # fmt: skip
 

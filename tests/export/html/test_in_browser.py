@@ -8,8 +8,9 @@ import pytest
 from chromium import browser, look, missing
 from PIL import Image
 from report_content import content, plain
+from speed_records import records
 
-from export.html import overview, page
+from export.html import overview, page, speed
 
 pytestmark = pytest.mark.skipif(bool(missing()), reason=missing() or "there is one")
 
@@ -68,6 +69,7 @@ def exports(tmp_path_factory):
         page.write_page(report, folder)
     (out / "foreign").mkdir()
     (out / "foreign" / "report.json").write_text("[]")
+    page.write_whole(out / "speed.html", speed.render(records()))
     page.write_whole(out / "index.html", overview.render(overview.collect([out]), out))
     return out
 
@@ -92,7 +94,7 @@ def show(driver, exports):
 
 
 PAGES = ["index.html", "model 0/onnx/report.html", "model 3/tftrt-fp16/report.html",
-         "model 4/onnx/report.html", "model 5/onnx/report.html"]  # fmt: skip
+         "speed.html", "model 4/onnx/report.html", "model 5/onnx/report.html"]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -112,7 +114,7 @@ def test_rows_stay_low_on_a_phone(show):
     assert sorted(heights)[3] < 50  # those without a name of 130 letters
 
 
-@pytest.mark.parametrize("name", PAGES[:3])
+@pytest.mark.parametrize("name", PAGES[:4])
 @pytest.mark.parametrize("dark", [False, True])
 def test_every_text_has_contrast(show, name, dark):
     assert show(name, dark=dark).execute_script(CONTRAST) == []
