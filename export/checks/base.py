@@ -102,6 +102,11 @@ class Trial(Case):
         found = {name: values.shape for name, values in self.observation.outputs.items()}
         return found == {name: values.shape for name, values in self.reference.outputs.items()}
 
+    def scales_channels_of(self, kernel: str) -> bool:
+        """Return whether each output channel of a kernel has a scale of its own in the artifact."""
+        folded = any(norm.kernel == kernel for norm in self.reference.norms)
+        return folded or self.format.scales_channels
+
     def names_in_artifact(self) -> dict[str, str]:
         """Map Keras' name of each weight that the artifact holds unchanged to the artifact's."""
         found = {}

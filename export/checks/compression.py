@@ -1,41 +1,13 @@
 """Does the artifact hold what the compression of its model promises?"""
 
-from dataclasses import dataclass
-
 from export.checks.base import Trial
-from export.compression.content import DENSE, PATTERN, check_content
+from export.compression.content import PATTERN, check_content
 from export.compression.facts import Facts
+from export.compression.promises import Promise, promises_of
 from export.results import Check, skipped, verdict
 from export.wording import counted
 
 SHOWN = 3
-
-
-@dataclass(frozen=True)
-class Promise:
-    """What compression.json says of one kernel, and what of that is to be seen in an artifact."""
-
-    weight: str  # Keras' name
-    sparsity: float
-    pattern: bool
-    distinct: int | None  # at most; None where the kernel was not clustered
-
-    def broken_by(self, facts: Facts, by_channel: bool) -> str:
-        """What `facts` of the artifact lack; empty where they keep the promise.
-
-        Distinct values are counted `by_channel` where each output channel has a scale of its own:
-        that of a batch-norm which went into the kernel, or of rounding to 8 bits.
-        """
-        zeros = round(self.sparsity * facts.size)
-        if facts.zeros < zeros:
-            return f"{facts.zeros:,} of {facts.size:,} values are zero instead of {zeros:,}"
-        if self.pattern and not facts.pattern:
-            return f"a group of four is not {PATTERN}"
-        found = facts.in_a_channel if by_channel else facts.distinct
-        if self.distinct is not None and (found is None or found > self.distinct):
-            where = " in a channel" if by_channel else ""
-            return f"{found or 'many'} distinct values{where} instead of {self.distinct}"
-        return ""
 
 
 def compression(trial: Trial) -> Check | None:
@@ -57,34 +29,15 @@ def compression(trial: Trial) -> Check | None:
         return verdict("compression", False, None, 0, "layers", why)
     if trial.observation.error and not trial.observation.weights:
         return skipped("compression", f"could not be read: {trial.observation.error}")
-    return _judge(trial, _promises(content), content)
-
-
-def _promises(content: dict) -> list[Promise]:
-    clusters = content["method"].get("cluster")
-    found = []
-    for layer in content["layers"]:
-        clustered = isinstance(clusters, int) and layer["distinct"] <= clusters
-        if layer["pattern"] == DENSE and not clustered:
-            continue
-        found.append(
-            Promise(
-                layer["weight"],
-                layer["sparsity"],
-                layer["pattern"] == PATTERN,
-                layer["distinct"] if clustered else None,
-            )
-        )
-    return found
+    return _judge(trial, promises_of(content), content)
 
 
 def _judge(trial: Trial, promises: list[Promise], content: dict) -> Check:
     facts = {found.name: found.facts for found in trial.observation.weights}
-    held, folded = trial.names_in_artifact(), {norm.kernel for norm in trial.reference.norms}
-    wrong, layers = [], []
+    held, wrong, layers = trial.names_in_artifact(), [], []
     for promise in promises:
         seen = facts.get(held.get(promise.weight, promise.weight))
-        by_channel = trial.format.scales_channels or promise.weight in folded
+        by_channel = trial.scales_channels_of(promise.weight)
         broken = promise.broken_by(seen, by_channel) if seen else "not found in it"
         if broken:
             wrong.append(f"{promise.weight}: {broken}")

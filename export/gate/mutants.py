@@ -12,10 +12,12 @@ from pathlib import Path
 import numpy as np
 
 from export.child import in_a_line
+from export.compression.facts import look
 from export.contract import GIVEN, Batch, Contract, Predict, joined, named, part, prefixed, rows
 from export.endings import undone
 from export.formats import find_format, open_network
 from export.gate.mutations import Mutation, Subject, mutations_of
+from export.gate.promised import PROMISES, promised
 from export.networks.base import Edit, around
 from export.skeleton.fold import Norm
 from export.skeleton.pour import digest
@@ -27,20 +29,29 @@ FEW = 2  # samples that a mutant is run on, unless its error is small
 def work(job: dict, arrays: dict) -> tuple[dict, dict]:
     """Try every mutation on an artifact.
 
-    The job names the `format` and the `folder`, says how weights are `held` and which `norms` there
-    are, has the `contract` and the `endings` of its outputs, and gives the `bound` below which an
-    error is looked at again on all inputs; `arrays` has the inputs as `given/<name>`, and
-    `variance_<i>` and `beta_<i>` of each norm. The answer has a record for each mutation in
-    `mutants`; its arrays are outputs: `base/<name>`, and `mutant_<i>/<name>` of each that ran.
+    The job names the `format` and the `folder`, says how weights are `held`, which `norms` there
+    are and which `promises` of a compression, has the `contract` and the `endings` of its outputs,
+    and gives the `bound` below which an error is looked at again on all inputs; `arrays` has the
+    inputs as `given/<name>`, and `variance_<i>` and `beta_<i>` of each norm. The answer has a
+    record for each mutation in `mutants`; its arrays are outputs: `base/<name>`, and
+    `mutant_<i>/<name>` of each that ran.
     """
     batch = named(arrays, GIVEN)
     network = open_network(job["format"], Path(job["folder"]))
     own = network.build(network.graph)
     base = joined(own(few) for few in _parts(batch))
     contract = Contract.from_dict(job["contract"])
-    subject = Subject(network, contract, base, job["held"], norms=_norms(job, arrays))
+    subject = Subject(
+        network,
+        contract,
+        base,
+        job["held"],
+        norms=_norms(job, arrays),
+        promises=promised(job["promises"]),
+    )
     measure = _Measure(batch, base, job["endings"], job["bound"])
     known = mutations_of(find_format(job["format"]).precision)
+    known = (*known, *PROMISES) if subject.promises else known
     trials = [_Trying(mutation, subject, measure) for mutation in known]
     for trying in trials:
         trying.around(own)
@@ -74,7 +85,12 @@ class _Trying:
     """One mutation: its edits, each tried until one changes an output, and what came of them."""
 
     def __init__(self, mutation: Mutation, subject: Subject, measure: "_Measure"):
-        self.record = {"name": mutation.name, "why_none": mutation.why_none, "effect": None}
+        self.record = {
+            "name": mutation.name,
+            "why_none": mutation.why_none,
+            "of_model": mutation.of_model,
+            "effect": None,
+        }
         self.outputs: Batch = {}  # of the first edit that changes any, or of the last that ran
         self._mutation, self._subject, self._measure = mutation, subject, measure
 
@@ -96,7 +112,10 @@ class _Trying:
 
     def _try(self, edit: Edit, build: Callable[[], Predict]) -> None:
         record = self.record
-        record["weights"] = {name: digest(values) for name, values in edit.weights.items()}
+        if self._mutation.of_model:
+            record["facts"] = {name: vars(look(values)) for name, values in edit.weights.items()}
+        else:
+            record["weights"] = {name: digest(values) for name, values in edit.weights.items()}
         try:
             effect, self.outputs = self._measure.effect(around(build(), edit))
         except Exception as error:  # a network that is broken, not only wrong: it proves nothing

@@ -12,6 +12,7 @@ from functools import partial
 
 import numpy as np
 
+from export.compression.promises import Promise
 from export.contract import Batch, Contract, Predict
 from export.networks.base import (
     BYPASS,
@@ -38,6 +39,15 @@ OFF = 1.01  # one per cent
 
 
 @dataclass(frozen=True)
+class Promised:
+    """What was promised of a kernel, as the artifact calls it, when the model was compressed."""
+
+    kernel: str
+    promise: Promise
+    by_channel: bool  # whether its distinct values are counted so
+
+
+@dataclass(frozen=True)
 class Subject:
     """A network, and what its mutations need to know of it."""
 
@@ -47,6 +57,7 @@ class Subject:
     held: dict[str, str]  # Keras' name of a weight -> the artifact's
     _: KW_ONLY
     norms: tuple[Norm, ...] = ()
+    promises: tuple[Promised, ...] = ()
 
     def parts(self, *kinds: str) -> list[Part]:
         return [part for part in self.network.parts if part.kind in kinds]
@@ -54,26 +65,32 @@ class Subject:
 
 @dataclass(frozen=True)
 class Mutation:
-    """A kind of bug: what it is called, how it comes about, and its edits of a subject."""
+    """A kind of bug: what it is called, how it comes about, and its edits of a subject.
+
+    One `of_model` is a bug that the model has too: its artifact is a true copy, so that hashes and
+    outputs agree.
+    """
 
     name: str
     why_none: str  # why a network may have nothing for it to sit in
     edits: Callable[[Subject], Iterable[Edit]]
     fits: Callable[[Contract], bool] = lambda _: True
+    _: KW_ONLY
+    of_model: bool = False
 
     def edits_of(self, subject: Subject) -> Iterable[Edit]:
         """Return its edits of `subject`; none where it fits no network of that contract."""
         return self.edits(subject) if self.fits(subject.contract) else ()
 
 
-def _from_the_middle(parts: list) -> list:
-    """At most three places: the middle, the first and the last."""
+def from_the_middle(parts: list) -> list:
+    """Return at most three places: the middle, the first and the last."""
     picked = [parts[at] for at in (len(parts) // 2, 0, len(parts) - 1)] if parts else []
     return list(dict.fromkeys(picked))
 
 
 def _changes(verb: str, parts: list[Part]) -> Iterator[Edit]:
-    for part in _from_the_middle(parts):
+    for part in from_the_middle(parts):
         yield Edit(changes=(Change(verb, part.node),))
 
 
@@ -108,7 +125,7 @@ def _zeroed_branch(subject: Subject) -> Iterator[Edit]:
 def _flipped_kernel(subject: Subject) -> Iterator[Edit]:
     kernels = [part.kernel for part in subject.parts(CONV) if part.kernel]
     wide = [name for name in kernels if max(subject.network.read(name).shape[:-2], default=1) > 1]
-    for name in _from_the_middle(wide):
+    for name in from_the_middle(wide):
         values = subject.network.read(name)
         yield Edit({name: np.flip(values, axis=range(values.ndim - 2))})
 
@@ -165,7 +182,7 @@ def _wrong_epsilon(subject: Subject) -> Iterator[Edit]:
 
 def _bias_off(subject: Subject) -> Iterator[Edit]:
     """The largest element of one bias vector."""
-    for part in _from_the_middle([part for part in subject.parts(CONV, DENSE) if part.bias]):
+    for part in from_the_middle([part for part in subject.parts(CONV, DENSE) if part.bias]):
         bias = subject.network.read(part.bias).copy()
         bias[np.abs(bias).argmax()] *= np.float32(OFF)
         yield Edit({part.bias: bias})
@@ -173,7 +190,7 @@ def _bias_off(subject: Subject) -> Iterator[Edit]:
 
 def _in_bits(subject: Subject, bits: int) -> Iterator[Edit]:
     kernels = [part for part in subject.parts(CONV) if part.kernel]
-    for part in _from_the_middle(kernels or [p for p in subject.parts(DENSE) if p.kernel]):
+    for part in from_the_middle(kernels or [p for p in subject.parts(DENSE) if p.kernel]):
         kernel = subject.network.read(part.kernel)
         step = np.abs(kernel).max() / np.float32(2 ** (bits - 1) - 1)  # either side of zero
         yield Edit({part.kernel: np.round(kernel / step) * step})

@@ -9,9 +9,13 @@ from pathlib import Path
 import numpy as np
 
 from export.checks import Trial, run_checks
+from export.compression.facts import Facts
+from export.compression.promises import promises_of
 from export.contract import GIVEN, Batch, named, part, prefixed, rows
 from export.gate import misrounded
 from export.gate.mutants import BASE, mutant
+from export.gate.mutations import Promised
+from export.gate.promised import as_entry
 from export.process import ask
 from export.results import Check, Status, find
 
@@ -123,8 +127,19 @@ def _run(trial: Trial, folder: Path, scratch: Path, bound: float) -> tuple[dict,
         "contract": trial.reference.contract.as_dict(),
         "endings": dict(trial.reference.endings),
         "norms": [{key: getattr(norm, key) for key in plain} for norm in norms],
+        "promises": [as_entry(one) for one in _promised(trial)],
     }
     return ask("export.gate.mutants", job, arrays, scratch)
+
+
+def _promised(trial: Trial) -> list[Promised]:
+    """What was promised of kernels that the artifact holds."""
+    held, promises = trial.names_in_artifact(), []
+    if trial.compression:
+        promises = [one for one in promises_of(trial.compression) if one.weight in held]
+    return [
+        Promised(held[one.weight], one, trial.scales_channels_of(one.weight)) for one in promises
+    ]
 
 
 def _judge(trial: Trial, fails: set[str], record: dict, outputs: Batch) -> Mutant:
@@ -135,6 +150,27 @@ def _judge(trial: Trial, fails: set[str], record: dict, outputs: Batch) -> Mutan
         return Mutant(record["name"], None, (), why)
     if record["effect"] == 0:
         return Mutant(record["name"], 0.0, (), "without effect: not one logit changes")
+    mutated = _of_model(trial, record) if record["of_model"] else _mutated(trial, record, outputs)
+    caught_by = tuple(
+        check.name
+        for check in run_checks(mutated)
+        if check.status is Status.FAILED and check.name not in fails
+    )
+    return Mutant(record["name"], record["effect"], caught_by)
+
+
+def _of_model(trial: Trial, record: dict) -> Trial:
+    """The trial of an artifact that is a true copy of a model with a bug: its facts are others."""
+    facts = {name: Facts(**found) for name, found in record["facts"].items()}
+    weights = tuple(
+        replace(found, facts=facts.get(found.name, found.facts))
+        for found in trial.observation.weights
+    )
+    return replace(trial, observation=replace(trial.observation, weights=weights))
+
+
+def _mutated(trial: Trial, record: dict, outputs: Batch) -> Trial:
+    """The trial of an artifact that gives other `outputs`, and has other weights."""
     reference, observation = trial.reference, trial.observation
     changed = record.get("weights", {})
     weights = tuple(
@@ -142,7 +178,11 @@ def _judge(trial: Trial, fails: set[str], record: dict, outputs: Batch) -> Mutan
         for found in observation.weights
     )
     few = slice(rows(outputs))
-    mutated = replace(
+    if trial.format.rounds:  # its graph alone was changed, in which nothing rounds
+        plain = replace(trial.plain, wanted=part(trial.plain.wanted, few), got=outputs)
+        observed = replace(observation, weights=weights)
+        return replace(trial, observation=observed, engine=None, plain=plain)
+    return replace(
         trial,
         reference=replace(
             reference, inputs=part(reference.inputs, few), outputs=part(reference.outputs, few)
@@ -150,17 +190,6 @@ def _judge(trial: Trial, fails: set[str], record: dict, outputs: Batch) -> Mutan
         observation=replace(observation, weights=weights, outputs=outputs),
         engine=None,
     )
-    if trial.format.rounds:  # its graph alone was changed, in which nothing rounds
-        plain = replace(trial.plain, wanted=part(trial.plain.wanted, few), got=outputs)
-        mutated = replace(
-            trial, observation=replace(observation, weights=weights), engine=None, plain=plain
-        )
-    caught_by = tuple(
-        check.name
-        for check in run_checks(mutated)
-        if check.status is Status.FAILED and check.name not in fails
-    )
-    return Mutant(record["name"], record["effect"], caught_by)
 
 
 def as_details(power: Power) -> dict:
