@@ -1,6 +1,6 @@
 """What a network takes and gives: the names, types and shapes of its inputs and outputs."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -8,6 +8,7 @@ import numpy as np
 BATCH = "batch"  # the name of the first axis
 IMAGE, LOGITS, PROBABILITIES = "image", "logits", "probabilities"  # of a classifier of pictures
 
+FREE = 64  # how long an axis is taken to be that may be of any length
 GIVEN = "given/"  # begins the names of inputs among other arrays
 
 Batch = dict[str, np.ndarray]  # by the tensor's name; the first axis of each is the batch
@@ -35,6 +36,14 @@ class Tensor:
     @property
     def floats(self) -> bool:
         return "float" in self.dtype
+
+
+def sizes_of(tensor: Tensor, free: Mapping[str, int] | None = None) -> tuple[int, ...]:
+    """The sizes of one sample; free axes are as long as `free` says, or FREE."""
+    free = free or {}
+    return tuple(
+        axis if isinstance(axis, int) else free.get(axis, FREE) for axis in tensor.shape[1:]
+    )
 
 
 @dataclass(frozen=True)
@@ -101,6 +110,15 @@ def _tensor(entry: dict) -> Tensor:
     if not fits or not all(isinstance(axis, int | str | None) for axis in shape):
         raise TypeError(f"a tensor is {entry}")
     return Tensor(entry["name"], entry["dtype"], shape)
+
+
+def in_words(tensors: Iterable[Tensor]) -> str:
+    """The tensors as a sentence names them: `ids` int32 (batch, time), ..."""
+    return ", ".join(
+        f"`{tensor.name}` {tensor.dtype} "
+        f"({', '.join('any' if axis is None else str(axis) for axis in tensor.shape)})"
+        for tensor in tensors
+    )
 
 
 def rows(batch: Batch) -> int:

@@ -1,14 +1,17 @@
-"""Send pictures to TF Serving and print what it sees in them, and how long that took.
+"""Send pictures, or any arrays, to TF Serving and print what it makes of them, and how fast.
 
     python tools/client.py --url http://127.0.0.1:8501 --model vgg13 cat.jpg
     python tools/client.py --url grpc://127.0.0.1:8500 --model vgg13 --label stable photos/
+    python tools/client.py --url http://127.0.0.1:8501 --model mood --inputs real.npz
 
 Pictures are sent unchanged to the signature `classify`. If a model has none, they are preprocessed
 here, as the framework does that its weights come from. The server cannot tell which one that is:
 name the export that it serves with --artifact, or the network and its flavour with --net and
 --flavour.
 
-Exit status: 0 every picture was answered, 1 some were not, 2 could not run.
+--inputs sends the arrays of an .npz, by the names of the model's inputs, to any model.
+
+Exit status: 0 every picture or sample was answered, 1 some were not, 2 could not run.
 """
 
 import sys
@@ -17,29 +20,41 @@ from pathlib import Path
 if not __package__:  # as a script sys.path[0] is tools/, where a sibling hides `export`
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-import json
-
 from export.commandline.options import make_parser, positive
+from export.commandline.paths import need_file, need_place
 from export.ending import ending
 
 LARGEST_SIDE = 4096  # pixels of an image; a server may claim any number
 
 
 def main(argv=None) -> int:
-    args = _parser().parse_args(argv)
+    parser = _parser()
+    args = parser.parse_args(argv)
+    if bool(args.pictures) == bool(args.inputs):
+        parser.error("name pictures to send, or --inputs FILE.npz")
+    if args.save and not args.inputs:
+        parser.error("--save keeps what --inputs gave; pictures are printed")
     with ending(extra="serving"):
-        return _run(args)
+        return _run_arrays(args) if args.inputs else _run(args)
 
 
 def _parser():
     parser = make_parser(__doc__)
-    parser.add_argument("pictures", nargs="+", type=Path, metavar="IMAGE|DIR")
+    parser.add_argument("pictures", nargs="*", type=Path, metavar="IMAGE|DIR")
+    parser.add_argument(
+        "--inputs", type=Path, metavar="FILE.npz", help="arrays by input name, in place of pictures"
+    )
+    parser.add_argument(
+        "--save", type=Path, metavar="FILE.npz", help="write what --inputs gave, by output name"
+    )
     parser.add_argument("--url", required=True, help="http://HOST:8501 or grpc://HOST:8500")
     parser.add_argument("--model", required=True, help="its name on the server")
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--version", type=int, help="default: the newest one loaded")
     which.add_argument("--label", help="stable or canary, instead of a version")
-    parser.add_argument("--batch", type=positive, default=1, help="pictures in a request")
+    parser.add_argument(
+        "--batch", type=positive, default=1, help="pictures or samples in a request"
+    )
     parser.add_argument("--concurrency", type=positive, default=1, help="requests at a time")
     parser.add_argument("--repeat", type=positive, default=1, help="send the whole set N times")
     parser.add_argument("--timeout", type=float, default=30.0, help="seconds for one try, 30")
@@ -68,23 +83,40 @@ def _parser():
     return parser
 
 
-def _run(args) -> int:
-    from export.serving.client.address import Which, parse_address
+def _run_arrays(args) -> int:
+    """Send the arrays of --inputs."""
+    need_file("--inputs", args.inputs, "an .npz with an array for each input, by its name")
+    if args.save:
+        need_place("--save", args.save)
+    headers = _checked_headers(args)
+    from export.commandline.answers import print_outcome, save_outputs
+    from export.given import read_given
+    from export.serving.client.arrays import Sending, ask_all
 
-    headers = _headers(args.header)
+    given = read_given(args.inputs)
+    sending = Sending(batch=args.batch, repeat=args.repeat, concurrency=args.concurrency)
+    with _client(args, headers) as client:
+        outcome = ask_all(client, given.batch, sending)
+    status = print_outcome(outcome, args.json)
+    if args.save and not status:
+        save_outputs(outcome, args.save)
+    return status
+
+
+def _checked_headers(args) -> dict[str, str]:
+    """The headers of --header; raises ValueError for what no server could be asked."""
+    from export.serving.client.address import Which, parse_address, read_headers
+
+    headers = read_headers(args.header)
     parse_address(args.url, headers)  # and not the client yet, which loads numpy and gRPC
     Which(args.model, args.version, args.label)
-    pictures, broken = _check_all(_find(args.pictures))
-    for answer in broken:
-        print(f"error: {answer.error}", file=sys.stderr)
-    if not pictures:
-        return 2
-    recipe_of = _recipe(args)
+    return headers
 
+
+def _client(args, headers: dict[str, str]):
     from export.serving.client import Backoff, ServingClient
-    from export.serving.client.load_test import run_all
 
-    with ServingClient(
+    return ServingClient(
         args.url,
         args.model,
         version=args.version,
@@ -93,11 +125,26 @@ def _run(args) -> int:
         backoff=Backoff(retries=args.retries, total=args.deadline),
         connections=args.concurrency,
         headers=headers,
-    ) as client:
+    )
+
+
+def _run(args) -> int:
+    headers = _checked_headers(args)
+    pictures, broken = _check_all(_find(args.pictures))
+    for answer in broken:
+        print(f"error: {answer.error}", file=sys.stderr)
+    if not pictures:
+        return 2
+    recipe_of = _recipe(args)
+
+    from export.commandline.answers import print_pictures
+    from export.serving.client.load_test import run_all
+
+    with _client(args, headers) as client:
         ask = _classifier(client, args, recipe_of)
         batches = [pictures[at : at + args.batch] for at in range(0, len(pictures), args.batch)]
         answers, seconds = run_all(ask, batches * args.repeat, args.concurrency)
-    return _report(answers, broken, seconds, args.json)
+    return print_pictures(answers, broken, seconds, args.json)
 
 
 def _find(paths: list[Path]) -> list[Path]:
@@ -152,25 +199,6 @@ def _check(path: Path) -> None:
             pass
 
 
-def _headers(lines: list[str]) -> dict[str, str]:
-    """Return the headers of --header; no error names a value."""
-    from export.files import read_bounded
-
-    listed = []
-    for line in lines:
-        if line.startswith("@"):
-            listed += read_bounded(Path(line[1:]), 1 << 20).decode("utf-8", "replace").splitlines()
-        else:
-            listed.append(line)
-    headers = {}
-    for line in filter(str.strip, listed):
-        name, colon, value = line.partition(":")
-        if not colon:
-            raise ValueError("a header is 'NAME: VALUE', or @FILE with one a line")
-        headers[name.strip()] = value.strip()
-    return headers
-
-
 def _recipe(args):
     """Return the network and the flavour whose preprocessing --artifact or --net ask for.
 
@@ -209,34 +237,33 @@ def _described(folder: Path) -> tuple[str, str]:
 
 def _classifier(client, args, recipe_of: tuple[str, str]):
     """Return the function from a list of paths to their guesses, by what the model offers."""
-    signatures = client.signatures()
-    if "classify" in signatures:
+    if "classify" in client.signatures():
         return lambda paths: client.classify([_decodable(path) for path in paths])
 
     import numpy as np
 
     from keras_nets.preprocess import preprocess
 
-    recipe = _find_recipe(args.model, signatures, *recipe_of)
-    labels = _read_labels(args.labels, signatures)
+    recipe = _find_recipe(args.model, client.contract, *recipe_of)
+    labels = _read_labels(args.labels, client.contract.classifier.classes)
 
     def classify(paths):
         images = np.stack([preprocess(path, recipe) for path in paths])
-        return client.guess(client.predict(images), labels)
+        return client.guess(client.logits(images), labels)
 
     return classify
 
 
-def _find_recipe(model: str, signatures: dict, name: str, flavour: str):
-    """Return how pictures become the `image` of a model without `classify`."""
+def _find_recipe(model: str, contract, name: str, flavour: str):
+    """Return how pictures become the input of a model without `classify`."""
+    from export.contract import in_words
     from keras_nets import NETS
     from keras_nets.preprocess import recipe_for_image
 
-    default = signatures.get("serving_default")
-    if default is None or "image" not in default.inputs:
+    if not contract.classifier:
         raise ValueError(
-            f"{model!r} takes neither encoded pictures nor `image`, so it is not of "
-            f"tools/export.py; its signatures: {', '.join(signatures) or 'none'}"
+            f"{model!r} is no classifier of pictures: it takes {in_words(contract.inputs)} and "
+            f"gives {in_words(contract.outputs)}; send arrays with --inputs FILE.npz"
         )
     if not name or not flavour:
         flavours = f", such as {' or '.join(NETS[name].flavours)}" if name else ""
@@ -246,23 +273,19 @@ def _find_recipe(model: str, signatures: dict, name: str, flavour: str):
             "the catalog with --artifact DIR, or "
             f"{'' if name else '--net NAME and '}--flavour FLAVOUR{flavours}"
         )
-    image = (default.inputs["image"].shape or ())[1:]
-    if len(image) != 3 or not all(0 < side <= LARGEST_SIDE for side in image):
+    image = contract.classifier.image
+    if not all(0 < side <= LARGEST_SIDE for side in image):
         raise ValueError(
-            f"{model!r} takes an `image` of {list(image)}, for which no picture can be made; "
-            f"its sides should be 1 to {LARGEST_SIDE} pixels"
+            f"{model!r} takes images {list(image)}, for which no picture can be made; its sides "
+            f"should be 1 to {LARGEST_SIDE} pixels"
         )
     return recipe_for_image(NETS[name], flavour, image)
 
 
-def _read_labels(path: Path | None, signatures: dict) -> tuple[str, ...]:
+def _read_labels(path: Path | None, classes: int) -> tuple[str, ...]:
     from export.signatures.labels import read_labels
 
-    if path is None:
-        return ()
-    logits = signatures["serving_default"].outputs.get("logits")
-    classes = logits.shape[-1] if logits and logits.shape else None
-    return read_labels(path, classes if classes and classes > 0 else None)
+    return read_labels(path, classes) if path else ()
 
 
 def _decodable(path: Path) -> bytes:
@@ -281,40 +304,6 @@ def _decodable(path: Path) -> bytes:
     file = io.BytesIO()
     Image.fromarray(load_image(path)).save(file, "PNG")
     return file.getvalue()
-
-
-def _report(answers, broken, seconds: float, as_json: bool) -> int:
-    """Print the outcome of all; errors of `broken` pictures have been printed before."""
-    from export.serving.client.load_test import percentiles
-
-    good = [answer for answer in answers if answer.error is None]
-    times = percentiles(answer.seconds for answer in good)
-    rate = len(good) / seconds
-    if as_json:
-        print(json.dumps(_as_data([*broken, *answers], times, rate)))
-    else:
-        for answer in good:
-            for path, guesses in zip(answer.request, answer.result, strict=True):
-                print(path)
-                for guess in guesses:
-                    print(f"  {guess.probability:.4f}  {guess.label}")
-        latency = ", ".join(f"{name} {value:.1f} ms" for name, value in times.items())
-        count = len(answers) + len(broken)
-        print(f"{len(good)} of {count} requests answered, {rate:.1f}/s; {latency or 'none'}")
-    for answer in answers:
-        if answer.error is not None:
-            print(f"error: {', '.join(map(str, answer.request))}: {answer.error}", file=sys.stderr)
-    return 0 if len(good) == len(answers) and not broken else 1
-
-
-def _as_data(answers, times: dict, rate: float) -> dict:
-    rows = []
-    for answer in answers:
-        error = None if answer.error is None else str(answer.error)
-        results = answer.result or [[] for _ in answer.request]
-        for path, guesses in zip(answer.request, results, strict=True):
-            rows.append({"path": str(path), "guesses": [vars(g) for g in guesses], "error": error})
-    return {"pictures": rows, "latency_ms": times, "requests_per_s": rate}
 
 
 if __name__ == "__main__":

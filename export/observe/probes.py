@@ -9,13 +9,12 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from export.contract import Batch, Contract, Predict, Tensor, joined, part, rows
+from export.contract import Batch, Contract, Predict, Tensor, joined, part, rows, sizes_of
 from export.skeleton.input_range import InputRange
 
 COUNT = 8
 BATCHES = (1, 3, 4)  # how the probes are cut, so that small and odd batches are run
 PIXELS = InputRange(pixels=True, whole=True)
-FREE = 64  # values along an axis that may be of any length
 SCALES = (1, 7, 32)  # pixels a side of the blocks of noise
 
 
@@ -48,14 +47,6 @@ def inputs(skeleton, seed: int, given: np.ndarray | Batch | None = None) -> Batc
     if given is None:
         return own
     return joined([own, _fitting(given, skeleton.contract)])
-
-
-def sizes_of(tensor: Tensor, free: Mapping[str, int] | None = None) -> tuple[int, ...]:
-    """The sizes of one sample; free axes are as long as `free` says, or FREE."""
-    free = free or {}
-    return tuple(
-        axis if isinstance(axis, int) else free.get(axis, FREE) for axis in tensor.shape[1:]
-    )
 
 
 def _values(tensor: Tensor, skeleton, seed: int) -> np.ndarray:

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from export.contract import IMAGE, LOGITS, Contract
+from export.contract import Contract, in_words
 from export.errors import ArtifactError
 from export.printable import printable
 from export.report.entries import RANDOM_WEIGHTS, has_random_weights
@@ -163,24 +163,14 @@ def _check_values(artifact: Artifact) -> None:
         raise ArtifactError(f"{report} lists no files, or a batch of none")
 
 
-def need_classifier(artifact: Artifact, what: str, *, usual: bool = False) -> None:
-    """Raise ArtifactError, which says `what` is of classifiers of pictures alone, for any other.
-
-    `usual` asks for the names `image` and `logits` as well.
-    """
+def need_classifier(artifact: Artifact, what: str) -> None:
+    """Raise ArtifactError, which says `what` is of classifiers of pictures alone, for any other."""
     contract = artifact.contract
-    given, made = (
-        ", ".join(tensor.name for tensor in side) for side in (contract.inputs, contract.outputs)
-    )
     if not contract.classifier:
+        given, made = map(in_words, (contract.inputs, contract.outputs))
         raise ArtifactError(
             f"{what} is of classifiers of pictures, one float32 image in and one row of logits "
             f"out, and {artifact.folder} takes {given} and gives {made}"
-        )
-    if usual and (given, made) != (IMAGE, LOGITS):
-        raise ArtifactError(
-            f"{what} is of networks that take `image` and give `logits`, and {artifact.folder} "
-            f"takes {given} and gives {made}; leave the input without a name of its own"
         )
 
 

@@ -5,21 +5,19 @@ kept. The ledger lists a version before its folder is there, so that the next ru
 what a killed run left.
 """
 
-import math
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
-from export.errors import ArtifactError, ExportError
+from export.contract import Contract, in_words
+from export.errors import ExportError
 from export.files import write_whole
-from export.formats.names import ONNXRUNTIME, TF_SERVING_GPU
 from export.locks import locked
-from export.report.artifact import Artifact, need_classifier, read_artifact, verify_files
+from export.printable import printable
+from export.report.artifact import Artifact, verify_files
 from export.report.file import NAME as REPORT
 from export.report.file import file_sha256, holds_report
-from export.results import Status
 from export.serving import repository
-from export.serving.formats import formats_on, server_of
 from export.serving.ledger import (
     FILE,
     TF_SERVING,
@@ -32,13 +30,13 @@ from export.serving.ledger import (
     read_ledger,
     write_ledger,
 )
-from export.serving.names import check_name, check_root, suggest
+from export.serving.names import check_root
+from export.serving.servable import choose_name, choose_server, read_servable
 from export.serving.servers import compose, configs, kubernetes, modelserver, triton
 from export.serving.version import fill, served_files
 
 LOCK = ".lock"
 LOCK_S = 60
-LARGEST_REQUEST = (1 << 31) - 1  # bytes; protobuf's messages end there
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,13 +76,13 @@ def add(
         keep_edits: write FILE.new beside a generated file that was edited, instead of refusing.
 
     Raises ExportError, with nothing changed, where the artifact failed its verification or is not
-    what was verified, `to` is a folder of exports, the model is served with other images or
-    classes, or a file was edited.
+    what was verified, `to` is a folder of exports, the model is served with another contract, or a
+    file was edited.
     """
     source, to = Path(source), Path(to)
-    artifact = _servable(source)
-    name = _name(name, artifact)
-    server = _server(server, artifact)
+    artifact = read_servable(source)
+    name = choose_name(name, artifact)
+    server = choose_server(server, artifact)
     _refuse_exports(source, to)
     _settle(Ledger(), root, image)  # refuses bad arguments before a folder is made
     verify_files(artifact, served_files(artifact, server))
@@ -159,38 +157,6 @@ def render(ledger: Ledger) -> dict[str, str]:
     for model in ledger.on(TRITON):
         files[f"{model.folder}/{triton.FILE}"] = triton.model_config(model)
     return files
-
-
-def _servable(folder: Path) -> Artifact:
-    """Read the artifact in `folder`; raise ArtifactError if it cannot be served."""
-    artifact = read_artifact(folder)
-    if not artifact.passed:
-        failed = [check.name for check in artifact.checks if check.status is Status.FAILED]
-        raise ArtifactError(
-            f"{folder} failed its verification ({', '.join(failed) or 'no check named'}); "
-            "export it again, only verified artifacts are served"
-        )
-    need_classifier(artifact, "a bundle", usual=True)
-    largest, image = artifact.batch_sizes[-1], artifact.image
-    if 4 * largest * max(math.prod(image), artifact.classes) > LARGEST_REQUEST:
-        raise ArtifactError(
-            f"{folder / REPORT} has batches of more than 2 GB, where protobuf ends; export it with "
-            f"smaller --batch-sizes. Received: {f'{largest} images {image}':.120}"
-        )
-    return artifact
-
-
-def _name(name: str | None, artifact: Artifact) -> str:
-    """Return what clients call the model: `name`, or the artifact's own."""
-    if name is not None:
-        return check_name(name)
-    try:
-        return check_name(artifact.model)
-    except ValueError as cause:
-        raise ArtifactError(
-            f"{artifact.folder} cannot be served under its own name: {cause}; "
-            f"give it another with --name, such as {suggest(artifact.model)}"
-        ) from cause
 
 
 def _refuse_exports(source: Path, to: Path) -> None:
@@ -278,40 +244,20 @@ def _edits(to: Path, ledger: Ledger, files: dict[str, str], keep: bool) -> tuple
     return edited
 
 
-def _server(server: str | None, artifact: Artifact) -> str:
-    """Return which server to add to: `server`, or the artifact's own.
-
-    Raises ExportError if it cannot load the artifact.
-    """
-    own = server_of(artifact.format)
-    if not own:
-        raise ExportError(
-            f"no server that is known here loads {artifact.format}, and {artifact.folder} is that; "
-            f"export to {formats_on(TF_SERVING, TF_SERVING_GPU, ONNXRUNTIME)}"
-        )
-    server = server or (TRITON if own == ONNXRUNTIME else TF_SERVING)
-    if server == TF_SERVING and own == ONNXRUNTIME:
-        raise ExportError(
-            f"TF Serving loads SavedModels, and {artifact.folder} is {artifact.format}; "
-            "use --server triton"
-        )
-    if server == TRITON and own == TF_SERVING_GPU:
-        raise ExportError(
-            f"Triton after 25.02 has no TensorFlow, and {artifact.format} in older ones is "
-            f"untried; serve it with TF Serving, or export to {formats_on(ONNXRUNTIME)} for Triton"
-        )
-    return server
-
-
 def _refuse_another_contract(known: Model | None, artifact: Artifact) -> None:
     if known is None:
         return
     last = known.versions[known.canary]
-    if (last.image, last.classes) != (artifact.image, artifact.classes):
+    if last.contract != artifact.contract:
         raise ExportError(
-            f"clients of {known.name} send images {last.image} and get {last.classes} classes; "
-            f"this artifact has {artifact.image} and {artifact.classes}; give it another --name"
+            f"clients of {known.name} {_traded(last.contract, 'send', 'get')}; this artifact "
+            f"{_traded(artifact.contract, 'takes', 'gives')}; give it another --name"
         )
+
+
+def _traded(contract: Contract, takes: str, gives: str) -> str:
+    given, made = (printable(in_words(side)) for side in (contract.inputs, contract.outputs))
+    return f"{takes} {given} and {gives} {made}"
 
 
 def _with_version(known: Model | None, name, server, number: int, version: Version) -> Model:

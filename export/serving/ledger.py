@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
+from export.contract import Contract
 from export.errors import ExportError
 from export.files import read_bounded, write_whole
 from export.formats.names import TF_SERVING  # also the name of the server itself
@@ -31,8 +32,7 @@ class Version:
     """One artifact as it was published."""
 
     format: str
-    image: tuple[int, int, int]  # height, width, channels
-    classes: int
+    contract: Contract
     batch_sizes: tuple[int, ...]  # ascending
     bytes: int
     files: dict[str, str]  # path below the version -> sha256 in hex, of everything written there
@@ -194,14 +194,20 @@ def _model(entry: dict) -> Model:
 def _version(entry: dict) -> Version:
     return Version(
         format=str(entry["format"]),
-        image=tuple(map(int, entry["image"])),
-        classes=int(entry["classes"]),
+        contract=_contract(entry),
         batch_sizes=tuple(map(int, entry["batch_sizes"])),
         bytes=int(entry["bytes"]),
         files=_files(entry),
         verdict=str(entry.get("verdict", "")),
         remarks=tuple(map(str, entry.get("remarks", ()))),
     )
+
+
+def _contract(entry: dict) -> Contract:
+    """The contract of a version; ledgers of old are of classifiers of pictures alone."""
+    if "contract" in entry:
+        return Contract.from_dict(entry["contract"])
+    return Contract.of_classifier(map(int, entry["image"]), int(entry["classes"]))
 
 
 def _pending(entry: dict) -> Pending:

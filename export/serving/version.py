@@ -54,7 +54,7 @@ def fill(staged: Path, artifact: Artifact, server: str, name: str) -> Filled:
     """Fill the empty folder `staged` with `artifact` for `server`.
 
     Raises ArtifactError if a file differs from what was verified, ExportError if a signature takes
-    inputs that no warm-up is known for.
+    inputs that no request can hold.
     """
     how, files = _place(staged, artifact, served_files(artifact, server))
     size = sum((staged / path).stat().st_size for path in files)
@@ -62,14 +62,13 @@ def fill(staged: Path, artifact: Artifact, server: str, name: str) -> Filled:
     if server == TF_SERVING:
         signatures = read_signatures(staged / "saved_model.pb")
         records = warmup.write_warmup(
-            staged, name, signatures, artifact.batch_sizes, artifact.image
+            staged, name, signatures, artifact.batch_sizes, artifact.contract
         )
         write_whole(staged / configs.PER_VERSION, configs.batching_parameters(artifact.batch_sizes))
         files |= {path: file_sha256(staged / path) for path in OWN}
     version = Version(
         format=artifact.format,
-        image=artifact.image,
-        classes=artifact.classes,
+        contract=artifact.contract,
         batch_sizes=artifact.batch_sizes,
         bytes=size,
         files=files,

@@ -13,11 +13,15 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from export.contract import FREE, Contract, sizes_of
+from export.contract import Tensor as Declared
 from export.errors import ExportError
 from export.serving.protos import messages
+from export.serving.samples import sample
 from export.serving.savedmodel import Signature, Tensor
-from export.serving.tensors import to_proto
+from export.serving.tensors import numpy_name, to_proto
 from export.serving.tfrecord import read_records, write_records
+from export.signatures import CLASSIFY
 
 FILE = Path("assets.extra", "tf_serving_warmup_requests")  # below the version, and nowhere else
 LIMIT = 1000  # WarmupConsts::kMaxNumRecords
@@ -33,15 +37,16 @@ def write_warmup(
     model: str,
     signatures: Mapping[str, Signature],
     batch_sizes: tuple[int, ...],
-    image: tuple[int, int, int],
+    contract: Contract,
     *,
     largest_first: bool = LARGEST_FIRST,
 ) -> int:
     """Write the warm-up file of the folder `version` and return its number of records.
 
     Batch sizes ascend, or descend with `largest_first`: the order in which engines are built.
-    Raises ExportError if a signature takes inputs other than images, or if there would be more
-    records than TF Serving accepts.
+    What is free of a signature's shapes is as long as `contract` has it. Raises ExportError if a
+    signature takes what no request can hold, or if there would be more records than TF Serving
+    accepts.
     """
     count = len(signatures) * len(batch_sizes)
     if not 0 < count <= LIMIT:
@@ -49,7 +54,7 @@ def write_warmup(
     path = version / FILE
     path.parent.mkdir(parents=True, exist_ok=True)
     sizes = sorted(batch_sizes, reverse=largest_first)
-    return write_records(path, _records(model, signatures, sizes, image))
+    return write_records(path, _records(model, signatures, sizes, contract))
 
 
 def read_warmup(path: Path) -> Iterator:
@@ -61,7 +66,8 @@ def read_warmup(path: Path) -> Iterator:
         yield messages().PredictionLog.FromString(record)
 
 
-def _records(model, signatures, batch_sizes, image) -> Iterator[bytes]:
+def _records(model, signatures, batch_sizes, contract: Contract) -> Iterator[bytes]:
+    declared = {tensor.name: tensor for tensor in contract.inputs}
     for name, signature in signatures.items():
         for batch in batch_sizes:
             log = messages().PredictionLog()
@@ -69,22 +75,29 @@ def _records(model, signatures, batch_sizes, image) -> Iterator[bytes]:
             request.model_spec.name = model
             request.model_spec.signature_name = name
             for key, tensor in signature.inputs.items():
-                values = _sample(f"{name}.{key}", tensor, batch, image)
+                if name == CLASSIFY:
+                    values = [sample_png()] * batch
+                else:
+                    values = _sample(f"{name}.{key}", tensor, batch, declared.get(key))
                 request.inputs[key].CopyFrom(to_proto(values, tensor.dtype))
             yield log.SerializeToString(deterministic=True)
 
 
-def _sample(where: str, tensor: Tensor, batch: int, image: tuple[int, int, int]):
-    """Return a batch of images, as floats or as the bytes of files."""
-    rank = None if tensor.shape is None else len(tensor.shape)
-    if tensor.dtype == "DT_FLOAT" and rank in (None, 4):
-        return np.random.default_rng(batch).standard_normal((batch, *image), dtype=np.float32)
-    if tensor.dtype == "DT_STRING" and rank in (None, 1):
-        return [sample_png()] * batch
-    raise ExportError(
-        f"{where} takes {tensor.dtype} {tensor.shape}; a warm-up is known for float images "
-        "(batch, height, width, channels) and for encoded ones (batch,)"
-    )
+def _sample(where: str, tensor: Tensor, batch: int, declared: Declared | None) -> np.ndarray:
+    """Return a batch of values for one input of a signature, as the contract may declare it."""
+    try:
+        dtype = numpy_name(tensor.dtype)
+        if declared is not None:
+            sizes = sizes_of(declared)
+        elif tensor.shape:
+            sizes = [FREE if side < 0 else side for side in tensor.shape[1:]]
+        else:
+            raise ValueError("its first axis should be the batch")
+        return sample(dtype, (batch, *sizes), batch)
+    except ValueError as error:
+        raise ExportError(
+            f"no warm-up is known for {where}, which takes {tensor.dtype} {tensor.shape}: {error}"
+        ) from error
 
 
 def sample_png(height: int = 240, width: int = 320) -> bytes:

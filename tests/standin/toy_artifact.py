@@ -57,6 +57,46 @@ def make_toy(out: Path, *, model: str = "toy", seed: int = 0, classify: bool = T
     return folder
 
 
+PAIR = {  # a contract of several inputs and outputs, of several types, with a free axis
+    "inputs": [
+        {"name": "ids", "dtype": "int32", "shape": ["batch", "time"]},
+        {"name": "heard", "dtype": "bool", "shape": ["batch", "time"]},
+    ],
+    "outputs": [
+        {"name": "mean", "dtype": "float32", "shape": ["batch", 3]},
+        {"name": "count", "dtype": "int64", "shape": ["batch"]},
+    ],
+}
+VOCABULARY = 5
+
+
+def pair_outputs(ids: np.ndarray, heard: np.ndarray) -> dict:
+    """What the pair computes, in numpy."""
+    table = np.arange(VOCABULARY * 3, dtype=np.float32).reshape(VOCABULARY, 3)
+    return {"mean": table[ids].mean(axis=1), "count": heard.sum(axis=1).astype(np.int64)}
+
+
+def make_pair(out: Path, *, model: str = "pair") -> Path:
+    """Save a network of ids and flags under `out`, and return the folder of its report."""
+    import tensorflow as tf
+
+    module = tf.Module()
+    module.table = tf.Variable(np.arange(VOCABULARY * 3, dtype=np.float32).reshape(-1, 3))
+
+    def network(ids, heard):
+        mean = tf.reduce_mean(tf.gather(module.table, ids), axis=1)  # an id past the end fails
+        return {"mean": mean, "count": tf.reduce_sum(tf.cast(heard, tf.int64), axis=1)}
+
+    specs = [tf.TensorSpec((None, None), tf.int32, "ids")]
+    specs.append(tf.TensorSpec((None, None), tf.bool, "heard"))
+    module.serve = tf.function(network, specs)
+    folder = out / model / "savedmodel"
+    tf.saved_model.save(module, str(folder / "1"), signatures=module.serve)
+    options = {"batch_sizes": list(BATCH_SIZES), "flavour": ""}
+    write_report(folder, model=model, contract=PAIR, options=options)
+    return folder
+
+
 def make_onnx(out: Path, *, model: str = "toy", seed: int = 0) -> Path:
     """Write the toy as ONNX under `out` and return the folder of its report."""
     import onnx

@@ -23,7 +23,9 @@ from toy_artifact import (
     IMAGE,
     LABELS,
     ToyRecipe,
+    make_pair,
     make_toy,
+    pair_outputs,
     toy_logits,
     write_report,
 )
@@ -42,6 +44,7 @@ def server(tmp_path_factory):
     out = tmp_path_factory.mktemp("client")
     add(make_toy(out / "exports"), out / "deploy")
     add(make_toy(out / "plain", model="plain", classify=False), out / "deploy")
+    add(make_pair(out / "exports"), out / "deploy")
     with standin(out / "deploy") as running:
         yield running
 
@@ -155,6 +158,86 @@ def test_a_model_without_classify_gets_the_preprocessing_of_its_flavour(
         assert row["guesses"][0]["label"] == expected_label(telling, flavour)
 
 
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory):
+    """Ids and flags of ten samples, and the file that holds them."""
+    random = np.random.default_rng(0)
+    batch = {"ids": random.integers(0, 5, (10, 7)), "heard": random.integers(0, 2, (10, 7)) > 0}
+    path = tmp_path_factory.mktemp("pair") / "real.npz"
+    np.savez(path, **batch)
+    return path, batch
+
+
+@pytest.mark.parametrize("scheme", ["grpc", "rest"])
+def test_arrays_go_to_any_model_by_the_names_of_its_inputs(server, pair, tmp_path, capsys, scheme):
+    path, batch = pair
+    options = ("--inputs", path, "--batch", 4, "--concurrency", 3, "--repeat", 2)
+    saved = tmp_path / "made.npz"
+    assert run(getattr(server, scheme), *options, "--save", saved, model="pair") == 0
+    count, mean, summary = capsys.readouterr().out.splitlines()
+    assert mean.startswith("mean  float32 (10, 3)  ")
+    assert count.startswith("count  int64 (10,)  ")
+    assert summary.startswith("6 of 6 requests answered")
+    wanted = pair_outputs(**batch)
+    with np.load(saved) as made:
+        np.testing.assert_allclose(made["mean"], wanted["mean"], rtol=1e-6)
+        np.testing.assert_array_equal(made["count"], wanted["count"])
+    assert run(getattr(server, scheme), *options, "--json", model="pair") == 0
+    said = json.loads(capsys.readouterr().out)
+    assert said["outputs"]["count"]["values"] == wanted["count"].tolist()
+    assert said["errors"] == [] and said["latency_ms"]["p50"] > 0
+
+
+def test_pictures_for_a_model_that_takes_none_are_refused_with_what_it_takes(
+    server, pictures, capsys
+):
+    assert run(server.grpc, pictures, model="pair") == 2
+    line = refused(capsys)
+    assert "'pair' is no classifier of pictures: it takes `heard` bool (batch, any)" in line
+    assert line.endswith("send arrays with --inputs FILE.npz")
+
+
+def test_arrays_that_the_model_does_not_take_are_told_apart_from_faults(
+    server, pair, tmp_path, capsys
+):
+    _, batch = pair
+    for name, wrong, text in (
+        ("names", {"ids": batch["ids"]}, "the model takes `heard` bool"),
+        ("type", {**batch, "ids": batch["ids"] * 0.5}, "Received: float64"),
+        ("range", {**batch, "ids": batch["ids"] + (1 << 40)}, "Received: int64"),
+        ("rank", {**batch, "ids": batch["ids"][0]}, "as many samples for each input"),
+        ("axes", {**batch, "ids": batch["ids"][:, :, None]}, "Received: shape [10, 7, 1]"),
+        ("count", {**batch, "ids": batch["ids"][:4]}, "as many samples for each input"),
+    ):
+        path = tmp_path / f"{name}.npz"
+        np.savez(path, **wrong)
+        assert run(server.grpc, "--inputs", path, model="pair") == 2
+        assert text in refused(capsys)
+
+
+def test_a_request_that_fails_costs_only_its_samples(server, pair, tmp_path, capsys):
+    _, batch = pair
+    ids = batch["ids"].copy()
+    ids[5, 0] = 99  # past the vocabulary
+    np.savez(tmp_path / "one.npz", ids=ids, heard=batch["heard"])
+    options = ("--inputs", tmp_path / "one.npz", "--batch", 2)
+    assert run(server.grpc, *options, model="pair") == 1
+    printed = capsys.readouterr()
+    assert "mean  float32 (8, 3)" in printed.out and "4 of 5 requests answered" in printed.out
+    assert printed.err.startswith("error: samples 4 to 5: ")
+
+
+def test_pictures_or_arrays_are_sent_and_not_both(pictures, pair, capsys):
+    neither = "error: name pictures to send, or --inputs FILE.npz"
+    for arguments, text in (
+        ((), neither),
+        ((pictures, "--inputs", pair[0]), neither),
+        ((pictures, "--save", "x.npz"), "error: --save keeps what --inputs gave"),
+    ):
+        assert run("http://127.0.0.1:1", *arguments) == 2
+        assert text in capsys.readouterr().err
+
+
 def refused(capsys):
     printed = capsys.readouterr()
     (line,) = printed.err.splitlines()
@@ -234,7 +317,8 @@ def test_a_header_comes_from_the_command_line_or_from_a_file(pictures, tmp_path,
 def test_a_side_that_a_server_only_claims_takes_no_memory(pictures, capsys):
     dim = [{"size": size} for size in ("-1", "100000", "100000", "3")]
     tensor = {"image": {"dtype": "DT_FLOAT", "tensor_shape": {"dim": dim}}}
-    found = {"serving_default": {"inputs": tensor, "outputs": {}}}
+    logits = {"logits": {"dtype": "DT_FLOAT", "tensor_shape": {"dim": [dim[0], dim[3]]}}}
+    found = {"serving_default": {"inputs": tensor, "outputs": logits}}
     answer = http(json.dumps({"metadata": {"signature_def": {"signature_def": found}}}).encode())
     with raw_server(lambda connection, _head: connection.sendall(answer)) as (url, _):
         assert run(url, pictures, "--flavour", "paddle", model="vgg13") == 2

@@ -4,7 +4,10 @@ import base64
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit
+
+from export.files import read_bounded
 
 SCHEMES = ("http", "https", "grpc", "grpcs")
 FORM = "http://HOST:PORT, https://HOST, grpc://HOST:PORT or grpcs://HOST:PORT"
@@ -13,6 +16,7 @@ VALUE = re.compile(r"[\x20-\x7e]*")
 FRAMING = frozenset(("connection", "content-length", "te", "transfer-encoding", "upgrade"))
 HIDDEN = "[hidden]"
 SHORTEST_SECRET = 4  # characters; hiding less would cut up every message
+LARGEST_FILE = 1 << 20  # bytes of a file of headers
 LARGEST_VERSION = (1 << 63) - 1
 
 
@@ -105,6 +109,25 @@ def parse_address(url: str, headers: Mapping[str, str] | None = None) -> Address
         headers=checked,
         secrets=secrets,
     )
+
+
+def read_headers(lines: list[str]) -> dict[str, str]:
+    """Return headers of lines `NAME: VALUE`, or @FILE with one a line; no error names a value."""
+    listed = []
+    for line in lines:
+        if line.startswith("@"):
+            listed += (
+                read_bounded(Path(line[1:]), LARGEST_FILE).decode("utf-8", "replace").splitlines()
+            )
+        else:
+            listed.append(line)
+    headers = {}
+    for line in filter(str.strip, listed):
+        name, colon, value = line.partition(":")
+        if not colon:
+            raise ValueError("a header is 'NAME: VALUE', or @FILE with one a line")
+        headers[name.strip()] = value.strip()
+    return headers
 
 
 def _authorise(parts, headers: dict[str, str]) -> tuple[dict[str, str], tuple[str, ...]]:

@@ -3,12 +3,16 @@
 Outputs come as arrays (gRPC) or as parsed JSON (REST), from a server that may be faulty.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 
+from export.contract import Tensor
 from export.printable import printable
 from export.serving.client.retry import ServerError
 
 NUMBERS = (int, float)  # exactly: JSON's true and false are no numbers
+ALONE = ""  # the name of an only output that an answer gives no name
 
 
 def read_logits(outputs: dict, count: int) -> np.ndarray:
@@ -32,6 +36,46 @@ def read_classes(outputs: dict, count: int) -> list[list[tuple[str, float]]]:
         [(text, float(value)) for text, value in zip(*row, strict=True)]
         for row in zip(labels, probabilities, strict=True)
     ]
+
+
+def read_outputs(outputs: dict, declared: Sequence[Tensor], count: int) -> dict[str, np.ndarray]:
+    """Return what was `declared`, by name, each with a row for each of `count` samples.
+
+    Raises ServerError if one is missing, or of another type or shape than it was declared.
+    """
+    return {tensor.name: _declared(outputs, tensor, count) for tensor in declared}
+
+
+def _declared(outputs: dict, tensor: Tensor, count: int) -> np.ndarray:
+    name, wanted = tensor.name, (count, *tensor.sizes)
+    if tensor.dtype == "string":
+        values = _texts(outputs, name)
+    elif tensor.floats:
+        values = _numbers(outputs, name).astype(tensor.dtype)
+    else:
+        values = _whole(outputs, name, tensor.dtype)
+    fits = values.ndim == len(wanted) and all(
+        size in (None, found) for size, found in zip(wanted, values.shape, strict=True)
+    )
+    if not fits:
+        raise ServerError(
+            f"the server answered with `{name}` of shape {list(values.shape)}, and it is declared "
+            f"as {['any' if size is None else size for size in wanted]}"
+        )
+    return values
+
+
+def _whole(outputs: dict, name: str, dtype: str) -> np.ndarray:
+    """Whole numbers or flags, as exactly as they came."""
+    values = _output(outputs, name)
+    try:
+        found = values.astype(dtype)
+        same = bool((found == values).all())
+    except (TypeError, ValueError, OverflowError):
+        same = False
+    if not same:
+        raise ServerError(f"the server answered with something other than {dtype} as `{name}`")
+    return found
 
 
 def _numbers(outputs: dict, name: str) -> np.ndarray:
@@ -65,6 +109,8 @@ def _texts(outputs: dict, name: str) -> np.ndarray:
 
 
 def _output(outputs: dict, name: str) -> np.ndarray:
+    if set(outputs) == {ALONE}:
+        name = ALONE
     if name not in outputs:
         known = printable(", ".join(map(str, outputs))) or "none"
         raise ServerError(f"the server answered without `{name}`; its outputs: {known}")

@@ -7,6 +7,7 @@ import numpy as np
 
 from export.printable import printable
 from export.serving.client.address import Address, Which
+from export.serving.client.answers import ALONE
 from export.serving.client.exchange import Exchange
 from export.serving.client.retry import ServerError
 from export.serving.savedmodel import Signature, Tensor
@@ -26,15 +27,15 @@ class Rest:
     def predict(self, inputs: dict, signature: str, seconds: float) -> dict:
         """Return the outputs, by name, of a batch of inputs: arrays, or lists of bytes.
 
-        An output is what JSON holds. The server leaves out the name of an only output; here it is
-        `logits`.
+        An output is what JSON holds. The server leaves out the name of an only output; here that is
+        ALONE.
         """
         body = {
             "signature_name": signature,
             "inputs": {name: _encode(values) for name, values in inputs.items()},
         }
         outputs = self._ask("POST", f"{self.which.path}:predict", "outputs", seconds, body)
-        return outputs if isinstance(outputs, dict) else {"logits": outputs}
+        return outputs if isinstance(outputs, dict) else {ALONE: outputs}
 
     def signatures(self, seconds: float) -> dict[str, Signature]:
         """Return what the served version offers."""
@@ -93,8 +94,12 @@ def _reason(answer) -> str:
 
 def _encode(values):
     if isinstance(values, np.ndarray):
-        return values.tolist()
-    return [{"b64": base64.b64encode(data).decode()} for data in values]
+        values = values.tolist()
+    if isinstance(values, list):
+        return [_encode(one) for one in values]
+    if isinstance(values, bytes):
+        return {"b64": base64.b64encode(values).decode()}
+    return values
 
 
 def _states(content) -> dict[int, str]:

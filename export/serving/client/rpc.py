@@ -10,7 +10,7 @@ from export.serving.client.exchange import LARGEST
 from export.serving.client.retry import ServerError
 from export.serving.protos import messages, stubs
 from export.serving.savedmodel import Signature, tensors_of
-from export.serving.tensors import from_proto, to_proto
+from export.serving.tensors import from_proto, tensorflow_name, to_proto
 
 # A full queue and a dead connection are both UNAVAILABLE. RESOURCE_EXHAUSTED is a message over the
 # limit and DEADLINE_EXCEEDED the caller's patience: the same request would fail again.
@@ -41,13 +41,14 @@ class Rpc:
         self.model = stubs().ModelServiceStub(self.channel)
 
     def predict(self, inputs: dict, signature: str, seconds: float) -> dict[str, np.ndarray]:
-        """Return the outputs, by name, of a batch of inputs: float arrays, or lists of bytes."""
+        """Return the outputs, by name, of a batch of inputs: arrays, or lists of bytes."""
         request = messages().PredictRequest()
         self._fill(request.model_spec)
         request.model_spec.signature_name = signature
         for name, values in inputs.items():
-            dtype = "DT_FLOAT" if isinstance(values, np.ndarray) else "DT_STRING"
-            request.inputs[name].CopyFrom(to_proto(values, dtype))
+            array = np.asarray(values, object) if isinstance(values, list) else values
+            dtype = "string" if array.dtype.kind == "O" else array.dtype.name
+            request.inputs[name].CopyFrom(to_proto(array, tensorflow_name(dtype)))
         return self._ask(self.prediction.Predict, request, seconds, _outputs)
 
     def signatures(self, seconds: float) -> dict[str, Signature]:

@@ -8,13 +8,17 @@ from pathlib import Path
 
 import numpy as np
 
+from export.contract import IMAGE, PROBABILITIES, Batch, Contract, rows
 from export.serving.client.address import Which, parse_address
-from export.serving.client.answers import read_classes, read_logits
+from export.serving.client.answers import read_classes, read_logits, read_outputs
+from export.serving.client.fitting import contract_of, fit
 from export.serving.client.retry import Backoff, Deadline, retrying
 from export.serving.pictures import check_picture, read_picture
 from export.serving.savedmodel import Signature
+from export.signatures import SIGNATURE
 
 TOP = 5
+LEAST = 1e-37  # a probability whose logarithm is finite
 LONGEST_S = 86400.0  # a socket's clock ends at some 10**9 s
 
 
@@ -112,11 +116,34 @@ class ServingClient:
             for row in read_classes(outputs, len(encoded))
         ]
 
-    def predict(self, images: np.ndarray) -> np.ndarray:
-        """Return the logits (batch, classes) of normalised images (batch, height, width, 3).
+    @cached_property
+    def contract(self) -> Contract:
+        """What the served version takes and gives, asked for once.
 
-        Raises ValueError if there is no image, or a pixel is infinite or NaN.
+        Raises ServerError where it declares none that this client can hold.
         """
+        return contract_of(self.signatures(), self.model)
+
+    def predict(self, inputs: np.ndarray | Mapping[str, np.ndarray]):
+        """Return what the model makes of a batch of inputs.
+
+        Of arrays by the names of its inputs come arrays by the names of its outputs. One array is
+        of normalised images (batch, height, width, 3), of which come the logits (batch, classes);
+        it is for networks that call them `image` and `logits`, and asks the server nothing else.
+
+        Raises ValueError if inputs are not those of the contract, or infinite or NaN.
+        """
+        if not isinstance(inputs, Mapping):
+            return self._predict_images(inputs)
+        batch = self.fit(inputs)
+        outputs = self._predict(batch, SIGNATURE)
+        return read_outputs(outputs, self.contract.outputs, rows(batch))
+
+    def fit(self, inputs: Mapping[str, np.ndarray]) -> Batch:
+        """Return `inputs` in the model's own types; raise ValueError where they do not fit."""
+        return fit(inputs, self.contract)
+
+    def _predict_images(self, images: np.ndarray) -> np.ndarray:
         try:
             images = np.asarray(images, np.float32)
         except (TypeError, ValueError) as error:
@@ -125,7 +152,18 @@ class ServingClient:
             raise ValueError(
                 f"images are at least one, of finite numbers. Received: {list(images.shape)}"
             )
-        return read_logits(self._predict({"image": images}, "serving_default"), len(images))
+        return read_logits(self._predict({IMAGE: images}, SIGNATURE), len(images))
+
+    def logits(self, images: np.ndarray) -> np.ndarray:
+        """Return the logits (batch, classes) of normalised images, whatever the model calls them.
+
+        Raises ValueError where the model is no classifier of pictures.
+        """
+        if not self.contract.classifier:
+            raise ValueError(f"{self.model!r} is no classifier of pictures; use predict(inputs)")
+        (given,), (made,) = self.contract.inputs, self.contract.outputs
+        values = self.predict({given.name: images})[made.name]
+        return np.log(values.clip(LEAST)) if made.name == PROBABILITIES else values
 
     def guess(self, logits: np.ndarray, labels: Sequence[str] = ()) -> list[list[Guess]]:
         """Return the likeliest classes of logits (batch, classes), by label or by number.

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator
 
+from export.contract import Contract
 from export.files import read_bounded
 from export.serving import repository
 from export.serving.ledger import FOLDERS, TRITON
 from export.serving.rules.base import LARGEST, UNREADABLE, Finding, Folder
-from export.serving.servers.triton import FILE, parse_config
+from export.serving.servers.triton import FILE, TYPES, data_type, dims, parse_config
 
 
 def models(folder: Folder) -> Iterator[Finding]:
@@ -30,6 +31,9 @@ def models(folder: Folder) -> Iterator[Finding]:
 def _model(folder: Folder, model, path, config) -> Iterator[Finding]:
     if config.name and config.name != model.name:
         yield folder.finding(path, f"names {config.name!r}, and its folder is {model.name!r}")
+    recorded = folder.ledger.find(TRITON, model.name) if folder.ledger else None
+    if recorded:
+        yield from _tensors(folder, path, config, recorded.versions[recorded.stable].contract)
     versions = repository.versions(model)
     for number in config.version_policy.specific.versions or versions:
         file = model / str(number) / config.default_model_filename
@@ -43,3 +47,23 @@ def _model(folder: Folder, model, path, config) -> Iterator[Finding]:
     warm = {warmup.batch_size for warmup in config.model_warmup}
     if cold := [size for size in sizes if size not in warm]:
         yield folder.finding(path, f"leaves batches of {cold} without a warm-up")
+
+
+def _tensors(folder: Folder, path, config, contract: Contract) -> Iterator[Finding]:
+    """The config declares what the model takes and gives, or the model does not load."""
+    for entries, tensors, side in (
+        (config.input, contract.inputs, "input"),
+        (config.output, contract.outputs, "output"),
+    ):
+        found = {entry.name: (entry.data_type, list(entry.dims)) for entry in entries}
+        wanted = {
+            tensor.name: (data_type(TYPES.get(tensor.dtype)), dims(tensor)) for tensor in tensors
+        }
+        for name in sorted(found.keys() | wanted.keys()):
+            if name not in found:
+                yield folder.finding(path, f"lacks the {side} {name!r}: Triton does not load it")
+            elif found[name] != wanted.get(name):
+                yield folder.finding(
+                    path,
+                    f"has an {side} {name!r} that is not the model's: Triton does not load it",
+                )

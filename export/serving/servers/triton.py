@@ -2,6 +2,7 @@
 
 from google.protobuf import text_format
 
+from export.contract import Tensor, sizes_of
 from export.errors import ExportError
 from export.formats.names import ONNXRUNTIME, TF_SERVING
 from export.serving.formats import server_of
@@ -9,10 +10,21 @@ from export.serving.ledger import Model
 from export.serving.servers.configs import HEAD, TIMEOUT_US
 
 FILE = "config.pbtxt"
+BITS = (8, 16, 32, 64)  # of whole numbers
 # What serves a format -> Triton's backend for it, and the model's name.
 BACKENDS = {
     ONNXRUNTIME: ("onnxruntime", "model.onnx"),
     TF_SERVING: ("tensorflow", "model.savedmodel"),
+}
+# A type as a contract has it -> Triton's name of it.
+TYPES = {
+    "float16": "TYPE_FP16",
+    "float32": "TYPE_FP32",
+    "float64": "TYPE_FP64",
+    "bfloat16": "TYPE_BF16",
+    **{f"{sign}int{bits}": f"TYPE_{sign.upper()}INT{bits}" for sign in ("", "u") for bits in BITS},
+    "bool": "TYPE_BOOL",
+    "string": "TYPE_STRING",
 }
 
 
@@ -21,7 +33,7 @@ def model_config(model: Model) -> str:
 
     Raises ExportError if Triton cannot load a version, or versions are of two backends.
     """
-    config_type, data_type = _messages()
+    config_type, _ = _messages()
     formats = {version.format for version in model.loaded.values()}
     backends = {BACKENDS.get(server_of(name)) for name in formats}
     if len(backends) != 1 or None in backends:
@@ -41,22 +53,65 @@ def model_config(model: Model) -> str:
     if backend == "tensorflow":
         config.platform = "tensorflow_savedmodel"
     config.version_policy.specific.versions.extend(model.loaded)
-    config.input.add(name="image", data_type=data_type.Value("TYPE_FP32"), dims=first.image)
-    config.output.add(name="logits", data_type=data_type.Value("TYPE_FP32"), dims=[first.classes])
+    for tensors, entries in (
+        (first.contract.inputs, config.input),
+        (first.contract.outputs, config.output),
+    ):
+        for tensor in tensors:
+            _declare(entries.add(name=tensor.name), tensor, model.name)
     config.dynamic_batching.preferred_batch_size.extend(model.batch_sizes)
     config.dynamic_batching.max_queue_delay_microseconds = TIMEOUT_US
     for batch in model.batch_sizes:
         warm = config.model_warmup.add(name=f"batch {batch}", batch_size=batch)
-        image = warm.inputs["image"]
-        image.data_type = data_type.Value("TYPE_FP32")
-        image.dims.extend(first.image)
-        image.random_data = True
+        for tensor in first.contract.inputs:
+            _warm(warm.inputs[tensor.name], tensor, model.name)
     return HEAD + text_format.MessageToString(config)
+
+
+def dims(tensor: Tensor) -> list[int]:
+    """The axes after the batch, -1 for a free one.
+
+    Triton wants at least one, so a tensor of the batch alone is declared as one of 1 value.
+    """
+    return [-1 if size is None else size for size in tensor.sizes] or [1]
+
+
+def _declare(entry, tensor: Tensor, model: str) -> None:
+    """Fill an entry `input` or `output`."""
+    entry.data_type = _type_of(tensor, model)
+    entry.dims.extend(dims(tensor))
+    if not tensor.sizes:
+        entry.reshape.SetInParent()
+
+
+def _warm(entry, tensor: Tensor, model: str) -> None:
+    """Fill an input of a warm-up; ids are zeros, because any number may be none of a vocabulary."""
+    entry.data_type = _type_of(tensor, model)
+    entry.dims.extend(sizes_of(tensor) or [1])
+    if tensor.floats:
+        entry.random_data = True
+    else:
+        entry.zero_data = True
+
+
+def _type_of(tensor: Tensor, model: str) -> int:
+    """Return Triton's number of a tensor's type; raise ExportError where it has none."""
+    if tensor.dtype not in TYPES:
+        raise ExportError(
+            f"Triton has no type {tensor.dtype}, which `{tensor.name}` of {model} is; serve it "
+            "with TF Serving"
+        )
+    return data_type(TYPES[tensor.dtype])
 
 
 def parse_config(text: str):
     """Return the ModelConfig that `text` spells; raises text_format.ParseError."""
     return text_format.Parse(text, _messages()[0]())
+
+
+def data_type(name: str | None) -> int | None:
+    """Triton's number of the type that it calls `name`."""
+    return name and _messages()[1].Value(name)
 
 
 def _messages():

@@ -12,7 +12,9 @@ import yaml
 from google.protobuf import text_format
 from toy_artifact import (
     BATCH_SIZES,
+    PAIR,
     make_onnx,
+    make_pair,
     make_tftrt,
     make_toy,
     write_report,
@@ -360,3 +362,61 @@ def test_promoting_what_is_not_served_names_what_is(toy, deploy):
     add(toy, deploy)
     with pytest.raises(ExportError, match="no model 'tot'; it serves toy"):
         promote(deploy, "tot")
+
+
+def test_any_contract_is_served_warm_and_kept_in_the_ledger(tmp_path, deploy):
+    added = add(make_pair(tmp_path), deploy)
+    assert added.warmup_records == len(BATCH_SIZES)
+    assert lint(deploy) == []
+    (model,) = read_ledger(deploy).models
+    assert model.versions[1].contract.as_dict() == PAIR
+    again = make_pair(tmp_path / "other")
+    turned = {**PAIR, "outputs": PAIR["outputs"][::-1]}
+    write_report(again, model="pair", contract=turned, options={"batch_sizes": [1, 4, 8]})
+    with pytest.raises(
+        ExportError, match="clients of pair send `ids` int32 .batch, time., `heard`"
+    ):
+        add(again, deploy)
+
+
+def test_a_ledger_from_before_there_were_contracts_is_of_a_classifier(toy, deploy):
+    add(toy, deploy)
+    content = json.loads((deploy / "bundle.json").read_text())
+    (version,) = content["models"][0]["versions"].values()
+    del version["contract"]
+    version |= {"image": [8, 8, 3], "classes": 6}
+    (deploy / "bundle.json").write_text(json.dumps(content))
+    assert lint(deploy) == []
+    assert add(toy, deploy).version == 2
+
+
+def test_triton_is_told_names_types_and_free_axes(tmp_path, deploy):
+    folder = make_onnx(tmp_path)
+    inputs = [*PAIR["inputs"], {"name": "sound", "dtype": "float16", "shape": ["batch", None, 2]}]
+    options = {"batch_sizes": [1, 4]}
+    write_report(folder, format="onnx", contract={**PAIR, "inputs": inputs}, options=options)
+    add(folder, deploy)
+    text = (deploy / "triton" / "toy" / "config.pbtxt").read_text()
+    config = parse_config(text)
+    assert [(one.name, list(one.dims)) for one in config.input] == [
+        ("ids", [-1]),
+        ("heard", [-1]),
+        ("sound", [-1, 2]),
+    ]
+    assert [name in text for name in ("INT32", "BOOL", "FP16", "FP32", "INT64")] == [True] * 5
+    mean, count = config.output
+    assert (mean.name, list(mean.dims), mean.HasField("reshape")) == ("mean", [3], False)
+    assert (count.name, list(count.dims), list(count.reshape.shape)) == ("count", [1], [])
+    warm = config.model_warmup[1].inputs
+    assert list(warm["sound"].dims) == [64, 2] and warm["sound"].random_data
+    assert warm["ids"].zero_data and warm["heard"].zero_data  # any id may be past a vocabulary
+    assert lint(deploy) == []
+
+
+def test_a_type_that_triton_lacks_is_refused_in_one_line(tmp_path, deploy):
+    folder = make_onnx(tmp_path)
+    odd = [{"name": "x", "dtype": "complex64", "shape": ["batch", 2]}]
+    write_report(folder, format="onnx", contract={**PAIR, "inputs": odd})
+    with pytest.raises(ExportError, match="cannot be served: requests hold .* complex64"):
+        add(folder, deploy)
+    assert not deploy.exists()

@@ -9,6 +9,11 @@ DAMAGE = {
     "no Triton config": (remove("triton/toy/config.pbtxt"), "Triton passes the model over"),
     "Triton config broken": (write("triton/toy/config.pbtxt", b"nome: 1"), "no ModelConfig"),
     "Triton name": (edit("triton/toy/config.pbtxt", '"toy"', '"tot"'), "its folder is 'toy'"),
+    "Triton type": (edit("triton/toy/config.pbtxt", "FP32", "FP16"), "has an input 'image' that"),
+    "Triton output": (
+        edit("triton/toy/config.pbtxt", '"logits"', '"scores"'),
+        "lacks the output 'logits'",
+    ),
     "no Triton model": (remove("triton/toy/1/model.onnx"), "is missing"),
     "Triton batch": (
         edit("triton/toy/config.pbtxt", "max_batch_size: 8", "max_batch_size: 4"),

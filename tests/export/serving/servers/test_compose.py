@@ -8,6 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 import yaml
 
+from export.contract import Contract
 from export.serving.ledger import Ledger, Model, Version
 from export.serving.servers.compose import compose
 from export.serving.servers.modelserver import IMAGE, check_image, image_for, readiness, tag_of
@@ -20,8 +21,7 @@ def service_of(*formats, image=""):
     for number, format in enumerate(formats):
         version = Version(
             format=format,
-            image=(224, 224, 3),
-            classes=1000,
+            contract=Contract.of_classifier((224, 224, 3), 1000),
             batch_sizes=(1, 4, 8),
             bytes=1 << 29,
             files={},

@@ -8,6 +8,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from export.contract import Contract
 from export.errors import ExportError
 from export.serving.bundle import render
 from export.serving.ledger import Ledger, Model, Version
@@ -20,8 +21,7 @@ CLUSTER = "1.31"
 def version(format="savedmodel", size=GI // 2):
     return Version(
         format=format,
-        image=(224, 224, 3),
-        classes=1000,
+        contract=Contract.of_classifier((224, 224, 3), 1000),
         batch_sizes=(1, 4, 8),
         bytes=size,
         files={},
