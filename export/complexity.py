@@ -137,7 +137,7 @@ def _run(model, inputs: list, graph, calls: list[LayerCost]) -> None:
 def _layer(operation, name: str, outputs, made: list, seen: set) -> LayerCost:
     new = [v for v in getattr(operation, "weights", ()) if id(v) not in seen]
     seen.update(map(id, new))
-    costs = [_cost(op) for op in _all_operations(made)]
+    costs = [cost_of(op) for op in all_operations(made)]
     shape = getattr(outputs, "shape", None)
     return LayerCost(
         name=name,
@@ -158,25 +158,27 @@ def _counts(variable) -> bool:
 
 
 @dataclass(frozen=True)
-class _Cost:
+class Cost:
+    """What one operation costs; `uncounted` is its type where that depends on the data."""
+
     kind: str = ""
     macs: int = 0
     outputs: int = 0
     uncounted: str = ""
 
 
-NOTHING = _Cost()
+NOTHING = Cost()
 LOOPS = ("While", "StatelessWhile", "If", "StatelessIf", "Case", "StatelessCase")
 
 
-def _all_operations(made: list) -> Iterator:
+def all_operations(made: list) -> Iterator:
     """The operations `made`, and those in the functions that they call."""
     for op in made:
         function = _called_function(op)
         if function is None:
             yield op
         else:
-            yield from _all_operations(function.get_operations())
+            yield from all_operations(function.get_operations())
 
 
 def _called_function(op):
@@ -186,17 +188,18 @@ def _called_function(op):
     return op.graph._get_function(op.get_attr("f").name).graph
 
 
-def _cost(op) -> _Cost:
+def cost_of(op) -> Cost:
+    """Return what a `tf.Operation` costs, whose shapes are of one example."""
     if op.type in LOOPS:
-        return _Cost(uncounted=op.type)
+        return Cost(uncounted=op.type)
     if op.type not in COUNTED:
         return NOTHING
     kind, multiplied = COUNTED[op.type]
     try:
         outputs = prod(op.outputs[0].shape.as_list())
-        return _Cost(kind, multiplied(op, outputs), outputs)
+        return Cost(kind, multiplied(op, outputs), outputs)
     except (TypeError, ValueError):  # a shape that only the data tells
-        return _Cost(uncounted=op.type)
+        return Cost(uncounted=op.type)
 
 
 def _per_output(op, outputs: int) -> int:

@@ -136,6 +136,7 @@ class Export:
         self._progress(name, "tracing the network without its weights")
         skeleton = trace(model)
         _refuse_labels(options, skeleton)
+        self._refuse_beyond(skeleton)
         check_space(self._out, skeleton.weight_bytes, len(places))
         for place in places:
             place.wanted = skeleton.weight_bytes
@@ -150,6 +151,12 @@ class Export:
         for format in self._formats:
             if why := format.unfit(contract):
                 raise ValueError(f"{name} does not go into {format.name}: {why}")
+
+    def _refuse_beyond(self, skeleton) -> None:
+        """Raise ExportError for a format that a traced network is beyond, before it is run."""
+        for format in self._formats:
+            if why := format.limit(skeleton):
+                raise ExportError(why)
 
     def judge(self) -> list[Report]:
         """Check what was written, and put it in its place."""

@@ -296,6 +296,7 @@ def _options(args, prepared, pictures: Pictures, argv: list[str]):
             self_test=args.self_test,
             strict=args.strict,
             layers=args.layers,
+            partial_engines=args.partial_engines,
             shown=shown,
             require=args.require,
         ),

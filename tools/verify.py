@@ -126,6 +126,7 @@ def _verify_one(args, folder: Path, report, build, show):
         self_test=not args.no_self_test,
         strict=args.strict,
         layers=args.layers,
+        partial_engines=args.partial_engines,
         require=args.require,
     )
     with Verification(folder, progress=show) as verification:

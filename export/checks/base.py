@@ -65,6 +65,7 @@ class Case:
     calibration: Mapping = field(default_factory=dict)  # as in a report
     held_out: int = 0  # images, behind the probes, that agreement is measured on
     min_agreement: float = MIN_AGREEMENT  # share of them whose first choice is the model's
+    partial_engines: bool = False  # whether engines for a part of the network are enough
 
     @property
     def weights(self) -> tuple[Found, ...]:

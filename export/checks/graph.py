@@ -7,7 +7,7 @@ from export.checks.base import Trial
 from export.contract import Tensor
 from export.formats.names import ONNX, TFTRT
 from export.results import Check, verdict
-from export.wording import counted
+from export.wording import counted, listed
 
 MOST_TRANSPOSES = 2  # one to enter NCHW, one to leave it before a flatten
 BATCH_NORMS = ("BatchNormalization", "FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3")
@@ -18,7 +18,9 @@ def graph(trial: Trial) -> Check:
     check, facts = _graph(trial), trial.observation.graph
     if "structure" not in facts:
         return check
-    return replace(check, details={"structure": facts["structure"], "ops": facts["ops"]})
+    return replace(
+        check, details={**check.details, "structure": facts["structure"], "ops": facts["ops"]}
+    )
 
 
 def _graph(trial: Trial) -> Check:
@@ -40,31 +42,96 @@ def _graph(trial: Trial) -> Check:
 
 
 def _engines(trial: Trial, facts: dict, wrong: list[str]) -> Check:
-    """Judge TF-TRT: one engine for the whole network, with room for each batch size."""
+    """Judge TF-TRT: one engine for the whole network, with room for each batch size.
+
+    Where a part of the network is enough, several engines pass, and the note has their share.
+    """
     engines, precision = facts["engines"], trial.format.precision.upper()
-    outside = ", ".join(f"{n} {op}" for op, n in sorted(facts["outside"].items())) or "nothing"
-    if engines != 1:
-        wrong.append(f"{counted(engines, 'engine')} instead of one for the whole network")
     if engines and facts["precision"] != [precision]:
         wrong.append(f"engines of {', '.join(facts['precision'])} instead of {precision}")
-    taken, given = (_shapes(side) for side in vars(trial.reference.contract).values())
-    if engines == 1 and sorted(facts["takes"][0]) != sorted(taken):
-        wrong.append(
-            f"the engine takes inputs of shapes {facts['takes'][0]} instead of {_shown(taken)}, "
-            "and runs others in FP32 without a word"
-        )
-    if engines == 1 and sorted(facts["gives"][0]) != sorted(given):
-        wrong.append(f"the engine gives shapes {facts['gives'][0]} instead of {_shown(given)}")
     if facts["static"]:
         wrong.append("an engine built for one GPU")
     if engines and facts["cached_engines"] < len(trial.batch_sizes):
         room = counted(facts["cached_engines"], "engine")
         wrong.append(f"room for {room} and {counted(len(trial.batch_sizes), 'batch size')}")
-    if facts["outside"]:
-        first = facts["outside_first"]
-        wrong.append(f"outside the engine, where no TensorRT runs: {outside}, first {first!r}")
-    note = "; ".join(wrong) or f"outside the engine: {outside}"
-    return verdict("graph", not wrong, engines, 1, "engines", note)
+    if facts["batch"] == EXPLICIT and facts["profile"] != [PROFILE]:
+        wrong.append(f"a profile {facts['profile']} instead of {PROFILE}, of one batch size alone")
+    partial = engines != 1 or bool(facts["outside"])
+    wrong += _misfits(trial, facts, partial)
+    parts = _parts(facts) if partial else f"outside the engine: {_harmless(facts)}"
+    if partial and not (trial.partial_engines and engines):
+        wrong.append(f"{parts}; {WHAT_TO_DO if engines else NO_ENGINE}")
+    notes = wrong or [parts, *_form(facts)]
+    return replace(
+        verdict("graph", not wrong, engines, None if partial and not wrong else 1, "engines",
+                "; ".join(notes)),
+        details={"batch": facts["batch"], **({"share": _share(facts)} if partial else {})},
+    )  # fmt: skip
+
+
+def _misfits(trial: Trial, facts: dict, partial: bool) -> list[str]:
+    """Say which engines take or give other shapes than they should, and so run in FP32."""
+    found = []
+    taken, given = (_shapes(side) for side in vars(trial.reference.contract).values())
+    if not partial and sorted(facts["takes"][0]) != sorted(taken):
+        found.append(
+            f"the engine takes inputs of shapes {facts['takes'][0]} instead of {_shown(taken)}, "
+            "and runs others in FP32 without a word"
+        )
+    if not partial and sorted(facts["gives"][0]) != sorted(given):
+        found.append(f"the engine gives shapes {facts['gives'][0]} instead of {_shown(given)}")
+    for shapes in facts["takes"] if partial else ():
+        fixed = [shape for shape in shapes if not shape or shape[0] != -1]
+        if fixed and facts["batch"] != EXPLICIT:
+            found.append(
+                f"an engine takes {fixed[0]}, which has no axis for the batch, so it runs in FP32"
+            )
+    return found
+
+
+def _parts(facts: dict) -> str:
+    """Say how many engines there are, how much of the work is theirs, and what is outside."""
+    engines, ops, layers = facts["engines"], facts["outside"], facts["outside_layers"]
+    said = f"{counted(engines, 'engine')} instead of one for the whole network"
+    if engines == 1:
+        said = "one engine for a part of the network"
+    said += f", {_work(facts['macs'])}" if engines else ""
+    if not ops:
+        return said
+    outside = ", ".join(f"{n} {op}" for op, n in sorted(ops.items()))
+    return f"{said}; outside, where no TensorRT runs: {outside}, of {_first(layers)}"
+
+
+def _harmless(facts: dict) -> str:
+    """Say what of the network is outside and may be, because TensorRT takes no such inputs."""
+    number = facts["casts"]
+    return f"{counted(number, 'cast')} of inputs to floats" if number else "nothing"
+
+
+def _first(layers: list[str]) -> str:
+    more = f" and {len(layers) - MOST_LAYERS} more" if len(layers) > MOST_LAYERS else ""
+    return ", ".join(layers[:MOST_LAYERS]) + more
+
+
+def _work(macs: dict) -> str:
+    lost = listed(macs["uncounted"]) if macs["uncounted"] else ""
+    total = macs["inside"] + macs["outside"]
+    if not total:
+        return f"{lost} outside not counted" if lost else "which multiplies nothing"
+    share = f"{100 * macs['inside'] / total:.1f} % of the MACs inside"
+    return f"{share}, {lost} outside not counted" if lost else share
+
+
+def _share(facts: dict) -> float | None:
+    """The share of the multiply-accumulates that engines do; None where not all are counted."""
+    macs = facts["macs"]
+    total = macs["inside"] + macs["outside"]
+    return macs["inside"] / total if total and not macs["uncounted"] else None
+
+
+def _form(facts: dict) -> list[str]:
+    """Say that the batch is explicit, because nobody has seen such an engine run."""
+    return [UNSEEN] if facts["batch"] == EXPLICIT else []
 
 
 def _shapes(tensors: Iterable[Tensor]) -> list[list[int]]:
@@ -89,4 +156,12 @@ def _onnx(trial: Trial, facts: dict, wrong: list[str]) -> Check:
     return verdict("graph", not wrong, transposes, most, "transposes", note)
 
 
+MOST_LAYERS = 3  # that a note names
+EXPLICIT, PROFILE = "explicit", "ImplicitBatchModeCompatible"
+UNSEEN = "explicit batch, a form that no GPU has run here: docs/tftrt.md"
+WHAT_TO_DO = (
+    "write these layers otherwise, export to onnx, which TensorRT reads itself, or accept a part "
+    "with --partial-engines"
+)
+NO_ENGINE = "TensorRT would do nothing; export to savedmodel or onnx"
 JUDGES = {ONNX: _onnx, TFTRT: _engines}  # by the kind of an artifact

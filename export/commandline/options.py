@@ -158,6 +158,8 @@ def add_gate(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--strict", action="store_true", help="self-test, and fail where a planted bug is missed")
     add("--layers", action="store_true", help="compare layer by layer, even where all is well")
+    add("--partial-engines", action="store_true",
+        help="accept TF-TRT engines for a part of the network, and say their share")  # fmt: skip
     add("--require", action="append", default=[], metavar="CHECK", type=named(NAMES, "check"),
         help=f"fail where it is skipped: {', '.join(NAMES)}; may be repeated")  # fmt: skip
 

@@ -127,6 +127,7 @@ class Format(ABC):
     # Ways to run it that it brings itself, before those of export/runtimes: each is a Runtime.
     runtimes: tuple[object, ...] = ()
     rounds: bool = False  # whether its artifacts are rounded themselves, not by what runs them
+    copies: bool = False  # whether a weight may stand in several places of an artifact
     classifies: bool = False  # whether labels give it the signature `classify`
 
     def unmet(self, options) -> list[str]:
@@ -143,6 +144,13 @@ class Format(ABC):
 
     def unfit(self, contract: Contract) -> str:
         """Say why it cannot hold a network of this contract; empty where it can."""
+        return ""
+
+    def limit(self, skeleton) -> str:
+        """Say why it cannot hold this traced network; empty where it can.
+
+        It is asked before the model is run, because that may take minutes.
+        """
         return ""
 
     @property

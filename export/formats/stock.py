@@ -9,15 +9,15 @@ IMPORTS = 700_000_000  # bytes that TensorFlow takes before it has done anything
 
 
 def pour_or_stock(
-    pour: Callable[[], None], stock: Callable[[], None], *, weight_bytes: int, factor: int
+    pour: Callable[[], str], stock: Callable[[], str], *, weight_bytes: int, factor: int
 ) -> Written:
     """Run `pour`; where a converter lost a stand-in, run `stock` if its memory fits, and say so.
 
-    `factor` is the peak memory of `stock` in multiples of the weights' bytes.
+    Both return a note on how the artifact was made, or nothing. `factor` is the peak memory of
+    `stock` in multiples of the weights' bytes.
     """
     try:
-        pour()
-        return Written()
+        return Written(pour() or "")
     except PourError as error:
         import psutil
 
@@ -27,5 +27,4 @@ def pour_or_stock(
                 f"{error}; the converter's own way takes about {wanted / 1e9:.0f} GB and "
                 f"{free / 1e9:.0f} GB are free: use a larger machine or another format"
             ) from error
-        stock()
-        return Written(stock=str(error))
+        return Written(stock() or "", stock=str(error))

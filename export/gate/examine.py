@@ -25,6 +25,7 @@ class GateOptions:
     strict: bool = False  # fail where a mutant slips through
     layers: bool = False  # compare layer by layer, even where parity passes
     shown: Shown | None = None  # the user's pictures, for the page to show beside each other
+    partial_engines: bool = False  # accept engines for a part of the network
     require: tuple[str, ...] = ()  # names of checks that fail where they are skipped or not made
 
     def __post_init__(self):
@@ -43,6 +44,7 @@ def examine(
 ) -> tuple[Check, ...]:
     """Every check of the artifact in `folder`, made now; `scratch` is an empty folder."""
     asked, format = asked or GateOptions(), case.format
+    case = replace(case, partial_engines=asked.partial_engines)
     trial = observed(case, folder, scratch)
     checks = run_checks(trial)
     failed = find(checks, "parity").status is Status.FAILED
@@ -69,7 +71,10 @@ def observed(case: Case, folder: Path, scratch: Path) -> Trial:
     format, given = case.format, case.reference.inputs
     observation, engine = observe(format.name, folder, given, scratch), None
     if format.engine_rule and not observation.error:  # else nothing of it is worth an engine
-        engine = run_engine(format, folder, given, sorted(case.batch_sizes))
+        # One with explicit batch is of its first batch size and all smaller ones.
+        descend = observation.graph.get("batch") == "explicit"
+        sizes = tuple(sorted(case.batch_sizes, reverse=descend))
+        engine = run_engine(format, folder, given, sizes)
     trial = Trial(**vars(case), observation=observation, engine=engine)
     if not format.rounds or observation.error:
         return trial

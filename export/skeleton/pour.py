@@ -71,15 +71,20 @@ def follow(steps: Iterable[Step], values: np.ndarray) -> np.ndarray:
     return values
 
 
-def check_placements(weights: tuple[Weight, ...], placements: Iterable[Placement]) -> None:
-    """Raise PourError unless every weight has one placement, of the shape its steps lead to."""
+def check_placements(
+    weights: tuple[Weight, ...], placements: Iterable[Placement], *, copies: bool = False
+) -> None:
+    """Raise PourError unless every weight has one placement, of the shape its steps lead to.
+
+    With `copies` it may have several, which hold the same values in the same order.
+    """
     placements = list(placements)
     times = Counter(placement.index for placement in placements)
     missing = [weight.name for i, weight in enumerate(weights) if times[i] == 0]
     doubled = [weight.name for i, weight in enumerate(weights) if times[i] > 1]
     if missing:
         raise PourError(f"the converter lost {_names(missing)}")
-    if doubled:
+    if doubled and not copies:
         raise PourError(f"the converter doubled {_names(doubled)}")
     for placement in placements:
         weight = weights[placement.index]
@@ -101,10 +106,12 @@ def pour(
     weights: tuple[Weight, ...],
     placements: Iterable[Placement],
     path: Path,
+    *,
+    copies: bool = False,
 ) -> None:
     """Write `skeleton` to `path` with the weights' values where `mark` left its marks."""
     placements = list(placements)
-    check_placements(weights, placements)
+    check_placements(weights, placements, copies=copies)
     places = {placement.index: placement for placement in placements}
     poured = Counter()
 
@@ -118,7 +125,7 @@ def pour(
         return _values(weights[index], places[index])
 
     pieces = rewrite(memoryview(skeleton), schema, values)
-    if poured != Counter(range(len(weights))):
+    if poured != Counter(placement.index for placement in placements):
         raise PourError(f"{sum(poured.values())} places were found for {len(weights)} weights")
     with path.open("wb") as file:
         write(pieces, file)

@@ -3,6 +3,9 @@
 TensorFlow 2.17's pass runs in a lane of its own, on a skeleton whose weights are constants of one
 repeated value each; the weights are poured into what it returns. The SavedModel is the graph itself
 (placeholder, engine, identity) with a signature, so that each constant stands in the file once.
+
+Implicit batch is the form that has met a GPU, so it is kept wherever it makes one engine of the
+whole network. Else explicit batch is tried, which takes more operations.
 """
 
 from dataclasses import dataclass, replace
@@ -35,15 +38,12 @@ class TfTrt(Format):
     engine_rule: Rule = ROUNDED  # the other rule is of the native segment, FP32 on a CPU
     lane: str | None = "tf217"
     classifies: bool = True
+    copies: bool = True
 
     def write(self, order: Order) -> Written:
         skeleton, version = order.skeleton, (order.folder / MODEL).parent
-        if skeleton.weight_bytes + (1 << 20) > LARGEST:
-            raise PourError(
-                f"{self.name} keeps its weights in one protobuf, which ends at 2 GiB, and those of "
-                f"{skeleton.name} are {skeleton.weight_bytes / 2**30:.1f} GiB; choose another"
-            )
-        _refuse_groups(skeleton)
+        if why := self.limit(skeleton):
+            raise PourError(why)
         version.mkdir()
         if order.classify:
             write_description(version, order.classify.recipe, order.classify.labels)
@@ -54,23 +54,51 @@ class TfTrt(Format):
             factor=STOCK_FACTOR,
         )
 
-    def _pour(self, order: Order) -> None:
-        from export.skeleton.tracing import with_constants
+    def limit(self, skeleton) -> str:
+        """Say what TF-TRT cannot do with a traced network; empty where there is nothing."""
+        if skeleton.weight_bytes + (1 << 20) > LARGEST:
+            return (
+                f"{self.name} keeps its weights in one protobuf, which ends at 2 GiB, and those of "
+                f"{skeleton.name} are {skeleton.weight_bytes / 2**30:.1f} GiB; choose another"
+            )
+        return _groups(skeleton)
+
+    def _pour(self, order: Order) -> str:
+        from export.formats.tftrt.preparation import prepare
+
+        weights, prepared = order.skeleton.weights, prepare(order.skeleton)
+        graph = prepared.filled(lambda number, _: _value(number))
+        converted, note = order.conversion.once(lambda: self._converted(graph, order))
+        placements = _placements(converted, tuple(prepared.forms.values()), weights)
+        data = _saved_model(converted, order).SerializeToString(deterministic=True)
+        pour(data, weights_schema(), weights, placements, order.folder / MODEL, copies=True)
+        return note
+
+    def write_stock(self, order: Order) -> str:
+        """Send the graph with all its weights through the pass; takes 26 times their bytes."""
+        from export.formats.tftrt.preparation import prepare
 
         weights = order.skeleton.weights
-        graph = with_constants(order.skeleton, lambda index, _: _value(index))
-        converted = order.conversion.once(lambda: self.convert(graph, order))
-        placements = _placements(converted, weights)
-        data = _saved_model(converted, order).SerializeToString(deterministic=True)
-        pour(data, weights_schema(), weights, placements, order.folder / MODEL)
-
-    def write_stock(self, order: Order) -> None:
-        """Send the graph with all its weights through the pass; takes 26 times their bytes."""
-        from export.skeleton.tracing import with_constants
-
-        graph = with_constants(order.skeleton, lambda _, weight: weight.read())
-        model = _saved_model(self.convert(graph, order), order)
+        graph = prepare(order.skeleton).filled(lambda _, form: form.of(weights[form.index].read()))
+        converted, note = self._converted(graph, order)
+        model = _saved_model(converted, order)
         (order.folder / MODEL).write_bytes(model.SerializeToString(deterministic=True))
+        return note
+
+    def _converted(self, graph, order: Order) -> tuple:
+        """Return the converted GraphDef, and why it has explicit batch, where it has.
+
+        Of two that are not one engine each, it is the one whose engines do more of the work.
+        """
+        from export.formats.tftrt.segments import described, is_whole, work
+
+        implicit = self.convert(graph, order)
+        if is_whole(implicit):
+            return implicit, ""
+        explicit = self.convert(graph, order, explicit=True)
+        if not is_whole(explicit) and work(explicit).share <= work(implicit).share:
+            return implicit, ""
+        return explicit, f"with explicit batch, because implicit batch makes {described(implicit)}"
 
     def unfit(self, contract: Contract) -> str:
         for tensor in contract.inputs:
@@ -91,7 +119,7 @@ class TfTrt(Format):
 
         return open_network(folder)
 
-    def convert(self, graph, order: Order):
+    def convert(self, graph, order: Order, *, explicit: bool = False):
         """Send `graph` through the lane and return the converted GraphDef."""
         from export.lanes import run_in_lane
 
@@ -102,6 +130,7 @@ class TfTrt(Format):
             "precision": self.precision.upper(),
             "minimum_segment_size": 3,
             "maximum_cached_engines": order.engines,
+            "explicit_batch": explicit,
         }
         given = {"graph": np.frombuffer(graph.SerializeToString(), np.uint8)}
         _, made = run_in_lane(
@@ -124,29 +153,33 @@ FP16 = TfTrt(
 )
 
 
-def _refuse_groups(skeleton) -> None:
-    """TF-TRT 2.17 takes grouped convolutions in, and then no engine builds: it assumes one group.
+def _groups(skeleton) -> str:
+    """Say that TF-TRT 2.17 takes in convolutions in groups, and then no engine builds.
 
-    See ConvertConv2DHelper in TensorFlow's convert_nodes.cc.
+    It assumes one group; see ConvertConv2DHelper in TensorFlow's convert_nodes.cc.
     """
     from export.skeleton.tracing import grouped_convolutions
 
     grouped = grouped_convolutions(skeleton)
-    if grouped:
-        raise PourError(
-            f"TF-TRT builds no engine of convolutions in groups, and {skeleton.name} has "
-            f"{len(grouped)}, first {grouped[0]}; export to onnx, which TensorRT reads"
-        )
+    if not grouped:
+        return ""
+    return (
+        f"TF-TRT builds no engine of convolutions in groups, and {skeleton.name} has "
+        f"{len(grouped)}, first {grouped[0]}; export to onnx, which TensorRT reads"
+    )
 
 
 def _value(index: int) -> float:
-    """The value that stands in for weight number `index`: unique, and exact in float32."""
+    """The value that stands in for form number `index`: unique, and exact in float32."""
     return 1.0 + (index + 1) / 65536.0
 
 
-def _placements(graph, weights) -> list[Placement]:
-    """Find the stand-ins in a converted graph by their values, and mark their contents."""
-    indices = {_value(index): index for index in range(len(weights))}
+def _placements(graph, forms, weights) -> list[Placement]:
+    """Find the forms of weights in a converted graph by their values, and mark their contents.
+
+    One that several engines read stands in each of them.
+    """
+    numbers = {_value(number): number for number in range(len(forms))}
     placements = []
     for node in _nodes(graph):
         if node.op != "Const" or node.attr["dtype"].type != 1:
@@ -154,19 +187,19 @@ def _placements(graph, weights) -> list[Placement]:
         tensor = node.attr["value"].tensor
         shape = tuple(dim.size for dim in tensor.tensor_shape.dim)
         value = _repeated(tensor)
-        if value not in indices:
+        if value not in numbers:
             continue
-        index = indices[value]
-        own = weights[index].shape
+        form = forms[numbers[value]]
         # A repeated value does not show a transpose, so only axes of length 1 may have moved.
-        if _squeezed(shape) != _squeezed(own):
+        if _squeezed(shape) != _squeezed(form.shape):
             raise PourError(
-                f"the converter gave {weights[index].name} of shape {own} a place of shape {shape}"
+                f"the converter gave {weights[form.index].name} of shape {form.shape} a place of "
+                f"shape {shape}"
             )
-        steps = () if shape == own else (Step("reshape", shape),)
-        placements.append(Placement(index, node.name, shape, steps))
+        steps = form.steps if shape == form.shape else (Step("reshape", shape),)
+        placements.append(Placement(form.index, node.name, shape, steps))
         tensor.ClearField("float_val")
-        tensor.tensor_content = mark(index)
+        tensor.tensor_content = mark(form.index)
     return placements
 
 

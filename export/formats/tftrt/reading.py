@@ -6,6 +6,7 @@ it, and a file that offers another is refused.
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import asdict
 from functools import cache
 from pathlib import Path
 
@@ -24,14 +25,14 @@ from export.formats.subgraph import (
     nodes_behind,
     served_part,
 )
+from export.formats.tftrt.segments import casts, is_whole, outside, work
 from export.lazy import need
 from export.signatures import CLASSIFY, SIGNATURE
-from export.skeleton.graph import producer
 from export.skeleton.pour import Drained, drain, marked
 from export.skeleton.wire import Schema, schema
 
 FILES = (layout.MODEL, layout.CLASSIFY_FILE)
-AROUND = (ENGINE, "Placeholder", "PlaceholderWithDefault", "Identity")
+IMPLICIT, EXPLICIT = "implicit", "explicit"  # how an engine has its batch
 
 
 @cache
@@ -83,9 +84,9 @@ def open_tftrt(folder: Path) -> Opened:
 
 def _facts(meta_graph) -> dict:
     network = served_part(meta_graph, [SIGNATURE])
-    fixed = _fixed(network)
-    outside = [n for n in network.node if n.op not in AROUND and n.name not in fixed]
+    left = outside(network)
     engines = [node for node in network.node if node.op == ENGINE]
+    explicit = [not node.attr["_use_implicit_batch"].b for node in engines]
     inside = functions_behind(network, {node.name for node in engines})
     ops = Counter(node.op for node, function in every_node(network) if function in inside)
     return {
@@ -96,21 +97,20 @@ def _facts(meta_graph) -> dict:
         "static": any(node.attr["static_engine"].b for node in engines),
         "takes": [_shapes(node.attr["input_shapes"].list.shape) for node in engines],
         "gives": [_shapes(node.attr["output_shapes"].list.shape) for node in engines],
-        "outside": dict(Counter(node.op for node in outside)),
-        "outside_first": outside[0].name if outside else "",
+        "batch": EXPLICIT if any(explicit) else IMPLICIT,
+        "profile": sorted({node.attr["profile_strategy"].s.decode() for node in engines}),
+        "outside": dict(Counter(node.op for node in left)),
+        "casts": len(casts(network)),
+        "outside_layers": list(dict.fromkeys(map(_layer, left))),
+        "macs": {} if is_whole(network) else asdict(work(network)),
         "ops": dict(ops),
         "structure": structure(meta_graph),
     }
 
 
-def _fixed(network) -> set[str]:
-    """Names of the nodes outside engines that are constants, or reshape constants."""
-    fixed = {node.name for node in network.node if node.op == "Const"}
-    todo = [node for node in network.node if node.op in ("Identity", "Reshape")]
-    while found := [node for node in todo if fixed.issuperset(map(producer, node.input))]:
-        fixed |= {node.name for node in found}
-        todo = [node for node in todo if node.name not in fixed]
-    return fixed
+def _layer(node) -> str:
+    """The name of the layer that a node is of, or its own where it is of none."""
+    return node.name.rpartition("/")[0] or node.name
 
 
 def _shapes(shapes) -> list[list[int]]:

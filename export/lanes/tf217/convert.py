@@ -1,8 +1,9 @@
 """Run TensorFlow 2.17's TF-TRT pass on a graph: a script for a lane.
 
 The array `graph` is a GraphDef to convert, in bytes, and so is the array `converted`. The job gives
-`outputs`, `precision`, `minimum_segment_size`, `maximum_cached_engines`. The registered grappler
-pass is driven directly: only its Python wrapper needs a GPU and the TensorRT libraries.
+`outputs`, `precision`, `minimum_segment_size`, `maximum_cached_engines`, `explicit_batch`. The
+registered grappler pass is driven directly: only its Python wrapper needs a GPU and the TensorRT
+libraries.
 
 It lies in TensorFlow's libraries, so what `import tensorflow` runs is left out: that takes 5 s, and
 this 0.3 s. The lane has one release of TensorFlow, whose modules do not move.
@@ -15,6 +16,7 @@ import types
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ["CUDA_VISIBLE_DEVICES"] = ""  # the pass must give the same graph with and without one
+PROFILE = "ImplicitBatchModeCompatible"
 
 
 def without_init(package):
@@ -50,7 +52,9 @@ def rewriter(job):
     tensorrt.parameter_map["use_calibration"].b = False
     tensorrt.parameter_map["is_dynamic_op"].b = True  # engines are built where they run
     tensorrt.parameter_map["allow_build_at_runtime"].b = True
-    tensorrt.parameter_map["use_implicit_batch"].b = True
+    tensorrt.parameter_map["use_implicit_batch"].b = not job["explicit_batch"]
+    if job["explicit_batch"]:  # one engine serves every batch from 1 to that of the first call
+        tensorrt.parameter_map["profile_strategy"].s = PROFILE.encode()
     return config
 
 

@@ -8,6 +8,11 @@ from export.checks import Expected
 from export.checks.graph import graph
 from export.results import Status
 
+MACS = {"inside": 3, "outside": 1, "uncounted": []}
+PART = {"outside": {"Conv2D": 2}, "outside_layers": ["conv1"], "macs": MACS}
+TWO = PART | {"engines": 2, "takes": [[[-1, 4, 4, 3]], [[-1, 8]]], "gives": [[[-1, 8]], [[-1, 5]]]}
+EMPTY = {"takes": [], "gives": [], "macs": MACS | {"inside": 0}}
+EXPLICIT = {"batch": "explicit", "profile": ["ImplicitBatchModeCompatible"]}
 LIARS = [
     ("savedmodel", {"ops": {"FusedBatchNormV3": 2}}, "2 batch-norms left"),
     ("savedmodel", {"ops": {"FusedBatchNorm": 1}}, "1 batch-norm left"),
@@ -16,8 +21,9 @@ LIARS = [
     ("onnx", {"opset": 18}, "opset 18 instead of 17"),
     ("onnx", {"opset": 13}, "opset 13 instead of 17"),
     ("onnx", {"checker": "Nodes must be sorted"}, "the checker says: Nodes must be sorted"),
-    ("tftrt-fp16", {"engines": 0, "precision": []}, "0 engines instead of one"),
-    ("tftrt-fp16", {"engines": 2}, "2 engines instead of one"),
+    ("tftrt-fp16", {"engines": 0, "precision": []} | EMPTY, "0 engines instead of one"),
+    ("tftrt-fp16", {"engines": 0, "precision": []} | EMPTY, "TensorRT would do nothing; export to"),
+    ("tftrt-fp16", TWO, "2 engines instead of one for the whole network, 75.0 % of the MACs"),
     ("tftrt-fp16", {"precision": ["FP32"]}, "engines of FP32 instead of FP16"),
     ("tftrt-fp16", {"precision": ["INT8"]}, "engines of INT8 instead of FP16"),
     ("tftrt-fp16", {"precision": ["FP16", "FP32"]}, "engines of FP16, FP32 instead of FP16"),
@@ -30,8 +36,25 @@ LIARS = [
     ("tftrt-fp16", {"takes": [[[]]]}, "takes inputs of shapes [[]] instead of"),
     (
         "tftrt-fp16",
-        {"outside": {"Conv2D": 2}, "outside_first": "conv1/Conv2D"},
-        "outside the engine, where no TensorRT runs: 2 Conv2D, first 'conv1/Conv2D'",
+        PART,
+        "one engine for a part of the network, 75.0 % of the MACs inside; outside, where no "
+        "TensorRT runs: 2 Conv2D, of conv1; write these layers otherwise, export to onnx, which "
+        "TensorRT reads itself, or accept a part with --partial-engines",
+    ),
+    (
+        "tftrt-fp16",
+        PART | {"outside_layers": list("abcde")},
+        "2 Conv2D, of a, b, c and 2 more; write",
+    ),
+    (
+        "tftrt-fp16",
+        PART | {"macs": {"inside": 3, "outside": 1, "uncounted": ["StatelessWhile"]}},
+        "75.0 % of the MACs inside, StatelessWhile outside not counted; outside",
+    ),
+    (
+        "tftrt-fp16",
+        {"batch": "explicit", "profile": ["Range"]},
+        "a profile ['Range'] instead of ImplicitBatchModeCompatible, of one batch size alone",
     ),
     ("tftrt-fp16", {"ops": {"FusedBatchNormV3": 1}}, "1 batch-norm left"),
 ]
@@ -75,6 +98,54 @@ def test_transposes_are_bounded_only_where_the_network_is_known(honest):
 
 def test_nothing_outside_the_engine_is_told_too(honest):
     assert graph(honest("tftrt-fp16")).note == "outside the engine: nothing"
+
+
+def test_a_part_of_the_network_passes_where_it_is_accepted_and_its_share_is_told(honest):
+    check = graph(honest("tftrt-fp16", graph=TWO, partial_engines=True))
+    assert (check.status, check.measured, check.allowed) == (Status.PASSED, 2, None)
+    assert check.note.startswith("2 engines instead of one for the whole network, 75.0 % of the ")
+    assert check.details["share"] == 0.75
+    whole = graph(honest("tftrt-fp16", partial_engines=True))
+    assert (whole.status, whole.allowed, "share" in whole.details) == (Status.PASSED, 1, False)
+
+
+@pytest.mark.parametrize(
+    ("change", "note"),
+    [
+        ({"engines": 0, "precision": []} | EMPTY, "0 engines instead of one"),
+        ({"takes": [[[-1, 4, 4, 3]], [[1, 8]]]}, "takes [1, 8], which has no axis for the batch"),
+        ({"takes": [[[-1, 4, 4, 3]], [[]]]}, "takes [], which has no axis for the batch"),
+        ({"precision": ["FP16", "FP32"]}, "engines of FP16, FP32 instead of FP16"),
+        ({"ops": {"FusedBatchNormV3": 1}}, "1 batch-norm left"),
+    ],
+)
+def test_accepting_a_part_excuses_nothing_else(honest, change, note):
+    check = graph(honest("tftrt-fp16", graph=TWO | change, partial_engines=True))
+    assert check.status is Status.FAILED
+    assert note in check.note
+
+
+def test_the_share_of_work_is_unknown_where_loops_are_outside(honest):
+    macs = {"macs": MACS | {"uncounted": ["StatelessWhile"]}}
+    check = graph(honest("tftrt-fp16", graph=TWO | macs, partial_engines=True))
+    assert check.status is Status.PASSED
+    assert check.details["share"] is None
+
+
+def test_explicit_batch_is_told_because_no_gpu_has_run_it(honest):
+    check = graph(honest("tftrt-fp16", graph=EXPLICIT))
+    assert check.status is Status.PASSED
+    assert check.note.endswith("explicit batch, a form that no GPU has run here: docs/tftrt.md")
+    assert check.details["batch"] == "explicit"
+    assert graph(honest("tftrt-fp16")).details["batch"] == "implicit"
+
+
+def test_a_cast_of_an_input_may_stay_outside_and_is_told(honest):
+    check = graph(honest("tftrt-fp16", graph={"casts": 1}))
+    assert (check.status, check.note) == (
+        Status.PASSED,
+        "outside the engine: 1 cast of inputs to floats",
+    )
 
 
 def test_as_many_engines_are_kept_as_there_are_batch_sizes(honest):

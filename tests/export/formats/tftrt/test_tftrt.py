@@ -15,8 +15,10 @@ from export.errors import PourError
 from export.formats import FORMATS
 from export.formats.base import Order
 from export.formats.tftrt import MODEL, TfTrt, _placements, _value
+from export.formats.tftrt.preparation import Form
 from export.lanes import make
 from export.process import ask_script
+from export.skeleton.graph import copied
 from export.skeleton.pour import mark, marked
 from export.skeleton.tracing import trace
 
@@ -150,7 +152,8 @@ def weights(skeleton):
 
 
 def placed(graph, weights):
-    return [(p.index, p.shape) for p in _placements(graph, weights)]
+    forms = tuple(Form(index, weight.shape) for index, weight in enumerate(weights))
+    return [(p.index, p.shape) for p in _placements(graph, forms, weights)]
 
 
 def test_stand_ins_are_found_by_their_values_in_either_encoding(weights):
@@ -173,7 +176,7 @@ def test_constants_that_are_no_stand_ins_are_left_alone(weights):
 @pytest.mark.parametrize("shape", [(8, 3, 3, 3), (3, 3, 24), (216,), ()])
 def test_a_place_of_another_shape_is_an_error_that_names_the_weight(weights, shape):
     with pytest.raises(PourError, match=re.escape("gave conv1/kernel of shape (3, 3, 3, 8) a")):
-        _placements(constants(("k", shape, _value(0))), weights)
+        placed(constants(("k", shape, _value(0))), weights)
 
 
 @pytest.mark.parametrize("shape", [(8,), (1, 8), (1, 1, 1, 8), (8, 1)])
@@ -187,13 +190,14 @@ def test_values_of_stand_ins_are_unique_and_exact_in_float32():
     assert all(np.float32(value).item() == value for value in values)
 
 
-def converted(change):
+def converted(change=lambda graph: None):
     """A TfTrt whose lane only passes the graph through `change`."""
 
     class Passing(TfTrt):
-        def convert(self, graph, order):
-            change(graph)
-            return graph
+        def convert(self, graph, order, *, explicit=False):
+            made = copied(graph)
+            change(made)
+            return made
 
     return Passing(name="tftrt-fp16", title="a test")
 
@@ -214,20 +218,20 @@ def double(graph):
     graph.node[-1].name = "again"
 
 
-@pytest.mark.parametrize(
-    ("change", "message"), [(lose, "lost conv1/bias"), (double, "doubled conv1/bias")]
-)
-def test_a_stand_in_that_the_pass_loses_or_doubles_is_named(
-    skeleton, tmp_path, change, message, monkeypatch
-):
+def test_a_stand_in_that_the_pass_loses_is_named(skeleton, tmp_path, monkeypatch):
     from export.formats import stock
 
     monkeypatch.setattr(stock, "IMPORTS", 1 << 60)  # no memory for the converter's own way
-    with pytest.raises(PourError, match=message):
-        converted(change).write(
-            Order(skeleton=skeleton("plain"), folder=tmp_path, scratch=tmp_path)
-        )
+    with pytest.raises(PourError, match="lost conv1/bias"):
+        converted(lose).write(Order(skeleton=skeleton("plain"), folder=tmp_path, scratch=tmp_path))
     assert not (tmp_path / MODEL).exists()
+
+
+def test_a_weight_that_two_engines_read_is_poured_into_both(skeleton, tmp_path):
+    converted(double).write(Order(skeleton=skeleton("plain"), folder=tmp_path, scratch=tmp_path))
+    content = (tmp_path / MODEL).read_bytes()
+    counts = [content.count(weight.read().tobytes()) for weight in skeleton("plain").weights]
+    assert counts == [1, 2, *[1] * (len(counts) - 2)]
 
 
 def test_a_network_beyond_a_protobuf_is_refused_before_any_work(skeleton, tmp_path):

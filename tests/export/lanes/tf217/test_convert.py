@@ -10,6 +10,7 @@ JOB = {
     "precision": "FP16",
     "minimum_segment_size": 3,
     "maximum_cached_engines": 3,
+    "explicit_batch": False,
 }
 
 
@@ -30,9 +31,9 @@ def graph():
     return made
 
 
-def converted(graph, tmp_path):
+def converted(graph, tmp_path, **job):
     given = {"graph": np.frombuffer(graph.SerializeToString(), np.uint8)}
-    return ask_in_lane("tf217", "convert.py", JOB, given, tmp_path)
+    return ask_in_lane("tf217", "convert.py", JOB | job, given, tmp_path)
 
 
 def test_the_pass_makes_an_engine_of_a_network(graph, tmp_path):
@@ -40,6 +41,17 @@ def test_the_pass_makes_an_engine_of_a_network(graph, tmp_path):
     assert answer["error"] == ""
     found = type(graph).FromString(made["converted"].tobytes())
     assert [node.op for node in found.node].count("TRTEngineOp") == 1
+
+
+@pytest.mark.parametrize(
+    ("explicit", "profile"), [(False, b""), (True, b"ImplicitBatchModeCompatible")]
+)
+def test_the_batch_is_implicit_or_explicit_with_a_profile(graph, tmp_path, explicit, profile):
+    _, made = converted(graph, tmp_path, explicit_batch=explicit)
+    found = type(graph).FromString(made["converted"].tobytes())
+    (engine,) = (node for node in found.node if node.op == "TRTEngineOp")
+    assert engine.attr["_use_implicit_batch"].b is not explicit
+    assert engine.attr["profile_strategy"].s == profile
 
 
 def test_an_operation_that_the_lane_lacks_is_an_error_and_no_graph_without_engines(graph, tmp_path):

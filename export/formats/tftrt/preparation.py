@@ -1,0 +1,155 @@
+"""Rewrite a traced network in the operations that TF-TRT takes, its weights as constants.
+
+TF-TRT wants kernels that are constants, not reshaped ones, and it takes no shape that is computed
+at run time. A stand-in that the graph reshapes becomes a constant of the new shape, so a weight may
+have several forms, and each of them a value of its own by which it is found again.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import tensorflow as tf
+
+from export.contract import Contract
+from export.skeleton.graph import add_constant, copied, make_constant, producer
+from export.skeleton.pour import Step, follow
+from export.skeleton.tracing import stand_in
+
+MOVES = ("Reshape", "ExpandDims", "Squeeze", "Identity")  # none of them changes the order of values
+INT32 = tf.int32.as_datatype_enum
+
+
+@dataclass(frozen=True)
+class Form:
+    """A constant of the graph: weight number `index`, in `shape`."""
+
+    index: int
+    shape: tuple[int, ...]
+    steps: tuple[Step, ...] = ()
+
+    def of(self, values: np.ndarray) -> np.ndarray:
+        return follow(self.steps, values)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A graph in which every form of a weight is a node without values yet."""
+
+    graph: object
+    contract: Contract
+    forms: Mapping[str, Form]  # by the name of the node
+
+    def filled(self, value: Callable[[int, Form], np.ndarray | float]):
+        """Return the graph with constants: `value(number, form)`, or one float that is repeated."""
+        made = copied(self.graph)
+        numbers = {name: number for number, name in enumerate(self.forms)}
+        for node in made.node:
+            if node.name in numbers:
+                form = self.forms[node.name]
+                _fill(node, form.shape, value(numbers[node.name], form))
+        return _needed(made, self.contract)
+
+
+def prepare(skeleton) -> Prepared:
+    """Return the traced network of `skeleton` as TF-TRT takes it."""
+    graph = copied(skeleton.graph)
+    held = _held(graph, skeleton.weights)
+    tensors = _imported(graph)
+    for node in list(graph.node):
+        if node.name not in held and node.op in REWRITES:
+            REWRITES[node.op](graph, node, tensors)
+    return Prepared(graph, skeleton.contract, {name: held[name] for name in _read(graph, held)})
+
+
+def _held(graph, weights) -> dict[str, Form]:
+    """Map nodes that are a weight, or do no more than reshape one, to its form."""
+    found = {stand_in(k): Form(k, weight.shape) for k, weight in enumerate(weights)}
+    tensors = _imported(graph)
+    for node in graph.node:  # a node stands behind what it reads
+        if node.op in MOVES and node.input and producer(node.input[0]) in found:
+            shape = tensors[node.name].outputs[0].shape
+            if shape.is_fully_defined():
+                form = found[producer(node.input[0])]
+                shape = tuple(shape.as_list())
+                steps = () if shape == weights[form.index].shape else (Step("reshape", shape),)
+                found[node.name] = Form(form.index, shape, steps)
+    return found
+
+
+def _read(graph, held) -> list[str]:
+    """The nodes in `held` that something else reads."""
+    used = {producer(s) for node in graph.node if node.name not in held for s in node.input}
+    return [name for name in held if name in used]
+
+
+def _imported(graph) -> dict:
+    """The operations of a GraphDef by name, which have shapes."""
+    imported = tf.Graph()
+    with imported.as_default():
+        tf.import_graph_def(graph, name="")
+    return {op.name: op for op in imported.get_operations()}
+
+
+def _fill(node, shape, value) -> None:
+    if not isinstance(value, float):
+        make_constant(node, np.ascontiguousarray(value, np.float32))
+        return
+    make_constant(node, np.float32(value))
+    node.attr["value"].tensor.tensor_shape.CopyFrom(tf.TensorShape(shape).as_proto())
+
+
+def _needed(graph, contract):
+    """The nodes that outputs need, and every input."""
+    nodes = {node.name: node for node in graph.node}
+    todo = [tensor.name for tensor in (*contract.outputs, *contract.inputs)]
+    found = set()
+    while todo:
+        name = todo.pop()
+        if name not in found:
+            found.add(name)
+            todo += map(producer, nodes[name].input)
+    made = type(graph)(versions=graph.versions, library=graph.library)
+    made.node.extend(node for node in graph.node if node.name in found)
+    return made
+
+
+def _fix_shape(graph, node, tensors) -> None:
+    """Give a Reshape a constant shape, where no more than one axis is free."""
+    shape = tensors[node.name].outputs[0].shape
+    if shape.rank is None or tensors[producer(node.input[1])].type == "Const":
+        return
+    sizes = shape.as_list()
+    if sizes.count(None) < 2:
+        sizes = [-1 if size is None else size for size in sizes]
+        node.input[1] = add_constant(graph, f"{node.name}/static", np.array(sizes, np.int32))
+        node.attr["Tshape"].type = INT32
+
+
+def _fix_size(graph, node, tensors) -> None:
+    """Give a transposed convolution its height and width alone: the batch is that of its input."""
+    sizes = tensors[node.name].outputs[0].shape.as_list()
+    if node.attr["data_format"].s == b"NHWC" and None not in sizes[1:]:
+        size = np.array(sizes[1:3], np.int32)
+        node.input[0] = add_constant(graph, f"{node.name}/static", size)
+
+
+def _multiply(graph, node, tensors) -> None:
+    """Broadcast by a product with ones, which TF-TRT knows."""
+    if tensors[node.name].outputs[0].dtype != tf.float32:
+        return
+    source, shape = node.input
+    ones = graph.node.add(op="Fill", name=f"{node.name}/ones")
+    ones.input.extend([shape, add_constant(graph, f"{node.name}/one", np.float32(1))])
+    ones.attr["T"].type = node.attr["T"].type
+    ones.attr["index_type"].type = node.attr["Tidx"].type
+    node.op = "Mul"
+    node.input[:] = [ones.name, source]
+    node.attr.pop("Tidx")
+
+
+REWRITES = {
+    "BroadcastTo": _multiply,
+    "Conv2DBackpropInput": _fix_size,
+    "Reshape": _fix_shape,
+}

@@ -1,0 +1,98 @@
+"""A traced network in the operations that TF-TRT takes computes the same."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from keras import layers, ops
+
+from export.formats.tftrt.preparation import prepare
+from export.skeleton.tracing import trace
+from keras_nets.weights.seeded import seed_weights
+
+
+class Token(layers.Layer):
+    """A row of its own before those that come in, as vision transformers have it."""
+
+    def build(self, shape):
+        self.token = self.add_weight(shape=(1, 1, shape[-1]), name="token")
+
+    def call(self, x):
+        row = ops.broadcast_to(self.token, (ops.shape(x)[0], 1, x.shape[-1]))
+        return ops.concatenate([row, x], 1)
+
+
+def model_of(shape, *steps):
+    x = inputs = keras.Input(shape, name="x")
+    for step in steps:
+        x = step(x)
+    return seed_weights(keras.Model(inputs, x, name="model"), 5)
+
+
+MODELS = {
+    "one axis": lambda: model_of((9, 2), layers.Conv1D(4, 3, activation="relu")),
+    "transposed": lambda: model_of((4, 4, 3), layers.Conv2DTranspose(5, 3, strides=2)),
+    "transposed, same": lambda: model_of(
+        (4, 4, 3), layers.Conv2DTranspose(5, 3, strides=2, padding="same")
+    ),
+    "groups of channels": lambda: model_of((4, 4, 6), layers.GroupNormalization(3)),
+    "attention": lambda: model_of((4, 6), lambda x: layers.MultiHeadAttention(2, 3)(x, x)),
+    "token": lambda: model_of((4, 6), Token()),
+    "upsampling": lambda: model_of((3, 4, 2), layers.UpSampling2D((2, 3))),
+    "free axis": lambda: model_of((None, 6), layers.Dense(4), layers.ReLU()),
+}
+
+
+def prepared_graph(model):
+    skeleton = trace(model)
+    prepared = prepare(skeleton)
+    graph = prepared.filled(lambda _, form: form.of(skeleton.weights[form.index].read()))
+    return skeleton, prepared, graph
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_it_computes_what_the_model_computes(name):
+    model = MODELS[name]()
+    skeleton, _, graph = prepared_graph(model)
+    (given,), (made,) = skeleton.contract.inputs, skeleton.contract.outputs
+    values = np.random.default_rng(1).standard_normal((3, *(n or 5 for n in given.sizes)))
+    values = values.astype(np.float32)
+    wanted = np.asarray(model(values, training=False))
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        tf.import_graph_def(graph, name="")
+        got = session.run(f"{made.name}:0", {f"{given.name}:0": values})
+    np.testing.assert_allclose(got, wanted, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["one axis", "groups of channels", "attention"])
+def test_no_weight_is_reshaped_in_the_graph(name):
+    _, prepared, graph = prepared_graph(MODELS[name]())
+    nodes = {node.name: node for node in graph.node}
+    moved = [
+        node.name
+        for node in graph.node
+        if node.op in ("Reshape", "ExpandDims", "Squeeze") and nodes[node.input[0]].op == "Const"
+    ]
+    assert moved == []
+    assert set(prepared.forms) <= set(nodes)
+
+
+@pytest.mark.parametrize("name", ["transposed", "groups of channels", "attention"])
+def test_shapes_are_known_before_it_runs(name):
+    _, _, graph = prepared_graph(MODELS[name]())
+    assert "Shape" not in {node.op for node in graph.node}
+
+
+def test_a_weight_that_is_read_in_two_shapes_has_two_forms():
+    class Both(layers.Layer):
+        def build(self, shape):
+            self.table = self.add_weight(shape=(2, 3), name="table")
+
+        def call(self, x):
+            return x * ops.reshape(self.table, (6,)) + ops.reshape(self.table, (1, 6))
+
+    _, prepared, _ = prepared_graph(model_of((6,), Both()))
+    assert sorted((form.index, form.shape) for form in prepared.forms.values()) == [
+        (0, (1, 6)),
+        (0, (6,)),
+    ]
