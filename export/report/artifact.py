@@ -51,6 +51,14 @@ class Artifact:
         return self.contract.classifier and self.contract.classifier.classes
 
     @property
+    def grows(self) -> bool:
+        """Whether it builds an engine for each larger batch; else the first has to be the largest.
+
+        That is so of TF-TRT with explicit batch, whose one engine takes no larger batches.
+        """
+        return all(check.details.get("batch") != "explicit" for check in self.checks)
+
+    @property
     def verdict(self) -> Verdict:
         return verdict_of(self.checks)
 
@@ -135,7 +143,10 @@ def _image_and_classes(options: dict) -> tuple[tuple[int, ...], int]:
 
 def _check(entry: dict) -> Check:
     name, note = printable(str(entry["name"])), str(entry.get("note", ""))
-    return Check(name, Status(entry["status"]), note=note)
+    details = entry.get("details")
+    batch = details.get("batch") if isinstance(details, dict) else None
+    kept = {"batch": batch} if isinstance(batch, str) else {}
+    return Check(name, Status(entry["status"]), note=note, details=kept)
 
 
 def _warnings(content: dict) -> tuple[str, ...]:

@@ -61,8 +61,14 @@ def fill(staged: Path, artifact: Artifact, server: str, name: str) -> Filled:
     records = 0
     if server == TF_SERVING:
         signatures = read_signatures(staged / "saved_model.pb")
+        descends = warmup.LARGEST_FIRST or not artifact.grows
         records = warmup.write_warmup(
-            staged, name, signatures, artifact.batch_sizes, artifact.contract
+            staged,
+            name,
+            signatures,
+            artifact.batch_sizes,
+            artifact.contract,
+            largest_first=descends,
         )
         write_whole(staged / configs.PER_VERSION, configs.batching_parameters(artifact.batch_sizes))
         files |= {path: file_sha256(staged / path) for path in OWN}

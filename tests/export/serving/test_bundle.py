@@ -26,6 +26,7 @@ from export.serving.ledger import read_ledger
 from export.serving.lint import lint
 from export.serving.protos import configs, messages
 from export.serving.servers.triton import parse_config
+from export.serving.warmup import read_warmup
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -313,7 +314,7 @@ def test_bundles_made_at_the_same_time_take_turns(toy, deploy):
 
 
 def test_a_version_that_fails_to_fill_leaves_no_trace(toy, deploy, monkeypatch):
-    def full(*_):
+    def full(*_, **__):
         raise OSError(28, "No space left on device")
 
     add(toy, deploy)
@@ -322,6 +323,20 @@ def test_a_version_that_fails_to_fill_leaves_no_trace(toy, deploy, monkeypatch):
     with pytest.raises(ExportError, match="is full: .* MB are free, and the version takes"):
         add(toy, deploy)
     assert tree(deploy) == before
+
+
+@pytest.mark.parametrize(("batch", "sizes"), [("implicit", [1, 4, 8]), ("explicit", [8, 4, 1])])
+def test_an_engine_of_explicit_batch_meets_its_largest_batch_first(tftrt, deploy, batch, sizes):
+    report = json.loads((tftrt / "report.json").read_text())
+    report["checks"].append({"name": "graph", "status": "passed", "details": {"batch": batch}})
+    (tftrt / "report.json").write_text(json.dumps(report))
+    logs = read_warmup(add(tftrt, deploy).folder / "assets.extra" / "tf_serving_warmup_requests")
+    found = [
+        log.predict_log.request.inputs["image"].tensor_shape.dim[0].size
+        for log in logs
+        if log.predict_log.request.model_spec.signature_name == "serving_default"
+    ]
+    assert found == sizes
 
 
 def test_onnx_goes_to_triton_with_its_tensors_batches_and_warm_up(tmp_path, deploy):
