@@ -20,7 +20,7 @@ from export.gate.examine import examine
 from export.html.page import write_page
 from export.keeping import layers_to_keep
 from export.lanes import make as make_lane
-from export.observe.probes import inputs
+from export.observe.probes import COUNT, inputs
 from export.options import Options
 from export.place import FAILED, Place, check_goals, check_replaceable, check_space, staged
 from export.process import give_memory_back
@@ -142,9 +142,11 @@ class Export:
             place.wanted = skeleton.weight_bytes
         self._progress(name, "computing reference logits")
         self._calibration = prepare(options.calibration, skeleton, options.seed)
-        compared = inputs(skeleton, options.seed, self._calibration.beside(images))
+        given, seeded = self._calibration.beside(images), options.probes
+        compared = inputs(skeleton, options.seed, given, seeded=seeded)
+        how = {"seed": options.seed, "probes": COUNT if seeded else 0}
         keep = options.keep_fp32
-        return skeleton, observe_model(model, skeleton, compared, self._formats, keep)
+        return skeleton, observe_model(model, skeleton, compared, self._formats, keep, **how)
 
     def _refuse_unfit(self, name: str, contract: Contract) -> None:
         """Raise ValueError for a format that cannot hold the model, before any work."""

@@ -42,6 +42,8 @@ class Options:
     keep_fp32: tuple[str, ...] = ()  # names of layers that formats of fewer bits leave as they are
     model_source: Mapping = field(default_factory=dict)  # kind, source, arguments, sha256
     compression: Mapping = field(default_factory=dict)  # see export/compression/content.py
+    probes: bool = True  # compare on seeded inputs too, beside those that are given
+    inputs: Mapping = field(default_factory=dict)  # of those given: source, sha256 and count
     name: str = ""  # of the folder, and of the model in the report; the model's own if empty
 
     def __post_init__(self):

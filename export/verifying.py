@@ -8,11 +8,13 @@ import numpy as np
 
 from export.checks import Case, Expected, ask_nothing
 from export.cost import Meter
+from export.errors import ArtifactError
 from export.formats import Format, find_format
 from export.formats.base import Order
 from export.gate.examine import GateOptions, examine
 from export.observe.base import Reference
-from export.observe.probes import inputs
+from export.observe.probes import COUNT, inputs
+from export.printable import printable
 from export.process import give_memory_back
 from export.progress import DONE, Progress, silent
 from export.report.entries import warnings_of
@@ -56,8 +58,12 @@ class Verification:
         *,
         images: np.ndarray | None = None,
         expected: Expected | None = None,
+        probes: bool | None = None,
     ) -> None:
-        """Take the word of the Keras `model` that the artifact should be; see `verify`."""
+        """Take the word of the Keras `model` that the artifact should be; see `verify`.
+
+        `probes` says whether it is compared on seeded inputs too; by default as at the export.
+        """
         from export.observe.model import observe_model
         from export.skeleton.full_precision import in_full_precision
         from export.skeleton.tracing import trace
@@ -67,9 +73,16 @@ class Verification:
         self._expected = expected or Expected.carried_by(model)
         model, copied = in_full_precision(model)
         skeleton = trace(model)
-        compared = inputs(skeleton, before.options.get("seed", 0), images)
-        keep = before.artifact.get("kept", {})
-        reference = observe_model(model, skeleton, compared, [format], keep)
+        seed = before.options.get("seed", 0)
+        seeded = before.options.get("probes") != "none" if probes is None else probes
+        if not seeded and images is None:
+            raise ArtifactError(
+                f"{self._folder} was compared on {_given(before)} alone; give that again, or "
+                "compare on seeded inputs with --probes seeded"
+            )
+        compared = inputs(skeleton, seed, images, seeded=seeded)
+        keep, how = before.artifact.get("kept", {}), {"probes": COUNT if seeded else 0}
+        reference = observe_model(model, skeleton, compared, [format], keep, seed=seed, **how)
         self._reference = reference.warned(copied)
         self._stock = _stock(before, skeleton, self._progress)
 
@@ -112,6 +125,15 @@ class Verification:
         with tempfile.TemporaryDirectory(prefix="keras-nets-") as scratch:
             checks = examine(case, self._folder, Path(scratch), gate, self._progress)
         return note_graph_changes(self._before, checks)
+
+
+def _given(before: Report) -> str:
+    """What an export was compared on beside probes, in words."""
+    entry = before.options.get("inputs")
+    if not isinstance(entry, dict) or not entry:
+        return "images of the user"
+    count, source, sha256 = (entry.get(name, "?") for name in ("count", "source", "sha256"))
+    return printable(f"{count} inputs of {source} (sha256 {str(sha256)[:12]}...)")
 
 
 def _stock(before: Report, skeleton, progress: Progress) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from export.calibration.images import Calibration, check, settled
+from export.contract import Batch
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,8 +31,12 @@ class Prepared:
         own = self.calibration
         return 0.0 if own is not None and own.synthetic else asked
 
-    def beside(self, images: np.ndarray | None) -> np.ndarray | None:
+    def beside(self, images: np.ndarray | Batch | None) -> np.ndarray | Batch | None:
         """`images` to compare on, the held-out ones before them."""
+        if isinstance(images, Mapping) and self.held_out is not None:
+            return {name: np.concatenate([self.held_out, one]) for name, one in images.items()}
+        if isinstance(images, Mapping):
+            return images
         given = [part for part in (self.held_out, images) if part is not None]
         return np.concatenate(given) if given else None
 

@@ -11,14 +11,13 @@ from export.checks.costly import advice
 from export.checks.outputs import judge_outputs
 from export.contract import Batch, part, rows
 from export.observe.noise import Noise
-from export.observe.probes import COUNT
 from export.results import REORDERED, Check, Status, verdict
 from export.wording import counted
 
 
 def parity(trial: Trial) -> Check:
     """Worst logit error in standard deviations of the reference, and top-1 agreement."""
-    rounded = _as_it_is(trial)
+    rounded = _with_other_lengths(trial, _as_it_is(trial))
     if not trial.format.rounds:
         return rounded
     if trial.held_out:
@@ -29,6 +28,34 @@ def parity(trial: Trial) -> Check:
     return _with_exact_half(trial, rounded)
 
 
+def _with_other_lengths(trial: Trial, check: Check) -> Check:
+    """Add the verdict on inputs of other lengths along free axes; the worse of the two counts."""
+    reference, observation = trial.reference, trial.observation
+    if not reference.resized:
+        return check
+    lengths = ", ".join(f"{axis} {n}" for axis, n in _lengths(trial).items())
+    if observation.resized_error:
+        why = f"{check.note}; at {lengths} it does not run: {observation.resized_error}"
+        return replace(check, status=Status.FAILED, note=why)
+    wanted, got = reference.resized_outputs, observation.resized
+    other = judge_outputs("parity", trial, wanted, got, trial.format.rule)
+    if other.status is Status.FAILED:
+        return replace(other, note=f"at {lengths}, {other.note}")
+    off = "" if other.measured is None else f", off by {other.measured:.1e} {other.unit}"
+    return replace(check, note=f"{check.note}; compared at {lengths} too{off}")
+
+
+def _lengths(trial: Trial) -> dict[str, int]:
+    """The other length that was compared, of each free axis."""
+    reference = trial.reference
+    return {
+        axis: reference.resized[tensor.name].shape[at]
+        for tensor in reference.contract.inputs
+        for at, axis in enumerate(tensor.shape)
+        if at and isinstance(axis, str)
+    }
+
+
 def _as_it_is(trial: Trial) -> Check:
     """The artifact itself against the model, within what the format's rule allows."""
     observation, wanted = trial.observation, trial.reference.outputs
@@ -36,7 +63,7 @@ def _as_it_is(trial: Trial) -> Check:
     if trial.plain is None or not trial.plain.simulated:
         return judge_outputs("parity", trial, wanted, observation.outputs, trial.format.rule, note)
     # Ranges are of such images as are held out; whatever else there is they may clip.
-    own = slice(COUNT, COUNT + trial.held_out) if trial.held_out else slice(None)
+    own = _held_out(trial) if trial.held_out else slice(None)
     moved = _moved(trial, part(trial.plain.simulated, own), part(wanted, own))
     note += f"on {counted(trial.held_out, 'image')} held out, " if trial.held_out else ""
     noise = Noise(math.nan, math.nan, moved)
@@ -60,7 +87,7 @@ def _with_agreement(trial: Trial, rounded: Check) -> Check:
     """Add how often the first choice is the model's, on the images that were held out."""
     if not trial.comparable or not trial.reference.contract.classifier:
         return rounded
-    own = slice(COUNT, COUNT + trial.held_out)
+    own = _held_out(trial)
     (wanted,) = part(trial.reference.outputs, own).values()
     (got,) = part(trial.observation.outputs, own).values()
     equal = int((wanted.argmax(axis=1) == got.argmax(axis=1)).sum())
@@ -75,6 +102,11 @@ def _with_agreement(trial: Trial, rounded: Check) -> Check:
         note=f"{rounded.note}; {says}",
         details={**rounded.details, "agreement": {"equal": equal, "of": len(wanted)}},
     )
+
+
+def _held_out(trial: Trial) -> slice:
+    """Where among the inputs the images are that a calibration holds out: behind the probes."""
+    return slice(trial.reference.probes, trial.reference.probes + trial.held_out)
 
 
 def _with_exact_half(trial: Trial, rounded: Check) -> Check:

@@ -69,7 +69,8 @@ def examine(
 def observed(case: Case, folder: Path, scratch: Path) -> Trial:
     """Run the artifact in `folder`, its engine if it has one, and if it rounds, its plain graph."""
     format, given = case.format, case.reference.inputs
-    observation, engine = observe(format.name, folder, given, scratch), None
+    resized = case.reference.resized
+    observation, engine = observe(format.name, folder, given, scratch, resized), None
     if format.engine_rule and not observation.error:  # else nothing of it is worth an engine
         # One with explicit batch is of its first batch size and all smaller ones.
         descend = observation.graph.get("batch") == "explicit"

@@ -26,7 +26,7 @@ from export.skeleton.tracing import stand_in
 
 SHUFFLES = 2  # of which the larger difference counts
 AT_ONCE = 2  # images a run, because every layer's output is kept
-MOST = 2 * COUNT  # images: all probes, and as many of those that a user gives
+MOST = 8 * COUNT  # inputs: all probes, and of those that a user gives as many as time allows
 # Runtimes merge these with what goes into them, and keep that in 32 bits.
 FUSED = ("BiasAdd", "Relu", "LeakyRelu", "Relu6")
 LOOKUPS = ("GatherV2", "ResourceGather")  # rows of a table, which nothing adds up

@@ -4,20 +4,22 @@ ONNX is looked at without TensorFlow, which keeps memory down.
 """
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from export.child import in_a_line
 from export.compression.facts import Facts
-from export.contract import Batch, Contract
+from export.contract import Batch, Contract, named, prefixed
 from export.formats import FORMATS, layout
 from export.formats.base import Found
 from export.observe.probes import in_batches
 from export.process import ask
 from export.runtimes import Runtime, parity_runtime
 from export.signatures.observed import observe_classify
+
+RESIZED = "resized/"  # begins the names of arrays of other lengths
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,17 +35,27 @@ class Observation:
     classify: dict | None = None  # see export/signatures/observed.py
     failed: str = ""  # the step that ended with `error`: open, weights, run or classify
     again: dict | None = None  # see `_look_again`
+    resized: Batch = field(default_factory=dict)  # outputs for inputs of other lengths
+    resized_error: str = ""  # why there are none
 
 
-def observe(format_name: str, folder: Path, inputs: Batch, scratch: Path) -> Observation:
-    """Open and run the artifact in `folder`, in a child process, which ends with its memory."""
+def observe(
+    format_name: str, folder: Path, inputs: Batch, scratch: Path, resized: Batch | None = None
+) -> Observation:
+    """Open and run the artifact in `folder`, in a child process, which ends with its memory.
+
+    `resized` are further inputs, of other lengths along free axes.
+    """
     job = {"format": format_name, "folder": str(folder)}
-    answer, arrays = ask(__name__, job, inputs, scratch, "observe")
+    given = {**inputs, **prefixed(resized or {}, RESIZED)}
+    answer, arrays = ask(__name__, job, given, scratch, "observe")
     return Observation(
         contract=Contract.from_dict(answer["contract"]),
         weights=tuple(map(_found, answer["weights"])),
         graph=answer["graph"],
-        outputs=arrays,
+        outputs={name: made for name, made in arrays.items() if not name.startswith(RESIZED)},
+        resized=named(arrays, RESIZED),
+        resized_error=answer["resized_error"],
         ran=answer["ran"],
         error=answer["error"],
         classify=answer["classify"],
@@ -60,11 +72,13 @@ def _found(entry: dict) -> Found:
 def work(job: dict, arrays: dict) -> Iterator[tuple[dict, dict]]:
     """Look at the artifact step by step; `failed` is the step that is being made.
 
-    The job names the `format` and the `folder`; `arrays` are the inputs. The answer is an
-    Observation without its outputs, which are arrays.
+    The job names the `format` and the `folder`; `arrays` are the inputs, those of other lengths as
+    `resized/<name>`. The answer is an Observation without its outputs, which are arrays.
     """
     answer = {"contract": Contract((), ()).as_dict(), "weights": [], "graph": {}, "ran": ""}
-    answer |= {"classify": None, "again": None, "failed": "open"}
+    answer |= {"classify": None, "again": None, "failed": "open", "resized_error": ""}
+    resized = named(arrays, RESIZED)
+    arrays = {name: values for name, values in arrays.items() if not name.startswith(RESIZED)}
     yield answer, {}
     folder = Path(job["folder"])
     format = FORMATS[job["format"]]
@@ -78,11 +92,21 @@ def work(job: dict, arrays: dict) -> Iterator[tuple[dict, dict]]:
         outputs = in_batches(arrays, session.predict)
         answer["failed"] = "classify"
         yield answer, outputs
+        others, answer["resized_error"] = _run_resized(resized, session)
+        yield answer, prefixed(others, RESIZED)
         answer["classify"] = observe_classify(session, folder / layout.VERSION)
     if runtime.again is not None:  # after the block, so that no weight is in memory twice
         answer["again"] = _look_again(runtime.again, folder, arrays, outputs)
     answer["failed"] = ""
     yield answer, {}
+
+
+def _run_resized(resized: Batch, session) -> tuple[Batch, str]:
+    """Return the outputs for inputs of other lengths; or none, and why."""
+    try:
+        return (session.predict(resized) if resized else {}), ""
+    except Exception as error:  # runtimes raise what they like
+        return {}, in_a_line(error)
 
 
 def _look_again(runtime: Runtime, folder: Path, inputs: Batch, outputs: Batch) -> dict:

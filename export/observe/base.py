@@ -10,6 +10,7 @@ from export.endings import undone
 from export.formats import Format
 from export.formats.base import Found
 from export.observe.noise import Noise
+from export.observe.probes import COUNT
 from export.skeleton.fold import Norm
 
 
@@ -57,6 +58,9 @@ class Reference:
     float16: tuple[Float16Loss, ...]  # of the same weights
     inputs: Batch
     outputs: Batch
+    probes: int = COUNT  # how many of the inputs, the first, are seeded
+    resized: Batch = field(default_factory=dict)  # probes of other lengths along free axes, if any
+    resized_outputs: Batch = field(default_factory=dict)
     endings: Mapping[str, str] = field(default_factory=dict)  # of outputs: see export/endings.py
     layers: tuple[Layer, ...]  # empty where the model is no functional graph
     norms: tuple[Norm, ...] = ()

@@ -11,6 +11,7 @@ from export.formats.base import Found
 from export.observe.base import Reference
 from export.observe.layers import run_model
 from export.observe.noise import Noise, NoiseError
+from export.observe.probes import COUNT, other_lengths
 from export.observe.weights import (
     beyond_float16,
     canonical_sha256,
@@ -21,6 +22,7 @@ from export.skeleton.channels import channel_axes
 from export.skeleton.fold import norms
 from export.skeleton.pour import digest
 from export.skeleton.stores import FLOAT32
+from export.wording import listed
 
 
 def observe_model(
@@ -29,11 +31,16 @@ def observe_model(
     inputs: Batch,
     formats: Iterable[Format] | None = None,
     keep: Iterable[str] = (),
+    *,
+    seed: int = 0,
+    probes: int = COUNT,
 ) -> Reference:
     """Run `model` on `inputs` and take down everything that an artifact must agree with.
 
     Artifacts of `formats`, by default of all, can be held against what comes back. Layers in
-    `keep`, and those that 16 bits cannot hold, are not rounded where rounding is simulated.
+    `keep`, and those that 16 bits cannot hold, are not rounded where rounding is simulated. The
+    first `probes` of the inputs are seeded; where axes are free, further ones of `seed` are run
+    that are of other lengths.
     """
     formats = tuple(ALL if formats is None else formats)
     outputs, layers = run_model(model, skeleton.contract, inputs)
@@ -53,6 +60,7 @@ def observe_model(
     folds = tuple(norms(model))
     kinds = frozenset().union(*(format.noises for format in formats))
     exact = frozenset([*keep, *beyond_float16(layers, float16, folds)])
+    resized, resized_outputs = _resized(model, skeleton, inputs, seed)
     noise, warning = _noise(skeleton, inputs, layers, folds, kinds, exact)
     return Reference(
         name=skeleton.name,
@@ -65,14 +73,40 @@ def observe_model(
         float16=tuple(float16),
         inputs=inputs,
         outputs=outputs,
+        probes=probes,
+        resized=resized,
+        resized_outputs=resized_outputs,
         endings=skeleton.endings,
         layers=layers,
         norms=folds,
         noise=noise,
-        warnings=(*warning, *_doubts(skeleton, outputs)),
+        warnings=(*warning, *_doubts(skeleton, outputs), *_one_length(skeleton, resized)),
         constants=frozenset(map(digest, _constants(skeleton.graph, formats))),
         graph=skeleton.graph.SerializeToString(),
     )
+
+
+def _resized(model, skeleton, inputs: Batch, seed: int) -> tuple[Batch, Batch]:
+    """Inputs of other lengths along free axes that the model takes, and its outputs on them.
+
+    Both are empty where there is no free axis, or the model takes no other length that is tried.
+    """
+    for others in other_lengths(skeleton, seed, inputs):
+        try:
+            return others, run_model(model, skeleton.contract, others)[0]
+        except Exception:  # Keras raises what it likes for what it does not take
+            continue
+    return {}, {}
+
+
+def _one_length(skeleton, resized: Batch) -> list[str]:
+    free = skeleton.contract.free
+    if not free or resized:
+        return []
+    return [
+        f"compared at one length of {listed(free)} alone, because the model takes no other that "
+        "was tried"
+    ]
 
 
 def _constants(graph, formats: Iterable[Format]) -> Iterator[np.ndarray]:

@@ -36,11 +36,14 @@ def options_entry(options, reference: Reference) -> dict:
     """The `options` entry: what was asked for."""
     kind = reference.contract.classifier
     pictures = {"classes": kind.classes, "image": list(kind.image)} if kind else {}
+    given = {"inputs": dict(options.inputs)} if options.inputs else {}
     return {
         **pictures,
         "flavour": options.flavour,
         "batch_sizes": list(options.batch_sizes),
         "seed": options.seed,
+        **given,
+        **({} if options.probes else {"probes": "none"}),
     }
 
 

@@ -160,6 +160,18 @@ def test_free_axes_stay_free_in_the_artifact(exported, format):
     np.testing.assert_allclose(made, model(picture), atol=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("text", "; compared at time 47 too, off by "),
+        ("free sides", "; compared at height 32, width 32 too, off by "),  # odd ones it cannot add
+    ],
+)
+def test_artifacts_are_compared_at_two_lengths_of_free_axes(exported, name, says):
+    _, report = exported(name, "onnx")
+    assert says in report.check("parity").note
+
+
 def test_inputs_by_name_are_compared_too(exported, tmp_path):
     model, report = exported("two inputs", "onnx")
     picture = np.zeros((2, 16, 16, 3), np.float32)

@@ -5,6 +5,7 @@ import pytest
 
 from export.checks.outputs import SAME, compare
 from export.checks.parity import parity
+from export.contract import Contract, Tensor
 from export.results import Status
 
 RANDOM = np.random.default_rng(7)
@@ -131,3 +132,30 @@ def test_one_logit_an_image_is_compared():
     wanted = WANTED[:, :1]
     assert status(wanted.copy(), wanted) is Status.PASSED
     assert status(-wanted, wanted) is Status.FAILED
+
+
+def test_an_artifact_that_is_right_at_one_length_alone_fails(honest):
+    axes = ("batch", "height", "width", 3)
+    contract = Contract((Tensor("image", "float32", axes),), (Tensor("logits", "float32", LOGITS),))
+    other = {"image": np.zeros((4, 3, 2, 3), np.float32)}
+    wanted = RANDOM.standard_normal((4, 5)).astype(np.float32)
+    reference = {"contract": contract, "resized": other, "resized_outputs": {"logits": wanted}}
+    for seen, text in (
+        ({"resized": {"logits": wanted + 0.1}}, "at height 3, width 2, top-1 equal on 4 of 4"),
+        ({"resized_error": "Got 3, expected 4"}, "at height 3, width 2 it does not run: Got 3"),
+        ({}, "at height 3, width 2, logits of shape (0, 0) instead of (4, 5)"),
+    ):
+        check = parity(honest(reference=reference, observation=seen))
+        assert check.status is Status.FAILED and text in check.note
+    right = parity(honest(reference=reference, observation={"resized": {"logits": wanted}}))
+    assert right.status is Status.PASSED
+    assert right.note.endswith("; compared at height 3, width 2 too, off by 0.0e+00 std")
+
+
+LOGITS = ("batch", 5)
+
+
+def test_what_is_called_logits_may_be_of_any_rank():
+    wanted = RANDOM.standard_normal((4, 7, 5)).astype(np.float32)
+    check = compare("parity", wanted, wanted.copy(), TOLERANCE)
+    assert (check.status, check.note) == (Status.PASSED, "logits of 4 inputs compared")
