@@ -20,10 +20,11 @@ from export.gate.examine import examine
 from export.html.page import write_page
 from export.keeping import layers_to_keep
 from export.lanes import make as make_lane
+from export.observe.artifact import observer
 from export.observe.probes import COUNT, inputs
 from export.options import Options
 from export.place import FAILED, Place, check_goals, check_replaceable, check_space, staged
-from export.process import give_memory_back
+from export.process import Child, give_memory_back
 from export.progress import DONE, Progress, silent
 from export.report.entries import artifact_entry, options_entry, warnings_of, weights_entry
 from export.report.file import as_dict, environment, failures, now, read_report, write_report
@@ -43,6 +44,7 @@ class _Unjudged:
     case: Case
     place: Place
     written: Written
+    child: Child | None = None  # an `observer`, where one was started early
 
 
 class Export:
@@ -108,6 +110,7 @@ class Export:
         expected = expected or Expected.carried_by(model)
         layers = layers_to_keep(reference, options.keep_fp32)
         unjudged = []
+        child = self._start_observer(self._formats[0], places[0])
         for format, place in zip(self._formats, places, strict=True):
             order = options.order(skeleton, place.stage, place.scratch)
             written = self._write(format, replace(order, **layers, **self._calibration.order))
@@ -123,8 +126,17 @@ class Export:
                 held_out=self._calibration.count_held_out,
                 min_agreement=self._calibration.least_agreement(options.min_agreement),
             )
-            unjudged.append(_Unjudged(case, place, written))
+            unjudged.append(_Unjudged(case, place, written, None if unjudged else child))
         self._unjudged = unjudged
+
+    def _start_observer(self, format: Format, place: Place) -> Child | None:
+        """Have what looks at the first artifact import its packages while that is written.
+
+        Not beside a lane, whose process takes as much memory as the weights themselves.
+        """
+        if format.lane:
+            return None
+        return self._held.enter_context(observer(format, place.scratch))
 
     def _observe(self, model, places: list[Place], images: np.ndarray | None) -> tuple:
         """The traced network without its weights, and what the model says."""
@@ -214,7 +226,9 @@ class Export:
 
     def _judge(self, artifact: _Unjudged) -> Report:
         place, gate = artifact.place, self._options.gate
-        checks = examine(artifact.case, place.stage, place.scratch, gate, self._progress)
+        checks = examine(
+            artifact.case, place.stage, place.scratch, gate, self._progress, artifact.child
+        )
         checks = require(checks, gate.require)
         goal = _goal(place, checks)
         report = self._report(artifact, checks, goal)

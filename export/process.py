@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from contextvars import ContextVar
 from pathlib import Path
@@ -59,19 +59,24 @@ class ChildFailed(ExportError):
 
 
 def ask(
-    module: str, job: dict, arrays: Arrays, scratch: Path, name: str = ""
+    module: str,
+    job: dict,
+    arrays: Arrays,
+    scratch: Path,
+    name: str = "",
+    packages: Iterable[str] = (),
 ) -> tuple[dict, Arrays]:
     """Have one of our modules do its `work(job, arrays) -> (answer, arrays)` in another process.
 
     export/child.py says what `work` may be. `job` is what JSON holds; whatever passes between the
     two lies in a folder within `scratch`, which is gone at the end. `name` is what messages call
-    the child, by default the module's last name. `answer["error"]` says in one line what ended the
-    work early, and is empty otherwise.
+    the child, by default the module's last name; `packages` are as in `child_of`. `answer["error"]`
+    says in one line what ended the work early, and is empty otherwise.
 
     Raises ChildFailed where the process dies, and Shortage where that is for want of memory or
     disk.
     """
-    with child_of(module, scratch, name) as one:
+    with child_of(module, scratch, name, packages) as one:
         return one.ask(job, arrays)
 
 
@@ -83,11 +88,14 @@ def ask_script(
         return one.ask(job, arrays)
 
 
-def child_of(module: str, scratch: Path, name: str = "") -> "Child":
-    """Start a process that imports the module now and does its work as often as it is asked."""
+def child_of(module: str, scratch: Path, name: str = "", packages: Iterable[str] = ()) -> "Child":
+    """Start a process that imports the module now and does its work as often as it is asked.
+
+    It imports `packages` as well, which its work needs: TensorFlow among them is without Keras.
+    """
     if _in_this_process.get():
         return _Here(module)
-    command = [sys.executable, child.__file__, module, str(ROOT)]
+    command = [sys.executable, child.__file__, module, str(ROOT), *packages]
     return _Process(command, name or module.rpartition(".")[2], scratch)
 
 
@@ -215,7 +223,12 @@ class _Process:
         return self
 
     def __exit__(self, kind, *error) -> None:
-        """Let an idle process go; end one that still works, whose answer nobody waits for."""
+        """Let an idle process go; end one that still works, whose answer nobody waits for.
+
+        Does nothing the second time.
+        """
+        if self.log.closed:
+            return
         if kind is not None:
             self.running.kill()
         with suppress(BrokenPipeError):

@@ -11,6 +11,7 @@ from export.contract import GIVEN, part, prefixed
 from export.networks.layers import layer_scopes
 from export.process import ask
 from export.results import REORDERED
+from export.runtimes import parity_runtime
 
 NOT_HELD = "it does not hold the weights as they should be"
 UNMEASURED = 1e-3  # standard deviations allowed of a layer whose noise is unknown
@@ -97,7 +98,8 @@ def _compared(job: dict, outputs: dict, probe: int, trial: Trial, scratch: Path)
     reference = trial.reference
     given = part(reference.inputs, slice(probe, probe + 1))
     arrays = {**prefixed(given, GIVEN), **outputs}
-    answer, _ = ask("export.gate.compare", job, arrays, scratch)
+    packages = parity_runtime(trial.format).packages
+    answer, _ = ask("export.gate.compare", job, arrays, scratch, packages=packages)
     if answer["error"]:
         return Divergence((), answer["error"], probe)
     noise = {layer.name: layer for layer in reference.noise.layers} if reference.noise else {}

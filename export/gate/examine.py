@@ -9,10 +9,11 @@ from export.checks import Case, Trial, run_checks
 from export.contract import Batch, rows
 from export.endings import SOFTMAX
 from export.gate import divergence, power
-from export.observe.artifact import observe
+from export.observe.artifact import observe, observer
 from export.observe.engine import run_engine
 from export.observe.plain import observe_plain
 from export.pictures import Shown, side_by_side
+from export.process import Child
 from export.required import known_checks
 from export.results import Check, Status, find, verdict
 
@@ -41,11 +42,15 @@ def examine(
     scratch: Path,
     asked: GateOptions | None = None,
     progress=lambda about, doing: None,
+    child: Child | None = None,
 ) -> tuple[Check, ...]:
-    """Every check of the artifact in `folder`, made now; `scratch` is an empty folder."""
+    """Every check of the artifact in `folder`, made now; `scratch` is an empty folder.
+
+    `child` is an `observer` of the format, if one was started before.
+    """
     asked, format = asked or GateOptions(), case.format
     case = replace(case, partial_engines=asked.partial_engines)
-    trial = observed(case, folder, scratch)
+    trial = observed(case, folder, scratch, child)
     checks = run_checks(trial)
     failed = find(checks, "parity").status is Status.FAILED
     ran = not trial.observation.error and _is_finite(case.reference.outputs)
@@ -66,11 +71,15 @@ def examine(
     return checks
 
 
-def observed(case: Case, folder: Path, scratch: Path) -> Trial:
-    """Run the artifact in `folder`, its engine if it has one, and if it rounds, its plain graph."""
+def observed(case: Case, folder: Path, scratch: Path, child: Child | None = None) -> Trial:
+    """Run the artifact in `folder`, its engine if it has one, and if it rounds, its plain graph.
+
+    `child` is an `observer` that was started before; it ends here, once it has answered.
+    """
     format, given = case.format, case.reference.inputs
     resized = case.reference.resized
-    observation, engine = observe(format.name, folder, given, scratch, resized), None
+    with child or observer(format, scratch) as looks:
+        observation, engine = observe(format.name, folder, given, scratch, resized, looks), None
     if format.engine_rule and not observation.error:  # else nothing of it is worth an engine
         # One with explicit batch is of its first batch size and all smaller ones.
         descend = observation.graph.get("batch") == "explicit"

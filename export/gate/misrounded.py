@@ -12,7 +12,7 @@ import numpy as np
 
 from export.checks import Trial, run_checks
 from export.contract import Batch
-from export.observe.artifact import observe
+from export.observe.artifact import observe, observer
 from export.results import Status
 
 
@@ -24,9 +24,12 @@ def judged(
     `fails` are the checks that the artifact itself fails. Last comes why a bug was not tested.
     """
     inputs = trial.reference.inputs
-    with tempfile.TemporaryDirectory(prefix="misrounded-", dir=scratch) as made:
+    with (
+        tempfile.TemporaryDirectory(prefix="misrounded-", dir=scratch) as made,
+        observer(trial.format, scratch) as child,
+    ):
         for name in trial.format.misrounded(folder, Path(made)):
-            seen = observe(trial.format.name, Path(made), inputs, scratch)
+            seen = observe(trial.format.name, Path(made), inputs, scratch, child=child)
             bugged = replace(trial, observation=seen, engine=None)
             if seen.failed == "run" or not bugged.comparable:
                 yield name, 0.0, (), seen.error

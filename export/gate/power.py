@@ -18,6 +18,7 @@ from export.gate.mutations import Promised
 from export.gate.promised import as_entry
 from export.process import ask
 from export.results import Check, Status, find
+from export.runtimes import parity_runtime
 
 UNTESTED = "not tested"
 
@@ -129,7 +130,8 @@ def _run(trial: Trial, folder: Path, scratch: Path, bound: float) -> tuple[dict,
         "norms": [{key: getattr(norm, key) for key in plain} for norm in norms],
         "promises": [as_entry(one) for one in _promised(trial)],
     }
-    return ask("export.gate.mutants", job, arrays, scratch)
+    packages = parity_runtime(trial.format).packages
+    return ask("export.gate.mutants", job, arrays, scratch, packages=packages)
 
 
 def _promised(trial: Trial) -> list[Promised]:

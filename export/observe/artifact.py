@@ -4,6 +4,7 @@ ONNX is looked at without TensorFlow, which keeps memory down.
 """
 
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -12,10 +13,10 @@ import numpy as np
 from export.child import in_a_line
 from export.compression.facts import Facts
 from export.contract import Batch, Contract, named, prefixed
-from export.formats import FORMATS, layout
-from export.formats.base import Found
+from export.formats import FORMATS, find_format, layout
+from export.formats.base import Format, Found
 from export.observe.probes import in_batches
-from export.process import ask
+from export.process import Child, child_of
 from export.runtimes import Runtime, parity_runtime
 from export.signatures.observed import observe_classify
 
@@ -39,16 +40,28 @@ class Observation:
     resized_error: str = ""  # why there are none
 
 
+def observer(format: Format, scratch: Path) -> Child:
+    """Start the process that `observe` asks about artifacts of `format`: it imports meanwhile."""
+    return child_of(__name__, scratch, "observe", parity_runtime(format).packages)
+
+
 def observe(
-    format_name: str, folder: Path, inputs: Batch, scratch: Path, resized: Batch | None = None
+    format_name: str,
+    folder: Path,
+    inputs: Batch,
+    scratch: Path,
+    resized: Batch | None = None,
+    child: Child | None = None,
 ) -> Observation:
-    """Open and run the artifact in `folder`, in a child process, which ends with its memory.
+    """Open and run the artifact in `folder`, in the `observer` that is `child`, or in a new one.
 
     `resized` are further inputs, of other lengths along free axes.
     """
     job = {"format": format_name, "folder": str(folder)}
     given = {**inputs, **prefixed(resized or {}, RESIZED)}
-    answer, arrays = ask(__name__, job, given, scratch, "observe")
+    own = nullcontext(child) if child else observer(find_format(format_name), scratch)
+    with own as asked:
+        answer, arrays = asked.ask(job, given)
     return Observation(
         contract=Contract.from_dict(answer["contract"]),
         weights=tuple(map(_found, answer["weights"])),

@@ -14,6 +14,7 @@ import numpy as np
 from export.contract import GIVEN, Batch, Predict, joined, named, part, prefixed, rows
 from export.formats import find_format, open_network
 from export.process import ask, give_memory_back
+from export.runtimes import parity_runtime
 
 AT_ONCE = 1  # sample a run: what a layer gives is small beside all weights then
 WANTED, GOT, SIMULATED = "wanted/", "got/", "simulated/"
@@ -42,7 +43,8 @@ def observe_plain(format_name: str, folder: Path, trial, scratch: Path) -> Plain
     job["symmetric"] = getattr(trial.format, "symmetric", False)
     graph = np.frombuffer(reference.graph, np.uint8)
     arrays = {**prefixed(reference.inputs, GIVEN), "skeleton": graph}
-    answer, made = ask(__name__, job, arrays, scratch)
+    packages = (*parity_runtime(trial.format).packages, "tensorflow")
+    answer, made = ask(__name__, job, arrays, scratch, packages=packages)
     sides = (named(made, side) for side in (WANTED, GOT))
     return Plain(*sides, answer["error"], named(made, SIMULATED))
 

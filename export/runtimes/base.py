@@ -45,6 +45,7 @@ class Runtime(ABC):
     kind: str  # what it opens: the `kind` of formats
     device: Literal["cpu", "gpu"] = "cpu"
     untimed: str = ""  # why its speed tells nothing, where it does not
+    packages: tuple[str, ...] = ()  # what it imports, for a process to do so early
     # Another way to load the same artifact, which must give the same.
     again: "Runtime | None" = None
 

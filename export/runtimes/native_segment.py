@@ -16,6 +16,7 @@ class NativeSegment(Runtime):
     name: str = "native-segment"
     title: str = "the native segment in TensorFlow on the CPU, weights read from the artifact"
     kind: str = TFTRT
+    packages: tuple[str, ...] = ("tensorflow",)
     untimed: str = "stands in for the engine, whose speed it does not have"
 
     def load(self, folder: Path, threads: int | None) -> Session:

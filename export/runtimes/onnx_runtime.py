@@ -18,6 +18,7 @@ class OnnxRuntime(Runtime):
     name: str = "onnxruntime"
     title: str = "ONNX Runtime on the CPU"
     kind: str = ONNX
+    packages: tuple[str, ...] = ("onnxruntime",)
 
     def load(self, folder: Path, threads: int | None) -> Session:
         onnxruntime = need("onnxruntime", to="running ONNX")

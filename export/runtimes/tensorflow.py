@@ -19,6 +19,7 @@ class TensorFlowInPython(Runtime):
     name: str = "tensorflow-python"
     title: str = "TensorFlow on the CPU, as Python loads it"
     kind: str = SAVEDMODEL
+    packages: tuple[str, ...] = ("tensorflow",)
 
     def load(self, folder: Path, threads: int | None) -> Session:
         take_threads(threads)
@@ -32,6 +33,7 @@ class TensorFlow(Runtime):
     name: str = "tensorflow"
     title: str = "TensorFlow on the CPU, as a server loads it"
     kind: str = SAVEDMODEL
+    packages: tuple[str, ...] = ("tensorflow",)
     again: Runtime = TensorFlowInPython()
 
     def load(self, folder: Path, threads: int | None) -> Session:

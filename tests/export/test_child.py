@@ -1,4 +1,8 @@
-"""What a child, or anybody, says of an exception: one line."""
+"""What a child, or anybody, says of an exception: one line. And what it imports early."""
+
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -37,3 +41,28 @@ def test_what_a_session_wraps_is_told_in_the_words_of_the_operation():
     with pytest.raises(RuntimeError) as raised:
         in_session()
     assert in_a_line(raised.value) == "RuntimeError: (0) no kernel for it"
+
+
+def in_another_process(body: str, *paths: Path) -> str:
+    head = (
+        f"import sys; sys.path[:0] = {[*map(str, paths)]}; from export.child import import_early; "
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", head + body], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def test_a_package_that_takes_keras_along_is_imported_early_without_it(tmp_path):
+    (tmp_path / "greedy.py").write_text("try:\n    import keras\nexcept ImportError:\n    pass\n")
+    (tmp_path / "keras.py").write_text("print('loaded')")
+    body = "import_early(['greedy']); print('greedy' in sys.modules, 'keras' in sys.modules); "
+    printed = in_another_process(body + "import keras", tmp_path, Path.cwd())
+    assert printed == "True False\nloaded", "it can still be imported where it is needed"
+
+
+def test_what_cannot_be_imported_early_is_left_to_the_work(tmp_path):
+    (tmp_path / "broken.py").write_text("raise AttributeError('another numpy')")
+    body = "import_early(['broken', 'nowhere', 'wave']); print('wave' in sys.modules)"
+    assert in_another_process(body, tmp_path, Path.cwd()) == "True"

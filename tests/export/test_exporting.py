@@ -3,9 +3,11 @@
 import gc
 import threading
 import weakref
+from contextvars import ContextVar
 from unittest import mock
 
 import keras
+import psutil
 import pytest
 
 from export.errors import ExportError
@@ -52,6 +54,23 @@ def test_an_export_that_fails_ends_its_meter(toy, tmp_path, monkeypatch):
     with pytest.raises(ExportError, match="full"), Export(tmp_path, ["onnx"]) as export:
         export.write(toy("plain"))
     assert samplers() == before
+
+
+def test_what_looks_at_the_artifact_is_started_early_and_ends_with_an_export_that_fails(
+    toy, tmp_path, monkeypatch
+):
+    alive = []
+
+    def write(*_):
+        alive.extend(child.pid for child in psutil.Process().children())
+        raise ExportError("full")
+
+    monkeypatch.setattr("export.process._in_this_process", ContextVar("another", default=False))
+    monkeypatch.setattr("export.formats.onnx.Onnx.write", write)
+    with pytest.raises(ExportError, match="full"), Export(tmp_path, ["onnx"]) as export:
+        export.write(toy("plain"))
+    assert len(alive) == 1
+    assert not psutil.pid_exists(alive[0])
 
 
 def test_steps_in_a_wrong_order_say_what_to_call(toy, tmp_path):
