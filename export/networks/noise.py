@@ -205,9 +205,9 @@ def _halved(network, apart: tuple[str, ...] = ()):
         for source in node.input:
             takers.setdefault(producer(source), []).append(node)
     for node in [n for n in graph.node if not n.name.startswith(apart or ("\0",))]:
+        turn = _turn(network, node)  # before its inputs are others: LoRA multiplies two weights
         for at, source in enumerate(node.input):
             if producer(source) in network.names:
-                turn = _turn(network, node)
                 node.input[at] = _through_half(graph, f"{node.name}/half{at}", source, turn)
         alone = takers.get(node.name, ())
         if network.is_float(node.name) and not (len(alone) == 1 and alone[0].op in FUSED):
@@ -227,6 +227,8 @@ def _turn(network, node) -> list[str]:
     Without it all weights are copied at once, when the graph starts. A bias must not wait for the
     convolution before it: oneDNN merges the two, and the result would wait for itself.
     """
+    if not node.input:
+        return []
     first = producer(node.input[0])
     waits = node.op not in FUSED and network.nodes[first].op != "Placeholder"
     return [f"^{first}"] if waits else []

@@ -21,6 +21,7 @@ from export.observe.noise import NoiseError
 from export.observe.probes import probes
 from export.skeleton.fold import norms
 from export.skeleton.tracing import trace
+from keras_nets.weights.seeded import seed_weights
 
 ROOT = Path(__file__).parents[3]
 
@@ -172,3 +173,12 @@ def test_an_activation_beyond_float16_is_infinite_noise():
     noise = measure_noise(trace(model), {"image": probes((8, 8, 3))}, ["large", "logits"])
     assert math.isinf(noise.fp16)
     assert math.isfinite(noise.fp32)
+
+
+def test_an_operation_on_two_weights_is_rounded_too():
+    """LoRA multiplies two weights, and float8 divides one by another."""
+    inputs = keras.Input((8, 8, 3))
+    x = layers.Dense(6, name="wide")(layers.Flatten()(inputs))
+    model = seed_weights(keras.Model(inputs, layers.Dense(4)(x)))
+    model.get_layer("wide").enable_lora(2)
+    assert noise_of(seed_weights(model), trace(model), kinds=["fp16"]).fp16 > 1e-5
