@@ -68,6 +68,13 @@ PICTURES = _names(
     " ImageProjectiveTransformV2 ImageProjectiveTransformV3 RGBToHSV ResizeArea ResizeBicubic"
     " ResizeBilinear ResizeNearestNeighbor ScaleAndTranslate"
 )
+TEXT = _names(
+    "AsString DenseBincount LowerBound RaggedBincount RaggedGather RaggedRange"
+    " RaggedTensorToTensor RegexFullMatch RegexReplace StaticRegexFullMatch StaticRegexReplace"
+    " StringFormat StringJoin StringLength StringLower StringNGrams StringSplit StringSplitV2"
+    " StringStrip StringToHashBucketFast StringToHashBucketStrong StringToNumber StringUpper Substr"
+    " UnicodeDecodeWithOffsets UpperBound"
+)
 # From a seed that is given: the same numbers every time.
 DRAWS = _names(
     "StatelessRandomGetKeyCounter StatelessRandomGetKeyCounterAlg StatelessRandomNormal"
@@ -75,7 +82,7 @@ DRAWS = _names(
     " StatelessRandomUniformInt StatelessRandomUniformIntV2 StatelessRandomUniformV2"
     " StatelessTruncatedNormal StatelessTruncatedNormalV2"
 )
-COMPUTE = CALLS | ARRAYS | LISTS | NUMBERS | LAYERS | PICTURES | DRAWS | {"Assert"}
+COMPUTE = CALLS | ARRAYS | LISTS | NUMBERS | LAYERS | PICTURES | TEXT | DRAWS | {"Assert"}
 READ_VARIABLES = _names("ReadVariableOp ResourceGather ResourceGatherNd VariableShape")
 # What TensorFlow puts into the functions that restore and save a SavedModel's variables.
 RESTORE = _names("AssignVariableOp Const Identity NoOp RestoreV2")

@@ -91,6 +91,9 @@ def _values(tensor: Tensor, skeleton, seed: int, free: Mapping[str, int]) -> np.
     shape = (COUNT, *sizes)
     if tensor.dtype == "bool":
         return random.uniform(size=shape) < 0.5
+    if tensor.name in skeleton.pools:
+        pool = np.array(skeleton.pools[tensor.name])
+        return pool[random.randint(0, len(pool), shape)]
     if tensor.dtype == "string":
         return _texts(random, shape)
     if len(sizes) == 3 and (tensor.floats or tensor.dtype == "uint8"):
@@ -104,7 +107,7 @@ def _values(tensor: Tensor, skeleton, seed: int, free: Mapping[str, int]) -> np.
 
 def _texts(random, shape) -> np.ndarray:
     words = ("", "one", "two words", "a longer text of seven words", "5")
-    return np.array(words, object)[random.randint(0, len(words), shape)]
+    return np.array(words)[random.randint(0, len(words), shape)]
 
 
 def _fitting(given: np.ndarray | Batch, contract: Contract) -> Batch:

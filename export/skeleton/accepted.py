@@ -7,7 +7,6 @@ from export.skeleton.keras_graph import all_layers, kind
 
 # TensorFlow has no kernels for these on a CPU where channels come first.
 CHANNELS_LAST = ("Conv", "DepthwiseConv", "SeparableConv", "MaxPooling", "AveragePooling")
-TABLES = ("IntegerLookup", "StringLookup", "TextVectorization")
 
 
 def accept(model) -> Contract:
@@ -30,6 +29,8 @@ def accept(model) -> Contract:
         raise ValueError("a model to export has at least one input and one output")
     for tensor in (*inputs, *outputs):
         _refuse_tensor(tensor)
+    for output in outputs:
+        _refuse_text(output)
     _refuse_one_batch(inputs, outputs)
     for layer in halves(model):
         raise ValueError(
@@ -51,6 +52,14 @@ def _refuse_tensor(tensor) -> None:
         raise ValueError(f"{tensor.name} is sparse or ragged, and artifacts are dense; densify it")
 
 
+def _refuse_text(output) -> None:
+    if str(output.dtype) == "string":
+        raise ValueError(
+            f"the model gives text as {output.name}, which no check can compare as numbers; export "
+            "it up to the ids, and look the words up after it"
+        )
+
+
 def _refuse_one_batch(inputs, outputs) -> None:
     """Refuse outputs that have another number of rows than the inputs."""
     for output in outputs:
@@ -66,11 +75,6 @@ def _named(tensor) -> str:
 
 
 def _refuse_layer(layer) -> None:
-    if kind(layer) in TABLES:
-        raise ValueError(
-            f"layer {layer.name} looks words up in a table, which no artifact here holds; look "
-            "them up before the model, and export it from the ids on"
-        )
     first = getattr(layer, "data_format", None) == "channels_first"
     if first and kind(layer).startswith(CHANNELS_LAST):
         raise ValueError(

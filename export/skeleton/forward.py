@@ -28,6 +28,7 @@ from export.skeleton.keras_graph import (
     takes_training,
     with_mask,
 )
+from export.skeleton.lookup import looked_up
 
 
 @dataclass(frozen=True)
@@ -250,6 +251,9 @@ def _identity(_layer, _weights):
 
 
 LOWERED = {
+    "IntegerLookup": looked_up,
+    "StringLookup": looked_up,
+    "TextVectorization": looked_up,
     "BatchNormalization": _scale_and_shift,
     "Conv1D": _conv,
     "Conv2D": _conv,

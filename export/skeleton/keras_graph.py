@@ -50,6 +50,28 @@ def all_layers(model) -> list:
     return list(model._flatten_layers())
 
 
+def built_for(model):
+    """Return the shape, or the structure of shapes, that `model` was first called with, or None."""
+    shapes = model.get_build_config() or {}
+    return shapes.get("input_shape") or shapes.get("shapes_dict")
+
+
+def tables(operation) -> bool:
+    """Return whether `operation` is one of Keras' layers that look words or numbers up."""
+    return kind(operation) in ("IntegerLookup", "StringLookup", "TextVectorization")
+
+
+def with_table(layer, make):
+    """Return a copy of a layer of `tables` that looks up in `make(its own table)`."""
+    copied = object.__new__(type(layer))  # copy() would build a new layer from its config
+    copied.__dict__ |= layer.__dict__
+    if kind(layer) == "TextVectorization":
+        copied.__dict__["_lookup_layer"] = with_table(layer._lookup_layer, make)
+    else:
+        copied.__dict__["lookup_table"] = make(layer.lookup_table)
+    return copied
+
+
 def input_rank(layer) -> int:
     """Return the number of axes of the first tensor that `layer` is first called with."""
     return len(layer._inbound_nodes[0].input_tensors[0].shape)

@@ -29,6 +29,7 @@ from export.skeleton.graph import (
 from export.skeleton.id_range import id_ranges
 from export.skeleton.input_range import InputRange, input_range
 from export.skeleton.keras_graph import all_layers, called_with
+from export.skeleton.lookup import pools
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +42,7 @@ class Skeleton:
     graph: object  # a GraphDef: inputs and stand-ins in, outputs out, by the names of the contract
     takes: InputRange = InputRange()  # of the picture, where there is one
     ids: dict[str, int] = field(default_factory=dict)  # of inputs: all ids are below this
+    pools: dict[str, tuple] = field(default_factory=dict)  # of inputs: values to draw probes from
     endings: dict[str, str] = field(default_factory=dict)  # of outputs: see export/endings.py
 
     @property
@@ -65,7 +67,7 @@ def trace(model) -> Skeleton:
     """
     contract = accept(model)
     if not all(layer.built for layer in all_layers(model)):  # some wait for their first call
-        called_with(model, [np.zeros(*_one(tensor)) for tensor in contract.inputs])
+        called_with(model, [_one(tensor) for tensor in contract.inputs])
     folded = fold(model)
     names = list(folded.weights)
     graph = _trace(model, folded, names, contract)
@@ -85,6 +87,7 @@ def trace(model) -> Skeleton:
         graph=graph,
         takes=_taken(model, contract),
         ids=id_ranges(model, contract),
+        pools=pools(model, contract),
         endings=endings,
     )
 
@@ -92,9 +95,10 @@ def trace(model) -> Skeleton:
 ANY = 64  # values along a free axis, where one must be chosen
 
 
-def _one(tensor: Tensor) -> tuple:
-    """Shape and type of one sample; a free axis is ANY."""
-    return (1, *(size or ANY for size in tensor.sizes)), tensor.dtype
+def _one(tensor: Tensor):
+    """One sample, of zeros or empty texts; a free axis is ANY."""
+    shape = (1, *(size or ANY for size in tensor.sizes))
+    return tf.fill(shape, "") if tensor.dtype == "string" else np.zeros(shape, tensor.dtype)
 
 
 def _taken(model, contract: Contract) -> InputRange:
@@ -209,17 +213,23 @@ def _keep_loops(graph) -> None:
         node.attr.pop("_lower_using_switch_merge", None)
 
 
+PLAIN = {"Erfc": "Erf", "Expm1": "Exp"}  # one less than which, or less one of which, each is
+
+
 def _plain(graph):
-    """Replace operations that converters do not know by others: erfc(x) = 1 - erf(x)."""
+    """Replace operations that converters do not know: 1 - erf(x) for erfc, exp(x) - 1 for expm1."""
     plain = type(graph)(versions=graph.versions, library=graph.library)
     for node in graph.node:
         made = plain.node.add()
         made.CopyFrom(node)
-        if node.op == "Erfc":
-            made.name, made.op = f"{node.name}/erf", "Erf"
-            one = add_constant(plain, f"{node.name}/one", 1.0, node.attr["T"].type)
-            rest = plain.node.add(name=node.name, op="Sub", input=[one, made.name])
-            rest.attr["T"].CopyFrom(node.attr["T"])
+        if node.op not in PLAIN:
+            continue
+        made.op = PLAIN[node.op]
+        made.name = f"{node.name}/{made.op.lower()}"
+        one = add_constant(plain, f"{node.name}/one", 1.0, node.attr["T"].type)
+        sides = [one, made.name] if node.op == "Erfc" else [made.name, one]
+        rest = plain.node.add(name=node.name, op="Sub", input=sides)
+        rest.attr["T"].CopyFrom(node.attr["T"])
     return plain
 
 
