@@ -98,8 +98,9 @@ class Export:
             raise ValueError(f"a model's name becomes a folder's, and {name!r} cannot be one")
         from export.skeleton.accepted import accept
         from export.skeleton.full_precision import in_full_precision
+        from export.skeleton.wrapped import functional_of
 
-        model, copied = in_full_precision(model)
+        model, copied = in_full_precision(functional_of(model, images))
         self._refuse_unfit(name, accept(model))
         check_goals(self._out, name, [format.name for format in self._formats])
         for format in self._formats:

@@ -67,11 +67,12 @@ class Verification:
         from export.observe.model import observe_model
         from export.skeleton.full_precision import in_full_precision
         from export.skeleton.tracing import trace
+        from export.skeleton.wrapped import functional_of
 
         before, format = self._before, find_format(self._before.format)
         self._progress(before.format, "computing reference logits")
         self._expected = expected or Expected.carried_by(model)
-        model, copied = in_full_precision(model)
+        model, copied = in_full_precision(functional_of(model, images))
         skeleton = trace(model)
         seed = before.options.get("seed", 0)
         seeded = before.options.get("probes") != "none" if probes is None else probes

@@ -16,6 +16,7 @@ from export.contract import Contract
 from export.errors import ExportError, PourError
 from export.formats.base import Format, Opened, Order, Written
 from export.formats.names import ONNX, ONNXRUNTIME
+from export.formats.onnx.convertible import unconvertible, unknown
 from export.formats.onnx.reading import DATA, MODEL, open_onnx, weights_schema
 from export.formats.stock import pour_or_stock
 from export.lazy import need
@@ -67,6 +68,9 @@ class Onnx(Format):
         texts = [tensor.name for tensor in contract.inputs if tensor.dtype == "string"]
         return f"ONNX has no operators on text, and {texts[0]} is text" if texts else ""
 
+    def limit(self, skeleton) -> str:
+        return unconvertible(skeleton, self.name, self.opset)
+
     def open(self, folder: Path) -> Opened:
         return open_onnx(folder)
 
@@ -113,11 +117,7 @@ def _refuse_unknown(graph, format: str) -> None:
 
     for node in graph.node:
         if node.domain in ("", "ai.onnx") and not onnx.defs.has(node.op_type):
-            raise ExportError(
-                f"tf2onnx has no conversion of the operation {node.op_type} of {node.name}, so "
-                f"there is no {format} of this network; leave that out of it, or choose another "
-                "format"
-            )
+            raise ExportError(unknown(node.op_type, node.name, format))
 
 
 def _renumber(graph, numbers: dict[str, int]) -> None:
