@@ -1,0 +1,157 @@
+"""Run one export in a process of its own, within bounds, and read what it says."""
+
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from export.cost import Meter
+from export.results import Cost
+from export.study.zoo.record import FAILED, REFUSED, STOPPED, TRACEBACK, VERIFIED, Record
+
+Key = tuple[str, str, str]  # of a Record
+ERROR = "error: "  # begins the line that a command line ends with
+INTERVAL = 0.2  # seconds between looks at a child
+LINE = 500  # characters of a line that are kept
+OUTSIDE = "outside the engine"  # precedes a list of operations in the note of the check `graph`
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """What a process may take before it is stopped."""
+
+    seconds: float = 600.0
+    peak_bytes: float = 10e9  # of the process tree
+
+
+@dataclass(frozen=True, kw_only=True)
+class Done:
+    """How a process ended."""
+
+    status: int
+    out: str
+    error: str
+    cost: Cost
+    stopped: str = ""  # why, where it was
+
+
+def run(command: Sequence[str], bounds: Bounds) -> Done:
+    """Run a Python script with its arguments, and stop it where it goes beyond `bounds`."""
+    import psutil
+
+    with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as error:
+        child = psutil.Popen([sys.executable, *command], stdout=out, stderr=error)
+        meter = Meter(child)
+        try:
+            stopped = _wait(child, meter, bounds)
+        finally:
+            _end(child)
+            meter.close()
+        texts = [_text(file) for file in (out, error)]
+        return Done(
+            status=child.returncode,
+            out=texts[0],
+            error=texts[1],
+            cost=meter.read(),
+            stopped=stopped,
+        )
+
+
+def _wait(child, meter: Meter, bounds: Bounds) -> str:
+    """Wait for the end of `child`, or for the moment that it must end; return why that is."""
+    began = time.monotonic()
+    while child.poll() is None:
+        if time.monotonic() - began > bounds.seconds:
+            return f"stopped after {bounds.seconds:.0f} s"
+        if meter.read().peak_rss_bytes > bounds.peak_bytes:
+            return f"stopped at {bounds.peak_bytes / 1e9:.0f} GB"
+        time.sleep(INTERVAL)
+    return ""
+
+
+def _end(child) -> None:
+    """End a process that still runs, and all that it has started; our exports end theirs."""
+    import psutil
+
+    if child.poll() is None:
+        for process in (*child.children(recursive=True), child):
+            try:
+                process.kill()
+            except psutil.NoSuchProcess:
+                continue
+    child.wait()
+
+
+def _text(file) -> str:
+    file.seek(0)
+    return file.read()
+
+
+def export_once(key: Key, command: Sequence[str], bounds: Bounds, machine: str) -> Record:
+    """Export by `command`, whose artifact is thrown away, and say what came of it.
+
+    `command` is the script with its arguments, but for --out and --json.
+    """
+    with tempfile.TemporaryDirectory(prefix="keras-nets-") as out:
+        done = run([*command, "--out", out, "--json"], bounds)
+        reports = [json.loads(line) for line in done.out.splitlines() if line.startswith("{")]
+        verdict, line = _verdict(done, reports)
+        content = _content(reports[0]) if reports else {}
+        return _record(key, done, verdict=verdict, line=line, machine=machine, **content)
+
+
+def stock_once(key: Key, command: Sequence[str], bounds: Bounds, machine: str) -> Record:
+    """Run a converter of others by `command`, and say how it ended."""
+    done = run(command, bounds)
+    lines = [line for line in done.error.splitlines() if line.strip()]
+    line = done.stopped or ("" if done.status == 0 else (lines or ["without a word"])[-1])
+    verdict = STOPPED if done.stopped else VERIFIED if done.status == 0 else FAILED
+    return _record(key, done, verdict=verdict, line=line, machine=machine)
+
+
+def _record(key: Key, done: Done, *, verdict: str, line: str, **more) -> Record:
+    model, format, converter = key
+    return Record(
+        model,
+        format,
+        verdict,
+        converter=converter,
+        line=line[:LINE],
+        wall_s=round(done.cost.wall_s, 1),
+        peak_bytes=done.cost.peak_rss_bytes,
+        **more,
+    )
+
+
+def _verdict(done: Done, reports: list[dict]) -> tuple[str, str]:
+    """Return the word for how an export ended, and the line that says why."""
+    if done.stopped:
+        return STOPPED, done.stopped
+    lines = [line for line in done.error.splitlines() if line.strip()]
+    if "Traceback (most recent call last)" in done.error:
+        return TRACEBACK, lines[-1]
+    if reports:
+        failed = [one for one in reports[0]["checks"] if one["status"] == "failed"]
+        why = "; ".join(f"{one['name']}: {one['note']}" for one in failed)
+        return (VERIFIED, "") if reports[0]["passed"] else (FAILED, why)
+    said = [line.removeprefix(ERROR) for line in lines if line.startswith(ERROR)]
+    if done.status == 2 and len(said) == 1:
+        return REFUSED, said[0]
+    return TRACEBACK, f"exit status {done.status}: {(lines or ['without a word'])[-1]}"
+
+
+def _content(report: dict) -> dict:
+    """What a report says that the page shows."""
+    checks = {one["name"]: one for one in report["checks"]}
+    graph, engine = checks["graph"], checks.get("engine")
+    found = {"error": checks["parity"]["measured"], "artifact_bytes": report["artifact"]["bytes"]}
+    if engine:
+        outside = graph["note"].partition(OUTSIDE)[2].partition(": ")[2].partition(", first ")[0]
+        found |= {
+            "engines": graph["measured"],
+            "outside": outside[:LINE],
+            "engine_checked": engine["status"] != "skipped",
+        }
+    return found

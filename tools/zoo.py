@@ -1,0 +1,134 @@
+"""Export a zoo of architectures to each format, judge each, and write docs/zoo.md.
+
+    python tools/zoo.py --stock
+    python tools/zoo.py --only vit --only EfficientNetB0
+
+The 13 networks of keras.applications, and small ones of other kinds (keras_nets/zoo). Every export
+is a process of its own. What is done is kept in --record and not done again, unless --again says
+so, so a run can be stopped and resumed; all takes an hour or two. --stock runs the converters of
+others beside ours. Exit status: 0 the page was written and every verdict is the expected one, 1
+one is another, 2 something could not be run.
+"""
+
+import sys
+from pathlib import Path
+
+if not __package__:  # as a script sys.path[0] is tools/, where export.py would hide `export`
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+import argparse  # for what is not shown in --help
+import importlib.util
+import tempfile
+
+from export.commandline import options
+from export.ending import ending
+from export.errors import ExportError
+from keras_nets.zoo.listing import ARCHITECTURES, FORMATS, find
+
+ROOT = Path(__file__).resolve().parents[1]
+KEPT = "stopped; what is done is kept, and the next run goes on from there"
+
+
+def main(argv=None) -> int:
+    args = _parser().parse_args(argv)
+    with ending(interrupted=KEPT):
+        if args.run_stock:  # a child of ours
+            return _convert(*args.run_stock, small=args.small)
+        architectures = find(args.only)
+        for architecture in architectures:
+            _run(args, architecture)
+        return _finish(args, architectures)
+
+
+def _parser():
+    parser = options.make_parser(__doc__)
+    add = parser.add_argument
+    names = [one.name for one in ARCHITECTURES]
+    add("--only", action="append", type=options.named(names, "architecture"), metavar="NAME",
+        help="one architecture; may be repeated; all if absent")  # fmt: skip
+    add("--format", action="append", type=options.named(FORMATS, "format"), metavar="NAME",
+        help=f"{', '.join(FORMATS)}; all if absent")  # fmt: skip
+    add("--small", action="store_true", help="small pictures and few classes, where there are such")
+    add("--stock", action="store_true", help="tf2onnx and Model.export as well")
+    add("--again", action="store_true", help="also what is recorded already")
+    add("--seconds", type=options.positive, default=900, metavar="N",
+        help="after which an export is stopped (900)")  # fmt: skip
+    add("--gigabytes", type=options.positive, default=10, metavar="N",
+        help="of memory, at which an export is stopped (10)")  # fmt: skip
+    add("--machine", default="", metavar="TEXT", help="a sentence about it for the page")
+    add("--record", type=Path, default=ROOT / "docs" / "zoo.jsonl", help="(docs/zoo.jsonl)")
+    add("--doc", type=Path, default=ROOT / "docs" / "zoo.md", help="(docs/zoo.md)")
+    add("--run-stock", nargs=3, metavar=("NAME", "KIND", "CONVERTER"), help=argparse.SUPPRESS)
+    return parser
+
+
+def _run(args, architecture) -> None:
+    """Export one architecture to every format, and keep what came of it."""
+    from export.formats import find_format
+    from export.study.zoo.stock import CONVERTERS
+
+    if architecture.needs and not importlib.util.find_spec(architecture.needs):
+        print(f"{architecture.name}: left out, {architecture.needs} is not installed", flush=True)
+        return
+    built = architecture.options(args.small)
+    for name in args.format or FORMATS:
+        command = [str(ROOT / "tools" / "export.py"), *built, "--name", architecture.name]
+        _keep(args, (architecture.name, name, ""), [*command, "--format", name])
+        kind = find_format(name).kind
+        for converter in [made for own, made in CONVERTERS if own == kind and args.stock]:
+            command = [__file__, "--run-stock", architecture.name, kind, converter]
+            command += ["--small"] if args.small else []
+            _keep(args, (architecture.name, name, converter), command)
+
+
+def _keep(args, key: tuple[str, str, str], command: list[str]) -> None:
+    """Record what comes of running `command`, unless that was done before."""
+    from export.study.zoo.record import read_records, write_records
+    from export.study.zoo.running import Bounds, export_once, stock_once
+
+    if key in read_records(args.record) and not args.again:
+        return
+    once = stock_once if key[2] else export_once
+    record = once(key, command, Bounds(args.seconds, args.gigabytes * 1e9), args.machine)
+    cost = f"{record.wall_s} s, {record.peak_bytes / 1e9:.2f} GB"
+    print(*filter(None, key), record.verdict, cost, record.line, flush=True)
+    write_records(args.record, read_records(args.record) | {key: record})
+
+
+def _finish(args, architectures) -> int:
+    """Write the page, and return 1 if a verdict is another than the listing expects."""
+    from export.study.zoo.page import write_page
+    from export.study.zoo.record import read_records
+
+    records = read_records(args.record)
+    if not records:
+        raise ExportError("nothing was exported, so there is nothing to write; see above")
+    bounds = f"{args.seconds} seconds or {args.gigabytes} GB"
+    groups = {one.name: one.group for one in ARCHITECTURES}
+    write_page(args.doc, records, groups, bounds)
+    wrong = [
+        f"{one.name} to {name}: {record.verdict} {record.line}"
+        for one in architectures
+        for name in args.format or FORMATS
+        if (record := records.get((one.name, name, "")))
+        and not record.is_as_expected(one.refused.get(name))
+    ]
+    print(*wrong, sep="\n", file=sys.stderr)
+    return 1 if wrong else 0
+
+
+def _convert(name: str, kind: str, converter: str, *, small: bool) -> int:
+    """Convert an architecture by a converter of others, in this process."""
+    from export.study.zoo.stock import CONVERTERS
+    from keras_nets.sources.filling import prepare_source
+
+    (architecture,) = find([name])
+    arguments = architecture.built_with(small)
+    model = prepare_source(architecture.words, arguments).model
+    with tempfile.TemporaryDirectory(prefix="keras-nets-") as out:
+        CONVERTERS[kind, converter](model, Path(out))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
