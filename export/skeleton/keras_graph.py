@@ -64,11 +64,11 @@ def tables(operation) -> bool:
 def with_table(layer, make):
     """Return a copy of a layer of `tables` that looks up in `make(its own table)`."""
     copied = object.__new__(type(layer))  # copy() would build a new layer from its config
-    copied.__dict__ |= layer.__dict__
+    vars(copied).update(vars(layer))
     if kind(layer) == "TextVectorization":
-        copied.__dict__["_lookup_layer"] = with_table(layer._lookup_layer, make)
+        vars(copied)["_lookup_layer"] = with_table(layer._lookup_layer, make)
     else:
-        copied.__dict__["lookup_table"] = make(layer.lookup_table)
+        vars(copied)["lookup_table"] = make(layer.lookup_table)
     return copied
 
 
