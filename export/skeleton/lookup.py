@@ -14,7 +14,7 @@ from export.contract import Contract
 from export.skeleton.keras_graph import functional, kind, nodes, tables, with_table
 
 FINGERPRINTS = 2**63 - 1  # FarmHash64 modulo this
-POOL = 64  # values of an input that probes draw from
+POOL, FOREIGN = 64, 8  # values of an input that probes draw from, and how many no table has
 PHRASE = 6  # words, at most
 
 
@@ -85,4 +85,5 @@ def _pool(layer) -> tuple:
             " ".join(random.choice(known, random.randint(1, PHRASE + 1))) for _ in range(POOL)
         )
     foreign = type(known[0])("0") if isinstance(known[0], str) else max(known) + 1
-    return (*(known[at] for at in random.randint(0, len(known), POOL - 1)), foreign)
+    found = tuple(known[at] for at in random.randint(0, len(known), POOL - FOREIGN))
+    return (*found, *[foreign] * FOREIGN)
