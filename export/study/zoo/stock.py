@@ -36,7 +36,7 @@ def _savedmodel_by_keras(model, out: Path) -> None:
 
 
 def _onnx_by_keras(model, out: Path) -> None:
-    model.export(out / "model.onnx", format="onnx", verbose=False, opset_version=OPSET)
+    model.export(out / "model.onnx", format=ONNX, verbose=False, opset_version=OPSET)
 
 
 # By the kind of our own format, and the converter's name.
