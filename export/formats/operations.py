@@ -8,6 +8,8 @@ the graph; an operation that a new network needs is added here, once its kernel 
 nothing but its inputs.
 """
 
+from export.skeleton.graph import all_nodes
+
 
 def _names(text: str) -> frozenset[str]:
     return frozenset(text.split())
@@ -115,3 +117,14 @@ ENGINE_ATTRIBUTES = {
     "use_explicit_precision": "b",
     "workspace_size_bytes": "i",
 }
+
+
+def beyond_computing(graph) -> str:
+    """Say which operation of a traced network no artifact may hold; empty where there is none."""
+    for node in all_nodes(graph):
+        if node.op not in COMPUTE:
+            return (
+                f"{node.name} is the operation {node.op}, which is not on the list of those that a "
+                "network needs to compute, so no artifact may hold it; leave it out of the model"
+            )
+    return ""

@@ -19,8 +19,6 @@ from export.skeleton.accepted import accept
 from export.skeleton.fold import Weight, fold
 from export.skeleton.forward import forward
 from export.skeleton.graph import (
-    add_constant,
-    all_nodes,
     copied,
     make_constant,
     optimised,
@@ -30,6 +28,12 @@ from export.skeleton.id_range import id_ranges
 from export.skeleton.input_range import InputRange, input_range
 from export.skeleton.keras_graph import all_layers, called_with
 from export.skeleton.lookup import pools
+from export.skeleton.plain import (
+    keep_loops,
+    plain_operations,
+    without_compilation,
+    without_updates,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,10 +169,14 @@ def _trace(model, folded, names: list[str], contract: Contract):
     graph = function.graph.as_graph_def()
     _rename_ends(graph, ends, contract)
     _keep_captured(graph, function.graph.captures)
-    _without_compilation(graph)
-    _keep_loops(graph)
+    without_compilation(graph)
+    keep_loops(graph)
     tensors = (*contract.inputs, *contract.outputs, *specs)
-    return _with_own_functions(_plain(_simplify(graph, [tensor.name for tensor in tensors])))
+    names = [tensor.name for tensor in tensors]
+    graph = _simplify(graph, names)
+    if without_updates(graph):
+        graph = _simplify(graph, names)
+    return _with_own_functions(plain_operations(graph))
 
 
 def _rename_ends(graph, ends: list, contract: Contract) -> None:
@@ -198,39 +206,6 @@ def _keep_captured(graph, captures) -> None:
                 "it in a layer of a class, made by add_weight"
             )
         make_constant(node, outer.numpy())
-
-
-def _without_compilation(graph) -> None:
-    """Allow inlining of functions that Keras marks for XLA, which servers have switched off."""
-    for holder in (*graph.node, *graph.library.function):
-        for name in ("_XlaMustCompile", "_noinline"):
-            holder.attr.pop(name, None)
-
-
-def _keep_loops(graph) -> None:
-    """Keep loops and branches as calls, because functions of a SavedModel hold no other kind."""
-    for node in all_nodes(graph):
-        node.attr.pop("_lower_using_switch_merge", None)
-
-
-PLAIN = {"Erfc": "Erf", "Expm1": "Exp"}  # one less than which, or less one of which, each is
-
-
-def _plain(graph):
-    """Replace operations that converters do not know: 1 - erf(x) for erfc, exp(x) - 1 for expm1."""
-    plain = type(graph)(versions=graph.versions, library=graph.library)
-    for node in graph.node:
-        made = plain.node.add()
-        made.CopyFrom(node)
-        if node.op not in PLAIN:
-            continue
-        made.op = PLAIN[node.op]
-        made.name = f"{node.name}/{made.op.lower()}"
-        one = add_constant(plain, f"{node.name}/one", 1.0, node.attr["T"].type)
-        sides = [one, made.name] if node.op == "Erfc" else [made.name, one]
-        rest = plain.node.add(name=node.name, op="Sub", input=sides)
-        rest.attr["T"].CopyFrom(node.attr["T"])
-    return plain
 
 
 def _with_own_functions(graph):

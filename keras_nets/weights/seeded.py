@@ -18,6 +18,7 @@ from keras_nets.catalog import NETS
 BLOCK = 1 << 16  # values converted at a time: they stay in the processor's cache
 HALF = 1 << 23  # raw draws are 24-bit integers around zero, which float32 holds exactly
 POSITIVE = ("gamma", "moving_variance", "variance")  # vectors in (0.5, 1.5); else (-0.1, 0.1)
+OPEN = 2.0, 4.0  # the bias of a layer that makes a gate: a sigmoid of it is 0.88 to 0.98
 # The last batch-norm of a residual block is damped, or the sums would grow with every block.
 RESIDUAL_GAIN = 0.4
 
@@ -25,15 +26,15 @@ RESIDUAL_GAIN = 0.4
 def seed_weights(model, seed: int = 0):
     """Fill every weight of a Keras `model` from `seed` and return the model.
 
-    What a weight gets depends on the seed, its layer's name and its own shape alone. The logits of
-    the catalog's networks then have a standard deviation of about 1.
+    What a weight gets depends on the seed, its layer's name, its own shape and what it is for
+    alone. The logits of the catalog's networks then have a standard deviation of about 1.
     """
     if seed < 0:
         raise ValueError(f"a seed is zero or more. Received: {seed}")
     gain = NETS[model.name].seed_gain if model.name in NETS else 1.0
     layers = [layer for layer in model.layers if layer.weights]
     kernels = [layer for layer in layers if any(len(w.shape) >= 2 for w in layer.weights)]
-    damped = _ends_of_residual_blocks(model)
+    damped, gates = _ends_of_residual_blocks(model), _makers_of_gates(model)
     for layer in layers:
         for variable in layer.weights:
             if not str(variable.dtype).startswith(("float", "bfloat")):
@@ -43,6 +44,8 @@ def seed_weights(model, seed: int = 0):
             if len(shape) < 2:
                 scale = RESIDUAL_GAIN if kind == "gamma" and layer.name in damped else 1.0
                 low, high = (0.5, 1.5) if kind in POSITIVE else (-0.1, 0.1)
+                if kind == "bias" and layer in gates:
+                    low, high = OPEN
                 values = _uniform(draws, shape, scale * low, scale * high)
             else:
                 values = _kernel(
@@ -50,7 +53,7 @@ def seed_weights(model, seed: int = 0):
                     shape,
                     outputs=_outputs(layer, variable),
                     gain=gain if layer is kernels[-1] else 1.0,
-                    centred=layer is not kernels[0],
+                    centred=layer is not kernels[0] and not _sees_one_channel(layer),
                 )
             variable.assign(values)
     return model
@@ -65,9 +68,17 @@ def _place(layer, variable) -> str:
 def _outputs(layer, variable) -> int:
     """Return the number of filters; a depthwise kernel has `depth_multiplier` a channel."""
     shape = variable.shape
+    return shape[-2] * shape[-1] if _is_depthwise(layer, variable) else shape[-1]
+
+
+def _sees_one_channel(layer) -> bool:
+    """Return whether a kernel is of rows and columns alone: centred, it would see edges alone."""
+    return type(layer).__name__ == "DepthwiseConv2D"
+
+
+def _is_depthwise(layer, variable) -> bool:
     multiplier = getattr(layer, "depth_multiplier", None)
-    depthwise = multiplier == shape[-1] and not variable.path.endswith("pointwise_kernel")
-    return shape[-2] * shape[-1] if depthwise else shape[-1]
+    return multiplier == variable.shape[-1] and not variable.path.endswith("pointwise_kernel")
 
 
 def _ends_of_residual_blocks(model) -> set[str]:
@@ -84,6 +95,34 @@ def _ends_of_residual_blocks(model) -> set[str]:
             if type(end).__name__ == "BatchNormalization":
                 names.add(end.name)
     return names
+
+
+def _makers_of_gates(model) -> set:
+    """Return the layers that make what a whole channel is multiplied by, as in EfficientNet.
+
+    Drawn around zero, such gates halve their channels; after a dozen of them biases are all that
+    is left, and every image gives the same logits.
+    """
+    found = set()
+    for layer in model.layers:
+        if type(layer).__name__ != "Multiply":
+            continue
+        for node in layer._inbound_nodes:
+            given = [one for one in node.input_tensors if one.shape[1:-1] == (1, 1)]
+            wide = [one for one in node.input_tensors if one.shape[1:-1] != (1, 1)]
+            found |= {_maker(one) for one in given if wide}
+    return found
+
+
+def _maker(tensor):
+    """Return the last layer with weights before `tensor`, or None, along each first input."""
+    operation = tensor._keras_history.operation
+    while not getattr(operation, "weights", ()):
+        (node, *_) = operation._inbound_nodes
+        if not node.input_tensors:
+            return None
+        operation = node.input_tensors[0]._keras_history.operation
+    return operation
 
 
 def _draw(draws, shape) -> np.ndarray:

@@ -53,6 +53,16 @@ def _own(module: str, function: str, *, name: str = "", refused: Mapping = (), *
     )
 
 
+def _hub(network: str) -> Architecture:
+    return Architecture(
+        name=f"{network}_hub",
+        group=HUB,
+        words="keras_nets.zoo.hub:classifier",
+        arguments={"network": network},
+        needs="keras_hub",
+    )
+
+
 def _everywhere(words: str) -> dict[str, str]:
     return dict.fromkeys(FORMATS, words)
 
@@ -106,6 +116,13 @@ ARCHITECTURES = (
     _own("unusual", "quantized", name="quantized_float8", mode="float8", refused={
         ONNX: "computes in float8_e4m3fn, which ONNX of opset 17 has not"}),
     *(_own("unusual", name) for name in ("lora", "bare_operations", "spectral", "augmented")),
+    *(
+        _hub(network)
+        for network in (
+            "CSPNet", "DeiT", "DenseNet", "EfficientNet", "HGNetV2", "MiT", "ResNet",
+            "SwinTransformer", "VGG", "ViT", "Xception",
+        )
+    ),
 )  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from export.errors import ExportError
 from export.formats.base import Format, Opened, Order, Written
 from export.formats.layout import VERSION
 from export.formats.names import SAVEDMODEL, TF_SERVING
+from export.formats.operations import beyond_computing
 from export.formats.savedmodel.reading import open_savedmodel
 from export.formats.savedmodel.tidy import tidy
 from export.lazy import need
@@ -67,6 +68,9 @@ class SavedModel(Format):
         if order.classify:
             write_description(folder / VERSION, order.classify.recipe, order.classify.labels)
         return Written()
+
+    def limit(self, skeleton) -> str:
+        return beyond_computing(skeleton.graph)
 
     def open(self, folder: Path) -> Opened:
         return open_savedmodel(folder)

@@ -18,6 +18,7 @@ from export.errors import PourError
 from export.formats import layout
 from export.formats.base import Format, Opened, Order, Written
 from export.formats.names import TF_SERVING_GPU, TFTRT
+from export.formats.operations import beyond_computing
 from export.formats.stock import pour_or_stock
 from export.formats.tftrt.reading import open_tftrt, weights_schema
 from export.networks.base import Network
@@ -61,7 +62,7 @@ class TfTrt(Format):
                 f"{self.name} keeps its weights in one protobuf, which ends at 2 GiB, and those of "
                 f"{skeleton.name} are {skeleton.weight_bytes / 2**30:.1f} GiB; choose another"
             )
-        return _groups(skeleton)
+        return beyond_computing(skeleton.graph) or _groups(skeleton)
 
     def _pour(self, order: Order) -> str:
         from export.formats.tftrt.preparation import prepare

@@ -171,14 +171,37 @@ def test_a_depthwise_kernel_is_scaled_by_what_one_filter_sees():
     x = layers.SeparableConv2D(16, 3, name="separable")(x)
     weights = named_weights(seed_weights(keras.Model(inputs, x)))
     kernels = {
-        "depthwise/kernel": 9,
-        "separable/depthwise_kernel": 9,
-        "separable/pointwise_kernel": 512,
+        "depthwise/kernel": (9, 1),
+        "separable/depthwise_kernel": (9, 8 / 9),  # centring leaves that much of the variance
+        "separable/pointwise_kernel": (512, 1),
     }
-    for name, fan_in in kernels.items():
-        std = weights[name].std()
-        # Centring nine values leaves 8/9 of their variance.
-        assert std == pytest.approx(np.sqrt(2 / fan_in * (1 - 1 / fan_in)), rel=0.03), name
+    for name, (fan_in, left) in kernels.items():
+        assert weights[name].std() == pytest.approx(np.sqrt(2 / fan_in * left), rel=0.03), name
+
+
+def test_gates_are_open_and_depthwise_kernels_see_more_than_edges():
+    """Else every image gives the same logits, behind a dozen of gates that halve."""
+    x = inputs = keras.Input((16, 16, 3), name="image")
+    x = layers.Conv2D(8, 3, name="conv")(x)
+    gate = layers.GlobalAveragePooling2D(keepdims=True)(x)
+    gate = layers.Activation("sigmoid")(layers.Conv2D(8, 1, name="gate")(gate))
+    x = layers.DepthwiseConv2D(3, name="depthwise")(layers.Multiply()([x, gate]))
+    x = layers.Multiply()([x, layers.Conv2D(8, 1, name="as_wide")(x)])
+    weights = named_weights(seed_weights(keras.Model(inputs, x)))
+    assert weights["gate/bias"].min() >= 2 and weights["gate/bias"].max() <= 4
+    assert all(np.abs(weights[f"{name}/bias"]).max() <= 0.1 for name in ("conv", "as_wide"))
+    assert np.abs(weights["depthwise/kernel"].mean(axis=(0, 1))).max() > 0.1
+
+
+@pytest.mark.parametrize("name", ["EfficientNetV2B0", "MobileNetV3Small"])
+def test_networks_with_gates_tell_images_apart(name):
+    model = getattr(keras.applications, name)(
+        weights=None, classifier_activation=None, input_shape=(64, 64, 3), classes=10
+    )
+    random = np.random.default_rng(0)
+    tint = random.uniform(0, 255, (4, 1, 1, 3)) + random.normal(0, 40, (4, 64, 64, 3))
+    logits = np.asarray(seed_weights(model)(np.clip(tint, 0, 255).astype(np.float32)))
+    assert logits.std(axis=0).mean() > 0.1 * logits.std()
 
 
 def test_only_the_batch_norm_that_ends_a_residual_block_is_damped():
