@@ -17,6 +17,7 @@ from export.child import in_a_line
 from export.contract import Batch, joined, part, rows
 from export.endings import undone
 from export.networks.base import only
+from export.networks.beside import run_beside
 from export.networks.layers import layer_scopes, layer_tensors
 from export.networks.tensorflow import TensorFlowNetwork
 from export.observe.noise import KINDS, LayerNoise, Noise, NoiseError
@@ -71,11 +72,11 @@ def _measure(skeleton, inputs: Batch, layers, norms, kinds: frozenset[str], exac
 
         That is for the first inputs; the outputs, which come last, for the `rest` as well.
         """
-        run = network.function(tensors, graph)
-        outputs = [tensor.numpy() for tensor in run(first)]
+        wanted = [tensors, *([ends.tensors] * len(rest))]
+        outputs, *more = run_beside(network, graph, [first, *rest], wanted)
         found = [_moved(*pair) for pair in zip(base, outputs, strict=True)]
         before = ends.joined([ends.among(base), *base_rest[: len(rest)]])
-        after = ends.joined([ends.among(outputs), *ends.of(run, rest)])
+        after = ends.joined(map(ends.among, [outputs, *more]))
         moved_ends = {
             tensor: _moved(*(ends.compared(name, side[name]) for side in (before, after)))
             for tensor, name in zip(ends.tensors, ends.names, strict=True)

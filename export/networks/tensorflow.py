@@ -99,15 +99,14 @@ class TensorFlowNetwork:
     def function(self, tensors: list[str], graph=None, values=None):
         """A function from a batch to `tensors` of the graph, or of a changed one."""
         graph, values = graph or self.graph, self.values if values is None else values
-        _register(graph.library)
+        register(graph.library)
         # Placeholders would stay unfed if they were imported.
         bare = type(graph)(versions=graph.versions, library=graph.library)
         bare.node.extend(node for node in graph.node if node.op != "Placeholder")
         holders, fed = [f"{holder}:0" for holder in values], list(values.values())
         ports = [name if ":" in name else f"{name}:0" for name in tensors]
 
-        # An input that nothing reads is no node of the graph.
-        read = {name: tensor for name, tensor in self.inputs.items() if self._is_read(tensor)}
+        read = self.read_inputs()
 
         @tf.function(autograph=False)
         def network(given, fed):
@@ -118,8 +117,10 @@ class TensorFlowNetwork:
 
         return lambda batch: network([tf.constant(batch[name]) for name in read], fed)
 
-    def _is_read(self, tensor: str) -> bool:
-        return producer(tensor) in self.nodes
+    def read_inputs(self) -> dict[str, str]:
+        """The tensor of each input by its name; one that nothing reads is no node of the graph."""
+        ends = self.inputs.items()
+        return {name: tensor for name, tensor in ends if producer(tensor) in self.nodes}
 
     def changed(self, edit: Edit):
         if not edit.changes:
@@ -192,7 +193,7 @@ class TensorFlowNetwork:
         return branches and self.is_float(node.name)
 
 
-def _register(library) -> None:
+def register(library) -> None:
     """Make functions known to the runtime, which an imported graph that calls them does not."""
     runtime = context.context()
     for function in library.function:

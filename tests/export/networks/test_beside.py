@@ -1,0 +1,42 @@
+"""Batches beside each other: what each gives alone, and what is made of weights once for all."""
+
+import numpy as np
+import pytest
+
+from export.contract import part
+from export.networks.beside import AT_ONCE, run_beside
+from export.networks.noise import _halved, _shuffled, skeleton_network
+from export.observe.probes import inputs
+
+
+@pytest.mark.parametrize("name", ["plain", "odd", "shared", "subclassed"])
+def test_each_batch_gives_what_it_gives_alone_to_the_last_bit(skeleton, name):
+    network, given = skeleton_network(skeleton(name)), inputs(skeleton(name), 0)
+    batches = [part(given, slice(at, at + 1)) for at in range(AT_ONCE + 1)]
+    outputs = list(network.outputs.values())
+    for graph in (network.graph, _shuffled(network, 0), _halved(network)):
+        run = network.function(outputs, graph)
+        made = run_beside(network, graph, batches, [outputs] * len(batches))
+        for batch, beside in zip(batches, made, strict=True):
+            for alone, other in zip(run(batch), beside, strict=True):
+                np.testing.assert_array_equal(alone.numpy(), other)
+
+
+def test_a_kernel_is_shuffled_once_for_all_batches(skeleton, monkeypatch):
+    network, given = skeleton_network(skeleton("plain")), inputs(skeleton("plain"), 0)
+    graph, imported = _shuffled(network, 0), []
+    from tensorflow import graph_util
+
+    real = graph_util.import_graph_def
+
+    def importing(graph, **options):
+        imported.append(graph)
+        return real(graph, **options)
+
+    monkeypatch.setattr(graph_util, "import_graph_def", importing)
+    outputs = list(network.outputs.values())
+    run_beside(network, graph, [part(given, slice(at, at + 1)) for at in range(3)], [outputs] * 3)
+    (beside,) = imported
+    kernels = sum(node.name.endswith("/shuffled1") for node in graph.node)
+    assert sum(node.name.endswith("/shuffled1") for node in beside.node) == kernels > 0
+    assert sum(node.name.endswith("/shuffled0") for node in beside.node) == 3 * kernels
