@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from export.skeleton.keras_graph import (
+    all_layers,
     functional,
     graphs,
     input_rank,
@@ -25,7 +26,7 @@ from export.skeleton.keras_graph import (
     unique,
 )
 
-KERNEL_LAYERS = ("Conv1D", "Conv2D", "Conv3D", "DepthwiseConv2D", "Dense")
+KERNEL_LAYERS = ("Conv1D", "Conv2D", "Conv3D", "DepthwiseConv1D", "DepthwiseConv2D", "Dense")
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,7 @@ class Folded:
     gone: frozenset  # of Keras layers
     made: dict[object, dict[str, str]]  # by Keras layer
     names: dict[int, str]  # of the other weights, by the id of Keras' variable
+    spare: set[str]  # made for batch-norms within other layers, which may not run these
 
     def name(self, variable) -> str:
         """Return the name of the weight that is a Keras variable."""
@@ -80,7 +82,7 @@ def fold(model) -> Folded:
     with that of the model within the model. Nothing is computed or copied until `read`.
     """
     pairs = _foldable(model)
-    folded = Folded({}, frozenset(pairs.values()), {}, {})
+    folded = Folded({}, frozenset(pairs.values()), {}, {}, set())
     for layer, name in _owners(model).items():
         if layer in folded.gone:
             continue
@@ -90,6 +92,7 @@ def fold(model) -> Folded:
             _add_made(folded, layer, name, _scale_and_shift(layer))
         else:
             _add_plain(folded, layer, name)
+            _add_within(folded, layer)
     return folded
 
 
@@ -137,6 +140,14 @@ def _add_plain(folded: Folded, layer, name: str) -> None:
             folded.weights[path] = _plain(path, variable)
 
 
+def _add_within(folded: Folded, layer) -> None:
+    """Add what the batch-norms within a layer of layers become, should it run them."""
+    for norm in all_layers(layer):
+        if norm is not layer and kind(norm) == "BatchNormalization" and norm.built:
+            _add_made(folded, norm, norm.name, _scale_and_shift(norm))
+            folded.spare.update(folded.made[norm].values())
+
+
 def _path(layer, name: str, path: str) -> str:
     """Keras' `path` of a variable, with the layer's unique `name` in place of its own."""
     if name == layer.name:
@@ -166,8 +177,8 @@ def is_plain(layer) -> bool:
     """
     if kind(layer) not in KERNEL_LAYERS or not has_its_kernel(layer):
         return False
-    first = getattr(layer, "data_format", "channels_last") != "channels_last"
-    return not first and getattr(layer, "padding", "valid") != "causal"
+    last = getattr(layer, "data_format", "channels_last") == "channels_last"
+    return last and isinstance(getattr(layer, "padding", ""), str)  # Keras also takes numbers
 
 
 def has_its_kernel(layer) -> bool:
@@ -215,7 +226,7 @@ def _foldable(model) -> dict:
 def _folded_pair(layer, norm):
     def kernel():
         scale, _ = scale_and_shift(norm)
-        if kind(layer) == "DepthwiseConv2D":
+        if kind(layer).startswith("Depthwise"):
             scale = scale.reshape(layer.kernel.shape[-2:])
         return (_values(layer.kernel) * scale).astype(np.float32)
 

@@ -10,13 +10,17 @@ layer it comes from.
 """
 
 from collections.abc import Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import keras
 import tensorflow as tf
 
+from export.skeleton.convolutions import CONVOLUTIONS, biased
 from export.skeleton.fold import KERNEL_LAYERS, Folded, is_float, is_plain
 from export.skeleton.keras_graph import (
+    all_layers,
     as_taken,
     called_with,
     functional,
@@ -107,12 +111,43 @@ def _as_keras_wrote_it(layer, weights):
         options.pop("training", None)
         if takes_training(layer):
             options["training"] = False
-        if has_mask(args):  # which only a call of the layer itself hands on
-            with keras.StatelessScope(state_mapping=held):
-                return layer(*args, **options)
-        return layer.stateless_call(trainable, rest, *args, **options)[0]
+        with _lowered_within(layer, weights):
+            if has_mask(args):  # which only a call of the layer itself hands on
+                with keras.StatelessScope(state_mapping=held):
+                    return layer(*args, **options)
+            return layer.stateless_call(trainable, rest, *args, **options)[0]
 
     return call
+
+
+class _Scoped(Weights):
+    """The same for layers that another layer calls: it may have changed their weights."""
+
+    def of(self, variable):
+        return variable.value
+
+
+@contextmanager
+def _lowered_within(layer, weights):
+    """Lower the layers that `layer` calls, too, while it is called."""
+    inside = _Scoped(weights.folded, weights.tensors)
+    inner = [one for one in all_layers(layer) if one is not layer and kind(one) in LOWERED]
+    inner = [one for one in inner if "call" not in vars(one)]  # else an outer one did that
+    for one in inner:
+        object.__setattr__(one, "call", partial(_call_within, one, inside))
+    try:
+        yield
+    finally:
+        for one in inner:
+            object.__delattr__(one, "call")
+
+
+def _call_within(layer, weights, *args, **options):
+    lowered = LOWERED[kind(layer)](layer, weights) if args else None
+    if lowered is None:
+        return type(layer).call(layer, *args, **options)
+    x = args[0]
+    return lowered(tf.cast(x, tf.float32) if kind(layer) in COMPUTING else x)
 
 
 def _constant(variable):
@@ -122,74 +157,9 @@ def _constant(variable):
     return tf.constant(values)
 
 
-def _conv(layer, weights):
-    if not is_plain(layer):
-        return None
-    kernel, bias = weights.kernel_and_bias(layer)
-    convolve = _convolve_3d if len(kernel.shape) == 5 else _convolve
-    # TensorFlow merges a BiasAdd into the convolution, and what it makes knows no groups.
-    add = _biased if layer.groups == 1 or bias is None else tf.add
-    return lambda x: _activated(layer, weights, add(convolve(layer, x, kernel), bias))
-
-
-def _convolve(layer, x, kernel):
-    """Convolve, also in groups, which TensorFlow infers from a kernel with fewer channels.
-
-    Keras compiles these with XLA, which servers have switched off.
-    """
-    convolve = tf.nn.conv2d if len(kernel.shape) == 4 else tf.nn.convolution
-    padding, dilations = layer.padding.upper(), layer.dilation_rate
-    return convolve(x, kernel, layer.strides, padding, dilations=dilations)
-
-
-def _convolve_3d(layer, x, kernel):
-    """Convolve each group by itself, because TensorFlow has no grouped 3D convolution on a CPU."""
-    if layer.groups == 1:
-        return _convolve(layer, x, kernel)
-    parts, kernels = (tf.split(tensor, layer.groups, -1) for tensor in (x, kernel))
-    return tf.concat([_convolve(layer, *pair) for pair in zip(parts, kernels, strict=True)], -1)
-
-
-def _depthwise_conv2d(layer, weights):
-    if not is_plain(layer):
-        return None
-    kernel, bias = weights.kernel_and_bias(layer)
-    return lambda x: _activated(layer, weights, _biased(_depthwise(layer, x, kernel), bias))
-
-
-def _separable_conv2d(layer, weights):
-    if layer.data_format != "channels_last":
-        return None
-    depthwise, pointwise = weights.of(layer.depthwise_kernel), weights.of(layer.pointwise_kernel)
-    bias = weights.of(layer.bias) if layer.use_bias else None
-
-    def call(x):
-        x = tf.nn.conv2d(_depthwise(layer, x, depthwise), pointwise, 1, "VALID")
-        return _activated(layer, weights, _biased(x, bias))
-
-    return call
-
-
-def _depthwise(layer, x, kernel):
-    """Convolve depthwise, also with unequal strides, which TensorFlow's own refuses."""
-    rows, columns = layer.strides
-    padding, dilations = layer.padding.upper(), layer.dilation_rate
-    if rows == columns:
-        strides = (1, rows, columns, 1)
-        return tf.nn.depthwise_conv2d(x, kernel, strides, padding, dilations=dilations)
-    if padding == "SAME":
-        axes = zip(x.shape[1:3], kernel.shape[:2], layer.strides, dilations, strict=True)
-        pads = [_same(*axis) for axis in axes]
-        x = tf.pad(x, [(0, 0), *pads, (0, 0)])
-    x = tf.nn.depthwise_conv2d(x, kernel, (1, 1, 1, 1), "VALID", dilations=dilations)
-    return x[:, ::rows, ::columns]
-
-
-def _same(length: int, size: int, stride: int, dilation: int) -> tuple[int, int]:
-    """Return the rows that the padding SAME adds before and after an axis of `length`."""
-    reach = (size - 1) * dilation + 1
-    both = max((-(-length // stride) - 1) * stride + reach - length, 0)
-    return both // 2, both - both // 2
+def _convolution(layer, weights):
+    convolve = CONVOLUTIONS[kind(layer)](layer, weights)
+    return convolve and (lambda x: _activated(layer, weights, convolve(x)))
 
 
 def _dense(layer, weights):
@@ -198,14 +168,14 @@ def _dense(layer, weights):
     kernel, bias = weights.kernel_and_bias(layer)
 
     def call(x):
-        x = tf.linalg.matmul(x, kernel) if len(x.shape) == 2 else tf.tensordot(x, kernel, 1)
-        return _activated(layer, weights, _biased(x, bias))
+        return _activated(layer, weights, biased(_product(x, kernel), bias))
 
     return call
 
 
-def _biased(x, bias):
-    return x if bias is None else tf.nn.bias_add(x, bias)
+def _product(x, kernel):
+    """Multiply; tf.tensordot would compute shapes at run time, which TensorRT does not take."""
+    return tf.linalg.matmul(x, kernel) if len(x.shape) > 1 else tf.tensordot(x, kernel, 1)
 
 
 def _activated(layer, weights, x):
@@ -231,6 +201,13 @@ def _scale_and_shift(norm, weights):
     return call
 
 
+def _prelu(layer, weights):
+    """Multiply the negative part by the slopes themselves: a weight with its sign changed is none
+    that converters take."""
+    alpha = weights.of(layer.alpha)
+    return lambda x: tf.nn.relu(x) - alpha * tf.nn.relu(-x)
+
+
 def _reshape(layer, _):
     if getattr(layer, "data_format", None) == "channels_first":
         return None
@@ -242,26 +219,21 @@ def _reshape(layer, _):
     return call
 
 
-# Keras multiplies whole numbers with weights as floats.
-COMPUTING = (*KERNEL_LAYERS, "BatchNormalization", "SeparableConv2D")
-
-
 def _identity(_layer, _weights):
     return lambda x: x
 
 
+# Keras multiplies whole numbers with weights as floats.
+COMPUTING = (*KERNEL_LAYERS, "BatchNormalization", "PReLU", "SeparableConv1D", "SeparableConv2D")
 LOWERED = {
     "IntegerLookup": looked_up,
     "StringLookup": looked_up,
     "TextVectorization": looked_up,
+    **dict.fromkeys(CONVOLUTIONS, _convolution),
     "BatchNormalization": _scale_and_shift,
-    "Conv1D": _conv,
-    "Conv2D": _conv,
-    "Conv3D": _conv,
     "Dense": _dense,
-    "DepthwiseConv2D": _depthwise_conv2d,
     "Dropout": _identity,
     "Flatten": _reshape,
+    "PReLU": _prelu,
     "Reshape": _reshape,
-    "SeparableConv2D": _separable_conv2d,
 }

@@ -20,6 +20,19 @@ def copied(message):
     return type(message).FromString(message.SerializeToString())
 
 
+def needed(graph, kept: Iterable[str]):
+    """Return the nodes of a GraphDef that the nodes `kept` need, in its order, and its library."""
+    nodes, found, todo = {node.name: node for node in graph.node}, set(), list(kept)
+    while todo:
+        name = todo.pop()
+        if name not in found:
+            found.add(name)
+            todo += map(producer, nodes[name].input)
+    made = type(graph)(versions=graph.versions, library=graph.library)
+    made.node.extend(node for node in graph.node if node.name in found)
+    return made
+
+
 def make_placeholder(node, dtype, shape) -> None:
     """Turn `node` into a placeholder of a `tf.DType` and a `tf.TensorShape`; it keeps its name."""
     name = node.name

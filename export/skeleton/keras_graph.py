@@ -73,8 +73,12 @@ def with_table(layer, make):
 
 
 def input_rank(layer) -> int:
-    """Return the number of axes of the first tensor that `layer` is first called with."""
-    return len(layer._inbound_nodes[0].input_tensors[0].shape)
+    """Return the number of axes of the first tensor that `layer` is first called with.
+
+    It is 0 for a layer that only another layer calls.
+    """
+    calls = layer._inbound_nodes
+    return len(calls[0].input_tensors[0].shape) if calls else 0
 
 
 def takes_training(layer) -> bool:

@@ -1,9 +1,8 @@
 """Other operations for those that converters do not know, or servers have no kernel for."""
 
-from export.skeleton.graph import add_constant, all_nodes
+from export.skeleton.graph import add_constant, all_nodes, copied, needed, producer
 
 UPDATE = "XlaDynamicUpdateSlice"
-PLAIN = {"Erfc": "Erf", "Expm1": "Exp"}  # one less than which, or less one of which, each is
 
 
 def without_compilation(graph) -> None:
@@ -45,18 +44,58 @@ def without_updates(graph) -> bool:
     return bool(updates)
 
 
-def plain_operations(graph):
-    """Replace operations that converters do not know: 1 - erf(x) for erfc, exp(x) - 1 for expm1."""
-    plain = type(graph)(versions=graph.versions, library=graph.library)
-    for node in graph.node:
-        made = plain.node.add()
-        made.CopyFrom(node)
-        if node.op not in PLAIN:
-            continue
-        made.op = PLAIN[node.op]
-        made.name = f"{node.name}/{made.op.lower()}"
-        one = add_constant(plain, f"{node.name}/one", 1.0, node.attr["T"].type)
-        sides = [one, made.name] if node.op == "Erfc" else [made.name, one]
-        rest = plain.node.add(name=node.name, op="Sub", input=sides)
-        rest.attr["T"].CopyFrom(node.attr["T"])
-    return plain
+def plain_operations(graph, kept):
+    """Return `graph` with what REWRITES lists replaced, as far as the nodes `kept` need it."""
+    plain = copied(graph)
+    nodes = {node.name: node for node in graph.node}
+    for node in list(plain.node):
+        if node.op in REWRITES:
+            REWRITES[node.op](plain, node, nodes)
+    return needed(plain, kept)
+
+
+def _add(graph, node, name: str, op: str, *inputs: str) -> str:
+    """Add an operation on tensors of the type of `node`, and return its name."""
+    made = graph.node.add(name=f"{node.name}/{name}", op=op, input=inputs)
+    made.attr["T"].CopyFrom(node.attr["T"])
+    return made.name
+
+
+def _number(graph, node, name: str, value: float) -> str:
+    return add_constant(graph, f"{node.name}/{name}", value, node.attr["T"].type)
+
+
+def _erfc(graph, node, _nodes) -> None:
+    """Write erfc(x) as 1 - erf(x)."""
+    erf = _add(graph, node, "erf", "Erf", node.input[0])
+    node.op = "Sub"
+    node.input[:] = [_number(graph, node, "one", 1.0), erf]
+
+
+def _expm1(graph, node, _nodes) -> None:
+    """Write exp(x) - 1 as tanh(x / 2) (exp(x) + 1), which is as exact for small x."""
+    (x,) = node.input
+    half = _add(graph, node, "half", "Mul", x, _number(graph, node, "a_half", 0.5))
+    exp = _add(graph, node, "exp", "Exp", x)
+    more = _add(graph, node, "more", "AddV2", exp, _number(graph, node, "one", 1.0))
+    node.op = "Mul"
+    node.input[:] = [_add(graph, node, "tanh", "Tanh", half), more]
+
+
+def _arg(graph, node, nodes) -> None:
+    """Compare numbers as they are: Keras takes -0 for less than 0, by their bits."""
+    chosen = nodes[producer(node.input[0])]
+    if chosen.op != "SelectV2":
+        return
+    condition = nodes[producer(chosen.input[0])]
+    if condition.op == "LogicalAnd" and "BitwiseAnd" in _behind(condition, nodes):
+        node.input[0] = chosen.input[2]
+
+
+def _behind(node, nodes) -> set[str]:
+    """The operations two steps before a node."""
+    first = [nodes[producer(source)] for source in node.input]
+    return {nodes[producer(source)].op for one in first for source in one.input}
+
+
+REWRITES = {"Erfc": _erfc, "Expm1": _expm1, "ArgMax": _arg, "ArgMin": _arg}

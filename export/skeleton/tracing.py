@@ -138,7 +138,7 @@ def _probabilities(graph, contract: Contract, endings: dict) -> tuple[Contract, 
 
 def _refuse_lost(folded, unused: list[str]) -> None:
     """Raise ExportError if a batch-norm was folded into a weight that nothing uses."""
-    made = {name for names in folded.made.values() for name in names.values()}
+    made = {name for names in folded.made.values() for name in names.values()} - folded.spare
     lost = [name for name in unused if name in made]
     if lost:
         raise ExportError(
@@ -176,7 +176,7 @@ def _trace(model, folded, names: list[str], contract: Contract):
     graph = _simplify(graph, names)
     if without_updates(graph):
         graph = _simplify(graph, names)
-    return _with_own_functions(plain_operations(graph))
+    return _with_own_functions(plain_operations(graph, names))
 
 
 def _rename_ends(graph, ends: list, contract: Contract) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from export.contract import Contract
-from export.skeleton.graph import add_constant, copied, make_constant, producer
+from export.skeleton.graph import add_constant, copied, make_constant, needed, producer
 from export.skeleton.pour import Step, follow
 from export.skeleton.tracing import stand_in
 
@@ -48,7 +48,8 @@ class Prepared:
             if node.name in numbers:
                 form = self.forms[node.name]
                 _fill(node, form.shape, value(numbers[node.name], form))
-        return _needed(made, self.contract)
+        tensors = (*self.contract.inputs, *self.contract.outputs)
+        return needed(made, [tensor.name for tensor in tensors])
 
 
 def prepare(skeleton) -> Prepared:
@@ -97,21 +98,6 @@ def _fill(node, shape, value) -> None:
         return
     make_constant(node, np.float32(value))
     node.attr["value"].tensor.tensor_shape.CopyFrom(tf.TensorShape(shape).as_proto())
-
-
-def _needed(graph, contract):
-    """The nodes that outputs need, and every input."""
-    nodes = {node.name: node for node in graph.node}
-    todo = [tensor.name for tensor in (*contract.outputs, *contract.inputs)]
-    found = set()
-    while todo:
-        name = todo.pop()
-        if name not in found:
-            found.add(name)
-            todo += map(producer, nodes[name].input)
-    made = type(graph)(versions=graph.versions, library=graph.library)
-    made.node.extend(node for node in graph.node if node.name in found)
-    return made
 
 
 def _fix_shape(graph, node, tensors) -> None:

@@ -81,7 +81,7 @@ BEFORE = {
     ),
     "1D": (lambda: layers.Conv1D(6, 3, strides=2, name="conv"), True),
     "1D in groups": (lambda: layers.Conv1D(6, 3, groups=2, name="conv"), True),
-    "1D causal": (lambda: layers.Conv1D(6, 3, padding="causal", name="conv"), False),
+    "1D causal": (lambda: layers.Conv1D(6, 3, padding="causal", name="conv"), True),
     "3D": (lambda: layers.Conv3D(6, 2, name="conv"), True),
     "3D in groups": (lambda: layers.Conv3D(6, 2, groups=2, padding="same", name="conv"), True),
     "separable": (lambda: layers.SeparableConv2D(6, 3, use_bias=False, name="conv"), False),

@@ -58,6 +58,8 @@ LOWERED = {
     "depthwise strided": lambda: layers.DepthwiseConv2D(3, strides=2, padding="same", name="l"),
     "separable": lambda: layers.SeparableConv2D(5, 3, strides=2, padding="same", name="l"),
     "dense over images": lambda: layers.Dense(5, activation="tanh", name="l"),
+    "depthwise in groups": lambda: layers.Conv2D(8, 3, groups=4, padding="same", name="l"),
+    "PReLU": lambda: layers.PReLU(shared_axes=(1, 2), name="l"),
     "batch-norm": lambda: layers.BatchNormalization(name="l"),
     "batch-norm of rows": lambda: layers.BatchNormalization(axis=1, name="l"),
     "flatten": lambda: layers.Flatten(name="l"),
@@ -65,7 +67,6 @@ LOWERED = {
 }
 AS_KERAS_WROTE_THEM = {
     "transposed conv": lambda: layers.Conv2DTranspose(5, 3, strides=2, name="l"),
-    "PReLU": lambda: layers.PReLU(shared_axes=(1, 2), name="l"),
     "layer-norm": lambda: layers.LayerNormalization(name="l"),
     "group-norm": lambda: layers.GroupNormalization(2, name="l"),
     "noise": lambda: layers.GaussianNoise(1.0, name="l"),
@@ -77,6 +78,92 @@ AS_KERAS_WROTE_THEM = {
 @pytest.mark.parametrize("layer", [*LOWERED, *AS_KERAS_WROTE_THEM])
 def test_a_layer_computes_what_keras_computes(layer):
     assert_same(around((LOWERED | AS_KERAS_WROTE_THEM)[layer]()))
+
+
+ROWS = {
+    "conv": lambda: layers.Conv1D(5, 3, strides=2, padding="same", activation="relu", name="l"),
+    "conv dilated": lambda: layers.Conv1D(5, 3, dilation_rate=2, name="l"),
+    "conv causal": lambda: layers.Conv1D(5, 3, padding="causal", dilation_rate=2, name="l"),
+    "conv in groups": lambda: layers.Conv1D(6, 3, groups=2, name="l"),
+    "depthwise in groups": lambda: layers.Conv1D(8, 3, groups=4, padding="causal", name="l"),
+    "depthwise": lambda: layers.DepthwiseConv1D(3, strides=2, depth_multiplier=2, name="l"),
+    "separable": lambda: layers.SeparableConv1D(5, 3, padding="same", name="l"),
+    "dense": lambda: layers.Dense(5, activation="tanh", name="l"),
+}
+
+
+@pytest.mark.parametrize("layer", ROWS)
+def test_a_layer_over_rows_computes_what_keras_computes(layer):
+    assert_same(around(ROWS[layer](), image=(9, 4)))
+
+
+@pytest.mark.parametrize("image", [(4,), (9, 4), (5, 9, 4), (2, 5, 9, 4)])
+def test_a_dense_layer_computes_no_shape_at_run_time(image):
+    operations = assert_same(around(layers.Dense(5, name="dense"), image=image))
+    assert not {"Shape", "Prod", "GatherV2"} & set(operations)
+
+
+def test_groups_of_one_channel_are_depthwise():
+    operations = assert_same(around(layers.Conv2D(8, 3, groups=4, name="conv")))
+    assert "DepthwiseConv2dNative" in operations and "Conv2D" not in operations
+
+
+class Block(layers.Layer):
+    """A layer of layers, which no graph connects."""
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.conv = layers.Conv2D(5, 3, groups=1, use_bias=True, name="conv")
+        self.norm = layers.BatchNormalization(name="norm")
+        self.flatten = layers.Flatten(name="flatten")
+        self.unused = layers.BatchNormalization(name="unused")
+
+    def build(self, shape):
+        self.conv.build(shape)
+        self.norm.build(self.conv.compute_output_shape(shape))
+        self.unused.build(shape)
+
+    def call(self, x, training=False):
+        return self.flatten(self.norm(self.conv(inputs=x), training=training))
+
+
+class Standardised(layers.Layer):
+    """Changes the kernel of its own layer each time that it is called."""
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.dense = layers.Dense(3, name="dense")
+
+    def build(self, shape):
+        self.dense.build(shape)
+
+    def call(self, x):
+        kernel = self.dense.kernel
+        self.dense.kernel.assign(kernel / keras.ops.norm(kernel))
+        return self.dense(x)
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        lambda: Block(name="block"),
+        lambda: Standardised(name="standardised"),
+        lambda: layers.TimeDistributed(layers.Dense(3, name="dense"), name="each"),
+        lambda: layers.SpectralNormalization(layers.Conv2D(5, 3, name="conv"), name="spectral"),
+    ],
+    ids=["block", "standardised", "each", "spectral"],
+)
+def test_layers_within_a_layer_compute_what_keras_computes(layer):
+    assert_same(around(layer()))
+
+
+def test_layers_within_a_layer_are_lowered_and_left_as_they_were():
+    block = Block(name="block")
+    model = around(block)
+    operations = assert_same(model)
+    assert "BiasAdd" in operations
+    assert not {"Shape", "Rsqrt"} & set(operations)
+    assert "call" not in vars(block.flatten)
 
 
 def test_biases_are_added_by_the_operation_that_converters_fuse():

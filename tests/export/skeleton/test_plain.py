@@ -6,7 +6,12 @@ import pytest
 import tensorflow as tf
 from keras import layers, ops
 
+from export.skeleton.plain import plain_operations
 from export.skeleton.tracing import run_skeleton, trace
+
+NUMBERS = np.concatenate(
+    [np.linspace(-20, 20, 801), [-120.0, -1e-7, -1e-3, 0.0, 1e-7, 1e-3, 80.0]]
+).astype(np.float32)
 
 
 def moved(x):
@@ -45,3 +50,49 @@ def test_what_is_written_into_constants_is_computed_at_once():
     inputs = keras.Input((5, 4))
     skeleton = trace(keras.Model(inputs, layers.Flatten()(layers.Lambda(mask)(inputs))))
     assert not [node.op for node in skeleton.graph.node if "Update" in node.op]
+
+
+def plain(function, values):
+    """The operations of `function` after the rewriting, and what they give for `values`."""
+
+    @tf.function(input_signature=[tf.TensorSpec((None, *values.shape[1:]), tf.float32, name="x")])
+    def traced(x):
+        return tf.identity(function(x), name="y")
+
+    graph = plain_operations(traced.get_concrete_function().graph.as_graph_def(), ["x", "y"])
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        tf.import_graph_def(graph, name="")
+        return [node.op for node in graph.node], session.run("y:0", {"x:0": values})
+
+
+@pytest.mark.parametrize(
+    ("function", "operation"), [(tf.math.erfc, "Erfc"), (tf.math.expm1, "Expm1")]
+)
+def test_a_function_is_as_exact_plain_operations(function, operation):
+    operations, found = plain(function, NUMBERS)
+    assert operation not in operations
+    np.testing.assert_allclose(found, function(NUMBERS), rtol=2e-6, atol=2e-7)
+
+
+def test_small_numbers_keep_their_digits_in_exp_less_one():
+    small = np.float32([1e-7, -1e-7, 3e-5, -3e-5])
+    _, found = plain(tf.math.expm1, small)
+    np.testing.assert_allclose(found, np.expm1(np.float64(small)), rtol=1e-6)
+
+
+@pytest.mark.parametrize("function", [ops.argmax, ops.argmin])
+def test_the_place_of_a_number_is_found_without_looking_at_bits(function):
+    values = np.random.default_rng(1).standard_normal((7, 5)).astype(np.float32)
+    operations, found = plain(lambda x: function(x, axis=-1), values)
+    assert not {"Bitcast", "SelectV2"} & set(operations)
+    np.testing.assert_array_equal(found, function(values, axis=-1))
+
+
+def test_what_is_chosen_otherwise_before_it_stays():
+    values = np.random.default_rng(1).standard_normal((7, 5)).astype(np.float32)
+    operations, found = plain(
+        lambda x: tf.argmax(tf.where((x > 0) & (x < 1), -x, x), -1, tf.int32), values
+    )
+    assert "SelectV2" in operations
+    wanted = np.where((values > 0) & (values < 1), -values, values).argmax(-1)
+    np.testing.assert_array_equal(found, wanted)

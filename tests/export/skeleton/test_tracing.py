@@ -56,7 +56,7 @@ def test_a_folded_batch_norm_that_nothing_uses_is_an_error(monkeypatch):
     )
     x = layers.GlobalAveragePooling2D(name="pool")(x)
     model = keras.Model(image, layers.Dense(5, name="logits")(x), name="lossy")
-    monkeypatch.setattr("export.skeleton.forward._biased", lambda x, bias: x)
+    monkeypatch.setattr("export.skeleton.convolutions.biased", lambda x, bias: x)
     with pytest.raises(ExportError, match="^conv/bias holds a folded batch-norm and would be lost"):
         trace(model)
 
