@@ -43,7 +43,7 @@ class Weight:
         return 4 * int(np.prod(self.shape))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Folded:
     """The weights of a network after folding, and the batch-norm layers that are gone.
 
@@ -51,11 +51,13 @@ class Folded:
     a layer that a batch-norm was folded into, scale and shift of a batch-norm that did not fold.
     """
 
-    weights: dict[str, Weight]
     gone: frozenset  # of Keras layers
-    made: dict[object, dict[str, str]]  # by Keras layer
-    names: dict[int, str]  # of the other weights, by the id of Keras' variable
-    spare: set[str]  # made for batch-norms within other layers, which may not run these
+    weights: dict[str, Weight] = field(default_factory=dict)
+    made: dict[object, dict[str, str]] = field(default_factory=dict)  # by Keras layer
+    names: dict[int, str] = field(default_factory=dict)  # of the others, by a variable's id
+    spare: set[str] = field(
+        default_factory=set
+    )  # made for batch-norms within other layers, which may not run these
 
     def name(self, variable) -> str:
         """Return the name of the weight that is a Keras variable."""
@@ -82,7 +84,7 @@ def fold(model) -> Folded:
     with that of the model within the model. Nothing is computed or copied until `read`.
     """
     pairs = _foldable(model)
-    folded = Folded({}, frozenset(pairs.values()), {}, {}, set())
+    folded = Folded(gone=frozenset(pairs.values()))
     for layer, name in _owners(model).items():
         if layer in folded.gone:
             continue
