@@ -190,7 +190,8 @@ class Export:
     def _prepare(self, format: Format) -> None:
         """Make the lane that a format needs, and say what of the options is nothing to it.
 
-        Raises ValueError where the options lack what it cannot be written without.
+        Raises ValueError where the options lack what it cannot be written without, and
+        MissingPackage where this machine does.
         """
         if unmet := format.unmet(self._options):
             hints = "; ".join(HINTS[name] for name in unmet if name in HINTS)
@@ -198,6 +199,8 @@ class Export:
                 f"{format.name} needs {listed(unmet)}; give them as options"
                 + (f": {hints}" if hints else "")
             )
+        if format.missing:
+            raise MissingPackage(format.missing)
         if self._options.labels and not format.classifies:
             self._progress(format.name, "has no signature classify, so labels add nothing to it")
         if format.lane:

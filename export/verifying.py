@@ -8,7 +8,7 @@ import numpy as np
 
 from export.checks import Case, Expected, ask_nothing
 from export.cost import Meter
-from export.errors import ArtifactError
+from export.errors import ArtifactError, MissingPackage
 from export.formats import Format, find_format
 from export.formats.base import Order
 from export.gate.examine import GateOptions, examine
@@ -45,6 +45,8 @@ class Verification:
 
     def __enter__(self) -> "Verification":
         self._before = read_report(self._folder)
+        if why := find_format(self._before.format).missing:
+            raise MissingPackage(why)
         self._meter = Meter()
         return self
 

@@ -443,7 +443,12 @@ def test_every_tool_ends_in_one_line_and_takes_options_by_their_whole_names(tool
 
 
 # What has the name of a format and is none, or measures the formats that it names.
-NAMED = (("export/report/file.py", "onnx"), *(("tools/benchmark_export.py", n) for n in NAMES))
+NAMED = (
+    ("export/report/file.py", "onnx"),  # packages
+    ("export/report/file.py", "openvino"),
+    ("export/runtimes/openvino.py", "openvino"),
+    *(("tools/benchmark_export.py", n) for n in NAMES),
+)
 CUTS = ("startswith", "endswith", "removeprefix", "partition", "split")
 
 

@@ -98,6 +98,10 @@ def _formats(args) -> list[str]:
     from export.formats import find_format
 
     wanted = _all_of(args.format, NAMES, "format", "known are")
+    if "all" in map(str.casefold, args.format):
+        for why in filter(None, (find_format(name).missing for name in wanted)):
+            print(f"left out: {why}", file=sys.stderr)
+        wanted = [name for name in wanted if not find_format(name).missing]
     lacking = [name for name in wanted if "calibration" in find_format(name).needs]
     if args.calibration or not lacking:
         return wanted

@@ -10,7 +10,10 @@ from export.results import Check, verdict
 from export.wording import counted, listed
 
 MOST_TRANSPOSES = 2  # one to enter NCHW, one to leave it before a flatten
-BATCH_NORMS = ("BatchNormalization", "FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3")
+BATCH_NORMS = (
+    "BatchNormalization", "BatchNormInference", "FusedBatchNorm", "FusedBatchNormV2",
+    "FusedBatchNormV3",
+)  # fmt: skip
 
 
 def graph(trial: Trial) -> Check:

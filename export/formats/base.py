@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sized
 from copy import deepcopy
 from dataclasses import KW_ONLY, dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ import numpy as np
 from export.compression.facts import Facts, look
 from export.contract import Contract, Tensor
 from export.errors import ExportError
+from export.lazy import install
 from export.networks.base import Network
 from export.results import BATCH_SIZES, REORDERED, Rule
 from export.skeleton.pour import digest
@@ -123,6 +125,8 @@ class Format(ABC):
     rule: Rule = REORDERED  # what its logits may be off by
     engine_rule: Rule | None = None  # the same of its TensorRT engine; None: it has no engine
     lane: str | None = None  # the private environment that writes it
+    extra: str = ""  # of setup.cfg, which brings what writes and runs it; empty: nothing more
+    package: str = ""  # that the extra brings, as it is imported
     needs: frozenset[str] = frozenset()  # options that it cannot be written without
     # Ways to run it that it brings itself, before those of export/runtimes: each is a Runtime.
     runtimes: tuple[object, ...] = ()
@@ -134,6 +138,13 @@ class Format(ABC):
         """The names in `needs` that `options` lack, or have empty."""
         values = {name: getattr(options, name, None) for name in sorted(self.needs)}
         return [name for name, value in values.items() if value is None or _is_empty(value)]
+
+    @property
+    def missing(self) -> str:
+        """Say which package it lacks on this machine, and how to get it; empty where none."""
+        if not self.package or find_spec(self.package):
+            return ""
+        return f"{self.name} needs {self.package}, which is not installed; {install(self.extra)}"
 
     @property
     def noises(self) -> frozenset[str]:
@@ -159,11 +170,15 @@ class Format(ABC):
         return {}
 
     def store(self, values: np.ndarray, axes: tuple[int, ...] = ()) -> Store:
-        """Return how a right artifact keeps a weight, or a constant of the graph.
+        """Return how a right artifact keeps a weight.
 
         `axes` are those of its channels, where it is the kernel of a layer; else there are none.
         """
         return FLOAT32
+
+    def constant(self, values: np.ndarray) -> Store:
+        """Return how a right artifact keeps a constant of the graph that is no weight."""
+        return self.store(values)
 
     @abstractmethod
     def write(self, order: Order) -> Written:

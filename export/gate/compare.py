@@ -57,7 +57,7 @@ def _of_skeleton(job: dict, network, batch: Batch, skeleton: bytes) -> dict[str,
     """Return what each layer gives if the graph is right and the weights are the artifact's own."""
     from export.networks.rebuilt import rebuilt, rounding
 
-    stored = rounding(find_format(job["format"]).store, job["kept"])
+    stored = rounding(find_format(job["format"]).constant, job["kept"])
     right = rebuilt(skeleton, network.read, job["held"], stored, (batch, network.outputs))
     tensors = layer_tensors(job["scopes"], right.tensors(), only(right.outputs))
     found = right.fetch(dict.fromkeys(tensors.values()), batch)

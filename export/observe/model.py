@@ -119,7 +119,7 @@ def _constants(graph, formats: Iterable[Format]) -> Iterator[np.ndarray]:
     for node in graph.node:
         if node.op == "Const" and node.attr["dtype"].type == 1:
             values = make_ndarray(node.attr["value"].tensor)
-            for held in (values, *(format.store(values).rounded(values) for format in formats)):
+            for held in (values, *(format.constant(values).rounded(values) for format in formats)):
                 yield held
                 if held.ndim > 2:
                     yield np.moveaxis(held, -1, -3)  # channels before rows and columns

@@ -65,7 +65,7 @@ def work(job: dict, arrays: dict) -> Iterator[tuple[dict, dict]]:
     from export.networks.rebuilt import rebuilt, rounding
 
     skeleton = arrays["skeleton"].tobytes()
-    stored = rounding(find_format(job["format"]).store, job["kept"])
+    stored = rounding(find_format(job["format"]).constant, job["kept"])
     take = getattr(network, "take", network.read)  # or there would be two of every weight
     give_memory_back()
     right = rebuilt(skeleton, take, job["held"], stored, (batch, network.outputs))

@@ -38,6 +38,7 @@ PACKAGES = (
     "tf2onnx",
     "onnx",
     "onnxruntime",
+    "openvino",
     "protobuf",
 )
 KINDS = {  # of what is read from a report's entries

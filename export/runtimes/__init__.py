@@ -5,6 +5,7 @@ from export.formats.base import Format
 from export.runtimes.base import Runtime, Session
 from export.runtimes.native_segment import NativeSegment
 from export.runtimes.onnx_runtime import OnnxRuntime
+from export.runtimes.openvino import OpenVino
 from export.runtimes.tensorflow import TensorFlow
 from export.runtimes.tensorrt import TensorRt
 
@@ -12,6 +13,7 @@ from export.runtimes.tensorrt import TensorRt
 RUNTIMES: tuple[Runtime, ...] = (
     TensorFlow(),
     OnnxRuntime(),
+    OpenVino(),
     NativeSegment(),
     TensorRt(),
 )

@@ -21,8 +21,8 @@ IN_LANE += sorted(
 )
 HEAVY = {
     "absl", "google", "grpc", "h5py", "jax", "jinja2", "keras", "matplotlib", "numpy", "onnx",
-    "onnxruntime", "PIL", "psutil", "rich", "scipy", "sklearn", "tensorflow", "tensorrt", "tf2onnx",
-    "torch", "yaml",
+    "onnxruntime", "openvino", "PIL", "psutil", "rich", "scipy", "sklearn", "tensorflow",
+    "tensorrt", "tf2onnx", "torch", "yaml",
 }  # fmt: skip
 FRAMEWORKS = HEAVY - {"numpy", "rich", "psutil", "google", "h5py", "jinja2", "PIL", "yaml"}
 

@@ -46,6 +46,17 @@ def test_all_takes_what_needs_no_pictures_and_says_what_it_left_out(capsys):
     assert "need --calibration: onnx-int8, onnx-int8-trt" in capsys.readouterr().err
 
 
+def test_all_leaves_out_and_names_what_lacks_a_package(capsys, monkeypatch):
+    from export.formats import base
+
+    class Args:
+        format, calibration = ["all"], "synthetic"
+
+    monkeypatch.setattr(base, "find_spec", lambda name: None)
+    assert "onnx-int8" in export._formats(Args) and "openvino" not in export._formats(Args)
+    assert "left out: openvino needs openvino, which is not installed" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("option", "value", "why"),
     [

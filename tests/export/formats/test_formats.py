@@ -21,7 +21,9 @@ from keras_nets.weights.seeded import seed_weights
 TOYS = ("plain", "odd", "shared", "nested", "subclassed")
 lane = pytest.mark.lane
 
-CASES = [(name, format) for format in ("savedmodel", "onnx", "onnx-fp16") for name in TOYS] + [
+CASES = [
+    (name, format) for format in ("savedmodel", "onnx", "onnx-fp16", "openvino") for name in TOYS
+] + [
     pytest.param(name, format, marks=lane)
     for name, format in (("plain", "tftrt-fp32"), ("plain", "tftrt-fp16"), ("odd", "tftrt-fp16"))
 ]
@@ -91,6 +93,7 @@ def _poured_again(folder, tmp_path):
 MAIN_FILE = {  # by kind
     "savedmodel": "1/saved_model.pb",
     "onnx": "model.onnx",
+    "openvino": "model.xml",
     "tftrt": "1/saved_model.pb",
 }
 
@@ -127,7 +130,11 @@ def test_a_damaged_file_fails_checks_and_says_why_in_one_line(
     assert "\n" not in failed["contract"].note
 
 
-WEIGHTS_FILE = {**MAIN_FILE, "savedmodel": "1/variables/variables.data-00000-of-00001"}
+WEIGHTS_FILE = {
+    **MAIN_FILE,
+    "savedmodel": "1/variables/variables.data-00000-of-00001",
+    "openvino": "model.bin",
+}
 
 
 @pytest.mark.parametrize("format", EACH_FORMAT)
