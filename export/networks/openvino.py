@@ -55,6 +55,11 @@ class OpenVinoNetwork:
         self.outputs = dict(zip(names, names, strict=True))
         self.parts = tuple(self._parts())
 
+    def take(self, weight: str) -> np.ndarray:
+        """The values of a weight; the network gives up its graph, which maps them all."""
+        self.graph = None
+        return self.read(weight)
+
     def changed(self, edit: Edit):
         if not edit.changes:
             return self.graph

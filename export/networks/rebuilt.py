@@ -11,6 +11,7 @@ from export.skeleton.stores import Store
 from export.skeleton.tracing import stand_in
 
 FLOAT = tf.float32.as_datatype_enum
+ALIGNMENT = 64  # bytes; TensorFlow shares memory of others that lies so
 
 
 def rebuilt(
@@ -35,14 +36,22 @@ def rebuilt(
     }
     # Formats keep some weights with other axes: ONNX joins the last two of a depthwise kernel.
     values = {
-        holder: tf.constant(read(held[name]).reshape(shapes[holder]))
-        for holder, name in names.items()
+        holder: _tensor(read(held[name]).reshape(shapes[holder])) for holder, name in names.items()
     }
     for node in graph.node:
         if node.op == "Const" and node.attr["dtype"].type == FLOAT:
             _store(node, stored)
     inputs, outputs = ({name: f"{name}:0" for name in side} for side in ends)
     return TensorFlowNetwork(graph, inputs, outputs, values, names=names)
+
+
+def _tensor(values: np.ndarray) -> tf.Tensor:
+    """A tensor of a copy of float32 `values`; `tf.constant` holds each number twice for a while."""
+    raw = np.empty(values.nbytes + ALIGNMENT, np.uint8)
+    start = -raw.ctypes.data % ALIGNMENT
+    own = raw[start : start + values.nbytes].view(np.float32).reshape(values.shape)
+    own[...] = values
+    return tf.experimental.dlpack.from_dlpack(own.__dlpack__())
 
 
 def rounding(store: Callable[[np.ndarray], Store], kept: Iterable[str]):
