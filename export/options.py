@@ -44,6 +44,7 @@ class Options:
     compression: Mapping = field(default_factory=dict)  # see export/compression/content.py
     probes: bool = True  # compare on seeded inputs too, beside those that are given
     inputs: Mapping = field(default_factory=dict)  # of those given: source, sha256 and count
+    preprocess: Mapping = field(default_factory=dict)  # how pictures become inputs, as in a report
     name: str = ""  # of the folder, and of the model in the report; the model's own if empty
 
     def __post_init__(self):

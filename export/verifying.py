@@ -1,6 +1,7 @@
 """A verification under way: an artifact on disk held against the Keras model that it should be."""
 
 import tempfile
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -61,10 +62,12 @@ class Verification:
         images: np.ndarray | None = None,
         expected: Expected | None = None,
         probes: bool | None = None,
+        given: Mapping | None = None,
     ) -> None:
         """Take the word of the Keras `model` that the artifact should be; see `verify`.
 
         `probes` says whether it is compared on seeded inputs too; by default as at the export.
+        `given` is what the report of this verification says of `images`: source, sha256, count.
         """
         from export.observe.model import observe_model
         from export.skeleton.full_precision import in_full_precision
@@ -78,6 +81,10 @@ class Verification:
         skeleton = trace(model)
         seed = before.options.get("seed", 0)
         seeded = before.options.get("probes") != "none" if probes is None else probes
+        self._compared_on = {
+            **({"inputs": dict(given)} if given else {}),
+            **({} if seeded else {"probes": "none"}),
+        }
         if not seeded and images is None:
             raise ArtifactError(
                 f"{self._folder} was compared on {_given(before)} alone; give that again, or "
@@ -106,8 +113,10 @@ class Verification:
             checks = (first, *others)
         checks = require(checks, gate.require)
         self._progress(format.name, DONE)
+        kept = {key: one for key, one in before.options.items() if key not in ("inputs", "probes")}
         return replace(
             before,
+            options={**kept, **self._compared_on},
             checks=checks,
             warnings=warnings_of(before.weights["source"], reference, checks),
             cost=self._meter.read(),

@@ -24,7 +24,8 @@ int(round((side - crop) / 2)).
 - `darknet`: corners stay corners, centre = x * (width - 1) / (new width - 1) in float32, no
   antialias; rounded to bytes here, where darknet keeps the float (up to 0.5 of 255 apart).
 
-**normalise.** float32: (value * float32(1 / 255) - mean) / std, by channel, RGB.
+**normalise.** float32: (value * float32(1 / 255) - mean) / std, by channel, RGB or, where the
+recipe says so, BGR.
 
 Sources: PaddleClas d178931 `ppcls/data/preprocess/ops/operators.py`, OpenCV 4.14 and 5.0 (whose
 vectorised loop those shifts are), torchvision 0.28, pjreddie/darknet `validate_classifier_single`.
@@ -41,18 +42,23 @@ from keras_nets.pictures import MOST_PIXELS, ImageError, list_images, load_image
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet, RGB in 0..1
 SAMPLE = 32  # pictures that stand for a folder where a network is compared with another
+ORDERS = ("rgb", "bgr")
 RESAMPLES = {"paddle": "opencv", "torchvision": "pillow", "darknet": "darknet"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """How a picture becomes an input; sides in pixels, `mean` and `std` by channel in 0..1."""
+    """How a picture becomes an input; sides in pixels, `mean` and `std` by channel in 0..1.
+
+    Channels are in the `order` that the network takes them in.
+    """
 
     crop: int
     short: int
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
     resample: str  # opencv, pillow or darknet
+    order: str = "rgb"  # or bgr
 
     def __post_init__(self):
         if not 0 < self.crop <= self.short:
@@ -63,6 +69,9 @@ class Recipe:
         if self.resample not in RESAMPLES.values():
             known = ", ".join(RESAMPLES.values())
             raise ValueError(f"no resampling is called {self.resample!r}; there are {known}")
+        if self.order not in ORDERS:
+            known = ", ".join(ORDERS)
+            raise ValueError(f"no order of channels is called {self.order!r}; there are {known}")
 
 
 def recipe_for(net: Net, flavour: str = "paddle", size: int | None = None) -> Recipe:
@@ -105,6 +114,8 @@ def preprocess(source, recipe: Recipe) -> np.ndarray:
     Raises ImageError if the source cannot be read.
     """
     pixels = crop_image(load_image(source), recipe)
+    if recipe.order == "bgr":
+        pixels = pixels[..., ::-1]
     values = pixels * np.float32(1 / 255)
     return (values - np.float32(recipe.mean)) / np.float32(recipe.std)
 

@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
 PAGES = [README, *sorted(ROOT.glob("C*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
 TOOLS = sorted((ROOT / "tools").glob("[!_]*.py"))
-SHARED = ROOT / "export" / "commandline" / "options.py"  # of several tools
+SHARED = [ROOT / "export" / "commandline" / name for name in ("options.py", "compared.py")]
 SCRIPTS = [*TOOLS, *sorted((ROOT / "examples").glob("*.py"))]
 
 
@@ -146,7 +146,7 @@ def test_every_option_that_is_named_exists(page):
         for option in re.findall(r"(?:^|\s)(--[a-z][\w-]+)", code)
         if code.startswith(("--", "tools/", "python tools/"))
     }
-    known = "".join(script.read_text() for script in (*SCRIPTS, SHARED))
+    known = "".join(script.read_text() for script in (*SCRIPTS, *SHARED))
     named = {option for option in named if "_" not in option} - {"--help"}
     assert [option for option in sorted(named) if f'"{option}"' not in known] == []
 

@@ -20,6 +20,9 @@ from pathlib import Path
 if not __package__:  # as a script sys.path[0] is tools/, where a sibling hides `export`
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
+from functools import partial
+
+from export.commandline.compared import add_preprocess
 from export.commandline.options import make_parser, positive
 from export.commandline.paths import need_file, need_place
 from export.ending import ending
@@ -76,6 +79,7 @@ def _parser():
     without.add_argument(
         "--artifact", type=Path, metavar="DIR", help="the export whose preprocessing to use"
     )
+    add_preprocess(without)
     without.add_argument("--net", help="the network whose preprocessing to use; default: --model")
     without.add_argument("--flavour", help="of its weights: paddle, torchvision or darknet")
     without.add_argument("--labels", type=Path, help="a text file with a class a line")
@@ -200,9 +204,9 @@ def _check(path: Path) -> None:
 
 
 def _recipe(args):
-    """Return the network and the flavour whose preprocessing --artifact or --net ask for.
+    """Return a function from the size of an image to the Recipe that the options ask for.
 
-    Each is "" if it is not known. Raises ValueError for what no server could answer.
+    That gives None where they do not say enough. Raises ValueError for what no server could answer.
     """
     from export.names import choose
     from keras_nets import NETS
@@ -211,31 +215,46 @@ def _recipe(args):
         from export.signatures.labels import read_labels
 
         read_labels(args.labels)
+    if args.preprocess:
+        from keras_nets.recipes import read_words
+
+        return read_words(args.preprocess).recipe
+    if args.artifact and args.flavour:
+        raise ValueError("--artifact has a flavour of its own: leave --flavour out")
     name, flavour = args.model, args.flavour or ""
-    if args.artifact:
-        if args.flavour:
-            raise ValueError("--artifact has a flavour of its own: leave --flavour out")
-        name, flavour = _described(args.artifact)
+    reported = _reported(args.artifact) if args.artifact else None
+    if reported and not args.net:
+        return reported
     if args.net:
         name = choose(args.net, NETS, "network", "the catalog has")
     if name in NETS and flavour:
         flavour = choose(flavour, NETS[name].flavours, "flavour", f"{name} comes as")
-    return name if name in NETS else "", flavour
+    return partial(_of_catalog, name if name in NETS else "", flavour)
 
 
-def _described(folder: Path) -> tuple[str, str]:
-    """Return the network and the flavour that the report of an export names."""
+def _of_catalog(name: str, flavour: str, image):
+    """Return the recipe of a network in a flavour; None where one of them is not known."""
+    from keras_nets import NETS
+    from keras_nets.preprocess import recipe_for_image
+
+    return recipe_for_image(NETS[name], flavour, image) if name and flavour else None
+
+
+def _reported(folder: Path):
+    """Return a function from the size of an image to the recipe of the report of an export."""
     from export.errors import ArtifactError
     from export.report.file import read_content
+    from keras_nets.recipes import known_recipe
 
     content = read_content(folder)
     model, options = content.get("model"), content.get("options")
     if not isinstance(model, str) or not isinstance(options, dict):
         raise ArtifactError(f"the report in {folder} names no model or no options; export it again")
-    return model, str(options.get("flavour", ""))
+    source = content.get("model_source") or {}
+    return partial(known_recipe, words=None, model=model, options=options, source=source)
 
 
-def _classifier(client, args, recipe_of: tuple[str, str]):
+def _classifier(client, args, recipe_of):
     """Return the function from a list of paths to their guesses, by what the model offers."""
     if "classify" in client.signatures():
         return lambda paths: client.classify([_decodable(path) for path in paths])
@@ -244,7 +263,7 @@ def _classifier(client, args, recipe_of: tuple[str, str]):
 
     from keras_nets.preprocess import preprocess
 
-    recipe = _find_recipe(args.model, client.contract, *recipe_of)
+    recipe = _find_recipe(args, client.contract, recipe_of)
     labels = _read_labels(args.labels, client.contract.classifier.classes)
 
     def classify(paths):
@@ -254,24 +273,16 @@ def _classifier(client, args, recipe_of: tuple[str, str]):
     return classify
 
 
-def _find_recipe(model: str, contract, name: str, flavour: str):
+def _find_recipe(args, contract, recipe_of):
     """Return how pictures become the input of a model without `classify`."""
     from export.contract import in_words
     from keras_nets import NETS
-    from keras_nets.preprocess import recipe_for_image
 
+    model, name = args.model, (args.net or args.model).casefold()
     if not contract.classifier:
         raise ValueError(
             f"{model!r} is no classifier of pictures: it takes {in_words(contract.inputs)} and "
             f"gives {in_words(contract.outputs)}; send arrays with --inputs FILE.npz"
-        )
-    if not name or not flavour:
-        flavours = f", such as {' or '.join(NETS[name].flavours)}" if name else ""
-        raise ValueError(
-            f"{model!r} takes no encoded pictures, and how to preprocess them depends on its "
-            "network and weights, which the server does not tell: name the export of a network of "
-            "the catalog with --artifact DIR, or "
-            f"{'' if name else '--net NAME and '}--flavour FLAVOUR{flavours}"
         )
     image = contract.classifier.image
     if not all(0 < side <= LARGEST_SIDE for side in image):
@@ -279,7 +290,15 @@ def _find_recipe(model: str, contract, name: str, flavour: str):
             f"{model!r} takes images {list(image)}, for which no picture can be made; its sides "
             f"should be 1 to {LARGEST_SIDE} pixels"
         )
-    return recipe_for_image(NETS[name], flavour, image)
+    if recipe := recipe_of(image):
+        return recipe
+    flavours = f", such as {' or '.join(NETS[name].flavours)}" if name in NETS else ""
+    raise ValueError(
+        f"{model!r} takes no encoded pictures, and how to preprocess them depends on its "
+        "network and weights, which the server does not tell: name the export with --artifact DIR, "
+        "say it with --preprocess, or "
+        f"{'' if name in NETS else '--net NAME and '}--flavour FLAVOUR{flavours}"
+    )
 
 
 def _read_labels(path: Path | None, classes: int) -> tuple[str, ...]:

@@ -19,6 +19,7 @@ import shutil
 from functools import partial
 
 from export.commandline import options
+from export.commandline.compared import add_preprocess
 from export.commandline.paths import need_file, need_folder
 from export.ending import ending
 from export.errors import ArtifactError
@@ -48,7 +49,8 @@ def _parser():
     options.add_model(parser, "the Keras model, where the report cannot say it: a file, a function "
         "or a name, as for export")  # fmt: skip
     add("--net", type=options.named(NETS, "network"), metavar="NAME",
-        help="whose preprocessing to use for a model that is none of the catalog")  # fmt: skip
+        help="as --preprocess NAME, of the catalog alone")  # fmt: skip
+    add_preprocess(parser)
     add("--no-keras", action="store_true", help="leave the Keras model out")
     add("--batch", type=options.positive, default=16, metavar="N", help="pictures (16)")
     add("--workers", type=options.positive, metavar="N",
@@ -68,6 +70,10 @@ def _run(args) -> int:
             need_file(f"--{option}", path, "a file")
     if args.model:
         sources.check(args.model)
+    if args.preprocess:
+        from keras_nets.recipes import read_words
+
+        read_words(args.preprocess)
     from export.backend import require_tensorflow
     from export.evaluation.examples import find_examples
     from export.evaluation.local import Local
@@ -143,7 +149,7 @@ def _known(artifact, args):
     from keras_nets.preprocess import preprocess
 
     build = None if args.no_keras else _build(artifact, args)
-    recipe = _recipe(artifact, args.net)
+    recipe = _recipe(artifact, args.preprocess or args.net)
     return Known(
         read=partial(preprocess, recipe=recipe),
         reading=repr(recipe),
@@ -178,20 +184,27 @@ def _build(artifact, args):
     return partial(build_model, build)
 
 
-def _recipe(artifact, net: str | None):
-    """How pictures are read for this network, or as for the one called `net`."""
-    from keras_nets.preprocess import recipe_for_image
+def _recipe(artifact, words: str | None):
+    """How pictures are read for this network, or as `words` say."""
+    from keras_nets.recipes import known_recipe
 
-    name = net or catalog.network(artifact.model, artifact.model_source)
-    if name is None:
+    try:
+        recipe = known_recipe(
+            artifact.image,
+            words=words,
+            model=artifact.model,
+            options={"flavour": artifact.flavour, "preprocess": artifact.preprocess},
+            source=artifact.model_source,
+        )
+    except ValueError as error:
+        raise ArtifactError(f"{artifact.folder}: {error}") from error
+    if recipe is None:
         raise ArtifactError(
             f"{artifact.folder} is of {artifact.model!r}, which the catalog does not have, so its "
-            "preprocessing is not known; name a network that preprocesses alike with --net: "
-            f"{', '.join(NETS)}"
+            "preprocessing is not known; say it with --preprocess, as in scale=127.5,mean=127.5 or "
+            "the name of a network that preprocesses alike"
         )
-    flavours = NETS[name].flavours
-    flavour = artifact.flavour if artifact.flavour in flavours else flavours[0]
-    return recipe_for_image(NETS[name], flavour, artifact.image)
+    return recipe
 
 
 def _published(artifact) -> tuple[float, float] | None:

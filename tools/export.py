@@ -14,25 +14,26 @@ from pathlib import Path
 if not __package__:  # as a script sys.path[0] is tools/, where this very file hides `export`
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-import json
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 
 from export.backend import require_tensorflow
 from export.commandline import options
+from export.commandline.compared import NONE, add_compared, check_compared, read_inputs
+from export.commandline.each import export_each
+from export.commandline.formats import wanted_formats
 from export.commandline.paths import need_file, need_folder, need_writable
 from export.commandline.spelling import typed
 from export.ending import ending
 from export.formats.names import NAMES
-from export.names import choose
 from export.results import BATCH_SIZES
 from keras_nets import sources
 from keras_nets.catalog import NETS
-from keras_nets.sources import catalog
+from keras_nets.sources import read_arguments
 from keras_nets.sources.naming import safe_name
 from keras_nets.sources.request import Request, Settled
 
-PATIENCE = 30.0  # seconds for an export of several to clear up after an interrupt
 MOST_CLASSES = 100_000  # as keras_nets.weights has it; ImageNet-21k has 21,841
 
 
@@ -41,14 +42,16 @@ def main(argv=None) -> int:
     args = _parser().parse_args(argv)
     kept = "interrupted; artifacts that were there before are as they were"
     with ending(verbose=args.verbose, interrupted=kept):
-        requests = [_request(args, words) for words in _models(args.model)]
-        formats = _formats(args)
+        requests = [_request(args, words) for words in sources.chosen(args.model)]
+        formats = wanted_formats(args.format, calibrated=bool(args.calibration))
         _check(args, requests)
         _check_places(args.out, args.name and safe_name(args.name), requests, formats)
         require_tensorflow()
         if len(requests) == 1:
             return _export(args, requests[0], formats, argv)
-        return _export_each(args, requests, argv)
+        own = options.without_models(argv)
+        words = [request.words for request in requests]
+        return export_each(Path(__file__).resolve(), own, words, args.out, args.json)
 
 
 def _parser():
@@ -65,7 +68,7 @@ def _parser():
         help="or one number; the network's own if absent")  # fmt: skip
     add("--classes", type=options.whole(2, MOST_CLASSES), metavar="N",
         help="what the weights have if absent, 1000 if seeded")  # fmt: skip
-    options.add_images(parser)
+    add_compared(parser)
     add("--labels", type=Path, metavar="FILE", help="a class a line: adds the signature classify")
     add("--batch-sizes", type=options.numbers, default=BATCH_SIZES, metavar="N,N",
         help="that the server will use: TF-TRT keeps an engine for each (1,4,8)")  # fmt: skip
@@ -81,50 +84,6 @@ def _parser():
 
 def _names(known) -> str:
     return f"{', '.join(known)}, or all; may be repeated"
-
-
-def _all_of(wanted: list[str], known, kind: str, lead: str) -> list[str]:
-    """The names asked for, `all` spelled out; an unknown one raises ValueError."""
-    if "all" in map(str.casefold, wanted):
-        wanted = known
-    return list(dict.fromkeys(choose(name, known, kind, lead) for name in wanted))
-
-
-def _formats(args) -> list[str]:
-    """The formats asked for; `all` leaves out, and says so, those that lack what they need.
-
-    Raises ValueError for one that is unknown, or asked for by its name without what it needs.
-    """
-    from export.formats import find_format
-
-    wanted = _all_of(args.format, NAMES, "format", "known are")
-    if "all" in map(str.casefold, args.format):
-        for why in filter(None, (find_format(name).missing for name in wanted)):
-            print(f"left out: {why}", file=sys.stderr)
-        wanted = [name for name in wanted if not find_format(name).missing]
-    lacking = [name for name in wanted if "calibration" in find_format(name).needs]
-    if args.calibration or not lacking:
-        return wanted
-    if "all" not in map(str.casefold, args.format):
-        raise ValueError(
-            f"{lacking[0]} rounds activations by their ranges, which are taken from pictures; give "
-            "a folder of them with --calibration, or --calibration synthetic to go ahead without"
-        )
-    print(f"left out, because they need --calibration: {', '.join(lacking)}", file=sys.stderr)
-    return [name for name in wanted if name not in lacking]
-
-
-def _models(wanted: list[str]) -> list[str]:
-    """The models asked for, those of the catalog by their names, and `all` as all of these.
-
-    Raises ValueError for words that no model can be built of.
-    """
-    if "all" in map(str.casefold, wanted):
-        wanted = [*NETS, *(words for words in wanted if words.casefold() != "all")]
-    for words in wanted:
-        sources.check(words)
-    names = [catalog.find(words).name if catalog.fits(words) else words for words in wanted]
-    return list(dict.fromkeys(names))
 
 
 def _request(args, words: str) -> Request:
@@ -144,8 +103,7 @@ def _check(args, requests: list[Request]) -> None:
     """Raise ValueError for what can be seen to be wrong before anything heavy is loaded."""
     if args.weights and args.weights.partition(":")[0] != "imagenet":
         need_file("--weights", Path(args.weights), "a weights file, or imagenet")
-    if args.images:
-        need_folder("--images", args.images, "a folder of pictures")
+    check_compared(args)
     if args.calibration and args.calibration != "synthetic":
         need = need_file if Path(args.calibration).suffix in (".npz", ".json") else need_folder
         need("--calibration", Path(args.calibration), "pictures, an .npz, or synthetic")
@@ -154,22 +112,35 @@ def _check(args, requests: list[Request]) -> None:
     need_writable("--out", args.out)
     if args.name:
         safe_name(args.name)
-    if len(requests) > 1 and (args.name or args.model_arg):
-        raise ValueError("--name and --model-arg are for one model; export one at a time")
+    if len(requests) > 1 and (args.name or args.model_arg or args.inputs):
+        raise ValueError("--name, --model-arg and --inputs are for one model; export one at a time")
     for request in requests:
-        folder = args.calibration if Path(args.calibration or "").is_dir() else None
-        named = (
-            ("--images", args.images),
-            ("--labels", args.labels),
-            ("--calibration DIR", folder),
-        )
-        for option, given in named:
-            if given and request.net is None:
-                raise ValueError(
-                    f"{option} is for networks of the catalog, whose preprocessing is known; leave "
-                    f"it out for {request.words}"
-                )
+        _check_pictures(args, request)
         request.check()
+
+
+def _check_pictures(args, request: Request) -> None:
+    """Raise ValueError where it is not known how pictures become inputs of a model."""
+    if args.preprocess is None and request.net:
+        return
+    from keras_nets import recipes
+
+    if args.preprocess is not None:
+        if request.net:
+            raise ValueError(
+                "--preprocess is for models outside the catalog; leave it out, because "
+                f"{request.words} has a way of its own to take pictures"
+            )
+        recipes.read_words(args.preprocess)
+        return
+    folder = args.calibration if Path(args.calibration or "").is_dir() else None
+    named = (("--images", args.images), ("--labels", args.labels), ("--calibration DIR", folder))
+    for option, given in named:
+        if given and recipes.of_model(request.words, read_arguments(request.arguments)) is None:
+            raise ValueError(
+                f"{option} takes pictures, and how they become inputs of {request.words} is not "
+                "known; say it with --preprocess, as in scale=127.5,mean=127.5"
+            )
 
 
 def _check_places(out: Path, name: str, requests: list[Request], formats: list[str]) -> None:
@@ -195,9 +166,10 @@ def _export(args, request: Request, formats: list[str], argv: list[str]) -> int:
         if request.net and args.weights:
             show(request.words, f"reading {args.weights}")
         settled = request.read_weights(partial(show.bar, request.words))
-        pictures = _pictures(args, settled, show)  # what is wrong with them shows at once
+        given = read_inputs(args)  # what is wrong with it, or with pictures, shows at once
+        early = request.net and _pictures(args, request, settled.classes, settled.recipe, show)
         show(request.words, "loading TensorFlow")
-        _write(args, settled, pictures, argv, show, export)
+        _write(args, settled, early, given, (argv, show), export)
         reports = export.judge()
     print_reports(reports, args.json, details=args.verbose or args.layers)
     if not args.json:
@@ -217,7 +189,28 @@ class Pictures:
     calibration: object = None
 
 
-def _calibration(args, settled: Settled, show):
+def _pictures(args, request: Request, classes: int, recipe: Callable, show) -> Pictures:
+    """Read the files of --images, --labels and --calibration; `recipe` is asked where they need it.
+
+    That is without TensorFlow.
+    """
+    calibration = _calibration(args, request, recipe, show)
+    if not (args.labels or args.images):
+        return Pictures(calibration=calibration)
+    from export.signatures.labels import read_labels
+    from keras_nets.preprocess import choose_sample, preprocess_sample
+
+    known = recipe()
+    labels = read_labels(args.labels, classes) if args.labels else ()
+    found = Pictures(labels=labels, recipe=known, calibration=calibration)
+    if not args.images:
+        return found
+    show(request.words, f"reading pictures of {args.images}")
+    names = tuple(path.name for path in choose_sample(args.images))
+    return replace(found, images=preprocess_sample(args.images, known), names=names)
+
+
+def _calibration(args, request: Request, recipe: Callable, show):
     """What --calibration names, or None; pictures are read through the network's preprocessing."""
     if not args.calibration:
         return None
@@ -232,36 +225,55 @@ def _calibration(args, settled: Settled, show):
     from keras_nets.preprocess import preprocess
     from keras_nets.spread import spread_pictures
 
-    show(settled.request.words, f"reading pictures of {path}")
-    read = partial(preprocess, recipe=settled.recipe())
+    show(request.words, f"reading pictures of {path}")
+    read = partial(preprocess, recipe=recipe())
     return reading.of_pictures(spread_pictures(path, args.seed), read, path.name, **how)
 
 
-def _pictures(args, settled: Settled, show) -> Pictures:
-    """Read the files of --images and --labels, without TensorFlow."""
-    calibration = _calibration(args, settled, show)
-    if not (args.labels or args.images):
-        return Pictures(calibration=calibration)
-    from export.signatures.labels import read_labels
-    from keras_nets.preprocess import choose_sample, preprocess_sample
+def _write(args, settled: Settled, early, given, how: tuple, export) -> None:
+    """Build the model, and write the artifacts; the model is gone when this returns.
 
-    recipe = settled.recipe()
-    labels = read_labels(args.labels, settled.classes) if args.labels else ()
-    if not args.images:
-        return Pictures(labels=labels, recipe=recipe, calibration=calibration)
-    show(settled.request.words, f"reading pictures of {args.images}")
-    images = preprocess_sample(args.images, recipe)
-    names = tuple(path.name for path in choose_sample(args.images))
-    return Pictures(
-        images=images, names=names, labels=labels, recipe=recipe, calibration=calibration
-    )
+    `early` are the pictures of a network of the catalog; those of another wait for its size.
+    """
+    from keras_nets.recipes import as_report
 
-
-def _write(args, settled: Settled, pictures: Pictures, argv: list[str], show, export) -> None:
-    """Build the model, and write the artifacts; the model is gone when this returns."""
+    argv, show = how
     prepared = _prepare(args, settled, show)
+    kept, pictures = {}, early
+    if not early:
+        classifier, recipe = _taken_by(args, settled.request, prepared.model)
+        kept = as_report(recipe) if recipe else {}
+        classes = classifier and classifier.classes
+        pictures = _pictures(args, settled.request, classes, lambda: recipe, show)
     asked = _options(args, prepared, pictures, argv)
-    export.write(prepared.model, images=pictures.images, options=asked)
+    asked = replace(asked, preprocess=kept, inputs=given.as_dict() if given else {})
+    export.write(prepared.model, images=given.batch if given else pictures.images, options=asked)
+
+
+def _taken_by(args, request: Request, model) -> tuple:
+    """The Classifier that a model outside the catalog is, and its Recipe; None for what it lacks.
+
+    Raises ValueError where pictures are asked for and it takes none.
+    """
+    from export.contract import in_words
+    from export.skeleton.accepted import accept
+    from export.skeleton.full_precision import in_full_precision
+    from export.skeleton.wrapped import functional_of
+    from keras_nets import recipes
+
+    known = recipes.read_words(args.preprocess) if args.preprocess else None
+    found = known or recipes.of_model(request.words, read_arguments(request.arguments))
+    if found is None:
+        return None, None
+    contract = accept(in_full_precision(functional_of(model, None))[0])
+    if contract.classifier:
+        return contract.classifier, found.recipe(contract.classifier.image)
+    if known or args.images or args.labels:
+        raise ValueError(
+            f"--preprocess, --images and --labels are of classifiers of pictures, and {model.name} "
+            f"takes {in_words(contract.inputs)} and gives {in_words(contract.outputs)}"
+        )
+    return None, None
 
 
 def _prepare(args, settled: Settled, show):
@@ -312,6 +324,7 @@ def _options(args, prepared, pictures: Pictures, argv: list[str]):
         model_source=prepared.model_source.as_dict(),
         name=safe_name(args.name or prepared.model.name),
         compression=compression,
+        probes=args.probes != NONE,
     )
 
 
@@ -320,29 +333,6 @@ def _compression(file: str) -> dict:
     from export.compression.content import read_beside
 
     return (read_beside(Path(file)) or {}) if file.endswith(".keras") else {}
-
-
-def _export_each(args, requests: list[Request], argv: list[str]) -> int:
-    """Export several networks, each in a process of its own, which ends with its memory."""
-    from export.commandline.next_steps import print_next_steps
-    from export.commandline.terminal import print_reports, print_summary, print_warnings
-    from export.process import output_of
-    from export.report.file import from_dict
-
-    command = [sys.executable, str(Path(__file__).resolve()), *options.without_models(argv)]
-    statuses, reports = [], []
-    for request in requests:
-        status, printed = output_of([*command, "--json", "--model", request.words], PATIENCE)
-        statuses.append(status)
-        written = [from_dict(json.loads(line)) for line in printed.splitlines()]
-        reports += [replace(one, folder=str(args.out / one.model / one.format)) for one in written]
-        if args.json:
-            print_reports(written, as_json=True)
-    if not args.json:
-        print_summary(reports)
-        print_next_steps(reports)
-        print_warnings(reports)
-    return max(statuses)
 
 
 if __name__ == "__main__":

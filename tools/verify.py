@@ -19,11 +19,12 @@ if not __package__:  # as a script sys.path[0] is tools/, where export.py would 
 from collections.abc import Callable
 
 from export.commandline import options
-from export.commandline.paths import need_file, need_folder
+from export.commandline.compared import NONE, add_compared, check_compared, read_inputs
+from export.commandline.paths import need_file
 from export.ending import ending
 from export.errors import ArtifactError, ExportError
+from export.printable import printable
 from keras_nets import sources
-from keras_nets.catalog import NETS
 from keras_nets.errors import SourceError
 from keras_nets.prepare import SEEDED, Prepared, seed_of
 from keras_nets.sources import catalog
@@ -49,7 +50,7 @@ def _parser():
         help="the weights file, if it has moved since the export")  # fmt: skip
     options.add_model(parser, "what the artifact was made of, where its report cannot say it: a "
         "file, a function or a name, as for export")  # fmt: skip
-    options.add_images(parser)
+    add_compared(parser)
     add("--no-self-test", action="store_true", help="do not test the gate on planted bugs")
     options.add_gate(parser)
     add("--ignore-hash", action="store_true", help="do not compare with the report's hashes")
@@ -61,6 +62,7 @@ def _verify(args) -> int:
     from export.backend import require_tensorflow
     from export.commandline.display import display
     from export.commandline.terminal import print_reports, print_summary, print_warnings
+    from keras_nets.recipes import read_words
 
     require_tensorflow()
     if args.weights:
@@ -69,8 +71,9 @@ def _verify(args) -> int:
         sources.check(args.model)
     elif args.model_arg or args.custom_objects:
         raise ValueError("--model-arg and --custom-objects are for the model that --model names")
-    if args.images:
-        need_folder("--images", args.images, "a folder of pictures")
+    check_compared(args)
+    if args.preprocess:
+        read_words(args.preprocess)
     artifacts, unable = _artifacts(args)  # read before TensorFlow loads
     reports = []
     with display(args.verbose) as show:
@@ -138,24 +141,62 @@ def _verify_one(args, folder: Path, report, build, show):
 
 def _observe(args, report, build, show, verification) -> None:
     """Build the model, and take its word; the model is gone when this returns."""
-    from keras_nets.preprocess import preprocess_sample, recipe_for_image
-
     weights = args.weights or report.weights["source"]
     seeded = str(weights).startswith(SEEDED)
     show(report.model, "seeding weights" if seeded else f"reading {args.model or weights}")
     prepared = build()
     if prepared.note:
         show(report.model, prepared.note)
-    images = None
-    if args.images:
-        if prepared.model_source.kind != catalog.NAME:
-            raise ValueError(
-                "--images is for networks of the catalog, whose preprocessing is known; "
-                "leave it out, or give `images` to export.verify in Python"
-            )
-        net, image = NETS[prepared.model_source.source], prepared.model_source.arguments["image"]
-        images = preprocess_sample(args.images, recipe_for_image(net, prepared.flavour, image))
-    verification.observe(prepared.model, images=images)
+    given = read_inputs(args)
+    if note := _unlike(report, given):
+        show(report.model, note)
+    images = given.batch if given else _images(args, report, prepared) if args.images else None
+    probes = None if args.probes is None else args.probes != NONE
+    entry = given.as_dict() if given else {}
+    verification.observe(prepared.model, images=images, probes=probes, given=entry)
+
+
+def _images(args, report, prepared: Prepared):
+    """The pictures of --images as the model takes them."""
+    from export.contract import Contract
+    from keras_nets.preprocess import preprocess_sample
+    from keras_nets.recipes import known_recipe
+
+    content = report.contract
+    classifier = Contract.from_dict(content).classifier if content else None
+    image = classifier.image if classifier else report.options.get("image")
+    if not image:
+        raise ValueError(
+            f"--images is for classifiers of pictures, and {report.model} is none; give arrays "
+            "with --inputs FILE.npz"
+        )
+    recipe = known_recipe(
+        tuple(image),
+        words=args.preprocess,
+        model=report.model,
+        options={**report.options, "flavour": prepared.flavour},
+        source=prepared.model_source.as_dict(),
+    )
+    if recipe is None:
+        raise ValueError(
+            f"--images takes pictures, and how they become inputs of {report.model} is not known; "
+            "say it with --preprocess, as in scale=127.5,mean=127.5"
+        )
+    return preprocess_sample(args.images, recipe)
+
+
+def _unlike(report, given) -> str:
+    """Where the inputs to compare on are not those of the export, a sentence about it."""
+    before = report.options.get("inputs")
+    if not isinstance(before, dict) or not before:
+        return ""
+    if given and given.sha256 == before.get("sha256"):
+        return ""
+    what = f"{given.source} is another file" if given else "it is not given now"
+    return printable(
+        f"the export was compared on {before.get('count')} inputs of {before.get('source')}, too "
+        f"(sha256 {str(before.get('sha256'))[:12]}...), and {what}"
+    )
 
 
 def _builder(args, folder: Path, report) -> Callable[[], Prepared]:

@@ -3,7 +3,6 @@
 import argparse
 import sys
 from collections.abc import Callable, Iterable
-from pathlib import Path
 
 from export.commandline.spelling import spelled
 from export.names import choose
@@ -98,15 +97,6 @@ def named(known: Iterable[str], kind: str) -> Callable[[str], str]:
             raise argparse.ArgumentTypeError(str(error)) from error
 
     return read
-
-
-def add_images(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--images",
-        type=Path,
-        metavar="DIR",
-        help="pictures to compare on, beside the seeded probes: at most 32, sampled evenly",
-    )
 
 
 def add_model(parser: argparse.ArgumentParser, words: str, **options) -> None:

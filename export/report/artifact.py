@@ -38,6 +38,7 @@ class Artifact:
     passed: bool  # the report says so, and no check in it failed
     warnings: tuple[str, ...]
     seed: int  # of probes, and of weights that a function draws
+    preprocess: dict | None  # how pictures become inputs, where the export was told
     model_source: dict  # how to build the model again; empty where the report says nothing
 
     @property
@@ -115,6 +116,7 @@ def _artifact(folder: Path, content: dict) -> Artifact:
         passed=content["passed"] is True and not failed,
         warnings=_warnings(content),
         seed=int(options.get("seed", 0)),
+        preprocess=options.get("preprocess"),
         model_source=dict(content.get("model_source") or {}),
     )
 

@@ -36,13 +36,13 @@ def options_entry(options, reference: Reference) -> dict:
     """The `options` entry: what was asked for."""
     kind = reference.contract.classifier
     pictures = {"classes": kind.classes, "image": list(kind.image)} if kind else {}
-    given = {"inputs": dict(options.inputs)} if options.inputs else {}
+    given = {name: dict(getattr(options, name)) for name in ("inputs", "preprocess")}
     return {
         **pictures,
         "flavour": options.flavour,
         "batch_sizes": list(options.batch_sizes),
         "seed": options.seed,
-        **given,
+        **{name: entry for name, entry in given.items() if entry},
         **({} if options.probes else {"probes": "none"}),
     }
 

@@ -22,8 +22,8 @@ TOP = 5
 def decode_images(encoded, recipe):
     """Make images of encoded ones: (batch,) of JPEG or PNG -> (batch, crop, crop, 3) float32.
 
-    `recipe` states `short`, `crop`, `mean`, `std` (by channel, in 0..1) and `resample`: opencv,
-    pillow or darknet.
+    `recipe` states `short`, `crop`, `mean`, `std` (by channel, in 0..1), `resample`: opencv,
+    pillow or darknet, and perhaps `order`, of the channels: rgb or bgr.
     """
     blends = {"opencv": _blend_bytes, "darknet": _blend_floats, "pillow": None}
     if recipe.resample not in blends:
@@ -37,8 +37,11 @@ def decode_images(encoded, recipe):
         picture = _crop(picture, recipe, blend) if blend else _crop_smoothly(picture, recipe)
         return tf.ensure_shape(picture, (recipe.crop, recipe.crop, 3))
 
+    order = getattr(recipe, "order", "rgb")
     pixels = tf.map_fn(crop, encoded, fn_output_signature=tf.uint8)
     pixels = tf.ensure_shape(pixels, (None, recipe.crop, recipe.crop, 3))
+    if order == "bgr":
+        pixels = pixels[..., ::-1]
     values = tf.cast(pixels, tf.float32) * tf.constant(1 / 255, tf.float32)
     mean, std = (tf.constant(by_channel, tf.float32) for by_channel in (recipe.mean, recipe.std))
     return (values - mean) / std

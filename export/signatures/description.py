@@ -13,13 +13,17 @@ from export.files import read_bounded
 FILE = Path("assets.extra", "classify.json")
 LARGEST = 64 << 20  # bytes; ImageNet-21k's 21,841 names take 1 MB
 MOST_PIXELS = 8192  # of a side, as the recipe resizes a picture
+ORDER, RGB = "order", "rgb"  # of channels, and the usual one
 RECIPE = ("crop", "short", "mean", "std", "resample")
 
 
 def write_description(version: Path, recipe, labels) -> None:
     """Write classify.json into the folder of a version."""
     (version / FILE).parent.mkdir(exist_ok=True)
-    content = {"recipe": {name: getattr(recipe, name) for name in RECIPE}, "labels": list(labels)}
+    entry = {name: getattr(recipe, name) for name in RECIPE}
+    if getattr(recipe, ORDER, RGB) != RGB:
+        entry[ORDER] = recipe.order
+    content = {"recipe": entry, "labels": list(labels)}
     (version / FILE).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 
@@ -35,7 +39,8 @@ def read_description(version: Path):
         return None
     try:
         content = json.loads(data)
-        recipe = SimpleNamespace(**{name: content["recipe"][name] for name in RECIPE})
+        entry = {ORDER: RGB, **content["recipe"]}
+        recipe = SimpleNamespace(**{name: entry[name] for name in (*RECIPE, ORDER)})
         labels = tuple(content["labels"])
         pixels = 0 < int(recipe.crop) <= int(recipe.short) <= MOST_PIXELS
         if not pixels or not all(isinstance(label, str) for label in labels):

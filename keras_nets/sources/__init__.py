@@ -21,6 +21,7 @@ __all__ = [
     "Loaded",
     "ModelSource",
     "check",
+    "chosen",
     "find_kind",
     "load",
     "read_arguments",
@@ -29,6 +30,7 @@ __all__ = [
 
 # The first that fits takes the words: a folder called vgg11 is not meant by `--model vgg11`.
 KINDS = (catalog, applications, saved_model, keras_file, function)
+ALL = "all"
 ALSO = (
     "a .keras or .h5 file, package.module:function, keras.applications:Name, or a SavedModel folder"
 )
@@ -52,6 +54,20 @@ def find_kind(words: str):
 def check(words: str) -> None:
     """Raise SourceError for what is seen to be wrong with `words` before Keras loads."""
     find_kind(words).check(words)
+
+
+def chosen(wanted: Iterable[str]) -> list[str]:
+    """The models asked for, those of the catalog by their names, and `all` as all of these.
+
+    Raises SourceError for words that no model can be built of.
+    """
+    wanted = list(wanted)
+    if ALL in map(str.casefold, wanted):
+        wanted = [*NETS, *(words for words in wanted if words.casefold() != ALL)]
+    for words in wanted:
+        check(words)
+    names = [catalog.find(words).name if catalog.fits(words) else words for words in wanted]
+    return list(dict.fromkeys(names))
 
 
 def load(

@@ -21,6 +21,7 @@ class ToyRecipe:
     mean: tuple = (0.485, 0.456, 0.406)
     std: tuple = (0.229, 0.224, 0.225)
     resample: str = "opencv"
+    order: str = "rgb"
 
 
 def toy_logits(images: np.ndarray, seed: int = 0) -> np.ndarray:

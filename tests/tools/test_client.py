@@ -33,6 +33,7 @@ from toy_artifact import (
 from export.serving.bundle import add
 from keras_nets import NETS
 from keras_nets.preprocess import preprocess, recipe_for
+from keras_nets.recipes import as_report, read_words
 from tools import client
 
 TOOL = Path(client.__file__)
@@ -238,6 +239,23 @@ def test_pictures_or_arrays_are_sent_and_not_both(pictures, pair, capsys):
         assert text in capsys.readouterr().err
 
 
+def test_how_pictures_are_taken_is_said_or_in_the_report_of_the_export(
+    server, telling, tmp_path, capsys
+):
+    (tmp_path / "labels.txt").write_text("\n".join(LABELS))
+    options = {**OPTIONS, "flavour": "", "preprocess": as_report(read_words(WAY).recipe(IMAGE))}
+    write_report(tmp_path, model="own", options=options)
+    logits = toy_logits(preprocess(telling, read_words(WAY).recipe(IMAGE))[None])[0]
+    for way in (("--preprocess", WAY), ("--artifact", tmp_path)):
+        labels = ("--labels", tmp_path / "labels.txt", "--json")
+        assert run(server.grpc, telling, *way, *labels, model="plain") == 0
+        (row,) = json.loads(capsys.readouterr().out)["pictures"]
+        assert row["guesses"][0]["label"] == LABELS[logits.argmax()]
+
+
+WAY = "scale=60:55:50,mean=100,order=bgr,short=9"
+
+
 def refused(capsys):
     printed = capsys.readouterr()
     (line,) = printed.err.splitlines()
@@ -258,7 +276,7 @@ def test_a_model_whose_preprocessing_nobody_knows_is_refused(server, pictures, c
 def test_an_export_outside_the_catalog_says_no_preprocessing(server, pictures, tmp_path, capsys):
     write_report(tmp_path, model="own")
     assert run(server.grpc, pictures, "--artifact", tmp_path, model="plain") == 2
-    assert "the export of a network of the catalog" in refused(capsys)
+    assert "name the export with --artifact DIR, say it with --preprocess, or" in refused(capsys)
     assert run(server.grpc, pictures / "1.png", "--artifact", tmp_path) == 0  # it has `classify`
 
 

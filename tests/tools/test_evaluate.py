@@ -217,9 +217,11 @@ def test_a_model_outside_the_catalog_has_a_way_to_be_measured(
     status, _, err = run(*asked)
     assert status == 2 and "name its model with --model, or in Python call export" in err
     status, _, err = run(*asked, "--no-keras")
-    assert status == 2 and "name a network that preprocesses alike with --net: alexnet," in err
+    assert status == 2 and "say it with --preprocess, as in scale=127.5" in err
     status, _, err = run(*asked, "--no-keras", "--net", "VGG13")
     assert status == 2 and "past the last of 5 classes" in err
+    status, _, err = run(*asked, "--no-keras", "--preprocess", "scale=0")
+    assert status == 2 and "divides by its scale" in err
 
     saved = tmp_path / "plain.keras"
     toy("plain").save(saved)

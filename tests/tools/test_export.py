@@ -324,7 +324,10 @@ def test_a_file_that_has_changed_since_the_export_is_told(here, toy, capsys):
         (["--model", "."], ". is a folder"),
         (["--model", "plain.keras", "--model-arg", "x=1"], "is a file and takes no --model-arg"),
         (["--model", "plain.keras", "--classes", "5"], "--classes is for networks of the catalog"),
-        (["--model", "plain.keras", "--images", "."], "--images is for networks of the catalog"),
+        (
+            ["--model", "plain.keras", "--images", "."],
+            "--images takes pictures, and how they become",
+        ),
         (["--model", "plain.keras", "--weights", "plain.npz"], "--weights plain.npz is not there"),
         (["--model", "plain.keras", "--name", "/"], "'/' cannot name a folder"),
         (["--model", "vgg11", "--model-arg", "x=1"], "--model-arg is for functions; vgg11 takes"),

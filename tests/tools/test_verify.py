@@ -256,10 +256,14 @@ def test_what_to_do_about_a_model_outside_the_catalog_is_said(
     assert message.format(place=tmp_path) in last
 
 
-def test_pictures_are_for_networks_of_the_catalog(export_toy, toy, tmp_path, capfd):
+def test_pictures_of_a_model_outside_the_catalog_want_a_word_on_how_they_are_taken(
+    export_toy, toy, tmp_path, capfd
+):
     toy("plain").save(tmp_path / "plain.keras")
+    model = ["--model", str(tmp_path / "plain.keras"), "--images", str(PICTURES)]
+    artifact = str(export_toy("plain", "onnx").folder)
     with pytest.raises(SystemExit) as ended:
-        model = ["--model", str(tmp_path / "plain.keras")]
-        verify.main([str(export_toy("plain", "onnx").folder), *model, "--images", str(PICTURES)])
+        verify.main([artifact, *model])
     assert ended.value.code == 2
-    assert "--images is for networks of the catalog" in capfd.readouterr().err
+    assert "become inputs of plain is not known; say it with --preprocess" in capfd.readouterr().err
+    assert verify.main([artifact, *model, "--preprocess", "vgg13", "--no-self-test"]) == 0
