@@ -1,7 +1,5 @@
 """Fills a Keras model from a weights file, or builds the model that the file is for."""
 
-import math
-
 import keras
 import numpy as np
 from keras import layers
@@ -10,13 +8,12 @@ from keras_nets.catalog import NETS, Net, find_net
 from keras_nets.errors import WeightsError
 from keras_nets.settings import own_settings
 from keras_nets.weights.identify import MAX_CLASSES, Identity, class_axis, recognise
+from keras_nets.weights.memory import aligned, share
 from keras_nets.weights.names import head
 from keras_nets.weights.plan import SEEDED, Placement, Step, Target, plan_steps
 from keras_nets.weights.readers import open_weights
 from keras_nets.weights.seeded import seed_weights
 from keras_nets.weights.tensor import WeightsFile
-
-ALIGNMENT = 64  # bytes; TensorFlow's kernels may rely on it
 
 
 def load_weights(model_or_name, path, *, classes=None, image=None) -> keras.Model:
@@ -35,10 +32,10 @@ def load_weights(model_or_name, path, *, classes=None, image=None) -> keras.Mode
         # All values are read before the first is assigned, so an error leaves the model as it was.
         filled = _seeded_head(model) if seeds_head else {}
         for step in steps:
-            filled[step.placement.target] = _aligned(step.placement.shape)
+            filled[step.placement.target] = aligned(step.placement.shape)
             step.fill(filled[step.placement.target])
     for name, variable in weight_variables(model):
-        variable.assign(_shared(filled.pop(name)))
+        variable.assign(share(filled.pop(name)))
     return model
 
 
@@ -176,7 +173,7 @@ def _seeded_head(model: keras.Model) -> dict[str, np.ndarray]:
     seeded = {}
     for name, variable in weight_variables(head):
         if name.startswith("logits/"):
-            seeded[name] = _aligned(tuple(variable.shape))
+            seeded[name] = aligned(tuple(variable.shape))
             seeded[name][...] = keras.ops.convert_to_numpy(variable)
     return seeded
 
@@ -185,21 +182,4 @@ def _unfilled(shape, dtype):
     """Return memory without filling it: an initializer of Keras."""
     if dtype != "float32":
         return keras.ops.zeros(shape, dtype)
-    return _shared(_aligned(tuple(shape)))
-
-
-def _shared(values: np.ndarray):
-    """Return `values` for assignment; with TensorFlow a tensor that shares their memory."""
-    if keras.backend.backend() != "tensorflow":
-        return values
-    import tensorflow as tf
-
-    return tf.experimental.dlpack.from_dlpack(values.__dlpack__())
-
-
-def _aligned(shape: tuple[int, ...]) -> np.ndarray:
-    """Return an uninitialised float32 array that starts at a multiple of `ALIGNMENT`."""
-    count = math.prod(shape)
-    memory = np.empty(4 * count + ALIGNMENT, np.uint8)
-    start = -memory.ctypes.data % ALIGNMENT
-    return memory[start : start + 4 * count].view(np.float32).reshape(shape)
+    return share(aligned(tuple(shape)))

@@ -9,13 +9,18 @@ rounding a value, so the bytes depend on neither the machine nor the version of 
 """
 
 import math
+import os
 import zlib
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
 from keras_nets.catalog import NETS
+from keras_nets.weights.memory import aligned, share
 
 BLOCK = 1 << 16  # values converted at a time: they stay in the processor's cache
+STRETCH = 1 << 22  # values that one thread draws in turn; even
 HALF = 1 << 23  # raw draws are 24-bit integers around zero, which float32 holds exactly
 POSITIVE = ("gamma", "moving_variance", "variance")  # vectors in (0.5, 1.5); else (-0.1, 0.1)
 OPEN = 2.0, 4.0  # the bias of a layer that makes a gate: a sigmoid of it is 0.88 to 0.98
@@ -48,13 +53,14 @@ def seed_weights(model, seed: int = 0):
                     low, high = OPEN
                 values = _uniform(draws, shape, scale * low, scale * high)
             else:
-                values = _kernel(
+                kernel = _kernel(
                     draws,
                     shape,
                     outputs=_outputs(layer, variable),
                     gain=gain if layer is kernels[-1] else 1.0,
                     centred=layer is not kernels[0] and not _sees_one_channel(layer),
                 )
+                values = share(kernel)
             variable.assign(values)
     return model
 
@@ -128,12 +134,32 @@ def _maker(tensor):
 def _draw(draws, shape) -> np.ndarray:
     """24-bit integers in [-HALF, HALF), int32 of `shape`."""
     size = math.prod(shape)
-    values = np.empty(size + size % 2, np.int32)
-    for start in range(0, len(values), BLOCK):
-        count = min(BLOCK, len(values) - start)
-        raw = draws.random_raw(count // 2).astype("<u8", copy=False).view("<u4")
-        values[start : start + count] = (raw >> 8).astype(np.int32) - HALF
+    values = aligned((size + size % 2,)).view(np.int32)
+    state = draws.state
+
+    def fill(part: slice) -> None:
+        own = np.random.PCG64()
+        own.state = state
+        own.advance(part.start // 2)  # each raw draw gives two integers
+        for start in range(part.start, part.stop, BLOCK):
+            count = min(BLOCK, part.stop - start)
+            raw = own.random_raw(count // 2).astype("<u8", copy=False).view("<u4")
+            values[start : start + count] = (raw >> 8).astype(np.int32) - HALF
+
+    _each(fill, _slices(len(values), STRETCH))
     return values[:size].reshape(shape)
+
+
+def _slices(size: int, step: int) -> list[slice]:
+    return [slice(start, min(start + step, size)) for start in range(0, size, step)]
+
+
+def _each(work: Callable, parts: list[slice]) -> list:
+    """Return `work` of each part; threads do it, because numpy lets go of Python meanwhile."""
+    if len(parts) == 1:
+        return [work(parts[0])]
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        return list(threads.map(work, parts))
 
 
 def _uniform(draws, shape, low: float, high: float) -> np.ndarray:
@@ -147,14 +173,18 @@ def _kernel(draws, shape, *, outputs: int, gain: float, centred: bool) -> np.nda
     integers = _draw(draws, shape).reshape(-1, outputs)
     fan_in = len(integers)
     rows = max(1, BLOCK // outputs)
-    blocks = [slice(start, start + rows) for start in range(0, fan_in, rows)]
+    blocks = _slices(fan_in, rows)
     mean = np.zeros(outputs, np.int32)
     if centred:
-        sums = sum(integers[block].sum(axis=0, dtype=np.int64) for block in blocks)
+        stretches = _slices(fan_in, 16 * rows)
+        sums = sum(_each(lambda part: integers[part].sum(axis=0, dtype=np.int64), stretches))
         mean = (sums // fan_in).astype(np.int32)
     # In place, a block at a time: the largest kernel has 411 MB, and one copy of it is enough.
     values = integers.view(np.float32)
     scale = gain * math.sqrt(6.0 / fan_in) / HALF
-    for block in blocks:
+
+    def scaled(block: slice) -> None:
         values[block] = (integers[block] - mean) * scale  # computed in float64, rounded once
+
+    _each(scaled, blocks)
     return values.reshape(shape)
