@@ -54,7 +54,11 @@ def _parser():
     add("--no-keras", action="store_true", help="leave the Keras model out")
     add("--batch", type=options.positive, default=16, metavar="N", help="pictures (16)")
     add("--workers", type=options.positive, metavar="N",
-        help="processes that decode (half the cores)")  # fmt: skip
+        help="processes that decode (half the cores), or actors of Ray (all cores)")  # fmt: skip
+    add("--engine", choices=("pool", "ray"), default="pool",
+        help="processes of this machine, or Ray Data for many: pip install '.[ray]'")  # fmt: skip
+    add("--ray-address", default="", metavar="ADDRESS",
+        help="of a cluster's head, such as 10.0.0.7:6379; else Ray runs here")  # fmt: skip
     add("--limit", type=options.positive, metavar="N",
         help="take N pictures, evenly spread over all")  # fmt: skip
     add("--json", action="store_true", help="print JSON, not a table")
@@ -64,7 +68,13 @@ def _parser():
 
 
 def _run(args) -> int:
+    if args.ray_address and args.engine != "ray":
+        raise ValueError("--ray-address is for --engine ray; give both, or neither")
     need_folder("--images", args.images, "a folder of pictures")
+    if args.engine == "ray":  # whose actors have folders of their own to be in
+        args.artifacts = [folder.absolute() for folder in args.artifacts]
+        args.images = args.images.absolute()
+        args.weights = args.weights and args.weights.absolute()
     for option, path in (("labels", args.labels), ("weights", args.weights)):
         if path:
             need_file(f"--{option}", path, "a file")
@@ -76,7 +86,6 @@ def _run(args) -> int:
         read_words(args.preprocess)
     from export.backend import require_tensorflow
     from export.evaluation.examples import find_examples
-    from export.evaluation.local import Local
     from export.evaluation.progress import progress
     from export.evaluation.run import evaluate, forget
     from export.evaluation.subjects import read_evaluated
@@ -97,7 +106,7 @@ def _run(args) -> int:
             evaluate(
                 subjects,
                 examples,
-                Local(args.workers or max(1, (os.cpu_count() or 2) // 2)),
+                _engine(args),
                 progress=shown,
                 state=state,
                 resume=args.resume,
@@ -112,6 +121,19 @@ def _run(args) -> int:
     if not failed:
         forget(subjects, examples, state)
     return 2 if failed else 0
+
+
+def _engine(args):
+    if args.engine == "ray":
+        import export
+        import keras_nets
+        from export.evaluation.on_ray import OnRay
+
+        modules = [Path(package.__file__).parent for package in (export, keras_nets)]
+        return OnRay(args.workers, args.ray_address, modules)
+    from export.evaluation.local import Local
+
+    return Local(args.workers or max(1, (os.cpu_count() or 2) // 2))
 
 
 def _state() -> Path:

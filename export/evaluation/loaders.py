@@ -8,18 +8,21 @@ from export.evaluation.predictor import Running
 from export.formats import find_format
 from export.report.artifact import Artifact
 from export.runtimes import parity_runtime
+from export.runtimes.tensorflow import take_threads
 
 Build = Callable[[], object]  # -> a Keras model; has to pickle
 
 
-def load_artifact(artifact: Artifact) -> Running:
+def load_artifact(artifact: Artifact, threads: int | None = None) -> Running:
     runtime = parity_runtime(find_format(artifact.format))
-    session = runtime.open(artifact.folder)
+    session = runtime.open(artifact.folder, threads)
     (given,), (made,) = artifact.contract.inputs, artifact.contract.outputs
     return Running(lambda images: session.predict({given.name: images})[made.name], runtime.title)
 
 
-def load_keras(artifact: Artifact, build: Build, source: str) -> Running:
+def load_keras(
+    artifact: Artifact, build: Build, source: str, threads: int | None = None
+) -> Running:
     """Build the Keras model behind an artifact; `source` is what its weights are from.
 
     Raises ArtifactError where that is not there, or is not what the artifact was exported from.
@@ -31,6 +34,7 @@ def load_keras(artifact: Artifact, build: Build, source: str) -> Running:
         )
     from export.observe.weights import canonical_sha256  # TensorFlow loads below this line
 
+    take_threads(threads)
     model = build()
     if canonical_sha256(model) != artifact.weights_sha256:
         raise ArtifactError(

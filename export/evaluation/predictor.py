@@ -26,8 +26,20 @@ class Running:
     predict: Predict
     ran: str  # in words, what `predict` runs
 
+    def best(self, images: np.ndarray, classes: int) -> np.ndarray:
+        """Images (n, h, w, c) float32 -> best classes (n, TOP or fewer) int32.
 
-Load = Callable[[], Running]  # has to pickle: it is called in the other process
+        Raises ExportError where it gives other logits than (n, `classes`).
+        """
+        logits = np.asarray(self.predict(images))
+        if logits.shape != (len(images), classes):
+            expected = (len(images), classes)
+            raise ExportError(f"logits should be of shape {expected}. Received: {logits.shape}")
+        return best_classes(logits)
+
+
+# Called in another process, so it has to pickle; takes `threads`, or as many as the runtime likes.
+Load = Callable[..., Running]
 
 
 class Predictor:
@@ -108,18 +120,14 @@ def _serve(pipe, log: str, load: Load, classes: int) -> None:
         pipe.send((network.ran, ""))
         while True:
             images = pipe.recv()
-            logits = np.asarray(network.predict(images))
-            if logits.shape != (len(images), classes):
-                expected = (len(images), classes)
-                raise ExportError(f"logits should be of shape {expected}. Received: {logits.shape}")
-            pipe.send((best_classes(logits), ""))
+            pipe.send((network.best(images, classes), ""))
     except (EOFError, BrokenPipeError):
         return
     except Exception as error:  # whatever a runtime raises belongs into the table's one line
-        pipe.send((None, _line(error)))
+        pipe.send((None, in_one_line(error)))
 
 
-def _line(error: Exception) -> str:
+def in_one_line(error: Exception) -> str:
     text = " ".join(str(error).split())[:500]
     if isinstance(error, ExportError | ValueError) and text:
         return text

@@ -58,12 +58,12 @@ class Readers:
 
     def _reads(self, read: Read, paths: Sequence[Path], ahead: int) -> Iterator[np.ndarray | str]:
         if not self._pool:
-            yield from (_attempt(read, path) for path in paths)
+            yield from (attempt(read, path) for path in paths)
             return
         waiting: deque[Future] = deque()
         try:
             for path in paths:
-                waiting.append(self._pool.submit(_attempt, read, path))
+                waiting.append(self._pool.submit(attempt, read, path))
                 if len(waiting) >= ahead:
                     yield waiting.popleft().result()
             while waiting:
@@ -75,7 +75,7 @@ class Readers:
             ) from cause
 
 
-def _attempt(read: Read, path: Path) -> np.ndarray | str:
+def attempt(read: Read, path: Path) -> np.ndarray | str:
     """The picture, or in one line why there is none."""
     try:
         return read(path)

@@ -21,7 +21,7 @@ IN_LANE += sorted(
 )
 HEAVY = {
     "absl", "google", "grpc", "h5py", "jax", "jinja2", "keras", "matplotlib", "numpy", "onnx",
-    "onnxruntime", "openvino", "PIL", "psutil", "rich", "scipy", "sklearn", "tensorflow",
+    "onnxruntime", "openvino", "PIL", "psutil", "ray", "rich", "scipy", "sklearn", "tensorflow",
     "tensorrt", "tf2onnx", "torch", "yaml",
 }  # fmt: skip
 FRAMEWORKS = HEAVY - {"numpy", "rich", "psutil", "google", "h5py", "jinja2", "PIL", "yaml"}

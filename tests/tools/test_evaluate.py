@@ -114,6 +114,20 @@ def test_json_has_everything_and_nothing_else_on_standard_output(run, exported, 
     assert not list((tmp_path / "state").iterdir())
 
 
+def test_ray_finds_what_the_pool_finds_of_artifact_and_model(run, exported, pictures, monkeypatch):
+    pytest.importorskip("ray.data", reason="comes with pip install '.[ray]'")
+    monkeypatch.chdir(exported.parent)
+    asked = [exported.name, "--images", pictures, "--json", "--workers", 2]
+    status, out, _ = run(*asked, "--engine", "ray")
+    assert status == 0
+    found, expected = (json.loads(text) for text in (out, run(*asked)[1]))
+    for network in found["networks"] + expected["networks"]:
+        assert network.pop("pictures_per_s") > 0
+    assert found["networks"] == expected["networks"]
+    assert len(found["images"]["broken"]) == 1
+    assert found["images"]["broken"] == expected["images"]["broken"]
+
+
 def test_a_model_that_cannot_be_built_is_one_line_and_the_artifact_is_measured(
     run, exported, pictures, tmp_path
 ):
