@@ -23,7 +23,7 @@ from export.networks.tensorflow import TensorFlowNetwork
 from export.observe.noise import KINDS, LayerNoise, Noise, NoiseError
 from export.observe.probes import COUNT
 from export.skeleton.graph import add_constant, copied, producer
-from export.skeleton.tracing import stand_in
+from export.skeleton.tracing import as_tensor, stand_in
 
 SHUFFLES = 2  # of which the larger difference counts
 AT_ONCE = 2  # images a run, because every layer's output is kept
@@ -137,9 +137,7 @@ def skeleton_network(skeleton) -> TensorFlowNetwork:
     """Return the skeleton with its weights beside it, shared with Keras where it has them."""
     values, names = {}, {}
     for index, weight in enumerate(skeleton.weights):
-        own = getattr(weight.variable, "value", None)
-        shared = isinstance(own, tf.Variable)
-        values[stand_in(index)] = tf.convert_to_tensor(own if shared else weight.read())
+        values[stand_in(index)] = as_tensor(weight)
         names[stand_in(index)] = weight.name
     graph, contract = copied(skeleton.graph), skeleton.contract
     inputs, outputs = (

@@ -7,7 +7,7 @@ import numpy as np
 
 from export.observe.base import Float16Loss, Layer, Totals
 from export.observe.layers import peak
-from export.skeleton.fold import Norm, is_float
+from export.skeleton.fold import Norm, is_float, values_of
 from export.skeleton.pour import chunks
 from export.skeleton.stores import LARGEST_HALF
 
@@ -21,7 +21,7 @@ def canonical_sha256(model) -> str:
     for variable in model.weights:
         if is_float(variable):
             sha.update(f"{variable.path}{tuple(variable.shape)}".encode())
-            for chunk in chunks(np.asarray(variable.value)):
+            for chunk in chunks(values_of(variable)):
                 sha.update(chunk)
     return sha.hexdigest()
 

@@ -109,8 +109,8 @@ def norms(model) -> list[Norm]:
         owner = pairs.get(norm, norm)
         kernel, bias = folded.made[owner].values()
         into = names[owner] if norm in pairs else ""
-        variance = _values(norm.moving_variance)
-        beta = _values(norm.beta) if norm.center else np.zeros_like(variance)
+        variance = values_of(norm.moving_variance)
+        beta = values_of(norm.beta) if norm.center else np.zeros_like(variance)
         name = names.get(norm, norm.name)
         found.append(
             Norm(
@@ -165,9 +165,9 @@ def is_float(variable) -> bool:
 
 def scale_and_shift(norm) -> tuple[np.ndarray, np.ndarray]:
     """Return scale and shift of a batch-norm layer at inference, each float64 (channels,)."""
-    mean, variance = (_values(v, np.float64) for v in (norm.moving_mean, norm.moving_variance))
-    gamma = _values(norm.gamma, np.float64) if norm.scale else 1.0
-    beta = _values(norm.beta, np.float64) if norm.center else 0.0
+    mean, variance = (values_of(v, np.float64) for v in (norm.moving_mean, norm.moving_variance))
+    gamma = values_of(norm.gamma, np.float64) if norm.scale else 1.0
+    beta = values_of(norm.beta, np.float64) if norm.center else 0.0
     scale = gamma / np.sqrt(variance + norm.epsilon)
     return scale, beta - mean * scale
 
@@ -230,11 +230,11 @@ def _folded_pair(layer, norm):
         scale, _ = scale_and_shift(norm)
         if kind(layer).startswith("Depthwise"):
             scale = scale.reshape(layer.kernel.shape[-2:])
-        return (_values(layer.kernel) * scale).astype(np.float32)
+        return (values_of(layer.kernel) * scale).astype(np.float32)
 
     def bias():
         scale, shift = scale_and_shift(norm)
-        own = _values(layer.bias, np.float64) * scale if layer.use_bias else 0.0
+        own = values_of(layer.bias, np.float64) * scale if layer.use_bias else 0.0
         return (own + shift).astype(np.float32)
 
     kernel_path = layer.kernel.path
@@ -264,8 +264,11 @@ def _scale_and_shift(norm):
 
 
 def _plain(name: str, variable):
-    return Weight(name, tuple(variable.shape), lambda: _values(variable), variable)
+    return Weight(name, tuple(variable.shape), lambda: values_of(variable), variable)
 
 
-def _values(variable, dtype=np.float32) -> np.ndarray:
-    return np.asarray(variable.value, dtype)
+def values_of(variable, dtype=np.float32) -> np.ndarray:
+    """Return the values of Keras' `variable`, in its own memory where it has that dtype."""
+    value = variable.value
+    tensor = value.read_value() if hasattr(value, "read_value") else value
+    return np.asarray(memoryview(tensor) if tensor.dtype.name == "float32" else tensor, dtype)

@@ -251,6 +251,12 @@ def _called(nodes):
             yield from [attribute.func] if attribute.HasField("func") else attribute.list.func
 
 
+def as_tensor(weight: Weight) -> tf.Tensor:
+    """Return the values of a weight as a tensor, in Keras' own memory where it has them."""
+    own = getattr(weight.variable, "value", None)
+    return tf.convert_to_tensor(own if isinstance(own, tf.Variable) else weight.read())
+
+
 def run_skeleton(skeleton: Skeleton, inputs: list, weights) -> dict:
     """Import the network, with tensors as its `weights`, into the graph that is being traced.
 

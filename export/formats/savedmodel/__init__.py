@@ -31,11 +31,11 @@ class SavedModel(Format):
     def write(self, order: Order) -> Written:
         skeleton, folder = order.skeleton, order.folder
         tf = need("tensorflow", to="writing a SavedModel")
-        from export.skeleton.tracing import run_skeleton
+        from export.skeleton.tracing import as_tensor, run_skeleton
 
         module = tf.Module()
         module.weights = {
-            weight.name: tf.Variable(weight.read(), trainable=False, name="w")
+            weight.name: tf.Variable(as_tensor(weight), trainable=False, name="w")
             for weight in skeleton.weights
         }
         specs = [

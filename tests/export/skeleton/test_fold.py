@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from keras import layers
 
-from export.skeleton.fold import fold, norms, scale_and_shift
+from export.skeleton.fold import fold, norms, scale_and_shift, values_of
 from export.skeleton.forward import forward
 from keras_nets.weights.seeded import seed_weights
 
@@ -363,3 +363,21 @@ def test_scale_and_shift_are_in_double_precision():
     scale, shift = scale_and_shift(layer)
     assert scale.dtype == shift.dtype == np.float64
     np.testing.assert_array_equal(shift, 0.0)
+
+
+def test_values_of_a_weight_are_read_where_keras_has_them(toy):
+    weights = fold(toy("plain")).weights.values()
+    kernel = next(w for w in weights if w.variable is not None and len(w.shape) == 4)
+    first, second = kernel.read(), kernel.read()
+    assert np.shares_memory(first, second), "nothing is copied"
+    np.testing.assert_array_equal(first, kernel.variable.numpy())
+
+
+def test_what_was_read_of_a_weight_stays_when_keras_changes_it():
+    layer = keras.layers.Dense(2)
+    layer.build((None, 3))
+    before = values_of(layer.kernel)
+    kept = before.copy()
+    layer.kernel.assign_add(np.ones((3, 2)))
+    layer.kernel.assign(np.zeros((3, 2)))
+    np.testing.assert_array_equal(before, kept)
