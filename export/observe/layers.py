@@ -7,8 +7,9 @@ import numpy as np
 from export.contract import Batch, Contract, joined, part, rows
 from export.errors import ExportError
 from export.observe.base import Layer
-from export.skeleton.keras_graph import called_with, functional, layer_names, run_graph
+from export.skeleton.keras_graph import called_with, functional, kind, layer_names, run_graph
 
+DEPTHWISE = ("DepthwiseConv2D", "SeparableConv2D")  # only oneDNN has kernels of unequal strides
 AT_ONCE = 2  # samples a run: eager Keras keeps every activation until the end
 
 
@@ -60,10 +61,31 @@ def _called(operation, name: str, args, options):
     try:
         return operation(*args, **options)
     except tf.errors.OpError as error:
-        why = error.message.strip().splitlines()[0].rpartition("}} ")[2]
+        if kind(operation) in DEPTHWISE and len(set(operation.strides)) > 1:
+            return _in_groups(operation, *args)
         raise ExportError(
-            f"layer {name} does not run in TensorFlow on this machine: {why}"
+            f"layer {name} does not run in TensorFlow on this machine: {_own_words(error.message)}"
         ) from error
+
+
+def _own_words(message: str) -> str:
+    """Return what TensorFlow said, without what Keras wraps around it."""
+    lines = [line.strip() for line in message.splitlines() if line.strip()]
+    (said, *_) = [line for line in lines if "}} " in line] or lines
+    return said.rpartition("}} ")[2].partition(" [Op:")[0]
+
+
+def _in_groups(layer, x):
+    """Do what a depthwise or separable convolution does as one in groups, a channel in each."""
+    import tensorflow as tf
+
+    alone = kind(layer) == "DepthwiseConv2D"
+    kernel = tf.convert_to_tensor(layer.kernel if alone else layer.depthwise_kernel)
+    kernel = tf.reshape(kernel, (*kernel.shape[:2], 1, -1))
+    x = tf.nn.conv2d(x, kernel, layer.strides, layer.padding.upper())
+    if not alone:
+        x = tf.nn.conv2d(x, tf.convert_to_tensor(layer.pointwise_kernel), 1, "VALID")
+    return layer.activation(x + layer.bias if layer.use_bias else x)
 
 
 def _take_down(seen: dict[str, Layer], name: str, outputs, *, in_first: bool) -> None:

@@ -1,5 +1,7 @@
 """Refuse models that cannot be exported, in one line and before any work."""
 
+import numpy as np
+
 from export.contract import Contract
 from export.skeleton.declared import declared
 from export.skeleton.full_precision import halves
@@ -80,4 +82,11 @@ def _refuse_layer(layer) -> None:
         raise ValueError(
             f"layer {layer.name} takes channels first, for which TensorFlow has no kernel on a "
             "CPU; build the model with data_format='channels_last' and give it these weights"
+        )
+    gaps = getattr(layer, "dilation_rate", 1)
+    if kind(layer).endswith("Transpose") and np.max(gaps) > 1:
+        raise ValueError(
+            f"layer {layer.name} is a transposed convolution with gaps (dilation_rate {gaps}), for "
+            "which TensorFlow itself has no kernel on a CPU, only oneDNN; build it without gaps, "
+            "or of UpSampling and a plain convolution"
         )

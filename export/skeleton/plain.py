@@ -49,9 +49,15 @@ def plain_operations(graph, kept):
     plain = copied(graph)
     nodes = {node.name: node for node in graph.node}
     for node in list(plain.node):
+        node.input[:] = [one for one in node.input if not _waits_for_placeholder(one, nodes)]
         if node.op in REWRITES:
             REWRITES[node.op](plain, node, nodes)
     return needed(plain, kept)
+
+
+def _waits_for_placeholder(source: str, nodes) -> bool:
+    """Whether it is a control input of what is always there, and what a caller replaces."""
+    return source.startswith("^") and nodes[producer(source)].op == "Placeholder"
 
 
 def _add(graph, node, name: str, op: str, *inputs: str) -> str:
@@ -82,6 +88,13 @@ def _expm1(graph, node, _nodes) -> None:
     node.input[:] = [_add(graph, node, "tanh", "Tanh", half), more]
 
 
+def _log1p(graph, node, _nodes) -> None:
+    """Write log(1 + x)."""
+    (x,) = node.input
+    node.op = "Log"
+    node.input[:] = [_add(graph, node, "more", "AddV2", x, _number(graph, node, "one", 1.0))]
+
+
 def _arg(graph, node, nodes) -> None:
     """Compare numbers as they are: Keras takes -0 for less than 0, by their bits."""
     chosen = nodes[producer(node.input[0])]
@@ -98,4 +111,4 @@ def _behind(node, nodes) -> set[str]:
     return {nodes[producer(source)].op for one in first for source in one.input}
 
 
-REWRITES = {"Erfc": _erfc, "Expm1": _expm1, "ArgMax": _arg, "ArgMin": _arg}
+REWRITES = {"Erfc": _erfc, "Expm1": _expm1, "Log1p": _log1p, "ArgMax": _arg, "ArgMin": _arg}

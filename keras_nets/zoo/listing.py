@@ -69,6 +69,7 @@ def _everywhere(words: str) -> dict[str, str]:
 
 TEXT = {ONNX: "is text", TFTRT: "is text"}
 FREE = {TFTRT: "give it a fixed size"}
+GAPS = _everywhere("is a transposed convolution with gaps")
 UNTOLD = _everywhere("does not tell what it takes; give it some inputs")
 
 ARCHITECTURES = (
@@ -89,10 +90,11 @@ ARCHITECTURES = (
         _own("pictures", name)
         for name in (
             "vit", "convmixer", "mlp_mixer", "unet", "detector", "resnext", "group_norm",
-            "uneven_strides", "dilated_transpose", "dilated_depthwise", "gated", "pixels",
-            "whole_pixels", "probabilities", "twins", "activations",
+            "uneven_strides", "dilated_depthwise", "gated", "pixels", "whole_pixels",
+            "probabilities", "twins", "activations",
         )
     ),
+    _own("pictures", "dilated_transpose", refused=GAPS),
     _own("pictures", "any_size", refused=FREE),
     _own("pictures", "channels_first", refused=_everywhere("layer first takes channels first")),
     _own("pictures", "mixed_precision", name="mixed_float16", policy="mixed_float16"),

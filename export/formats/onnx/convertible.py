@@ -13,12 +13,16 @@ REWRITTEN = frozenset(
 )  # fmt: skip
 
 
+# These it converts to what ONNX Runtime does not take.
+BROKEN = ("ResizeBicubic",)
+
+
 def unconvertible(skeleton, format: str, opset: int) -> str:
     """Say which operation has no conversion, or which type ONNX lacks; empty where none does."""
     need("tf2onnx.tfonnx", to="writing ONNX")  # which registers all conversions
     from tf2onnx.handler import tf_op
 
-    known = REWRITTEN | tf_op.create_mapping(opset, {}).keys()
+    known = (REWRITTEN | tf_op.create_mapping(opset, {}).keys()) - set(BROKEN)
     for node in all_nodes(skeleton.graph):
         if node.op not in known and not node.op.startswith(("_Fused", "StatelessRandom")):
             return unknown(node.op, node.name, format)

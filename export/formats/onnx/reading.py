@@ -23,6 +23,10 @@ MODEL, DATA = "model.onnx", "model.onnx.data"
 FLOATS = {1: "<f4", 10: "<f2"}  # numpy's names of TensorProto's element types
 INTEGERS = {3: "i1", 6: "<i4"}  # those of kernels and of biases that a scale stands beside
 
+# What these take as floats beside their input are options: scales, regions, ones and zeros.
+OPTIONS = ("OneHot", "Resize", Q, DQ)
+NOWHERE = 1e9  # where a slice of unknown size ends, as tf2onnx writes it
+
 
 @cache
 def weights_schema() -> Schema:
@@ -128,9 +132,11 @@ def _weights(graph, drained) -> Iterator[Found]:
         if tensor.data_type not in FLOATS and not pair:
             continue
         op, at, attributes = readers.get(pair.output if pair else tensor.name, ("", 0, {}))
-        if op == "Resize" or op in (Q, DQ):  # its region and scales are options; so are scales
+        if op in OPTIONS:
             continue
         values = values_of(tensor, drained)
+        if (np.abs(values) == NOWHERE).all():
+            continue
         if pair:
             values = pair.floats(values)
         if op in ("Conv", "ConvTranspose") and at == 1:

@@ -60,3 +60,12 @@ def test_a_model_that_computes_in_16_bits_is_refused(dtype):
     inputs, conv = image(), layers.Conv2D(4, 3, dtype=dtype, name="conv")
     with pytest.raises(ValueError, match="conv computes in b?float16, and artifacts"):
         accept(functional(inputs, pooled(conv(inputs))))
+
+
+@pytest.mark.parametrize("kind", ["Conv1DTranspose", "Conv2DTranspose", "Conv3DTranspose"])
+def test_a_transposed_convolution_with_gaps_is_refused_by_its_name(kind):
+    rank = int(kind[4])
+    inputs = keras.Input((*[8] * rank, 3))
+    x = getattr(layers, kind)(4, 3, dilation_rate=2, name="wider")(inputs)
+    with pytest.raises(ValueError, match="layer wider is a transposed convolution with gaps"):
+        accept(keras.Model(inputs, x))

@@ -10,10 +10,12 @@ import onnxruntime
 import pytest
 from keras import layers
 
-from export.errors import ArtifactError, PourError
+from export import export_model
+from export.errors import ArtifactError, ExportError, PourError
 from export.formats.base import Order
 from export.formats.onnx import ALIGNMENT, DATA, MODEL, Onnx
 from export.observe.model import observe_model
+from export.results import Status
 from export.skeleton.tracing import trace
 from keras_nets.weights.seeded import seed_weights
 
@@ -268,3 +270,29 @@ def test_every_weight_is_found_and_nothing_else(tmp_path, look, case):
     )
     held, wanted = ({weight.sha256 for weight in own} for own in (seen.weights, reference.weights))
     assert wanted <= held <= wanted | reference.constants
+
+
+def test_what_the_converter_adds_for_slices_and_one_hots_is_no_weight(here, tmp_path):
+    """A crop to another aspect ratio slices by sizes; ids are spread over zeros and ones."""
+    inputs = keras.Input((8, 8, 3))
+    x = layers.Flatten()(layers.Resizing(5, 6, crop_to_aspect_ratio=True)(inputs))
+    ids = keras.ops.cast(keras.ops.abs(x[:, :4]) * 3, "int32")
+    x = layers.Dense(4)(layers.Concatenate()([x, layers.Flatten()(keras.ops.one_hot(ids, 6))]))
+    (report,) = export_model(seed_weights(keras.Model(inputs, x)), ["onnx"], tmp_path)
+    assert report.check("weights").status is Status.PASSED
+
+
+@pytest.mark.parametrize(
+    ("layer", "operation"),
+    [
+        (lambda: layers.Resizing(5, 6, interpolation="bicubic"), "ResizeBicubic"),
+        (lambda: layers.Discretization(bin_boundaries=[0.0, 1.0]), "Bucketize"),
+    ],
+)
+def test_what_no_conversion_runs_is_refused_before_any_work(here, tmp_path, layer, operation):
+    inputs = keras.Input((8, 8, 3))
+    x = keras.ops.cast(layer()(inputs), "float32")
+    model = keras.Model(inputs, layers.Dense(4)(layers.Flatten()(x)))
+    with pytest.raises(ExportError, match=f"no conversion of the operation {operation} of "):
+        export_model(model, ["onnx"], tmp_path)
+    assert list(tmp_path.rglob("*.onnx")) == []

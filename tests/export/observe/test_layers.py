@@ -1,0 +1,64 @@
+"""The Keras model itself, run layer by layer."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from keras import layers
+
+from export.contract import Contract, Tensor
+from export.errors import ExportError
+from export.observe import layers as observing
+from export.observe.layers import run_model
+from keras_nets.weights.seeded import seed_weights
+
+KEPT = {
+    "DepthwiseConv2D": lambda **rest: layers.DepthwiseConv2D(3, depth_multiplier=2, **rest),
+    "SeparableConv2D": lambda **rest: layers.SeparableConv2D(5, 3, **rest),
+}
+
+
+def fails(*_, **__):
+    """What TensorFlow says of a kernel that it lacks, as Keras hands it on."""
+    raise tf.errors.UnimplementedError(
+        None,
+        None,
+        "Exception encountered when calling X.call().\n\n{{function_node __wrapped__X}} only equal "
+        "strides [Op:X]\n\nArguments received by X.call():",
+    )
+
+
+def run(layer, monkeypatch):
+    inputs = keras.Input((9, 8, 3))
+    model = seed_weights(keras.Model(inputs, layers.Flatten()(layer(inputs))))
+    image = Tensor("image", "float32", ("batch", 9, 8, 3))
+    contract = Contract((image,), (Tensor("made", "float32", ("batch", *model.output_shape[1:])),))
+    values = np.random.default_rng(0).normal(size=(3, 9, 8, 3)).astype(np.float32)
+    monkeypatch.setattr(type(layer), "__call__", fails)
+    return layer, values, run_model(model, contract, {"image": values})[0]["made"]
+
+
+@pytest.mark.parametrize("padding", ["same", "valid"])
+@pytest.mark.parametrize("name", KEPT)
+def test_unequal_strides_are_run_in_groups_where_only_onednn_has_a_kernel(
+    name, padding, monkeypatch
+):
+    layer = KEPT[name](strides=(2, 1), padding=padding, activation="relu")
+    layer, values, made = run(layer, monkeypatch)
+    if padding == "valid":  # every second row of what equal strides give
+        layer.strides = (1, 1)
+        wanted = layer.call(tf.constant(values))[:, ::2]
+    else:  # 9 rows by 2 reach beyond the last by one on either side
+        layer.strides, layer.padding = (1, 1), "valid"
+        padded = np.pad(values, [(0, 0), (1, 1), (1, 1), (0, 0)])
+        wanted = layer.call(tf.constant(padded))[:, ::2]
+    np.testing.assert_allclose(made, np.reshape(wanted, (3, -1)), atol=1e-5)
+
+
+def test_a_layer_that_has_no_kernel_is_named_in_tensorflow_s_own_words(monkeypatch):
+    with pytest.raises(ExportError) as raised:
+        run(layers.Conv2D(4, 3, name="first"), monkeypatch)
+    assert str(raised.value) == (
+        "layer first does not run in TensorFlow on this machine: only equal strides"
+    )
+    assert observing._own_words("no kernel") == "no kernel"
