@@ -33,6 +33,7 @@ from types import GeneratorType
 
 JOB, ANSWER = "job", "answer"  # what a file holds, as its name begins
 DONE = b"\n"
+MAPPED = 1 << 20  # bytes from which an array is mapped
 
 
 def main(done, target, root=None, *packages):
@@ -126,9 +127,15 @@ def _save(path, values):
 
 
 def _load(path):
+    """The array at `path`; a large one is in memory only where it is looked at, and may be changed.
+
+    The file may be deleted meanwhile.
+    """
     import numpy as np
 
-    return np.load(path, allow_pickle=False)
+    if path.stat().st_size < MAPPED:
+        return np.load(path, allow_pickle=False)
+    return np.load(path, mmap_mode="c").view(np.ndarray)
 
 
 def in_a_line(error):

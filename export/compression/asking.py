@@ -41,7 +41,7 @@ def make_plan(
     """The plan of a training for the lane's script, and the arrays that go with it."""
     plan = {
         **training.as_dict(),
-        "image": twin.description["image"],
+        "image": list(twin.contract.classifier.image),
         "mean": list(lessons.mean),
         "std": list(lessons.std),
         "logits": not _ends_in_probabilities(twin),

@@ -15,20 +15,20 @@ from export.compression import facts
 from export.compression.asking import LANE, ask_lane, interruptible, make_plan, shown
 from export.compression.content import DENSE, PATTERN, SCHEMA, UNSTRUCTURED
 from export.compression.layers import Chosen, choose_layers
+from export.compression.likeness import Likeness
 from export.compression.method import Method
 from export.compression.place import publish, refuse_foreign
 from export.compression.resuming import FOLDER, prepare_checkpoint
 from export.compression.training import Lessons, Training
 from export.compression.twin import Twin, describe
+from export.contract import GIVEN, Batch, prefixed
 from export.errors import AccuracyLost, ExportError
 from export.lanes import make
-from export.observe.probes import probes
 from export.observe.weights import canonical_sha256
 from export.process import give_memory_back
 from export.progress import DONE, Progress, silent
-from export.results import REORDERED
 
-COUNT = 4  # probes; the twin differs on all of them or on none
+BEFORE, AFTER = "before/", "after/"  # begin the names of outputs, as the lane's script has them
 POINTS = 0.05  # of accuracy that may be lost, unless another limit is given
 
 
@@ -75,21 +75,22 @@ def compress_model(
     if method.qat and lessons is None:
         raise ValueError("quantisation-aware training needs pictures; give --images")
     if lessons is not None:
-        lessons.check(tuple(twin.description["image"]), model.output_shape[-1])
+        _check_lessons(lessons, twin, model)
     goal = asked.out / f"{model.name}.keras"
     refuse_foreign(goal)
     make(LANE, progress)
     before = canonical_sha256(model)
     with _work_folder(asked.out) as scratch:
-        images = probes(tuple(twin.description["image"]), training.seed, COUNT)
-        answer, changed = _in_lane(asked, model, images, scratch, (lessons, training), progress)
+        progress(model.name, "measuring its own noise")
+        likeness = Likeness.of(model, training.seed)
+        answer, changed = _in_lane(asked, model, likeness, scratch, (lessons, training), progress)
         rounded = changed.pop("quantised", None)
         try:
             _refuse_loss(answer.get("accuracy"), training)
         except AccuracyLost:
             _forget(asked.out, answer)  # to go on would come to the same
             raise
-        _take_back(model, twin, changed, images)
+        _take_back(model, twin, changed, likeness, training.seed)
         content = _content(asked, model, before, answer)
         publish(model, json.dumps(content, indent=1) + "\n", goal)
     _forget(asked.out, answer)
@@ -102,6 +103,17 @@ def compress_model(
         interrupted=answer.get("interrupted", ""),
         quantised=rounded,
     )
+
+
+def _check_lessons(lessons: Lessons, twin: Twin, model) -> None:
+    """Raise ValueError unless these are lessons for `model`."""
+    classifier = twin.contract.classifier
+    if classifier is None:
+        raise ValueError(
+            f"training is of classifiers of pictures, one image in and one row of logits out, and "
+            f"{model.name} is none; leave --images out to compress it in one shot"
+        )
+    lessons.check(classifier.image, classifier.classes)
 
 
 def _forget(out: Path, answer: dict) -> None:
@@ -124,11 +136,13 @@ def _work_folder(out: Path) -> Iterator[Path]:
                 out.rmdir()
 
 
-def _in_lane(asked: _Asked, model, images, scratch: Path, taught: tuple, progress: Progress):
+def _in_lane(
+    asked: _Asked, model, likeness: Likeness, scratch: Path, taught: tuple, progress: Progress
+):
     """The answer of the lane's script, and its arrays, once the twin is known to be the same."""
     lessons, training = taught
-    weights, others, plan = asked.twin.weights(), {"probes": images}, None
-    logits = _logits(model, images)
+    weights, others, plan = asked.twin.weights(), prefixed(likeness.probes, GIVEN), None
+    outputs = likeness.outputs(model)
     with ExitStack() as stack:
         if lessons is not None:
             checkpoint = _checkpoint(asked, training, lessons, weights)
@@ -146,8 +160,15 @@ def _in_lane(asked: _Asked, model, images, scratch: Path, taught: tuple, progres
             f"the twin in Keras 2 does not hold the model's weights: they differ by "
             f"{answer['difference']:.1e}; please report this with the model"
         )
-    _compare("the twin in Keras 2", made.pop("before"), logits)
+    if other := likeness.difference(_taken(made, BEFORE), outputs):
+        raise ExportError(f"the twin in Keras 2 gives {other}; please report this with the model")
     return answer, made
+
+
+def _taken(arrays: dict, prefix: str) -> Batch:
+    """Take the outputs whose names begin with `prefix` out of `arrays`."""
+    names = [name for name in arrays if name.startswith(prefix)]
+    return {name.removeprefix(prefix): arrays.pop(name) for name in names}
 
 
 def _checkpoint(asked: _Asked, training: Training, lessons: Lessons, weights) -> Path:
@@ -191,39 +212,28 @@ def _content(asked: _Asked, model, before: str, answer: dict) -> dict:
     }
 
 
-def _take_back(model, twin: Twin, changed: dict, images) -> None:
+def _take_back(model, twin: Twin, changed: dict, likeness: Likeness, seed: int) -> None:
     """Give the model its new weights, and see that it computes what its twin computes with them."""
-    after = changed.pop("after")
-    kept = {}
-    for key, values in changed.items():
-        layer, _, own = key.partition("|")
-        variable = twin.variables(layer)[own]
+    after, kept = _taken(changed, AFTER), {}
+    for key in list(changed):
+        variable = _variable(twin, key)
         kept[key] = np.asarray(variable.value).copy()
-        variable.assign(values)
-    try:
-        _compare("the compressed model", _logits(model, images), after)
-    except ExportError:
+        variable.assign(changed.pop(key))  # so that no weight is held twice for long
+    other = likeness.difference(likeness.outputs(model), after)
+    if other:  # the noise of its new weights may be larger
+        again = Likeness.of(model, seed)
+        other = again.difference(again.outputs(model), after)
+    if other:
         for key, values in kept.items():
-            layer, _, own = key.partition("|")
-            twin.variables(layer)[own].assign(values)
-        raise
-
-
-def _compare(what: str, logits: np.ndarray, wanted: np.ndarray) -> None:
-    """Raise ExportError unless `logits` are `wanted` but for sums made in another order."""
-    spread = float(wanted.std()) or 1.0
-    worst = float(np.abs(logits - wanted).max()) / spread
-    if not worst <= REORDERED.fixed:  # NaN is wrong too
+            _variable(twin, key).assign(values)
         raise ExportError(
-            f"{what} gives other logits: they are off by {worst:.1e} standard deviations, and "
-            f"{REORDERED.fixed:g} is allowed; please report this with the model"
+            f"the compressed model gives {other} than its twin; please report this with the model"
         )
 
 
-def _logits(model, images: np.ndarray) -> np.ndarray:
-    return np.concatenate(
-        [np.asarray(model(images[at : at + 1], training=False)) for at in range(len(images))]
-    )
+def _variable(twin: Twin, key: str):
+    layer, _, own = key.partition("|")
+    return twin.variables(layer)[own]
 
 
 def _entry(asked: _Asked, one, ranges: dict) -> dict:

@@ -12,8 +12,8 @@ from export.names import choose
 # the kernels of depthwise convolutions alone: they are few values, and accuracy suffers.
 KERNELS = {
     "Conv1D": "kernel", "Conv2D": "kernel", "Conv2DTranspose": "kernel", "Conv3D": "kernel",
-    "Conv3DTranspose": "kernel", "Dense": "kernel", "SeparableConv1D": "pointwise_kernel",
-    "SeparableConv2D": "pointwise_kernel",
+    "Conv3DTranspose": "kernel", "Dense": "kernel", "Embedding": "embeddings",
+    "SeparableConv1D": "pointwise_kernel", "SeparableConv2D": "pointwise_kernel",
 }  # fmt: skip
 WITH_PATTERN = ("Conv2D", "Dense")  # their kernels end with input and output channels
 

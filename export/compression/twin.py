@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from export.contract import Contract
 from export.skeleton.accepted import accept
 from export.skeleton.fold import has_its_kernel, is_float
 from export.skeleton.keras_graph import follow_graph, functional, kind, layer_names, scope
@@ -18,7 +19,7 @@ TWINS = frozenset({
     "Activation", "Add", "AlphaDropout", "Average", "AveragePooling1D", "AveragePooling2D",
     "AveragePooling3D", "BatchNormalization", "CategoryEncoding", "CenterCrop", "Concatenate",
     "Conv1D", "Conv2D", "Conv2DTranspose", "Conv3D", "Conv3DTranspose", "Cropping1D", "Cropping2D",
-    "Cropping3D", "Dense", "DepthwiseConv2D", "Dot", "Dropout", "ELU", "Flatten",
+    "Cropping3D", "Dense", "DepthwiseConv2D", "Dot", "Dropout", "ELU", "Embedding", "Flatten",
     "GaussianDropout", "GaussianNoise", "GlobalAveragePooling1D", "GlobalAveragePooling2D",
     "GlobalAveragePooling3D", "GlobalMaxPooling1D", "GlobalMaxPooling2D", "GlobalMaxPooling3D",
     "LayerNormalization", "LeakyReLU", "MaxPooling1D", "MaxPooling2D", "MaxPooling3D",
@@ -46,11 +47,13 @@ class Tensor:
 class Twin:
     """A model as JSON, and the Keras layers behind it.
 
-    `description` has `image` (height, width, channels), `layers`, `calls` in an order in which they
-    can run, and the tensor that is the `output`. `operations` are Keras' layers by the names in
-    `description`, and `names` what the user calls these.
+    `description` has `inputs`, each with its name, dtype and shape without the batch, `layers`,
+    `calls` in an order in which they can run, and the tensors that are `outputs`, by their names.
+    `operations` are Keras' layers by the names in `description`, and `names` what the user calls
+    these.
     """
 
+    contract: Contract
     description: dict
     operations: dict[str, object]
     names: dict[str, str]
@@ -88,13 +91,7 @@ class Weights(Mapping):
 
 def describe(model) -> Twin:
     """Return the description of `model`; ValueError, in one line, names layers without a twin."""
-    pictures = accept(model).classifier
-    if pictures is None:
-        raise ValueError(
-            f"compression is of classifiers of pictures, one image in and one row of logits out, "
-            f"and {model.name} is none"
-        )
-    image = pictures.image
+    contract = accept(model)
     graph = functional(model)
     if graph is None:
         raise ValueError(
@@ -106,10 +103,18 @@ def describe(model) -> Twin:
     _refuse_strangers(operations)
     twins = {operation: name for name, operation in operations.items()}
     layers = [_layer(name, operation) for name, operation in operations.items()]
-    calls, output = _calls(graph, twins)
-    description = {"image": list(image), "layers": layers, "calls": calls, "output": output.name}
+    description = _description(contract, layers, *_calls(graph, contract, twins))
     names = {scope(name): name for name in spelt.values()}
-    return Twin(description, operations, names)
+    return Twin(contract, description, operations, names)
+
+
+def _description(contract: Contract, layers: list[dict], calls: list[dict], outputs) -> dict:
+    inputs = [
+        {"name": one.name, "dtype": one.dtype, "shape": list(one.sizes)} for one in contract.inputs
+    ]
+    ends = zip(contract.outputs, outputs, strict=True)
+    outputs = {one.name: tensor.name for one, tensor in ends}
+    return {"inputs": inputs, "layers": layers, "calls": calls, "outputs": outputs}
 
 
 def _refuse_strangers(operations: dict) -> None:
@@ -161,25 +166,25 @@ def _plain(layer: str, key: str, value):
     return [_plain(layer, key, one) for one in value] if isinstance(value, tuple | list) else value
 
 
-def _calls(graph, twins: dict) -> tuple[list[dict], Tensor]:
-    """Every call of a layer, and the tensor at the end."""
+def _calls(graph, contract: Contract, twins: dict) -> tuple[list[dict], list[Tensor]]:
+    """Every call of a layer, and the tensors at the end."""
     calls = []
 
     def enter(operation):
         inner = functional(operation)
         if inner is not None:
-            return lambda x, **_: follow_graph(inner, x, enter)
+            return lambda *inputs, **_: _through(inner, inputs, enter)
         name = twins[operation]
 
         def call(*args, **options):
             made = Tensor(f"tensor_{len(calls)}")
-            told = {key: value for key, value in options.items() if value is not None}
-            told.pop("training", None)
+            given = {key: value for key, value in options.items() if value is not None}
+            given.pop("training", None)
             calls.append(
                 {
                     "layer": name,
                     "args": [_argument(name, one) for one in args],
-                    "options": {key: _argument(name, value) for key, value in told.items()},
+                    "options": {key: _argument(name, value) for key, value in given.items()},
                     "output": made.name,
                 }
             )
@@ -187,8 +192,21 @@ def _calls(graph, twins: dict) -> tuple[list[dict], Tensor]:
 
         return call
 
-    output = follow_graph(graph, Tensor("image"), enter)
-    return calls, output
+    inputs = [Tensor(one.name) for one in contract.inputs]
+    return calls, follow_graph(graph, inputs, enter)
+
+
+def _through(graph, inputs, enter):
+    """What a model within the model gives: one tensor, or a list of them."""
+    made = follow_graph(graph, list(_flat(inputs)), enter)
+    return made if len(made) > 1 else made[0]
+
+
+def _flat(values) -> Iterator[Tensor]:
+    if isinstance(values, Mapping):  # in the order of Keras' own flattening
+        values = [values[key] for key in sorted(values)]
+    for one in values:
+        yield from [one] if isinstance(one, Tensor) else _flat(one)
 
 
 def _argument(layer: str, value):

@@ -108,15 +108,14 @@ def run_graph(graph, inputs, run):
     return graph._run_through_graph(graph._standardize_inputs(inputs), operation_fn=run)
 
 
-def follow_graph(graph, inputs, run):
-    """The same, where `inputs` and all that comes of them may be anything that stands for tensors.
+def follow_graph(graph, inputs: list, run) -> list:
+    """Return the flat outputs for flat `inputs`, which may be anything that stands for tensors.
 
-    It is for models with one output, and for operations that give one tensor.
+    It is for operations that give one tensor.
     """
     import keras
 
-    (output,) = keras.tree.flatten(graph._run_through_graph([inputs], operation_fn=run))
-    return output
+    return keras.tree.flatten(graph._run_through_graph(inputs, operation_fn=run))
 
 
 def input_keys(graph) -> list[str]:

@@ -2,7 +2,8 @@
 
 The job has the `description` of the network (export/compression/twin.py), the `method` (`prune`,
 `cluster`, `qat`), the `weights` that each way is for, lists of [layer, weight], and the layers to
-`quantise`. The arrays are the network's weights, called "layer|weight", and the `probes`.
+`quantise`. The arrays are the network's weights, called "layer|weight", and probes, by the names
+of the inputs, as `given/<name>`.
 
 With a `plan` the network is trained on the way. That names the files of images `train` and
 `held_out`, whose labels are arrays, says how to train on them, and where `checkpoint`, `stop` and
@@ -10,38 +11,49 @@ With a `plan` the network is trained on the way. That names the files of images 
 
 The answer has `difference`: the largest between a weight of the twin and the one it was given, the
 `accuracy` on what was held out, `before` and `after`, and what was `interrupted`. The arrays
-`before` and `after` are the logits on the probes, "layer|weight" what was changed, and `quantised`
-the logits that training for int8 ended with on what was held out; `ranges` are those of its layers.
+`before/<output>` and `after/<output>` are what the probes give, "layer|weight" is what was
+changed, and `quantised` the logits that training for int8 ended with on what was held out; `ranges`
+are those of its layers.
 """
 
 import signal
 
 import keras2
-import numpy as np
 import oneshot
 import tensorflow as tf
 import tf_keras as keras
 
-AT_ONCE = 2  # probes a run
+GIVEN, BEFORE, AFTER = "given/", "before/", "after/"  # begin the names of arrays
 
 
 def work(job, arrays):
-    probes, plan = arrays.pop("probes"), job.get("plan")
+    description, plan = job["description"], job.get("plan")
+    given = {name: arrays.pop(f"{GIVEN}{name}") for name in named(description["inputs"])}
     if plan:
         plan |= {name: arrays.pop(name) for name in ("train_labels", "held_out_labels")}
-    model = keras2.build(job["description"])
-    answer = {"difference": keras2.fill(model, job["description"], arrays)}
-    yield answer, {"before": run(model, probes)}
+    model = keras2.build(description)
+    answer = {"difference": keras2.fill(model, description, arrays)}
+    yield answer, outputs(BEFORE, model, description, given)
     if plan:
         yield from trained(model, job, plan, answer)
-    for layer, weight, variable in chosen(model, job["description"], job["weights"]):
+    for layer, weight, variable in chosen(model, description, job["weights"]):
         values = compressed(variable.numpy(), job["method"], [layer, weight], job["weights"])
         variable.assign(values)
         yield answer, {} if plan else {f"{layer}|{weight}": values}
     if plan:
         answer["accuracy"]["after"] = measured(model, plan)
-        yield answer, everything(model, job["description"])
-    yield answer, {"after": run(model, probes)}
+        yield answer, everything(model, description)
+    yield answer, outputs(AFTER, model, description, given)
+
+
+def named(entries):
+    return [one["name"] for one in entries]
+
+
+def outputs(prefix, model, description, given):
+    """What the network gives for the probes, under names that begin with `prefix`."""
+    found = keras2.run(model, description, given)
+    return {f"{prefix}{name}": values for name, values in found.items()}
 
 
 def chosen(model, description, weights):
@@ -162,12 +174,3 @@ def measured(model, plan):
     from lessons import measure
 
     return measure(model, plan["held_out"], plan["held_out_labels"], plan)
-
-
-def run(model, images):
-    """The logits (n, classes) of `images`, a few at a time."""
-    parts = [
-        model(images[start : start + AT_ONCE], training=False).numpy()
-        for start in range(0, len(images), AT_ONCE)
-    ]
-    return np.concatenate(parts)

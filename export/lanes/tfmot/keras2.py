@@ -1,4 +1,4 @@
-"""Build the Keras 2 twin of a network from its description, and fill it: imported by scripts.
+"""Build the Keras 2 twin of a network from its description, and fill and run it, for scripts.
 
 The description is that of export/compression/twin.py. Weights are arrays called "layer|weight".
 """
@@ -20,8 +20,11 @@ NAMES = {("DepthwiseConv2D", "kernel"): "depthwise_kernel"}
 
 def build(description):
     """Return the network that `description` is of, without its weights."""
-    image = keras.Input(tuple(description["image"]), name="image")
-    tensors = {"image": image}
+    inputs = {
+        one["name"]: keras.Input(tuple(one["shape"]), dtype=one["dtype"], name=one["name"])
+        for one in description["inputs"]
+    }
+    tensors = dict(inputs)
     layers = {one["name"]: make_layer(one) for one in description["layers"]}
 
     def filled(value):
@@ -36,7 +39,27 @@ def build(description):
             tensors[call["output"]] = layers[call["layer"]](*arguments, **options)
         except (TypeError, ValueError) as error:
             raise ValueError(f"layer {call['layer']} has no twin: {error}") from error
-    return keras.Model(image, tensors[description["output"]], name="twin")
+    outputs = [tensors[name] for name in description["outputs"].values()]
+    return keras.Model(_alone(list(inputs.values())), _alone(outputs), name="twin")
+
+
+def _alone(tensors):
+    """The only tensor of a list, or the list."""
+    return tensors if len(tensors) > 1 else tensors[0]
+
+
+def run(model, description, given):
+    """The outputs of `model` by name, for arrays by the names of the inputs, one sample at a time.
+
+    `description` is what it was built of.
+    """
+    names = [one["name"] for one in description["inputs"]]
+    parts = []
+    for at in range(len(given[names[0]])):
+        made = model(_alone([given[name][at : at + 1] for name in names]), training=False)
+        parts.append([tensor.numpy() for tensor in (made if isinstance(made, list) else [made])])
+    every = [np.concatenate(values) for values in zip(*parts)]  # noqa: B905 (Python 3.9)
+    return dict(zip(description["outputs"], every))  # noqa: B905
 
 
 def make_layer(one):

@@ -5,13 +5,16 @@ import json
 import keras
 import numpy as np
 import pytest
+from keras import layers
 
 from export.compression.compress import compress_model
 from export.compression.facts import holds_pattern
+from export.compression.likeness import Likeness
 from export.compression.method import Method
 from export.errors import ExportError
 from export.pipeline import verify
 from export.results import Status
+from keras_nets.weights.seeded import seed_weights
 
 
 def fresh(toy, name):
@@ -84,15 +87,60 @@ def test_networks_of_every_build_have_a_twin(compressed, name):
 
 @pytest.mark.lane
 def test_a_twin_that_computes_something_else_stops_the_work(toy, tmp_path, monkeypatch):
-    import export.compression.compress as compress
-
     model = fresh(toy, "nested")
-    before = model.get_weights()
-    monkeypatch.setattr(compress, "_logits", lambda model, images: np.ones((len(images), 5)))
+    before, run = model.get_weights(), Likeness.outputs
+    off = 1e-3  # of a standard deviation: ten times what was allowed before noise was measured
+    monkeypatch.setattr(
+        Likeness,
+        "outputs",
+        lambda *asked: {name: y + off * y.std() for name, y in run(*asked).items()},
+    )
     with pytest.raises(ExportError, match="^the twin in Keras 2 gives other logits: they are off"):
         compress_model(model, Method(cluster=4, ends=True), tmp_path)
     assert list(tmp_path.iterdir()) == []
     assert all(map(np.array_equal, before, model.get_weights()))
+
+
+def two_inputs():
+    """Of rank 2 and 3, the second by way of a model within the model."""
+    age, series = keras.Input((6,), name="age"), keras.Input((12, 3), name="series")
+    x, y = keras.Input((7,)), keras.Input((5,))
+    inner = keras.Model([x, y], layers.Concatenate(name="both")([x, y]), name="inner")
+    mean = layers.GlobalAveragePooling1D()(layers.Conv1D(5, 3, name="conv")(series))
+    x = inner([layers.Dense(7, activation="relu", name="first")(age), mean])
+    x = layers.Dense(8, name="middle")(x)
+    return keras.Model([age, series], layers.Dense(2, name="score")(x), name="two")
+
+
+def two_outputs():
+    image = keras.Input((8, 8, 4), name="picture")
+    x = layers.Conv2D(8, 3, name="first")(image)
+    x = layers.Flatten()(layers.Conv2D(8, 3, activation="relu", name="middle")(x))
+    named = {"kind": layers.Dense(3, activation="softmax")(x), "box": layers.Dense(4, name="b")(x)}
+    return keras.Model(image, named, name="pair")
+
+
+def ids():
+    given = keras.Input((None,), dtype="int32", name="ids")
+    x = layers.Embedding(20, 8, name="first")(given)
+    x = layers.Dense(8, name="middle")(layers.GlobalAveragePooling1D()(x))
+    return keras.Model(given, layers.Dense(3, name="mood")(x), name="words")
+
+
+@pytest.mark.lane
+@pytest.mark.parametrize("build", [two_inputs, two_outputs, ids])
+def test_networks_of_any_contract_are_compressed_in_one_shot(build, tmp_path):
+    model = seed_weights(build(), seed=1)
+    out = tmp_path / "compressed"
+    done = compress_model(model, Method(prune="2:4", cluster=16, only=("middle",)), out)
+    kernel = np.asarray(keras.saving.load_model(done.path).get_layer("middle").kernel)
+    assert holds_pattern(kernel) and np.unique(kernel).size <= 16
+
+
+@pytest.mark.parametrize("build", [two_inputs, two_outputs])
+def test_training_is_of_classifiers_of_pictures(build, tmp_path):
+    with pytest.raises(ValueError, match="^training is of classifiers of pictures, one image in"):
+        compress_model(build(), Method(prune=0.5), tmp_path, lessons=object())
 
 
 def test_what_is_foreign_is_seen_before_any_work(toy, tmp_path, monkeypatch):

@@ -36,6 +36,19 @@ def test_a_model_within_the_model_is_taken_apart(toy):
     assert twin.names["logits_layer"] == "logits"
 
 
+def test_inputs_and_outputs_are_named_and_sized_as_in_the_contract():
+    ids, flag = keras.Input((None,), dtype="int32", name="ids"), keras.Input((2,), name="flag")
+    x = layers.GlobalAveragePooling1D()(layers.Embedding(9, 3)(ids))
+    made = {"sum": layers.Dense(2)(x), "flags": layers.Dense(1)(flag)}
+    twin = describe(keras.Model({"ids": ids, "flag": flag}, made))
+    assert sorted(twin.description["inputs"], key=lambda one: one["name"]) == [
+        {"name": "flag", "dtype": "float32", "shape": [2]},
+        {"name": "ids", "dtype": "int32", "shape": [None]},
+    ]
+    assert sorted(twin.description["outputs"]) == ["flags", "sum"]
+    assert twin.contract.classifier is None
+
+
 def test_a_layer_that_is_called_twice_is_described_once(toy):
     twin = describe(toy("shared"))
     named = [call["layer"] for call in twin.description["calls"]]
