@@ -17,7 +17,7 @@ from export.compression.twin import Twin
 from export.lanes import run_in_lane
 from export.progress import Progress, bar_of
 
-LANE, SCRIPT = "tfmot", "compress.py"
+LANE, TRAINING, SHOT = "tfmot", "compress.py", "shot.py"  # and scripts in it
 EVERY = 0.5  # seconds between two looks at how far it is
 
 
@@ -32,7 +32,8 @@ def ask_lane(
         "quantise": list(chosen.quantise),
         "plan": plan,
     }
-    return run_in_lane(LANE, SCRIPT, job, arrays, scratch, about="the compression")
+    script = TRAINING if plan else SHOT
+    return run_in_lane(LANE, script, job, arrays, scratch, about="the compression")
 
 
 def make_plan(

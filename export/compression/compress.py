@@ -1,6 +1,5 @@
 """The whole way: a Keras 3 model to its twin, compressed, and back, with a record of it all."""
 
-import json
 import shutil
 import tempfile
 from collections import ChainMap
@@ -81,8 +80,7 @@ def compress_model(
     make(LANE, progress)
     before = canonical_sha256(model)
     with _work_folder(asked.out) as scratch:
-        progress(model.name, "measuring its own noise")
-        likeness = Likeness.of(model, training.seed)
+        likeness = Likeness(model, training.seed)
         answer, changed = _in_lane(asked, model, likeness, scratch, (lessons, training), progress)
         rounded = changed.pop("quantised", None)
         try:
@@ -91,9 +89,9 @@ def compress_model(
             _forget(asked.out, answer)  # to go on would come to the same
             raise
         _take_back(model, twin, changed, likeness, training.seed)
-        content = _content(asked, model, before, answer)
-        publish(model, json.dumps(content, indent=1) + "\n", goal)
-    _forget(asked.out, answer)
+        content = publish(model, _content(asked, model, before, answer), goal)
+    if lessons is not None:
+        _forget(asked.out, answer)
     progress(model.name, DONE)
     left = {twin.names[layer]: why for layer, why in asked.chosen.left.items()}
     return Compressed(
@@ -117,7 +115,7 @@ def _check_lessons(lessons: Lessons, twin: Twin, model) -> None:
 
 
 def _forget(out: Path, answer: dict) -> None:
-    """Remove the checkpoint of a training that came to its end."""
+    """Remove the checkpoint of a training that came to its end: never a folder of the user's."""
     if not answer.get("interrupted"):
         shutil.rmtree(out / FOLDER, ignore_errors=True)
 
@@ -221,7 +219,7 @@ def _take_back(model, twin: Twin, changed: dict, likeness: Likeness, seed: int) 
         variable.assign(changed.pop(key))  # so that no weight is held twice for long
     other = likeness.difference(likeness.outputs(model), after)
     if other:  # the noise of its new weights may be larger
-        again = Likeness.of(model, seed)
+        again = Likeness(model, seed)
         other = again.difference(again.outputs(model), after)
     if other:
         for key, values in kept.items():

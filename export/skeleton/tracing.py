@@ -82,17 +82,22 @@ def trace(model) -> Skeleton:
         names = [name for name in names if name not in unused]
         graph = _trace(model, folded, names, contract)
     weights = tuple(folded.weights[name] for name in names)
+    own = outline(model, contract)
     endings = _endings(graph, contract)
     contract, endings = _probabilities(graph, contract, endings)
+    return replace(own, contract=contract, weights=weights, graph=graph, endings=endings)
+
+
+def outline(model, contract: Contract) -> Skeleton:
+    """Return what probes are made for, without tracing: a Skeleton that has no graph."""
     return Skeleton(
         name=model.name,
         contract=contract,
-        weights=weights,
-        graph=graph,
+        weights=(),
+        graph=None,
         takes=_taken(model, contract),
         ids=id_ranges(model, contract),
         pools=pools(model, contract),
-        endings=endings,
     )
 
 

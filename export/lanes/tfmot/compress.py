@@ -31,14 +31,14 @@ def work(job, arrays):
     given = {name: arrays.pop(f"{GIVEN}{name}") for name in named(description["inputs"])}
     if plan:
         plan |= {name: arrays.pop(name) for name in ("train_labels", "held_out_labels")}
-    model = keras2.build(description)
+    model = keras2.build(description, blank=not plan)
     answer = {"difference": keras2.fill(model, description, arrays)}
     yield answer, outputs(BEFORE, model, description, given)
     if plan:
         yield from trained(model, job, plan, answer)
     for layer, weight, variable in chosen(model, description, job["weights"]):
         values = compressed(variable.numpy(), job["method"], [layer, weight], job["weights"])
-        variable.assign(values)
+        keras2.assign(variable, values)
         yield answer, {} if plan else {f"{layer}|{weight}": values}
     if plan:
         answer["accuracy"]["after"] = measured(model, plan)

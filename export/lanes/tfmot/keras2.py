@@ -14,18 +14,23 @@ import inspect
 import numpy as np
 import tf_keras as keras
 
+AT_ONCE = 1 << 22  # values
 # What Keras 3 calls a weight that Keras 2 has under another name.
 NAMES = {("DepthwiseConv2D", "kernel"): "depthwise_kernel"}
 
 
-def build(description):
-    """Return the network that `description` is of, without its weights."""
+def build(description, blank=False):
+    """Return the network that `description` is of, without its weights.
+
+    If it is `blank`, these are zeros: random values take several times their memory to draw, which
+    TensorFlow then keeps.
+    """
     inputs = {
         one["name"]: keras.Input(tuple(one["shape"]), dtype=one["dtype"], name=one["name"])
         for one in description["inputs"]
     }
     tensors = dict(inputs)
-    layers = {one["name"]: make_layer(one) for one in description["layers"]}
+    layers = {one["name"]: make_layer(one, blank) for one in description["layers"]}
 
     def filled(value):
         if isinstance(value, dict):
@@ -62,7 +67,7 @@ def run(model, description, given):
     return dict(zip(description["outputs"], every))  # noqa: B905
 
 
-def make_layer(one):
+def make_layer(one, blank=False):
     """Return the layer of Keras 2; ValueError with its name where there is none."""
     kind, options = getattr(keras.layers, one["class_name"], None), one["options"]
     if kind is None:
@@ -72,8 +77,10 @@ def make_layer(one):
     told = {key: value for key, value in strange.items() if value not in (None, False)}
     if told:
         raise ValueError(f"layer {one['name']} has no twin: Keras 2 has no option {min(told)}")
+    zeros = {key: "zeros" for key in known if blank and key.endswith("_initializer")}
     try:
-        return kind(**{key: options[key] for key in options.keys() - strange}, name=one["name"])
+        return kind(**zeros, **{key: options[key] for key in options.keys() - strange},
+                    name=one["name"])  # fmt: skip
     except (TypeError, ValueError) as error:
         raise ValueError(f"layer {one['name']} has no twin: {error}") from error
 
@@ -102,6 +109,16 @@ def variables(layer, described):
     return found
 
 
+def assign(variable, values):
+    """Give `variable` its values, a slice at a time, because a copy of all may not fit."""
+    if values.size <= AT_ONCE:
+        variable.assign(values)
+        return
+    step = max(1, AT_ONCE // (values.size // len(values)))
+    for start in range(0, len(values), step):
+        variable[start : start + step].assign(values[start : start + step])
+
+
 def fill(model, description, arrays):
     """Give `model` the weights in `arrays`, and take them out of it; return the largest difference.
 
@@ -113,7 +130,7 @@ def fill(model, description, arrays):
         layer = model.get_layer(described["name"])
         for name, variable in variables(layer, described).items():
             values = arrays.pop(f"{described['name']}|{name}")
-            variable.assign(values)
+            assign(variable, values)
             held = variable.numpy()
             if not np.array_equal(held, values):  # the difference would be a third copy
                 worst = max(worst, float(np.abs(held - values).max(initial=0.0)))

@@ -45,14 +45,16 @@ class Holder(
 
 
 def prune(values, what):
-    """Return `values` with a share of them zero, or PATTERN along the axis before the last."""
+    """Return `values` with a share of them zero, or PATTERN along the axis before the last.
+
+    The pattern is put into `values` themselves, because a copy may not fit into memory.
+    """
     if what != PATTERN:
         return _pruned(values, what)
     step = max(1, AT_ONCE // (values.size // values.shape[-1]))
-    pruned = np.empty_like(values)
     for start in range(0, values.shape[-1], step):
-        pruned[..., start : start + step] = _pruned(values[..., start : start + step], what)
-    return pruned
+        values[..., start : start + step] = _pruned(values[..., start : start + step], what)
+    return values
 
 
 def _pruned(values, what):
@@ -68,7 +70,7 @@ def _pruned(values, what):
 
 
 def cluster(values, count, keep_zeros):
-    """Return `values` with at most `count` distinct ones; with `keep_zeros` zeros stay alone zero.
+    """Give `values` at most `count` distinct ones; with `keep_zeros` zeros alone stay zero.
 
     The seeds are k-means++ of tensorflow-model-optimization; Lloyd's iterations, which it leaves to
     training, move them to the means of what is nearest.
@@ -76,13 +78,12 @@ def cluster(values, count, keep_zeros):
     flat = values.reshape(-1)
     sample = flat[:: -(-flat.size // SAMPLE)]
     centres = _settled(_seeds(sample, count, keep_zeros), sample, keep_zeros)
-    clustered = np.empty_like(flat)
     for start in range(0, flat.size, AT_ONCE):
         part = flat[start : start + AT_ONCE]
-        clustered[start : start + AT_ONCE] = np.where(
+        flat[start : start + AT_ONCE] = np.where(
             keep_zeros & (part == 0), np.float32(0), _nearest(part, centres)
         )
-    return clustered.reshape(values.shape)
+    return flat.reshape(values.shape)
 
 
 def _seeds(sample, count, keep_zeros):
