@@ -42,6 +42,11 @@ def _parser():
     add("--pin", nargs="+", type=options.whole(0), default=[], metavar="CPU",
         help="processors that the measured processes may run on")  # fmt: skip
     add("--no-keras", action="store_true", help="leave the Keras model, the base line, out")
+    add("--stock", action="store_true",
+        help="measure what Model.export and tf2onnx make of each model, beside ours")  # fmt: skip
+    add("--loop", action="store_true", help="run a bare loop beside loadgen, to compare the two")
+    add("--resume", action="store_true",
+        help="go on where --out stops: leave out models that are in it already")  # fmt: skip
     add("--out", type=Path, metavar="FILE",
         help="write the records there, an object a line; a table if it ends in .csv")  # fmt: skip
     add("--html", type=Path, metavar="FILE", help="write a page with figures there")
@@ -66,11 +71,11 @@ def _measure(args, argv) -> int:
     for option, path in (("--out", args.out), ("--html", args.html)):
         if path:
             need_place(option, path)
+    if args.resume and (not args.out or args.out.suffix == ".csv"):
+        raise ValueError("--resume goes on where --out stops; name a file of records, no .csv")
     before = read_records(args.compare) if args.compare else None
     merged = [record for path in args.merge for record in read_records(path)]
     records, unread = _records(args) if args.artifacts else ([], [])
-    if args.out:
-        _save(args.out, records)
     if args.html:
         _write_page(args.html, records + merged, argv)
     if args.json:
@@ -95,24 +100,40 @@ def _records(args) -> tuple[list[dict], list[str]]:
     from export.commandline.display import display
 
     require_tensorflow()
-    subjects, unread = _subjects(args)
     method = Method(
         batches=tuple(dict.fromkeys(args.batch)),
         rounds=args.rounds,
         seconds=args.seconds,
         threads=args.threads,
+        loop=args.loop,
         pin=tuple(args.pin),
     )
-    machine, records = describe(), []
+    machine = describe()
     with display(args.verbose) as show, tempfile.TemporaryDirectory() as scratch:
-        for record in benchmark(subjects, method, Path(scratch), show):
+        subjects, unread = _subjects(args, Path(scratch))
+        records = _measured(args, subjects, method)
+        done = {record["model"] for record in records}
+        todo = [subject for subject in subjects if subject.model not in done]
+        for record in benchmark(todo, method, Path(scratch), show):
             records.append(record | {"machine": machine})
+            if args.out:
+                _save(args.out, records)
     return records, unread
 
 
-def _subjects(args) -> tuple[list, list[str]]:
+def _measured(args, subjects: list, method) -> list[dict]:
+    """The records of --out, of those models that it has as they are asked for now."""
+    from export.benchmark.comparing import covered
+    from export.tables.speed import read_records
+
+    if not args.resume or not args.out.exists():
+        return []
+    return covered(read_records(args.out), subjects, method.batches, method.threads)
+
+
+def _subjects(args, scratch: Path) -> tuple[list, list[str]]:
     """The artifacts, the Keras model of each before them, and a line for each without use."""
-    from export.benchmark.subjects import keras_subjects, subjects_of
+    from export.benchmark.subjects import keras_subjects, stock_subject, subjects_of
     from export.errors import ArtifactError
     from export.report.artifact import read_artifact
     from export.report.file import reports_below
@@ -131,7 +152,9 @@ def _subjects(args) -> tuple[list, list[str]]:
                 models.add(artifact.model)
                 found += keras_subjects(artifact, *_builder(artifact))
             found += measured
-    return found, unread
+            if args.stock:
+                found.append(stock_subject(artifact, *_builder(artifact), scratch / "stock"))
+    return [subject for subject in found if subject], unread
 
 
 def _builder(artifact) -> tuple[str, dict]:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from export.benchmark.figures import beyond_noise
 
-KEY = ("model", "format", "runtime", "device", "batch", "threads")
+MEASURED = ("model", "format", "runtime", "device", "batch", "threads")
 
 
 def changes(before: Iterable[dict], after: Iterable[dict]) -> list[str]:
@@ -25,8 +25,24 @@ def changes(before: Iterable[dict], after: Iterable[dict]) -> list[str]:
     return found or [f"none of {len(pairs)} figures differs by more than chance does"]
 
 
+def covered(
+    records: Iterable[dict], subjects: Iterable, batches: Iterable[int], threads: int | None
+) -> list[dict]:
+    """Those of `records` whose model has one for each of its `subjects` at each of `batches`."""
+    records, batches, subjects = list(records), list(batches), list(subjects)
+    there = {tuple(record.get(name) for name in MEASURED) for record in records}
+    lacks = {
+        one.model
+        for one in subjects
+        for batch in batches
+        if (one.model, one.format, one.runtime, one.device, batch, threads) not in there
+    }
+    whole = {one.model for one in subjects} - lacks
+    return [record for record in records if record["model"] in whole]
+
+
 def _key(record: dict) -> tuple:
-    return tuple(record.get(name) for name in KEY)
+    return tuple(record.get(name) for name in MEASURED)
 
 
 def _bounded(record: dict) -> dict:

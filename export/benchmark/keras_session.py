@@ -31,8 +31,12 @@ class KerasSession(Session):
         return lambda values: compiled(tf.constant(values))
 
 
-def open_keras(builder: str, arguments: dict, way: str) -> KerasSession:
+def build_keras(builder: str, arguments: dict):
     """The model that the function named by `builder` returns for `arguments`."""
     module, _, function = builder.partition(":")
     built = getattr(import_module(module), function)(**arguments)
-    return KerasSession(getattr(built, "model", built), way)
+    return getattr(built, "model", built)
+
+
+def open_keras(builder: str, arguments: dict, way: str) -> KerasSession:
+    return KerasSession(build_keras(builder, arguments), way)

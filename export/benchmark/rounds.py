@@ -8,6 +8,7 @@ import numpy as np
 
 from export.benchmark.figures import percentile, unstable
 from export.benchmark.machine import BUSY, OtherLoad
+from export.benchmark.power import Meter
 from export.errors import ExportError
 from export.progress import Progress
 
@@ -50,12 +51,24 @@ class Taken:
     loadgen: list[str] = field(default_factory=list)  # its verdict of each round
     images_per_s: float = math.nan
     busy: float = 0.0  # the largest share of the processors that others took
+    throttled: bool = False
+    joules: list[float] = field(default_factory=list)  # of an image, one a round; empty: not told
+    loadgen_ms: list[float] = field(default_factory=list)  # its own medians, one a round
+    pairs: list[tuple[float, float]] = field(default_factory=list)  # and those of a bare loop
 
 
 def run_rounds(
-    runners: list[Runner], batch: int, rounds: int, seconds: float, progress: Progress
+    runners: list[Runner],
+    batch: int,
+    rounds: int,
+    seconds: float,
+    progress: Progress,
+    loop: bool = False,
 ) -> dict[str, Taken]:
-    """Measure every runner `rounds` times in turns of `seconds` each; runner's name -> figures."""
+    """Measure every runner `rounds` times in turns of `seconds` each; runner's name -> figures.
+
+    With `loop` each turn has a bare loop of as many seconds beside it.
+    """
     found = {runner.name: Taken() for runner in runners}
     for runner in runners:
         progress(runner.name, f"warming up at batch {batch}")
@@ -64,7 +77,10 @@ def run_rounds(
         order = runners if number % 2 == 0 else runners[::-1]  # nobody is always first
         for runner in order:
             progress(runner.name, f"batch {batch}, round {number + 1} of {rounds}")
+            first = _loop(runner, batch, seconds) if loop and number % 2 else None
             _take_turn(runner, found[runner.name], batch, seconds)
+            if loop:
+                _pair(found[runner.name], first or _loop(runner, batch, seconds))
     for runner in runners:
         progress(runner.name, f"batch {batch}, throughput")
         _take_offline(runner, found[runner.name], batch, seconds)
@@ -72,15 +88,30 @@ def run_rounds(
 
 
 def _take_turn(runner: Runner, taken: Taken, batch: int, seconds: float) -> None:
-    others, before = OtherLoad(), runner.cpu_s
+    others, before, meter = OtherLoad(), runner.cpu_s, Meter()
     answer = runner.do(do="stream", batch=batch, seconds=seconds)
     if answer is None:
         return
+    if joules := meter.joules():
+        taken.joules.append(joules / (batch * len(answer["nanoseconds"])))
+    taken.throttled |= meter.throttled()
     milliseconds = np.asarray(answer["nanoseconds"]) / 1e6
     taken.medians.append(float(np.median(milliseconds)))
     taken.latencies += milliseconds.tolist()
+    taken.loadgen_ms.append(answer["p50_ns"] / 1e6)
     taken.busy = max(taken.busy, others.share(runner.cpu_s - before))
     taken.loadgen.append("VALID" if answer["valid"] else f"INVALID: {answer['why']}")
+
+
+def _loop(runner: Runner, batch: int, seconds: float) -> float | None:
+    """The median of a bare loop, in milliseconds."""
+    answer = runner.do(do="loop", batch=batch, seconds=seconds)
+    return None if answer is None else float(np.median(answer["nanoseconds"])) / 1e6
+
+
+def _pair(taken: Taken, looped: float | None) -> None:
+    if looped is not None and taken.loadgen_ms:
+        taken.pairs.append((taken.loadgen_ms[-1], looped))
 
 
 def _take_offline(runner: Runner, taken: Taken, batch: int, seconds: float) -> None:
@@ -108,6 +139,9 @@ def figures(taken: Taken) -> dict:
         "p99_high_ms": _finite(p99.high),
         "images_per_s": _finite(taken.images_per_s),
         "calls": len(taken.latencies),
+        "medians_ms": taken.medians,
+        "pairs_ms": taken.pairs,
+        "joules_per_image": float(np.median(taken.joules)) if taken.joules else None,
         "loadgen": "; ".join(dict.fromkeys(taken.loadgen)),
         "valid": not reasons,
         "why": "; ".join(reasons),
@@ -120,6 +154,8 @@ def _doubts(taken: Taken) -> Iterator[str]:
         yield disagree
     if taken.busy > BUSY:
         yield f"other processes took {100 * taken.busy:.0f} % of the processors"
+    if taken.throttled:
+        yield "the processor was throttled because it was hot"
 
 
 def _finite(value: float) -> float | None:

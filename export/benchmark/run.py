@@ -8,12 +8,13 @@ from pathlib import Path
 
 from export.benchmark.figures import ratio
 from export.benchmark.rounds import Runner, Taken, figures, run_rounds
+from export.benchmark.stock import check_memory
 from export.benchmark.subjects import Subject
 from export.errors import ExportError
 from export.process import child_of
 from export.progress import Progress
 
-WORKER = "export.benchmark.worker"
+WORKER, STOCK = "export.benchmark.worker", "export.benchmark.stock"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,6 +25,7 @@ class Method:
     rounds: int = 3
     seconds: float = 3.0  # of a turn
     threads: int | None = None  # of each runtime; None: what it takes by itself
+    loop: bool = False  # whether a bare loop runs beside loadgen
     pin: tuple[int, ...] = ()  # processors that measured processes may run on; empty: all
 
 
@@ -55,7 +57,7 @@ def _benchmark_group(group: list[Subject], method: Method, scratch: Path, progre
         loaded = [_load(stack, subject, method, scratch, progress) for subject in group]
         runners = [one.runner for one in loaded if one.runner]
         for batch in method.batches:
-            found = run_rounds(runners, batch, method.rounds, method.seconds, progress)
+            found = run_rounds(runners, batch, method.rounds, method.seconds, progress, method.loop)
             for one in loaded:
                 if one.runner:
                     one.taken[batch] = found[one.runner.name]
@@ -71,6 +73,10 @@ def _load(
     """Have a process of its own open the subject, or say why it cannot."""
     if subject.why_not:
         return _Loaded(subject=subject, why=subject.why_not)
+    try:
+        _convert(subject, scratch, progress)
+    except ExportError as error:
+        return _Loaded(subject=subject, why=str(error))
     progress(subject.name, "loading")
     child = stack.enter_context(child_of(WORKER, scratch, subject.name))
     job = {
@@ -95,6 +101,24 @@ def _load(
         peak_rss_bytes=answer["peak_rss_bytes"],
     )
     return _Loaded(subject=subject, runner=runner)
+
+
+def _convert(subject: Subject, scratch: Path, progress: Progress) -> None:
+    """Have another converter write what the subject opens, where it is one of others'.
+
+    Raises ExportError where that fails or would take more memory than there is.
+    """
+    opening = subject.opening
+    if "stock" not in opening:
+        return
+    progress(subject.name, "converting")
+    check_memory(opening["stock"], opening["weight_bytes"])
+    job = {"kind": opening["stock"], "to": opening["folder"]}
+    job |= {name: opening[name] for name in ("builder", "arguments")}
+    with child_of(STOCK, scratch, subject.name) as child:
+        answer, _ = child.ask(job, {})
+    if answer["error"]:
+        raise ExportError(answer["error"])
 
 
 def _record(one: _Loaded, base: _Loaded | None, batch: int, method: Method) -> dict:

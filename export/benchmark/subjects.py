@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from export.benchmark.stock import converter
 from export.errors import ArtifactError
 from export.formats import find_format
 from export.report.artifact import Artifact, read_artifact
@@ -91,3 +92,31 @@ def keras_subjects(artifact: Artifact, builder: str, arguments: dict) -> list[Su
         )
         for name, way in KERAS.items()
     ]
+
+
+def stock_subject(artifact: Artifact, builder: str, arguments: dict, to: Path) -> Subject | None:
+    """What another converter makes of the artifact's model, below the folder `to`.
+
+    It runs as the artifact does. None for formats that are not compared, and for models of several
+    inputs, which converters name as they like.
+    """
+    format = find_format(artifact.format)
+    by = converter(format)
+    if not by or len(artifact.contract.inputs) > 1:
+        return None
+    runtime = runtimes_of(format)[0]
+    return Subject(
+        artifact="",
+        model=artifact.model,
+        format=f"{artifact.format} by {by}",
+        runtime=runtime.name,
+        device=runtime.device,
+        opening={
+            "stock": format.kind,
+            "folder": str(to / artifact.model / artifact.format),
+            "weight_bytes": artifact.bytes,
+            "builder": builder,
+            "arguments": arguments,
+            "inputs": inputs_of(artifact),
+        },
+    )

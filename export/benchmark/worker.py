@@ -7,6 +7,7 @@
   `first_ms` of the first batch of each of `batches`, whose `inputs` are made here.
 - `warm` up on batches of `batch` until it is steady: `calls`.
 - `stream` for `seconds` in batches of `batch`: `nanoseconds` of each call, and what loadgen says.
+- `loop` for `seconds` without loadgen: `nanoseconds` of each call.
 - `offline` for `seconds` in batches of `batch` at `rate` samples a second: `samples_per_s`.
 
 Each answer has `cpu_s`, what this process took since it began, and `peak_rss_bytes`.
@@ -57,12 +58,16 @@ class Session:
 
 
 def _session(job: dict):
-    if "builder" in job:
+    if "way" in job:
         from export.benchmark.keras_session import open_keras
 
         if job["threads"]:
             take_threads(job["threads"])
         return open_keras(job["builder"], job["arguments"], job["way"])
+    if "stock" in job:
+        from export.benchmark.stock import open_stock
+
+        return open_stock(job["stock"], Path(job["folder"]), job["threads"])
     runtimes = {runtime.name: runtime for runtime in runtimes_of(find_format(job["format"]))}
     return runtimes[job["runtime"]].open(Path(job["folder"]), threads=job["threads"])
 
@@ -127,6 +132,17 @@ def _stream(job: dict) -> dict:
     }
 
 
+def _loop(job: dict) -> dict:
+    """The bare loop that loadgen is held against."""
+    (session,) = _opened
+    taken, end = [], time.perf_counter() + job["seconds"]
+    while len(taken) < loadgen.FEWEST or time.perf_counter() < end:
+        started = time.perf_counter_ns()
+        session.call(job["batch"])
+        taken.append(time.perf_counter_ns() - started)
+    return {"nanoseconds": taken}
+
+
 def _offline(job: dict) -> dict:
     (session,) = _opened
     batch = job["batch"]
@@ -134,4 +150,4 @@ def _offline(job: dict) -> dict:
     return {"samples_per_s": found.samples_per_s, "valid": found.valid, "why": found.why}
 
 
-DOES = {"open": _open, "warm": _warm, "stream": _stream, "offline": _offline}
+DOES = {"open": _open, "warm": _warm, "stream": _stream, "loop": _loop, "offline": _offline}

@@ -21,17 +21,19 @@ class OnnxRuntime(Runtime):
     packages: tuple[str, ...] = ("onnxruntime",)
 
     def load(self, folder: Path, threads: int | None) -> Session:
-        onnxruntime = need("onnxruntime", to="running ONNX")
         read_onnx(folder)  # refuses what a network does not need
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = QUIET
-        if threads:
-            options.intra_op_num_threads = options.inter_op_num_threads = threads
-        return OnnxSession(
-            onnxruntime.InferenceSession(
-                str(folder / MODEL), options, providers=["CPUExecutionProvider"]
-            )
-        )
+        return start(folder / MODEL, threads)
+
+
+def start(path: Path, threads: int | None) -> "OnnxSession":
+    """Load the ONNX file at `path` as it is."""
+    onnxruntime = need("onnxruntime", to="running ONNX")
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = QUIET
+    if threads:
+        options.intra_op_num_threads = options.inter_op_num_threads = threads
+    providers = ["CPUExecutionProvider"]
+    return OnnxSession(onnxruntime.InferenceSession(str(path), options, providers=providers))
 
 
 class OnnxSession(Session):

@@ -55,6 +55,16 @@ def test_files_of_other_machines_are_shown_in_the_same_table(measured, capsys):
     assert printed.count("onnxruntime") >= 4 and "median ms" in printed
 
 
+def test_an_interrupted_benchmark_goes_on_with_the_models_that_are_missing(
+    artifact, measured, tmp_path, monkeypatch
+):
+    out = tmp_path / "speed.jsonl"
+    out.write_text(measured.read_text())
+    monkeypatch.setattr("export.benchmark.run.child_of", None)  # nothing may be started
+    assert main([artifact, *QUICK, "--out", str(out), "--resume"]) == 0
+    assert out.read_text() == measured.read_text()
+
+
 def test_a_page_shows_the_files_of_several_machines(measured, tmp_path):
     page = tmp_path / "pages" / "speed.html"
     assert main(["--merge", str(measured), str(measured), "--html", str(page)]) == 0
@@ -95,6 +105,7 @@ def test_the_table_fits_a_terminal(measured, columns, monkeypatch, capsys):
         ([], "name artifacts to measure, or files to --merge"),
         (["none"], "none is not there; name a folder"),
         (["--merge", "none"], "--merge none is not there"),
+        (["x", "--resume", "--out", "a.csv"], "--resume goes on where --out stops"),
         (["x", "--html", "."], "--html . is a folder; name a file in it"),
         (["x", "--batch", "0"], "should be a whole number from 1 up"),
     ],

@@ -1,4 +1,5 @@
-from export.benchmark.comparing import changes
+from export.benchmark.comparing import changes, covered
+from export.benchmark.subjects import Subject
 
 
 def record(low, high, **more):
@@ -24,3 +25,19 @@ def test_figures_that_are_not_valid_or_not_the_same_are_not_compared():
 
 def test_a_median_without_an_upper_bound_is_never_called_faster():
     assert changes([record(10, 11)], [record(5, 6, median_high_ms=None)])[0].startswith("none")
+
+
+def test_models_of_which_anything_is_missing_are_measured_anew():
+    def one(model, runtime="r"):
+        return Subject(model=model, format="f", runtime=runtime, device="cpu", artifact="")
+
+    def record(model, batch, runtime="r", threads=1):
+        known = {"model": model, "format": "f", "runtime": runtime, "device": "cpu"}
+        return known | {"batch": batch, "threads": threads}
+
+    whole = [record("whole", 1), record("whole", 4)]
+    partly = [record("partly", 1), record("other threads", 1, threads=2)]
+    gone = [record("gone", 1), record("gone", 4)]
+    subjects = [one("whole"), one("partly"), one("other threads")]
+    assert covered(whole + partly + gone, subjects, (1, 4), 1) == whole
+    assert covered(whole, [*subjects, one("whole", "another")], (1, 4), 1) == []

@@ -19,6 +19,8 @@ def runner(name, jobs, milliseconds=2.0, breaks=None):
         if job["do"] == "stream":
             taken = [int(milliseconds * 1e6)] * 100
             answer |= {"nanoseconds": taken, "valid": True, "why": "", "p50_ns": taken[0]}
+        if job["do"] == "loop":
+            answer |= {"nanoseconds": [int(milliseconds * 1e6)] * 9}
         if job["do"] == "offline":
             answer |= {"samples_per_s": job["rate"], "valid": True, "why": ""}
         return answer
@@ -45,6 +47,22 @@ def test_figures_are_of_all_calls_and_valid_where_rounds_agree(quiet):
     assert found["valid"] and found["why"] == ""
     # Offline was asked for more than the latencies promise, which loadgen wants.
     assert found["images_per_s"] == pytest.approx(1.3 * 4 * 500)
+
+
+def test_a_bare_loop_stands_beside_loadgen_and_is_first_in_every_other_round(quiet):
+    jobs = []
+    taken = run_rounds([runner("a", jobs)], 1, 2, 0.1, silent, loop=True)["a"]
+    assert [do for _, do in jobs] == ["warm", "stream", "loop", "loop", "stream", "offline"]
+    assert figures(taken)["pairs_ms"] == [(2.0, 2.0)] * 2
+    assert figures(taken)["medians_ms"] == [2.0, 2.0]
+
+
+def test_energy_is_of_an_image_and_a_hot_processor_makes_a_figure_doubtful(quiet, monkeypatch):
+    monkeypatch.setattr(rounds.Meter, "joules", lambda self: 400.0)
+    monkeypatch.setattr(rounds.Meter, "throttled", lambda self: True)
+    found = figures(run_rounds([runner("a", [])], 4, 1, 0.1, silent)["a"])
+    assert found["joules_per_image"] == 1.0 and not found["valid"]
+    assert found["why"] == "the processor was throttled because it was hot"
 
 
 def test_other_processes_make_a_figure_doubtful(monkeypatch):
