@@ -7,6 +7,7 @@ from export.checks.base import Trial
 from export.contract import Tensor
 from export.formats.names import ONNX, TFTRT
 from export.results import Check, verdict
+from export.skeleton.keras_graph import scope
 from export.wording import counted, listed
 
 MOST_TRANSPOSES = 2  # one to enter NCHW, one to leave it before a flatten
@@ -61,7 +62,7 @@ def _engines(trial: Trial, facts: dict, wrong: list[str]) -> Check:
         wrong.append(f"a profile {facts['profile']} instead of {PROFILE}, of one batch size alone")
     partial = engines != 1 or bool(facts["outside"])
     wrong += _misfits(trial, facts, partial)
-    parts = _parts(facts) if partial else f"outside the engine: {_harmless(facts)}"
+    parts = _parts(trial, facts) if partial else f"outside the engine: {_harmless(facts)}"
     if partial and not (trial.partial_engines and engines):
         wrong.append(f"{parts}; {WHAT_TO_DO if engines else NO_ENGINE}")
     notes = wrong or [parts, *_form(facts)]
@@ -92,9 +93,9 @@ def _misfits(trial: Trial, facts: dict, partial: bool) -> list[str]:
     return found
 
 
-def _parts(facts: dict) -> str:
+def _parts(trial: Trial, facts: dict) -> str:
     """Say how many engines there are, how much of the work is theirs, and what is outside."""
-    engines, ops, layers = facts["engines"], facts["outside"], facts["outside_layers"]
+    engines, ops = facts["engines"], facts["outside"]
     said = f"{counted(engines, 'engine')} instead of one for the whole network"
     if engines == 1:
         said = "one engine for a part of the network"
@@ -102,7 +103,7 @@ def _parts(facts: dict) -> str:
     if not ops:
         return said
     outside = ", ".join(f"{n} {op}" for op, n in sorted(ops.items()))
-    return f"{said}; outside, where no TensorRT runs: {outside}, of {_first(layers)}"
+    return f"{said}; outside, where no TensorRT runs: {outside}, of {_layers(trial, facts)}"
 
 
 def _harmless(facts: dict) -> str:
@@ -111,7 +112,15 @@ def _harmless(facts: dict) -> str:
     return f"{counted(number, 'cast')} of inputs to floats" if number else "nothing"
 
 
-def _first(layers: list[str]) -> str:
+def _layers(trial: Trial, facts: dict) -> str:
+    """Return the names of the first layers that are outside: those of the model, where known."""
+    scopes = {scope(layer.name): layer.name for layer in trial.reference.layers}
+    found: dict[str, None] = {}
+    for node in facts["outside_nodes"]:
+        steps = node.split("/")
+        above = ["/".join(steps[:n]) for n in range(len(steps), 0, -1)]
+        found[next((scopes[path] for path in above if path in scopes), steps[0])] = None
+    layers = list(found)
     more = f" and {len(layers) - MOST_LAYERS} more" if len(layers) > MOST_LAYERS else ""
     return ", ".join(layers[:MOST_LAYERS]) + more
 

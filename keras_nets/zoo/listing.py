@@ -70,6 +70,7 @@ def _everywhere(words: str) -> dict[str, str]:
 TEXT = {ONNX: "is text", TFTRT: "is text"}
 FREE = {TFTRT: "give it a fixed size"}
 GAPS = _everywhere("is a transposed convolution with gaps")
+FEW_BITS = {TFTRT: "of which TF-TRT makes no engine"}
 UNTOLD = _everywhere("does not tell what it takes; give it some inputs")
 
 ARCHITECTURES = (
@@ -89,12 +90,13 @@ ARCHITECTURES = (
     *(
         _own("pictures", name)
         for name in (
-            "vit", "convmixer", "mlp_mixer", "unet", "detector", "resnext", "group_norm",
+            "vit", "convmixer", "mlp_mixer", "unet", "detector", "group_norm",
             "uneven_strides", "dilated_depthwise", "gated", "pixels", "whole_pixels",
             "probabilities", "twins", "activations",
         )
     ),
     _own("pictures", "dilated_transpose", refused=GAPS),
+    _own("pictures", "resnext", refused={TFTRT: "builds no engine of convolutions in groups"}),
     _own("pictures", "any_size", refused=FREE),
     _own("pictures", "channels_first", refused=_everywhere("layer first takes channels first")),
     _own("pictures", "mixed_precision", name="mixed_float16", policy="mixed_float16"),
@@ -113,10 +115,10 @@ ARCHITECTURES = (
     _own("unusual", "subclassed_fresh", refused=UNTOLD),
     _own("unusual", "sequential"),
     _own("unusual", "sequential_fresh", refused=UNTOLD),
-    _own("unusual", "quantized", name="quantized_int8", mode="int8"),
-    _own("unusual", "quantized", name="quantized_int4", mode="int4"),
+    _own("unusual", "quantized", name="quantized_int8", mode="int8", refused=FEW_BITS),
+    _own("unusual", "quantized", name="quantized_int4", mode="int4", refused=FEW_BITS),
     _own("unusual", "quantized", name="quantized_float8", mode="float8", refused={
-        ONNX: "computes in float8_e4m3fn, which ONNX of opset 17 has not"}),
+        **FEW_BITS, ONNX: "computes in float8_e4m3fn, which ONNX of opset 17 has not"}),
     *(_own("unusual", name) for name in ("lora", "bare_operations", "spectral", "augmented")),
     *(
         _hub(network)

@@ -21,6 +21,7 @@ from export.formats.names import TF_SERVING_GPU, TFTRT
 from export.formats.operations import beyond_computing
 from export.formats.stock import pour_or_stock
 from export.formats.tftrt.reading import open_tftrt, weights_schema
+from export.formats.tftrt.segments import described, is_whole, work
 from export.networks.base import Network
 from export.results import ROUNDED, Rule
 from export.signatures import CLASSIFY, SIGNATURE
@@ -30,6 +31,8 @@ from export.skeleton.pour import Placement, Step, mark, pour
 MODEL = Path(layout.VERSION, layout.MODEL)
 STOCK_FACTOR = 26  # VGG-13 (532 MB) took the official converter 14 GB
 LARGEST = 2**31 - 1  # bytes of a protobuf
+KINDS = ("T", "Ta", "Tparams", "DstT")  # attributes of operations that compute in a type
+FEW_BITS = {6: "int8", 24: "float8", 25: "float8", 29: "int4", 30: "uint4"}  # TensorFlow's types
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +65,7 @@ class TfTrt(Format):
                 f"{self.name} keeps its weights in one protobuf, which ends at 2 GiB, and those of "
                 f"{skeleton.name} are {skeleton.weight_bytes / 2**30:.1f} GiB; choose another"
             )
-        return beyond_computing(skeleton.graph) or _groups(skeleton)
+        return beyond_computing(skeleton.graph) or _few_bits(skeleton) or _groups(skeleton)
 
     def _pour(self, order: Order) -> str:
         from export.formats.tftrt.preparation import prepare
@@ -91,8 +94,6 @@ class TfTrt(Format):
 
         Of two that are not one engine each, it is the one whose engines do more of the work.
         """
-        from export.formats.tftrt.segments import described, is_whole, work
-
         implicit = self.convert(graph, order)
         if is_whole(implicit):
             return implicit, ""
@@ -152,6 +153,18 @@ FP16 = TfTrt(
     precision="fp16",
     engine_rule=replace(ROUNDED, fixed=5e-2),  # VGG13's was off by up to 0.023 on an H100
 )
+
+
+def _few_bits(skeleton) -> str:
+    """Say which layer multiplies numbers of 8 bits or less, of which TF-TRT makes no engine."""
+    for node in skeleton.graph.node:
+        kinds = {key: node.attr[key].type for key in KINDS if key in node.attr}
+        if few := [FEW_BITS[kind] for kind in kinds.values() if kind in FEW_BITS]:
+            return (
+                f"{node.name.partition('/')[0]} of {skeleton.name} computes in {few[0]}, of which "
+                "TF-TRT makes no engine; export the network as it was before it was quantized"
+            )
+    return ""
 
 
 def _groups(skeleton) -> str:

@@ -17,7 +17,8 @@ from export.skeleton.pour import Step, follow
 from export.skeleton.tracing import stand_in
 
 MOVES = ("Reshape", "ExpandDims", "Squeeze", "Identity")  # none of them changes the order of values
-INT32 = tf.int32.as_datatype_enum
+INT32, FLOAT, COMPLEX = (t.as_datatype_enum for t in (tf.int32, tf.float32, tf.complex64))
+EXACT = {t.as_datatype_enum for t in (tf.bool, tf.uint8, tf.int8, tf.float16)}  # in float16
 
 
 @dataclass(frozen=True)
@@ -134,8 +135,25 @@ def _multiply(graph, node, tensors) -> None:
     node.attr.pop("Tidx")
 
 
+def _cast_exactly(graph, node, tensors) -> None:
+    """Cast an input to float32 by way of complex numbers, which hold two.
+
+    The pass casts through float16 where a cast to float32 stands, and rounds what is beyond 2048.
+    """
+    kind, given = node.attr["SrcT"].type, tensors[producer(node.input[0])]
+    if kind in EXACT or node.attr["DstT"].type != FLOAT or given.type != "Placeholder":
+        return
+    twice = graph.node.add(op="Cast", name=f"{node.name}/complex", input=node.input)
+    twice.attr["SrcT"].type, twice.attr["DstT"].type = kind, COMPLEX
+    node.op = "Real"
+    node.input[:] = [twice.name]
+    node.attr.clear()
+    node.attr["T"].type, node.attr["Tout"].type = COMPLEX, FLOAT
+
+
 REWRITES = {
     "BroadcastTo": _multiply,
+    "Cast": _cast_exactly,
     "Conv2DBackpropInput": _fix_size,
     "Reshape": _fix_shape,
 }

@@ -100,17 +100,12 @@ def _facts(meta_graph) -> dict:
         "batch": EXPLICIT if any(explicit) else IMPLICIT,
         "profile": sorted({node.attr["profile_strategy"].s.decode() for node in engines}),
         "outside": dict(Counter(node.op for node in left)),
-        "casts": len(casts(network)),
-        "outside_layers": list(dict.fromkeys(map(_layer, left))),
+        "casts": sum(node.op == "Cast" for node in casts(network)),
+        "outside_nodes": [node.name for node in left],
         "macs": {} if is_whole(network) else asdict(work(network)),
         "ops": dict(ops),
         "structure": structure(meta_graph),
     }
-
-
-def _layer(node) -> str:
-    """The name of the layer that a node is of, or its own where it is of none."""
-    return node.name.rpartition("/")[0] or node.name
 
 
 def _shapes(shapes) -> list[list[int]]:

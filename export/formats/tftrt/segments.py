@@ -37,9 +37,9 @@ def outside(network) -> list:
 def casts(network) -> list:
     """The nodes that only cast an input of a type that TensorRT does not take, such as bytes."""
     inputs = {node.name for node in network.node if node.op.startswith("Placeholder")}
-    return [
-        node for node in network.node if node.op == "Cast" and producer(node.input[0]) in inputs
-    ]
+    first = {n.name: n for n in network.node if n.op == "Cast" and producer(n.input[0]) in inputs}
+    real = [n for n in network.node if n.op == "Real" and producer(n.input[0]) in first]
+    return [*first.values(), *real]
 
 
 def is_whole(network) -> bool:

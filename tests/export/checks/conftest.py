@@ -29,7 +29,7 @@ GRAPHS = {  # by kind
         "cached_engines": 3,
         "static": False,
         "outside": {},
-        "outside_layers": [],
+        "outside_nodes": [],
         "casts": 0,
         "batch": "implicit",
         "profile": [""],

@@ -6,10 +6,15 @@ import pytest
 
 from export.checks import Expected
 from export.checks.graph import graph
+from export.observe.base import Layer
 from export.results import Status
 
 MACS = {"inside": 3, "outside": 1, "uncounted": []}
-PART = {"outside": {"Conv2D": 2}, "outside_layers": ["conv1"], "macs": MACS}
+PART = {
+    "outside": {"Conv2D": 2},
+    "outside_nodes": ["conv1/Conv2D", "conv1/again/Conv2D"],
+    "macs": MACS,
+}
 TWO = PART | {"engines": 2, "takes": [[[-1, 4, 4, 3]], [[-1, 8]]], "gives": [[[-1, 8]], [[-1, 5]]]}
 EMPTY = {"takes": [], "gives": [], "macs": MACS | {"inside": 0}}
 EXPLICIT = {"batch": "explicit", "profile": ["ImplicitBatchModeCompatible"]}
@@ -43,7 +48,7 @@ LIARS = [
     ),
     (
         "tftrt-fp16",
-        PART | {"outside_layers": list("abcde")},
+        PART | {"outside_nodes": ["a/b/Conv2D", "b", "c/d", "d/e", "e/f/g"]},
         "2 Conv2D, of a, b, c and 2 more; write",
     ),
     (
@@ -138,6 +143,14 @@ def test_explicit_batch_is_told_because_no_gpu_has_run_it(honest):
     assert check.note.endswith("explicit batch, a form that no GPU has run here: docs/tftrt.md")
     assert check.details["batch"] == "explicit"
     assert graph(honest("tftrt-fp16")).details["batch"] == "implicit"
+
+
+def test_what_is_outside_is_told_by_the_names_of_the_models_layers(honest):
+    nodes = ["first_trunk/conv_1/loop/Conv2D", "other/Add", "first_trunk/conv_1/BiasAdd"]
+    layers = (Layer("first trunk/conv 1", 1.0), Layer("logits", 1.0))
+    graphed = PART | {"outside_nodes": nodes}
+    check = graph(honest("tftrt-fp16", graph=graphed, reference={"layers": layers}))
+    assert "of first trunk/conv 1, other; write" in check.note
 
 
 def test_a_cast_of_an_input_may_stay_outside_and_is_told(honest):

@@ -96,3 +96,19 @@ def test_a_weight_that_is_read_in_two_shapes_has_two_forms():
         (0, (1, 6)),
         (0, (6,)),
     ]
+
+
+@pytest.mark.parametrize("dtype", ["int32", "int64", "uint16", "float64"])
+def test_large_numbers_are_cast_exactly(dtype):
+    """The pass would cast them through float16."""
+    numbers = keras.Input((3,), dtype=dtype, name="x")
+    model = keras.Model(numbers, layers.Rescaling(2.0)(numbers))
+    _, _, graph = prepared_graph(model)
+    to_float = [n for n in graph.node if n.op == "Cast" and n.attr["DstT"].type == 1]
+    assert to_float == []
+    values = np.array([[1, 60001, 4097]], dtype)
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        tf.import_graph_def(graph, name="")
+        (name,) = (t.name for t in trace(model).contract.outputs)
+        found = session.run(f"{name}:0", {"x:0": values})
+    np.testing.assert_array_equal(found, 2.0 * values.astype(np.float64))

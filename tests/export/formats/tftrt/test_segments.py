@@ -31,6 +31,7 @@ def test_an_engine_between_input_and_output_is_whole():
         ("Const kernel", "Const shape", "Reshape kernel/flat kernel shape"),
         ("Const a", "Const b", "AddV2 sum a b", "Rsqrt root sum"),
         ("Cast cast image",),
+        ("Cast cast image", "Real real cast"),
     ],
 )
 def test_what_depends_on_no_input_and_casts_of_inputs_may_stay_outside(nodes):
@@ -43,6 +44,7 @@ def test_what_depends_on_no_input_and_casts_of_inputs_may_stay_outside(nodes):
         (("Relu conv/Relu image",), ["conv/Relu"]),
         (("Const c", "AddV2 add image c"), ["add"]),
         (("Relu a image", "Cast b a"), ["a", "b"]),
+        (("Real real image",), ["real"]),
         (("Shape shape image",), ["shape"]),
         (("StatelessWhile loop image:0",), ["loop"]),
         (("TRTEngineOp second engine",), []),

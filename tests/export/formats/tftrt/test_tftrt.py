@@ -242,6 +242,22 @@ def test_a_network_beyond_a_protobuf_is_refused_before_any_work(skeleton, tmp_pa
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("mode", ["int8", "int4", "float8"])
+def test_layers_of_few_bits_are_refused_on_the_traced_network(mode):
+    x = keras.Input((8,), name="x")
+    model = keras.Model(x, layers.Dense(4, name="dense")(x), name="few")
+    model.quantize(mode)
+    why = FORMATS["tftrt-fp16"].limit(trace(model))
+    kind = "int8" if mode == "int4" else mode  # two of them are packed into one
+    assert why.startswith(f"dense of few computes in {kind}, of which TF-TRT makes no engine; ")
+
+
+def test_bytes_and_flags_that_go_in_are_no_layers_of_few_bits():
+    x = keras.Input((8, 8, 3), dtype="int8", name="x")
+    model = keras.Model(x, layers.Conv2D(4, 1)(layers.Rescaling(0.5)(x)))
+    assert FORMATS["tftrt-fp16"].limit(trace(model)) == ""
+
+
 def test_convolutions_in_groups_are_refused_because_no_engine_builds(tmp_path):
     image = keras.Input((8, 8, 4), name="image")
     x = layers.Conv2D(8, 3, groups=2, name="grouped")(image)
