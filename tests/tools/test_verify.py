@@ -267,3 +267,34 @@ def test_pictures_of_a_model_outside_the_catalog_want_a_word_on_how_they_are_tak
     assert ended.value.code == 2
     assert "become inputs of plain is not known; say it with --preprocess" in capfd.readouterr().err
     assert verify.main([artifact, *model, "--preprocess", "vgg13", "--no-self-test"]) == 0
+
+
+@pytest.fixture(scope="module")
+def partial(tmp_path_factory):
+    """A network with a layer that TF-TRT leaves outside, exported with --partial-engines."""
+    out, model = tmp_path_factory.mktemp("partial"), "keras_nets.zoo.unusual:augmented"
+    command = ["--model", model, "--format", "tftrt-fp16", "--out", str(out), "--name", "part"]
+    assert export.main([*command, "--partial-engines"]) == 0
+    return out / "part" / "tftrt-fp16"
+
+
+def graph_in(text: str) -> dict:
+    return next(check for check in json.loads(text)["checks"] if check["name"] == "graph")
+
+
+@pytest.mark.lane
+def test_an_engine_for_a_part_passes_where_it_is_accepted_and_says_its_share(partial):
+    graph = graph_in((partial / "report.json").read_text())
+    assert graph["status"] == "passed"
+    assert 0 < graph["details"]["share"] <= 1
+    assert "% of the MACs inside" in graph["note"]
+
+
+@pytest.mark.lane
+@pytest.mark.parametrize(("options", "status"), [((), 1), (("--partial-engines",), 0)])
+def test_a_report_does_not_excuse_engines_for_a_part(partial, options, status, capsys):
+    assert verify.main([str(partial), "--no-self-test", "--json", *options]) == status
+    told = (
+        "of resizing; write these layers otherwise, export to onnx, which TensorRT reads itself, or"
+    )
+    assert (told in graph_in(capsys.readouterr().out)["note"]) == (status == 1)
