@@ -8,6 +8,8 @@ MADE_IN = {
     "onnx-int8": "export.formats.onnx.int8:FORMAT",
     "onnx-int8-trt": "export.formats.onnx.int8:FOR_TENSORRT",
     "openvino": "export.formats.openvino:FORMAT",
+    "litert": "export.formats.litert:FORMAT",
+    "litert-fp16": "export.formats.litert:FP16",
     "tftrt-fp32": "export.formats.tftrt:FP32",
     "tftrt-fp16": "export.formats.tftrt:FP16",
 }
@@ -16,6 +18,6 @@ DEFAULT = ("savedmodel",)  # what is written when nobody says
 
 # What an artifact is, for whoever opens, judges or runs it. Several formats may be of one kind.
 SAVEDMODEL, ONNX, TFTRT = "savedmodel", "onnx", "tftrt"
-OPENVINO = "openvino"
+OPENVINO, LITERT = "openvino", "litert"
 # What serves an artifact: TensorFlow Serving, that with a GPU and TensorRT, ONNX Runtime in Triton.
 TF_SERVING, TF_SERVING_GPU, ONNXRUNTIME = "tf-serving", "tf-serving-gpu", "onnxruntime"

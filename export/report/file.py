@@ -39,6 +39,7 @@ PACKAGES = (
     "onnx",
     "onnxruntime",
     "openvino",
+    "ai-edge-litert",
     "protobuf",
 )
 KINDS = {  # of what is read from a report's entries

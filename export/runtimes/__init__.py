@@ -3,6 +3,7 @@
 from export.errors import ExportError
 from export.formats.base import Format
 from export.runtimes.base import Runtime, Session
+from export.runtimes.litert import LiteRt
 from export.runtimes.native_segment import NativeSegment
 from export.runtimes.onnx_runtime import OnnxRuntime
 from export.runtimes.openvino import OpenVino
@@ -14,6 +15,7 @@ RUNTIMES: tuple[Runtime, ...] = (
     TensorFlow(),
     OnnxRuntime(),
     OpenVino(),
+    LiteRt(),
     NativeSegment(),
     TensorRt(),
 )

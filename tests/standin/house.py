@@ -20,9 +20,9 @@ IN_LANE += sorted(
     name for name in PRODUCT if re.fullmatch(r"export/lanes/\w+/(?!__init__)\w+\.py", name)
 )
 HEAVY = {
-    "absl", "google", "grpc", "h5py", "jax", "jinja2", "keras", "matplotlib", "numpy", "onnx",
-    "onnxruntime", "openvino", "PIL", "psutil", "ray", "rich", "scipy", "sklearn", "tensorflow",
-    "tensorrt", "tf2onnx", "torch", "yaml",
+    "absl", "ai_edge_litert", "flatbuffers", "google", "grpc", "h5py", "jax", "jinja2", "keras",
+    "matplotlib", "numpy", "onnx", "onnxruntime", "openvino", "PIL", "psutil", "ray", "rich",
+    "scipy", "sklearn", "tensorflow", "tensorrt", "tf2onnx", "torch", "yaml",
 }  # fmt: skip
 FRAMEWORKS = HEAVY - {"numpy", "rich", "psutil", "google", "h5py", "jinja2", "PIL", "yaml"}
 

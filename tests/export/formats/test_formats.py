@@ -22,7 +22,9 @@ TOYS = ("plain", "odd", "shared", "nested", "subclassed")
 lane = pytest.mark.lane
 
 CASES = [
-    (name, format) for format in ("savedmodel", "onnx", "onnx-fp16", "openvino") for name in TOYS
+    (name, format)
+    for format in ("savedmodel", "onnx", "onnx-fp16", "openvino", "litert", "litert-fp16")
+    for name in TOYS
 ] + [
     pytest.param(name, format, marks=lane)
     for name, format in (("plain", "tftrt-fp32"), ("plain", "tftrt-fp16"), ("odd", "tftrt-fp16"))
@@ -94,6 +96,7 @@ MAIN_FILE = {  # by kind
     "savedmodel": "1/saved_model.pb",
     "onnx": "model.onnx",
     "openvino": "model.xml",
+    "litert": "model.tflite",
     "tftrt": "1/saved_model.pb",
 }
 

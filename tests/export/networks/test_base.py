@@ -21,7 +21,13 @@ from export.networks.base import (
 )
 from export.observe.probes import probes
 
-FORMATS = ["savedmodel", "onnx", "openvino", pytest.param("tftrt-fp16", marks=pytest.mark.lane)]
+FORMATS = [
+    "savedmodel",
+    "onnx",
+    "openvino",
+    "litert",
+    pytest.param("tftrt-fp16", marks=pytest.mark.lane),
+]
 IMAGES = {"image": probes((32, 32, 3), seed=4, count=2)}
 
 

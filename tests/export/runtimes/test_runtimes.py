@@ -14,7 +14,7 @@ import pytest
 from export import runtimes
 from export.errors import ArtifactError, ExportError
 from export.formats import ALL, find_format
-from export.formats.names import ONNX, OPENVINO, SAVEDMODEL, TFTRT
+from export.formats.names import LITERT, ONNX, OPENVINO, SAVEDMODEL, TFTRT
 from export.observe.probes import probes
 from export.process import ask_script
 from export.runtimes import RUNTIMES, engine_runtime, parity_runtime, runtimes_of, tensorrt
@@ -24,7 +24,7 @@ from export.runtimes.tensorflow import TensorFlow, TensorFlowInPython
 
 IMAGES = probes((32, 32, 3), count=3)
 TFTRT_FORMAT = pytest.param("tftrt-fp16", marks=pytest.mark.lane)
-FORMATS = ["savedmodel", "onnx", "openvino", TFTRT_FORMAT]
+FORMATS = ["savedmodel", "onnx", "openvino", "litert", TFTRT_FORMAT]
 
 
 @pytest.mark.parametrize("format", FORMATS)
@@ -170,7 +170,7 @@ def test_every_format_has_a_runtime_and_every_runtime_a_name_of_its_own():
         assert parity_runtime(format).device == "cpu"
         assert bool(engine_runtime(format)) == bool(format.engine_rule)
     assert len({runtime.name for runtime in RUNTIMES}) == len(RUNTIMES)
-    assert {runtime.kind for runtime in RUNTIMES} == {SAVEDMODEL, ONNX, OPENVINO, TFTRT}
+    assert {runtime.kind for runtime in RUNTIMES} == {SAVEDMODEL, ONNX, OPENVINO, LITERT, TFTRT}
 
 
 @dataclass(frozen=True, kw_only=True)
