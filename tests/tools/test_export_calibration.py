@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from export.commandline.formats import wanted_formats
 from keras_nets.spread import spread_pictures
 from tools import export
 
@@ -39,21 +40,17 @@ def test_without_pictures_a_format_of_8_bits_is_refused_with_the_option(capsys, 
 
 
 def test_all_takes_what_needs_no_pictures_and_says_what_it_left_out(capsys):
-    class Args:
-        format, calibration = ["all"], None
-
-    assert "onnx-fp16" in export._formats(Args) and "onnx-int8" not in export._formats(Args)
+    wanted = wanted_formats(["all"], calibrated=False)
+    assert "onnx-fp16" in wanted and "onnx-int8" not in wanted
     assert "need --calibration: onnx-int8, onnx-int8-trt" in capsys.readouterr().err
 
 
 def test_all_leaves_out_and_names_what_lacks_a_package(capsys, monkeypatch):
     from export.formats import base
 
-    class Args:
-        format, calibration = ["all"], "synthetic"
-
     monkeypatch.setattr(base, "find_spec", lambda name: None)
-    assert "onnx-int8" in export._formats(Args) and "openvino" not in export._formats(Args)
+    wanted = wanted_formats(["all"], calibrated=True)
+    assert "onnx-int8" in wanted and not {"openvino", "litert"} & set(wanted)
     assert "left out: openvino needs openvino, which is not installed" in capsys.readouterr().err
 
 
