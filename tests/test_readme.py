@@ -193,8 +193,9 @@ def tables(page: Path) -> dict[tuple, list[tuple]]:
 
 
 def test_the_table_of_networks_is_the_catalog():
-    header = ("network", "builder", "parameters", "image", "published top-1", "flavours", "paper")
-    assert tables(README)[header] == [
+    (rows,) = (rows for header, rows in tables(README).items() if header[0] == "network")
+    # tests/tools/test_model_table.py has the GMACs, which are counted.
+    assert [row[:3] + row[4:] for row in rows] == [
         (
             net.title,
             f"`{net.name}`",

@@ -5,8 +5,8 @@
 
 Table A counts every network of the catalog in every flavour, beside what others print of it. Table
 B says what the artifacts below --artifacts are, as their reports have it. Table C shows what
-tools/benchmark.py --json measured. Beside the page lie the same figures as .csv and .json. Exit
-status: 0 written, 2 something could not be run.
+tools/benchmark.py --json measured. Beside the page lie the same figures as .csv and .json, and a
+plot. Exit status: 0 written, 2 something could not be run.
 """
 
 import sys
@@ -69,7 +69,7 @@ def _write(args, argv) -> int:
     _save(args.out, tables, page(tables, ("python", "tools/model_table.py", *argv), args.out.stem))
     for line in unread:
         print(f"left out: {line}", file=sys.stderr)
-    print(f"written: {args.out}, and .csv and .json beside it")
+    print(f"written: {args.out}, and .csv, .json and .svg beside it")
     return 0
 
 
@@ -143,8 +143,9 @@ def _published() -> dict[str, dict[str, float]]:
 
 
 def _save(path: Path, tables, page: str) -> None:
-    """Write the page and, beside it, table A as .csv and all three as .json, each whole."""
+    """Write the page and, beside it, table A as .csv and a plot, and all three as .json."""
     from export.files import write_whole
+    from export.html.figures.of_networks import accuracy
     from export.tables.networks import CSV
 
     records = tables.as_records()
@@ -154,6 +155,9 @@ def _save(path: Path, tables, page: str) -> None:
     rows.writerows(records["networks"])
     path.parent.mkdir(parents=True, exist_ok=True)
     write_whole(path.with_suffix(".csv"), text.getvalue())
+    first = {row.model: row for row in reversed(tables.networks)}.values()
+    drawn = [(row.model, row.gmacs, row.top1_published, 4e-6 * row.param_count) for row in first]
+    write_whole(path.with_suffix(".svg"), accuracy(drawn))
     write_whole(path.with_suffix(".json"), json.dumps(records, indent=1) + "\n")
     write_whole(path, page)
 

@@ -2,7 +2,7 @@
 
 from dataclasses import asdict, dataclass, replace
 
-from export.tables import artifacts, networks
+from export.tables import artifacts, networks, ratios
 from export.tables.artifacts import ArtifactRow
 from export.tables.markdown import markdown
 from export.tables.networks import NetworkRow
@@ -30,12 +30,21 @@ Counted from the graphs that this toolkit builds, each at its own image size and
   tool gives them to the last digit.
 - *top-1* and *top-5* are as published for the flavour.
 
+![Published top-1 against multiply-accumulates]({name}.svg)
+
 """
 SPEED = """\
 ## C. Speed
 
 Medians of a batch in milliseconds, by `tools/benchmark.py` on the machines named. Columns marked
 "published" are of the page and of the TensorRT of its day, on an NVIDIA V100 and T4.
+
+"""
+RATIOS = """\
+
+### In the same rounds
+
+How many times as long one takes as the other: the middle of the rounds, and each of them.
 
 """
 ARTIFACTS = """\
@@ -87,6 +96,9 @@ def page(tables: Tables, command: tuple[str, ...], name: str) -> str:
     rows = [artifacts.cells(row) for row in tables.timed()]
     parts += [ARTIFACTS, markdown(artifacts.HEADER, artifacts.ALIGN, rows) if rows else NOTHING]
     parts += ["\n", SPEED, markdown(*speed_table(tables.speed, tables.published))]
+    if compared := ratios.ratios(tables.speed):
+        table = markdown(ratios.HEADER, ratios.ALIGN, map(ratios.cells, compared))
+        parts += [RATIOS, table]
     return "".join(parts)
 
 

@@ -1,5 +1,7 @@
 import csv
 import json
+from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
@@ -74,3 +76,21 @@ def test_bad_arguments_are_one_line(arguments, line, capsys, tmp_path, monkeypat
     said = capsys.readouterr().err
     assert stopped.value.code == 2 and line in said and said.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_plot_that_stands_by_itself_lies_beside_the_page(written):
+    svg = ElementTree.fromstring(written.with_suffix(".svg").read_text())
+    assert svg.tag == "{http://www.w3.org/2000/svg}svg"
+    texts = {element.text for element in svg.iter("{http://www.w3.org/2000/svg}text")}
+    assert {"alexnet", "darknet53", "published top-1"} <= texts
+    assert "](models.svg)" in written.read_text()
+
+
+def test_the_table_of_the_readme_has_the_counts_of_the_page(written):
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    networks = json.loads(written.with_suffix(".json").read_text())["networks"]
+    first = {row["model"]: row for row in reversed(networks)}.values()
+    for row in first:
+        (line,) = (text for text in readme.splitlines() if f"| `{row['model']}` |" in text)
+        counts = f"| {row['trainable']:,} | {row['gmacs']:.2f} | {row['image']} |"
+        assert counts in line and f"| {row['top1_published']:.3f} |" in line

@@ -18,6 +18,12 @@ COLOURS = ("shade", "ink", "muted", "grid", "measured", "noise", "bug", "failed"
 SHADE, INK, MUTED, GRID, MEASURED, NOISE, BUG, FAILED, OTHER, THIRD = (
     f"#00000{index:x}" for index in range(1, 1 + len(COLOURS))
 )
+# Colours for a drawing that is a file of its own: on white, whatever shows it.
+LIGHT = (
+    "svg{background:#fff;font-family:sans-serif;--shade:#eef0f3;--ink:#14181f;--muted:#545d6b;"
+    "--grid:#d5d9e0;--measured:#0a67a8;--noise:#5f6875;--bug:#b84a00;--failed:#b3151b;"
+    "--other:#8a3f8f;--third:#0b7a6b}"
+)
 NO_METADATA = dict.fromkeys(("Creator", "Date", "Format", "Type"))
 WIDTH = 4.4  # inches; 317 units of the drawing, so that 8 of them can be read on a phone
 STYLE = {
