@@ -22,9 +22,13 @@ def range_of(ranges: Mapping[str, Span], tensor: str) -> Span | None:
 def overlaid(
     ranges: Mapping[str, Span], learned: Mapping[str, Span], tensors: Iterable[str]
 ) -> dict[str, Span]:
-    """`ranges` of tensors, with those that layers have `learned` in the place of their outputs'."""
-    last = {scope_of(tensor): tensor for tensor in tensors}
-    found = {last[layer]: tuple(span) for layer, span in learned.items() if last.get(layer)}
+    """`ranges` of tensors, with those that layers have `learned` in the place of their outputs'.
+
+    The network's own input and output, which lie in no layer, have learnt theirs by their names.
+    """
+    last = {name: name for name in ranges} | {scope_of(tensor): tensor for tensor in tensors}
+    last.pop("", None)
+    found = {last[name]: tuple(span) for name, span in learned.items() if name in last}
     return {**ranges, **found}
 
 

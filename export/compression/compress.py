@@ -17,7 +17,7 @@ from export.compression.layers import Chosen, choose_layers
 from export.compression.likeness import Likeness
 from export.compression.method import Method
 from export.compression.place import publish, refuse_foreign
-from export.compression.resuming import FOLDER, prepare_checkpoint
+from export.compression.resuming import FOLDER, forget_unbegun, prepare_checkpoint
 from export.compression.training import Lessons, Training
 from export.compression.twin import Twin, describe
 from export.contract import GIVEN, Batch, prefixed
@@ -122,16 +122,16 @@ def _forget(out: Path, answer: dict) -> None:
 
 @contextmanager
 def _work_folder(out: Path) -> Iterator[Path]:
-    """Give a folder within `out`, gone at the end, and `out` with it if it is new and empty."""
-    new = not out.exists()
+    """Give a folder within `out`, gone at the end with all that is new above it and empty."""
+    new = [path for path in (out.absolute(), *out.absolute().parents) if not path.exists()]
     out.mkdir(parents=True, exist_ok=True)
     try:
         with tempfile.TemporaryDirectory(prefix=".compressing-", dir=out) as folder:
             yield Path(folder)
     finally:
-        if new:
-            with suppress(OSError):  # what was made lies in it
-                out.rmdir()
+        with suppress(OSError):  # what was made lies in it
+            for path in new:
+                path.rmdir()
 
 
 def _in_lane(
@@ -144,6 +144,7 @@ def _in_lane(
     with ExitStack() as stack:
         if lessons is not None:
             checkpoint = _checkpoint(asked, training, lessons, weights)
+            stack.callback(forget_unbegun, checkpoint)
             plan, labels = make_plan(asked.twin, training, lessons, checkpoint, scratch)
             others |= labels
             stack.enter_context(interruptible(Path(plan["stop"])))
@@ -199,7 +200,8 @@ def _refuse_loss(accuracy: dict | None, training: Training) -> None:
 
 def _content(asked: _Asked, model, before: str, answer: dict) -> dict:
     """What compression.json holds of the model as it is now."""
-    ranges = {asked.twin.names[name]: pair for name, pair in answer.get("ranges", {}).items()}
+    names = asked.twin.names  # the network's input and output are called the same here
+    ranges = {names.get(name, name): pair for name, pair in answer.get("ranges", {}).items()}
     return {
         "schema": SCHEMA,
         "method": asked.method.as_dict(),

@@ -11,6 +11,7 @@ from export.files import write_whole
 from export.wording import size
 
 FOLDER, ASKED = "checkpoint", "asked.json"
+STATE = "state.json"  # which the lane writes once there is something to resume
 COPIES = {
     "adam": 10,
     "sgd": 8,
@@ -43,6 +44,12 @@ def prepare_checkpoint(out: Path, asked: dict, training: Training, weight_bytes:
     folder.mkdir(parents=True, exist_ok=True)
     write_whole(folder / ASKED, json.dumps({"sha256": mark}))
     return folder
+
+
+def forget_unbegun(folder: Path) -> None:
+    """Remove the checkpoint in `folder` where there is nothing in it that could be resumed."""
+    if not (folder / STATE).exists():
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _mark(folder: Path) -> str | None:

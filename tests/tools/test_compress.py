@@ -1,6 +1,8 @@
 """The command line of compress."""
 
 import json
+import sys
+from collections import namedtuple
 
 import keras
 import pytest
@@ -74,6 +76,18 @@ def test_a_layer_that_has_no_twin_is_named_before_the_lane_is_made(capfd, tmp_pa
     assert [path.name for path in tmp_path.iterdir()] == ["own.keras"]
 
 
+def test_a_lambda_has_no_twin(capfd, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    image = keras.Input((8, 8, 3))
+    x = keras.layers.Lambda(lambda x: 2 * x, name="twice")(image)
+    x = keras.layers.Dense(3)(keras.layers.Flatten()(x))
+    keras.Model(image, x, name="own").save("own.keras")
+    status, last = ends(capfd, "--model", "own.keras", "--prune", "0.5", "--allow-unsafe")
+    assert status == 2
+    assert last.endswith("no twin there: twice (Lambda); build the model without them")
+    assert [path.name for path in tmp_path.iterdir()] == ["own.keras"]
+
+
 def test_the_file_that_is_compressed_is_never_replaced(toy, capfd, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "compressed" / "nested").mkdir(parents=True)
@@ -128,6 +142,54 @@ def test_pictures_of_other_classes_or_of_unknown_reading_end_in_a_line(
     assert status == 2
     assert line in last
     assert sorted(path.name for path in tmp_path.iterdir()) == ["nested.keras", "pictures"]
+
+
+def test_a_picture_that_is_none_is_named(toy, folder, capfd, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("export.compression.compress.make", lambda lane, progress: None)
+    image = keras.Input((16, 16, 3))
+    x = keras.layers.Conv2D(4, 3)(image)
+    x = keras.layers.Dense(2, name="last")(keras.layers.Flatten()(x))
+    keras.Model(image, x, name="pair").save("pair.keras")
+    (folder / "cat" / "3.png").write_bytes(b"no picture")
+    command = ["--model", "pair.keras", "--prune", "0.5", "--images", str(folder), "--net", "vgg11"]
+    status, last = ends(capfd, *command, "--first-and-last")
+    assert status == 2
+    assert "3.png" in last and last.startswith("error: ")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["pair.keras", "pictures"]
+
+
+def test_a_disk_too_small_for_checkpoints_ends_in_a_line(toy, folder, capfd, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("export.compression.compress.make", lambda lane, progress: None)
+    usage = namedtuple("usage", "total used free")(100, 1, 99)
+    monkeypatch.setattr("shutil.disk_usage", lambda path: usage)
+    x = image = keras.Input((16, 16, 3))
+    x = keras.layers.Dense(2, name="last")(keras.layers.Flatten()(x))
+    keras.Model(image, x, name="pair").save("pair.keras")
+    command = ["--model", "pair.keras", "--prune", "0.5", "--images", str(folder), "--net", "vgg11"]
+    status, last = ends(capfd, *command, "--first-and-last")
+    assert status == 2
+    assert last.startswith("error: checkpoints of the training take up to ")
+    assert last.endswith("has 99 bytes free; free some space or choose another --out")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["pair.keras", "pictures"]
+
+
+def test_a_lane_that_lost_keras_2_is_said_to_be_damaged(toy, capfd, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("KERAS_NETS_LANES", str(tmp_path / "lanes"))
+    lane = LANES["tfmot"]
+    lane.python.parent.mkdir(parents=True)
+    lane.python.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')  # which has no tf_keras
+    lane.python.chmod(0o755)
+    (lane.folder / "lane.json").write_text(json.dumps({"requirements": lane.digest}))
+    toy("plain").save("plain.keras")
+    status, last = ends(capfd, "--model", "plain.keras", "--prune", "0.5")
+    assert status == 2
+    assert last.startswith("error: the lane tfmot at ") and last.endswith(
+        "is damaged; delete that folder, and the next run makes it again"
+    )
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["lanes", "plain.keras"]
 
 
 @pytest.mark.parametrize("option", ["--resume", "--min-accuracy=0.9"])

@@ -9,6 +9,7 @@ import keras2
 import oneshot
 import tensorflow_model_optimization as tfmot
 import tf_keras as keras
+from tensorflow_model_optimization.python.core.quantization.keras import quantize_layer
 from tensorflow_model_optimization.python.core.quantization.keras.default_8bit import (
     default_8bit_quantize_registry as registry,
 )
@@ -130,8 +131,14 @@ def ranges(rounding, description):
     """The range that each layer's outputs have learnt, by its name: [least, most].
 
     What ends in a ReLU begins at 0: the library may learn a range below it, which is never used.
+    The network's input and output have their own names beside those of layers.
     """
     found = {}
+    for layer in rounding.layers:
+        if isinstance(layer, quantize_layer.QuantizeLayer):
+            ends = sorted(float(value.numpy()) for name, value in _own(layer).items() if
+                          name.endswith(("_min", "_max")))  # fmt: skip
+            found[description["inputs"][0]["name"]] = ends
     for described in description["layers"]:
         wrapper = _of(rounding, described["name"])
         own = {} if wrapper is None else _own(wrapper)
@@ -142,6 +149,10 @@ def ranges(rounding, description):
                 floor = relu or described["class_name"] == "ReLU"
                 found[described["name"]] = [max(least, 0.0) if floor else least, most]
                 break
+    last = description["calls"][-1]["layer"]
+    if last in found:
+        (output,) = description["outputs"]
+        found[output] = found[last]
     return found
 
 

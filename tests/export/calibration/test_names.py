@@ -17,3 +17,9 @@ def test_what_a_layer_has_learnt_is_the_range_of_its_output_alone():
     learned = {"conv": (0.0, 6.0), "elsewhere": (0.0, 9.0)}
     assert overlaid(RANGES, learned, TENSORS) == {**RANGES, "conv/Relu:0": (0.0, 6.0)}
     assert overlaid(RANGES, {}, TENSORS) == RANGES
+
+
+def test_the_input_and_the_output_have_learnt_ranges_by_their_own_names():
+    learned = {"image": (-2.0, 2.0), "logits": (-6.0, 6.0)}
+    ranges = {**RANGES, "logits": (-20.0, 20.0)}
+    assert overlaid(ranges, learned, TENSORS) == {**ranges, **learned}

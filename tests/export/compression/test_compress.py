@@ -58,6 +58,14 @@ def test_a_share_of_each_kernel_is_zero_and_nothing_else_changes(compressed, toy
 
 
 @pytest.mark.lane
+def test_a_folder_of_the_users_is_left_alone(toy, tmp_path):
+    (tmp_path / "checkpoint").mkdir()
+    (tmp_path / "checkpoint" / "mine").write_text("weeks of work")
+    compress_model(fresh(toy, "nested"), Method(cluster=4, ends=True), tmp_path)
+    assert (tmp_path / "checkpoint" / "mine").read_text() == "weeks of work"
+
+
+@pytest.mark.lane
 def test_pattern_and_clusters_go_together(compressed, toy):
     done, model = compressed("plain", prune="2:4", cluster=16, only=("conv2", "fc4"))
     entries = {layer["name"]: layer for layer in done.content["layers"]}

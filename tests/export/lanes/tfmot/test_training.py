@@ -2,12 +2,18 @@
 
 import os
 import signal
+from dataclasses import replace
+from pathlib import Path
 
 import keras
 import numpy as np
+import onnxruntime
 import pytest
 
+from export import Options, export_model
+from export.calibration.images import of_array
 from export.compression.compress import compress_model
+from export.compression.content import learned_ranges
 from export.compression.facts import holds_pattern
 from export.compression.method import Method
 from export.compression.training import Lessons, Pictures, Training
@@ -96,6 +102,24 @@ def test_what_was_pruned_and_clustered_stays_so_when_it_is_trained_for_int8(mode
     assert ranges["last"][0] < 0 < ranges["last"][1]
     entries = {layer["name"]: layer for layer in done.content["layers"]}
     assert entries["conv2"]["range"] == ranges["conv2"]
+    assert ranges["image"][0] < 0 < ranges["image"][1], "the network's own input has one too"
+    assert ranges["logits"] == ranges["last"]
+
+
+def test_int8_names_the_classes_that_were_trained_by_either_kind_of_ranges(model, tmp_path):
+    out = tmp_path / "compressed"
+    done = compress_model(model, Method(qat=True), out, lessons=LESSONS, training=FAST)
+    seen = of_array(LESSONS.train.images, "noise")
+    for name, learned in (("calibrated", {}), ("learned", learned_ranges(done.content))):
+        options = Options(calibration=replace(seen, learned=learned))
+        (report,) = export_model(model, ["onnx-int8"], tmp_path / name, options=options)
+        session = onnxruntime.InferenceSession(Path(report.folder, "model.onnx"))
+        (own,) = session.run(["logits"], {"image": LESSONS.held_out.images})
+        agreed = own.argmax(axis=1) == done.quantised.argmax(axis=1)
+        assert agreed.mean() >= 0.99, name
+        if learned:
+            apart = np.sqrt(np.square(own - done.quantised).mean()) / done.quantised.std()
+            assert apart < 0.03, "they round alike and cut off alike"
 
 
 def test_an_interrupt_keeps_the_best_so_far_and_can_be_resumed(model, dense, tmp_path):
