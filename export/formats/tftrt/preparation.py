@@ -17,7 +17,13 @@ from export.skeleton.pour import Step, follow
 from export.skeleton.tracing import stand_in
 
 MOVES = ("Reshape", "ExpandDims", "Squeeze", "Identity")  # none of them changes the order of values
-INT32, FLOAT, COMPLEX = (t.as_datatype_enum for t in (tf.int32, tf.float32, tf.complex64))
+INT32, INT64, FLOAT, COMPLEX = (
+    kind.as_datatype_enum for kind in (tf.int32, tf.int64, tf.float32, tf.complex64)
+)
+TO_ROWS = (  # of a table: what may be done to their numbers on the way
+    *("Const", "Identity", "ExpandDims", "Reshape", "Squeeze", "Less", "AddV2", "SelectV2"),
+    *("Equal", "NotEqual", "GatherV2"),
+)
 EXACT = {t.as_datatype_enum for t in (tf.bool, tf.uint8, tf.int8, tf.float16)}  # in float16
 
 
@@ -56,12 +62,54 @@ class Prepared:
 def prepare(skeleton) -> Prepared:
     """Return the traced network of `skeleton` as TF-TRT takes it."""
     graph = copied(skeleton.graph)
+    _narrow_ids(graph)
     held = _held(graph, skeleton.weights)
     tensors = _imported(graph)
     for node in list(graph.node):
         if node.name not in held and node.op in REWRITES:
             REWRITES[node.op](graph, node, tensors)
     return Prepared(graph, skeleton.contract, {name: held[name] for name in _read(graph, held)})
+
+
+def _narrow_ids(graph) -> None:
+    """Look rows up by int32 where the network takes int64, which TensorRT does not.
+
+    A table has no rows beyond int32. Nothing is done where int64 is more than the way to a table.
+    """
+    tensors = _imported(graph)
+    wide = [op for op in tensors.values() if _touches(op, tf.int64)]
+    casts = {op.name for op in wide if op.type == "Cast" and op.inputs[0].op.type == "Placeholder"}
+    found = {op.name: op for op in wide if op.name not in casts and op.type != "Placeholder"}
+    rows = any(op.type == "GatherV2" for op in found.values())
+    if not rows or any(op.type not in TO_ROWS or _given(op) for op in found.values()):
+        return
+    for node in list(graph.node):
+        if node.op == "Placeholder" and node.attr["dtype"].type == INT64:
+            cast = graph.node.add(op="Cast", name=f"{node.name}/narrow", input=[node.name])
+            cast.attr["SrcT"].type, cast.attr["DstT"].type = INT64, INT32
+        elif node.name in found and node.op == "Const":
+            make_constant(node, tf.get_static_value(tensors[node.name].outputs[0]), tf.int32)
+        elif node.name in found:
+            _take_int32(node, tensors)
+
+
+def _touches(op, kind) -> bool:
+    return kind in [tensor.dtype for tensor in (*op.inputs, *op.outputs)]
+
+
+def _given(op) -> bool:
+    """Whether the operation is an end of the network and gives int64 itself."""
+    return op.outputs[0].dtype == tf.int64 and not op.outputs[0].consumers()
+
+
+def _take_int32(node, tensors) -> None:
+    for value in node.attr.values():
+        if value.type == INT64:
+            value.type = INT32
+    for k, source in enumerate(node.input):
+        given = tensors[producer(source)]
+        if given.type == "Placeholder" and given.outputs[0].dtype == tf.int64:
+            node.input[k] = f"{given.name}/narrow"
 
 
 def _held(graph, weights) -> dict[str, Form]:

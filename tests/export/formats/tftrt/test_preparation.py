@@ -112,3 +112,46 @@ def test_large_numbers_are_cast_exactly(dtype):
         (name,) = (t.name for t in trace(model).contract.outputs)
         found = session.run(f"{name}:0", {"x:0": values})
     np.testing.assert_array_equal(found, 2.0 * values.astype(np.float64))
+
+
+def kinds_of(graph) -> set[int]:
+    """The types of all that is computed in a graph behind its inputs."""
+    nodes = [node for node in graph.node if node.op not in ("Placeholder", "Cast")]
+    return {value.type for node in nodes for value in node.attr.values() if value.type}
+
+
+def rows(graph, ids, output):
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        tf.import_graph_def(graph, name="")
+        return session.run(f"{output}:0", {"ids:0": ids})
+
+
+INT64 = tf.int64.as_datatype_enum
+
+
+def test_rows_are_looked_up_by_int32():
+    ids = keras.Input((3,), dtype="int64", name="ids")
+    model = seed_weights(keras.Model(ids, layers.Embedding(9, 4)(ids)))
+    skeleton, _, graph = prepared_graph(model)
+    assert INT64 not in kinds_of(graph)
+    values = np.array([[0, 8, -1], [3, 3, 2]])
+    wanted = np.asarray(model(values))
+    np.testing.assert_array_equal(rows(graph, values, skeleton.contract.outputs[0].name), wanted)
+
+
+def test_large_whole_numbers_that_are_more_than_rows_stay_as_they_are():
+    ids = keras.Input((3,), dtype="int64", name="ids")
+    own = layers.Lambda(lambda x: ops.cast(x % 9, "int64"))(ids)
+    model = seed_weights(keras.Model(ids, layers.Embedding(9, 4)(own)))
+    skeleton, _, graph = prepared_graph(model)
+    assert INT64 in kinds_of(graph)
+    values = np.array([[2**40, 2**33 + 5, 7]])
+    wanted = np.asarray(model(values))
+    np.testing.assert_array_equal(rows(graph, values, skeleton.contract.outputs[0].name), wanted)
+
+
+def test_whole_numbers_that_come_out_keep_their_type():
+    ids = keras.Input((3,), dtype="int64", name="ids")
+    model = keras.Model(ids, [layers.Embedding(9, 4)(ids), ids + 1])
+    _, _, graph = prepared_graph(seed_weights(model))
+    assert INT64 in kinds_of(graph)
