@@ -72,4 +72,19 @@ def warnings_of(source: str, reference: Reference, checks: Iterable[Check]) -> t
         and check.status is Status.SKIPPED
         and check.details.get("reason") != NOT_ASKED
     ]
+    found += [
+        warning
+        for check in checks
+        if check.name == "graph" and check.status is Status.PASSED
+        for warning in _engine_warnings(check)
+    ]
     return tuple(dict.fromkeys(found))
+
+
+def _engine_warnings(check: Check) -> list[str]:
+    """Say what is unusual about the engines that a check of the graph has accepted."""
+    if "share" in check.details:
+        return [f"TensorRT runs a part of the network: {check.note}"]
+    if check.details.get("batch") == "explicit":
+        return [f"the engine has {check.note.rpartition('; ')[2]}"]
+    return []

@@ -1,5 +1,6 @@
 """What a report says beside its checks."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 from export.options import Options
@@ -43,3 +44,22 @@ def test_the_weights_entry_holds_what_is_known():
     }
     unknown = weights_entry(Options(), SimpleNamespace(sha256="ab"))
     assert unknown == {"source": "given", "sha256": "ab"}
+
+
+def graph_of(note, **details):
+    return Check("graph", Status.PASSED, note=note, details=details)
+
+
+def test_engines_for_a_part_and_of_a_form_that_nobody_saw_run_are_told():
+    part = graph_of(
+        "2 engines instead of one, 75.0 % of the MACs inside", batch="implicit", share=0.75
+    )
+    assert warnings_of("given", model(), [part]) == (
+        f"TensorRT runs a part of the network: {part.note}",
+    )
+    whole = graph_of("outside the engine: nothing; explicit batch, unseen", batch="explicit")
+    assert warnings_of("given", model(), [whole]) == ("the engine has explicit batch, unseen",)
+    usual = graph_of("outside the engine: nothing", batch="implicit")
+    assert warnings_of("given", model(), [usual]) == ()
+    failed = replace(part, status=Status.FAILED)
+    assert warnings_of("given", model(), [failed]) == (), "the verdict says that one"
