@@ -82,6 +82,13 @@ class Contract:
         """The names of the free axes of inputs, besides the batch, each once."""
         return tuple(dict.fromkeys(axis for tensor in self.inputs for axis in tensor.free))
 
+    @property
+    def called(self) -> str:
+        """What is compared, in a sentence: logits, an only output by its name, or outputs."""
+        if self.classifier:
+            return LOGITS
+        return self.outputs[0].name if len(self.outputs) == 1 else "outputs"
+
     def as_dict(self) -> dict:
         """The `contract` of report.json."""
         return {
@@ -102,6 +109,14 @@ class Contract:
         """The contract of a classifier of pictures: `image` in, `logits` out."""
         given = Tensor(IMAGE, "float32", (BATCH, *image))
         return cls((given,), (Tensor(LOGITS, "float32", (BATCH, classes)),))
+
+
+def called(content: dict | None) -> str:
+    """`Contract.called` of what a report holds as its contract; reports of old are of logits."""
+    try:
+        return Contract.from_dict(content).called if content else LOGITS
+    except ValueError:
+        return LOGITS
 
 
 def _tensor(entry: dict) -> Tensor:

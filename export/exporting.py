@@ -153,7 +153,7 @@ class Export:
         check_space(self._out, skeleton.weight_bytes, len(places))
         for place in places:
             place.wanted = skeleton.weight_bytes
-        self._progress(name, "computing reference logits")
+        self._progress(name, f"computing reference {skeleton.contract.called}")
         self._calibration = prepare(options.calibration, skeleton, options.seed)
         given, seeded = self._calibration.beside(images), options.probes
         compared = inputs(skeleton, options.seed, given, seeded=seeded)

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from export.checks import Case, Expected, ask_nothing
+from export.contract import called
 from export.cost import Meter
 from export.errors import ArtifactError, MissingPackage
 from export.formats import Format, find_format
@@ -75,7 +76,7 @@ class Verification:
         from export.skeleton.wrapped import functional_of
 
         before, format = self._before, find_format(self._before.format)
-        self._progress(before.format, "computing reference logits")
+        self._progress(before.format, f"computing reference {called(before.contract)}")
         self._expected = expected or Expected.carried_by(model)
         model, copied = in_full_precision(functional_of(model, images))
         skeleton = trace(model)

@@ -63,7 +63,8 @@ def _again(trial: Trial) -> list[str]:
     allowed = bound(trial.reference.noise, trial.format.rule).allowed
     if not seen["worst"] <= allowed:  # NaN is wrong too
         wrong.append(
-            f"what Python loads gives logits that are off by {seen['worst']:.2g} std from what a "
+            f"what Python loads gives {trial.reference.contract.called} that are off by "
+            f"{seen['worst']:.2g} std from what a "
             "server loads"
         )
     if bool(seen["classify"]) != bool(trial.observation.classify):

@@ -39,7 +39,7 @@ def engine(trial: Trial) -> Check | None:
         return verdict("engine", False, None, allowed.allowed, "std", f"on a GPU; {why}", details)
     worst = max(wrong or compared, key=_size_of_error)
     if run.uncounted and not wrong:
-        why = f"the logits are right, but not known to be an engine's: {run.uncounted}"
+        why = f"the {_called(trial)} are right, but not known to be an engine's: {run.uncounted}"
         return replace(skipped("engine", why), details=_facts(run, compared))
     note = "; ".join(filter(None, ["on a GPU", _built(run), worst.note]))
     details = {**worst.details, **_facts(run, compared)}
@@ -52,12 +52,17 @@ def _unproven(trial: Trial, run: EngineRun) -> tuple[str, str]:
         return "error", run.failed
     missing = sorted(set(trial.batch_sizes) - {batches.size for batches in run.batches})
     if missing:
-        return "error", f"no logits in batches of {listed(missing)}"
+        return "error", f"no {_called(trial)} in batches of {listed(missing)}"
     without = [batches.size for batches in run.batches if not _has_engine(batches)]
     if without and not run.uncounted:
         sizes = listed(sorted(without))
-        return "no-engine", f"no engine was built for batches of {sizes}, so the logits are FP32's"
+        why = f"no engine was built for batches of {sizes}, so the {_called(trial)} are FP32's"
+        return "no-engine", why
     return "", ""
+
+
+def _called(trial: Trial) -> str:
+    return trial.reference.contract.called
 
 
 def _has_engine(batches: Batches) -> bool:

@@ -33,7 +33,7 @@ def fp16_range(trial: Trial) -> Check | None:
         notes.append(f"kept in FP32: {', '.join(trial.kept)}")
     noise = trial.reference.noise
     if noise:
-        notes.append(f"rounding moves logits by {noise.fp16:.1e} std")
+        notes.append(f"rounding moves {trial.reference.contract.called} by {noise.fp16:.1e} std")
     details = {"layers": [_entry(layer, trial) for layer in layers]}
 
     def judged(passed: bool, measured: float, allowed: float, unit: str = "") -> Check:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 
 from export.commandline.console import make_console
 from export.commandline.hanging import print_hanging
+from export.contract import LOGITS, called
 from export.report.file import as_dict
 from export.results import Check, Report, Status, Verdict
 from export.wording import number, unit_of
@@ -13,7 +14,7 @@ from export.wording import number, unit_of
 AROUND = 3  # layers shown on either side of the first that differs
 WIDE = 200  # columns of a table that no terminal bounds
 INDENT = 14  # columns that the names of checks take
-STD, SPELT = re.compile(r"\bstd\b"), "standard deviations of the logits (std)"
+STD, SPELT = re.compile(r"\bstd\b"), "standard deviations of the {called} (std)"
 MARKS = {Status.PASSED: "[green]passed[/]", Status.FAILED: "[red]FAILED[/]"}
 NOT_ASKED = Check("parity", Status.SKIPPED)
 VERDICTS = {
@@ -35,7 +36,7 @@ def print_reports(reports: list[Report], as_json: bool, *, details: bool = True)
         return
     from rich.markup import escape
 
-    console, spell = make_console(), _speller()
+    console, spell = make_console(), _speller(_called(reports))
     for report in reports:
         console.print(f"[bold]{escape(report.model)}  {report.format}[/]", soft_wrap=True)
         for check in report.checks:
@@ -90,7 +91,8 @@ def print_summary(reports: list[Report], *, costs: bool = True) -> None:
         _print_rows(console, table)
     else:
         console.print(table, width=None if console.is_terminal else WIDE)
-    console.print("[dim]parity: worst error, in standard deviations of the logits[/]")
+    std = f"standard deviations of the {escape(_called(reports))}"
+    console.print(f"[dim]parity: worst error, in {std}[/]")
     reasons = ((report.verdict, _reason(report)) for report in reports)
     for verdict, reason in dict.fromkeys(reasons):
         if reason:
@@ -145,15 +147,26 @@ def _numbers(check: Check) -> str:
     return f"{number(measured)} of {number(allowed)} {unit_of(allowed, check.unit)}"
 
 
-def _speller() -> Callable[[str], str]:
-    """Return a function that spells `std` out the first time that it stands in a text."""
-    met = []
+def _called(reports: list[Report]) -> str:
+    """What all of the reports compare, in a word."""
+    words = {called(report.contract) for report in reports} or {LOGITS}
+    return words.pop() if len(words) == 1 else "outputs"
+
+
+def _speller(word: str) -> Callable[[str], str]:
+    """Return a function that spells `std` out the first time that it stands in a text.
+
+    `word` is what is compared.
+    """
+    from rich.markup import escape
+
+    met, spelt = [], SPELT.format(called=escape(word))
 
     def spell(text: str) -> str:
         if met or not STD.search(text):
             return text
         met.append(text)
-        return STD.sub(SPELT, text, count=1)
+        return STD.sub(lambda _: spelt, text, count=1)
 
     return spell
 

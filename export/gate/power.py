@@ -91,7 +91,7 @@ def measure_power(
         return Power((), answer["error"])
     own = trial.plain.got if trial.format.rounds else trial.observation.outputs
     if not all(_is_same(trial, name, named(arrays, BASE), own, bound) for name in own):
-        return Power((), "the graph opened for changes gives other logits than the artifact")
+        return Power((), "the graph opened for changes gives other outputs than the artifact")
     fails = {check.name for check in checks if check.status is Status.FAILED}
     mutants = [
         _judge(trial, fails, record, named(arrays, mutant(number)))

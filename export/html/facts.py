@@ -8,6 +8,7 @@ That there is one reader for all also means that a page shows nothing that repor
 import math
 from dataclasses import dataclass
 
+from export.contract import called
 from export.html.values import mapping, number, png, positive, sequence, text, texts, time
 
 PASSED, FAILED, SKIPPED = "passed", "failed", "skipped"
@@ -18,7 +19,7 @@ EXCEPT = "except"  # verified, all but the engine
 
 @dataclass(frozen=True, kw_only=True)
 class Histogram:
-    """Errors of the logits in standard deviations; `counts` lie between the `edges`."""
+    """Errors of the outputs in standard deviations; `counts` lie between the `edges`."""
 
     edges: tuple[float, ...]
     counts: tuple[int, ...]
@@ -49,7 +50,7 @@ class Power:
 
 @dataclass(frozen=True)
 class Mutant:
-    """One planted bug: how much it changes the logits, and which checks noticed it."""
+    """One planted bug: how much it changes the outputs, and which checks noticed it."""
 
     name: str
     effect: float | None  # None where it is not finite
@@ -149,6 +150,7 @@ class Facts:
     command: tuple[str, ...]
     warnings: tuple[str, ...]
     created: str  # when, in ISO 8601; empty if the report does not say
+    called: str  # what is compared: logits, or another output
 
     def having(self, status: str) -> list[Row]:
         return [row for row in self.rows if row.status == status]
@@ -198,6 +200,7 @@ def facts(content: dict) -> Facts:
         command=tuple(text(part) for part in sequence(content.get("command"))),
         warnings=tuple(filter(None, map(text, sequence(content.get("warnings"))))),
         created=time(content.get("created")),
+        called=text(called(mapping(content.get("contract")))),
     )
 
 

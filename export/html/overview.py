@@ -106,6 +106,12 @@ def _read(folder: Path) -> dict:
     return content
 
 
+def _called(known: list[Facts]) -> str:
+    """What all of the reports compare, in a word."""
+    words = {fact.called for fact in known}
+    return words.pop() if len(words) == 1 else "outputs"
+
+
 def render(found: Found, base: Path) -> str:
     """Return the page; its links are relative to `base`, the folder it will lie in."""
     script = (TEMPLATES / "sort.js").read_text(encoding="utf-8")
@@ -124,6 +130,7 @@ def render(found: Found, base: Path) -> str:
         warned=_warnings(known),
         words=WORDS,
         formats=formats,
+        called=_called(known),
         powers=any(fact.parity and fact.parity.power for fact in known),
         plots=panels(known, links),
         unread=found.unread,

@@ -7,6 +7,7 @@ from functools import cache
 from itertools import zip_longest
 from pathlib import Path
 
+from export.contract import LOGITS
 from export.files import write_whole
 from export.html.facts import EXCEPT, FAILED, PASSED, SKIPPED, SYNTHETIC, Facts, Row, facts
 from export.html.figures.of_one import plots
@@ -142,7 +143,8 @@ def _success(known: Facts) -> str:
     passed = len(known.rows) - len(known.having(SKIPPED))
     sentence = f"All {passed} checks that could be made here passed."
     if parity and parity.scaled and parity.measured is not None:
-        sentence += f" The worst logit error is {number(parity.measured, parity.unit)}"
+        worst = "logit error" if known.called == LOGITS else f"error of {known.called}"
+        sentence += f" The worst {worst} is {number(parity.measured, parity.unit)}"
         if parity.room and parity.room >= 1:
             sentence += f", {times(parity.room)} below what is allowed"
         sentence += "."

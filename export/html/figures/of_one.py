@@ -1,5 +1,6 @@
 """The figures of one report."""
 
+from export.contract import LOGITS
 from export.html.facts import Facts, Histogram, Row
 from export.html.figures.axes import Plot, log_axis, within
 from export.html.figures.headroom import room
@@ -11,14 +12,15 @@ from export.wording import number
 def plots(facts: Facts) -> list[Plot]:
     """Draw the figures that the report has data for."""
     found = [room([row for row in facts.rows if row.scaled])]
-    found += [histogram(row, row.errors) for row in facts.rows if row.errors]
-    found += [bugs(row) for row in facts.rows]
+    found += [histogram(row, row.errors, facts.called) for row in facts.rows if row.errors]
+    found += [bugs(row, facts.called) for row in facts.rows]
     found += [plot for row in facts.rows for plot in layers(row)]
     return [plot for plot in found if plot]
 
 
-def histogram(row: Row, errors: Histogram) -> Plot:
-    """Draw how many logits have an error of which size."""
+def histogram(row: Row, errors: Histogram, called: str) -> Plot:
+    """Draw how many values of the outputs have an error of which size."""
+    values = called if called == LOGITS else f"values of {called}"
     with drawing(f"errors-{row.name}", 2.1) as sheet:
         axes = sheet.axes
         axes.set_xscale("log")
@@ -34,20 +36,20 @@ def histogram(row: Row, errors: Histogram) -> Plot:
                 axes.annotate(name, (value, top * 1.16), color=colour, fontsize=7.5, va="top",
                               xytext=(-3, 0), textcoords="offset points", ha="right")  # fmt: skip
         axes.set_xlim(edges[0], 2 * max(edges[-1], marks[1][0]))
-        axes.set_ylabel("logits")
+        axes.set_ylabel("logits" if called == LOGITS else "values")
         log_axis(axes.xaxis, f"absolute error, {row.unit or 'std'} (logarithmic)")
         worst = errors.edges[-1]
         label = (
-            f"histogram of {errors.values:,} logit errors: half at most {number(errors.median)}, "
-            f"99 % at most {number(errors.p99)}, worst {number(worst)}"
+            f"histogram of the errors of {errors.values:,} {values}: half at most "
+            f"{number(errors.median)}, 99 % at most {number(errors.p99)}, worst {number(worst)}"
         )
         svg = sheet.save(label)
     caption = (
-        f"{errors.values:,} logits, in standard deviations of the reference. Half err by at most "
+        f"{errors.values:,} {values}, in standard deviations of the reference. Half err by at most "
         f"{number(errors.median)}, 99 % by at most {number(errors.p99)}, the worst by "
         f"{number(worst)}."
     )
     if errors.smaller:
         caption += f" {errors.smaller:,} with smaller errors, or none, are left of the picture."
-    name = "Logit errors" if row.name == "parity" else f"Logit errors: {row.name}"
-    return Plot(name, svg, caption)
+    name = "Logit errors" if called == LOGITS else f"Errors of {called}"
+    return Plot(name if row.name == "parity" else f"{name}: {row.name}", svg, caption)

@@ -73,8 +73,8 @@ def _of_layers(known: list, key: str, limit: float | None) -> Series:
     return Series(quantity.heading.removesuffix(", std"), tuple(dots))
 
 
-def bugs(row: Row) -> Plot | None:
-    """Draw how much each planted bug changes the logits, and whether a check caught it."""
+def bugs(row: Row, called: str) -> Plot | None:
+    """Draw how much each planted bug changes the outputs, and whether a check caught it."""
     if not row.mutants:
         return None
     missed = row.power.missed if row.power else ()
@@ -84,8 +84,8 @@ def bugs(row: Row) -> Plot | None:
         for place, m in enumerate(mutants)
     )
     caption = (
-        "What the same artifact's logits would differ by with one bug in it, from the subtlest to "
-        f"the grossest; the line is what {row.name} allows."
+        f"What the same artifact's {called} would differ by with one bug in it, from the subtlest "
+        f"to the grossest; the line is what {row.name} allows."
     )
     series = Series("", dots)
     if none := len(dots) - len(series.shown):

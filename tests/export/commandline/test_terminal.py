@@ -4,6 +4,7 @@ import os
 import pty
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -166,6 +167,17 @@ def test_where_a_layer_differs_those_around_it_are_shown(capsys, fine, shown):
         capsys,
     )
     assert [f"layer{n}" for n in shown] == [w for w in said.split() if w.startswith("layer")]
+
+
+def test_outputs_are_called_by_their_own_name(capsys):
+    tensors = {"inputs": [{"name": "ids", "dtype": "int32", "shape": ["batch", None]}]}
+    both = [{"name": name, "dtype": "float32", "shape": ["batch", 3]} for name in ("mood", "tone")]
+    check = Check("parity", Status.PASSED, measured=1e-6, allowed=1e-4, unit="std")
+    for outputs, word in ((both[:1], "mood"), (both, "outputs")):
+        report = replace(report_of(check), contract={**tensors, "outputs": outputs})
+        print_reports([report], as_json=False)
+        print_summary([report])
+        assert capsys.readouterr().out.count(f"standard deviations of the {word}") == 2
 
 
 def test_names_and_folders_with_brackets_are_shown_as_they_are(capsys):

@@ -72,6 +72,16 @@ def test_the_verdict_comes_first(page):
     assert "engine was not checked: needs a GPU" in page
 
 
+def test_a_model_without_logits_has_none_on_its_page():
+    ids = {"name": "ids", "dtype": "int32", "shape": ["batch", "time"]}
+    mood = {"name": "mood<", "dtype": "float32", "shape": ["batch", 3]}
+    page = render(content() | {"contract": {"inputs": [ids], "outputs": [mood]}})
+    assert "std is the standard deviation of the mood&lt;<" in page
+    assert "The worst error of mood&lt; is 3.8e-06 std" in page
+    words = ("Logit errors", "of the logits", "artifact's logits", "logit error")
+    assert not [word for word in words if word in page]
+
+
 def test_what_would_slip_through_is_said_beside_the_verdict(page):
     assert "The checks would let through 1 of 3 bugs: 6-bit weights" in page
 
