@@ -6,29 +6,42 @@ import numpy as np
 
 from export.runtimes.base import Batch, Session
 from export.signatures import SIGNATURE
+from export.skeleton.keras_graph import called_with
+from export.skeleton.wrapped import functional_of
 
 
 class KerasSession(Session):
-    """Runs a model of one input and one output."""
+    """Runs a model on arrays in the order of its inputs, and gives its outputs in their order."""
 
     def __init__(self, model, way: str):
-        self._run = getattr(self, f"_{way}")(model)
+        self._run = getattr(self, f"_{way}")(functional_of(model))
 
     def predict(self, batch: Batch, signature: str = SIGNATURE) -> Batch:
-        (values,) = batch.values()
-        return {"output": np.asarray(self._run(values))}
+        import keras
+
+        made = keras.tree.flatten(self._run([*batch.values()]))
+        return {
+            f"output_{number}" if number else "output": np.asarray(values)
+            for number, values in enumerate(made)
+        }
 
     def close(self) -> None:
         self._run = None
 
     def _predict(self, model):
-        return lambda values: model.predict(values, batch_size=len(values), verbose=0)
+        import keras
+
+        def call(given, training=False):
+            rows = len(keras.tree.flatten(given)[0])
+            return model.predict(given, batch_size=rows, verbose=0)
+
+        return lambda values: called_with(model, values, call)
 
     def _jit(self, model):
         import tensorflow as tf
 
-        compiled = tf.function(lambda x: model(x, training=False), jit_compile=True)
-        return lambda values: compiled(tf.constant(values))
+        compiled = tf.function(lambda given: called_with(model, given), jit_compile=True)
+        return lambda values: compiled([tf.constant(one) for one in values])
 
 
 def build_keras(builder: str, arguments: dict):

@@ -39,6 +39,7 @@ ACROSS_MODULES = {
     "tests/export/serving/test_real_servers.py",
     "tests/export/test_corruption.py",  # any byte of any artifact
     "tests/tools/test_export_calibration.py",
+    "tests/tools/test_every_source.py",  # each kind of --model through every tool
     "tests/tools/test_export_inputs.py",  # from an export to its client
     "tests/keras_nets/test_backends.py",
     "tests/keras_nets/test_counts.py",
