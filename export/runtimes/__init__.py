@@ -5,6 +5,7 @@ from export.formats.base import Format
 from export.runtimes.base import Runtime, Session
 from export.runtimes.litert import LiteRt
 from export.runtimes.native_segment import NativeSegment
+from export.runtimes.onnx_on_gpu import CUDA, TENSORRT
 from export.runtimes.onnx_runtime import OnnxRuntime
 from export.runtimes.openvino import OpenVino
 from export.runtimes.tensorflow import TensorFlow
@@ -18,6 +19,8 @@ RUNTIMES: tuple[Runtime, ...] = (
     LiteRt(),
     NativeSegment(),
     TensorRt(),
+    CUDA,
+    TENSORRT,
 )
 
 __all__ = ["RUNTIMES", "Runtime", "Session", "engine_runtime", "parity_runtime", "runtimes_of"]
@@ -44,4 +47,6 @@ def parity_runtime(format: Format) -> Runtime:
 
 def engine_runtime(format: Format) -> Runtime | None:
     """Return what runs the engine of `format` on a GPU; None for a format that has none."""
+    if not format.engine_rule:
+        return None
     return next((runtime for runtime in runtimes_of(format) if runtime.device == "gpu"), None)

@@ -11,6 +11,7 @@ from export.runtimes.base import Runtime, Session, check_names
 from export.signatures import SIGNATURE
 
 QUIET = 3  # errors alone are logged
+CPU = "CPUExecutionProvider"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,21 +26,23 @@ class OnnxRuntime(Runtime):
         return start(folder / MODEL, threads)
 
 
-def start(path: Path, threads: int | None) -> "OnnxSession":
-    """Load the ONNX file at `path` as it is."""
+def start(path: Path, threads: int | None, provider: str = CPU) -> "OnnxSession":
+    """Load the ONNX file at `path` as it is, all of it to be run by one execution provider."""
     onnxruntime = need("onnxruntime", to="running ONNX")
     options = onnxruntime.SessionOptions()
     options.log_severity_level = QUIET
+    if provider != CPU:
+        options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
     if threads:
         options.intra_op_num_threads = options.inter_op_num_threads = threads
-    providers = ["CPUExecutionProvider"]
-    return OnnxSession(onnxruntime.InferenceSession(str(path), options, providers=providers))
+    return OnnxSession(onnxruntime.InferenceSession(str(path), options, providers=[provider]))
 
 
 class OnnxSession(Session):
     def __init__(self, session):
         self._session = session
         self.inputs = tuple(tensor.name for tensor in session.get_inputs())
+        self.providers: list[str] = session.get_providers()  # those that really run it
         self._outputs = [tensor.name for tensor in session.get_outputs()]
 
     def predict(self, batch: Batch, signature: str = SIGNATURE) -> Batch:

@@ -52,14 +52,13 @@ def _of_formats(records: list[dict]) -> Iterator[Ratio]:
 def _others(name: str | None) -> list[str]:
     """What a format is compared with: the same in 32 bits, or as another converter writes it."""
     try:
-        format = find_format(name)
+        format = find_format(str(name))
     except ValueError:
         return []  # a Keras model, or what another converter wrote
     if by := converter(format):
         return [f"{name} by {by}"]
-    return [
-        one.name for one in FORMATS.values() if one.kind == format.kind and one.precision == "fp32"
-    ]
+    same = [one for one in FORMATS.values() if one.kind == format.kind and one.name != name]
+    return [one.name for one in same if one.precision == "fp32"]
 
 
 def _of_loops(records: list[dict]) -> Iterator[Ratio]:

@@ -195,7 +195,8 @@ class Means(Session):
 
 def test_a_new_runtime_is_one_file_and_one_line(monkeypatch, look, written):
     monkeypatch.setattr(runtimes, "RUNTIMES", (Mean(), *RUNTIMES))
-    assert [runtime.name for runtime in runtimes_of(find_format("onnx"))] == ["mean", "onnxruntime"]
+    names = [runtime.name for runtime in runtimes_of(find_format("onnx"))]
+    assert names[:2] == ["mean", "onnxruntime"]
     seen = look("onnx", written("plain", "onnx"), IMAGES)
     assert (seen.ran, seen.error) == ("the mean", "")
     np.testing.assert_array_equal(seen.outputs["logits"], IMAGES.mean(axis=(1, 2)))

@@ -40,3 +40,8 @@ def test_loadgen_is_compared_with_the_loop_beside_it():
 )
 def test_what_was_not_measured_together_is_not_compared(other):
     assert ratios([other, record("onnx-int8", [1.0])]) == []
+
+
+@pytest.mark.parametrize("format", [None, "keras", "litert", "openvino"])
+def test_what_has_no_counterpart_is_compared_with_nothing(format):
+    assert ratios([record(format, [1.0]), record("onnx", [1.0])]) == []
