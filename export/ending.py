@@ -1,5 +1,6 @@
 """How the command lines end: one line on standard error and an exit status, never a traceback."""
 
+import atexit
 import gc
 import os
 import signal
@@ -10,6 +11,7 @@ import threading
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from typing import NoReturn
 
 from export.commandline.spelling import spelled
 from export.errors import ExportError, Shortage
@@ -92,6 +94,19 @@ def _open_null(number: int) -> None:
         if handle != number:
             os.dup2(handle, number)
             os.close(handle)
+
+
+def leave(status: int) -> NoReturn:
+    """End this process, as a script does with the `status` of its `main`.
+
+    TensorFlow takes 1.5 s of a processor to clear up what the system frees at once.
+    """
+    if "tensorflow" in sys.modules:
+        atexit._run_exitfuncs()  # as the interpreter does before it clears up
+        _flush()
+        sys.stderr.flush()
+        os._exit(status)
+    sys.exit(status)
 
 
 def _flush() -> None:

@@ -13,7 +13,8 @@ from pathlib import Path
 
 INTERVAL = 0.05  # seconds between samples
 FIRST = "starting"  # the stage before the first line
-LINE = re.compile(r"^ *[\d.]+ s +(\S+) +(.+)$")  # seconds, what it is about, what is done
+LAST, ALL = "ending", "in all"  # the stage after the last line, which is about all of an export
+LINE = re.compile(r"^ *[\d.]+ s +(in all|\S+) +(.+)$")  # seconds, what it is about, what is done
 
 
 @dataclass
@@ -83,7 +84,7 @@ class _Watched:
     def read(self, lines) -> None:
         for line in lines:
             if found := LINE.match(line.decode(errors="replace").rstrip()):
-                self._now = found[2]
+                self._now = LAST if found[1] == ALL else found[2]
 
     def sample(self, process) -> None:
         """Book what was spent since the last sample to the stage that there is now."""

@@ -17,7 +17,7 @@ from importlib import import_module, metadata
 
 from export.commandline.options import make_parser
 from export.commandline.spelling import CONSOLE, MODULES
-from export.ending import ending
+from export.ending import ending, leave
 from export.names import choose
 
 COMMANDS = {
@@ -75,4 +75,4 @@ def _version() -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

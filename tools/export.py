@@ -25,7 +25,7 @@ from export.commandline.each import export_each
 from export.commandline.formats import wanted_formats
 from export.commandline.paths import need_file, need_folder, need_writable
 from export.commandline.spelling import typed
-from export.ending import ending
+from export.ending import ending, leave
 from export.formats.names import NAMES
 from export.results import BATCH_SIZES
 from keras_nets import sources
@@ -336,4 +336,4 @@ def _compression(file: str) -> dict:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

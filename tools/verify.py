@@ -21,7 +21,7 @@ from collections.abc import Callable
 from export.commandline import options
 from export.commandline.compared import NONE, add_compared, check_compared, read_inputs
 from export.commandline.paths import need_file
-from export.ending import ending
+from export.ending import ending, leave
 from export.errors import ArtifactError, ExportError
 from export.printable import printable
 from keras_nets import sources
@@ -240,4 +240,4 @@ def _request(args) -> Request:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

@@ -285,3 +285,16 @@ class Half:
 Half()"""
     done = end('exec "$PYTHON" -c "$CODE"', work.replace("\n", "\n    "))
     assert (done.returncode, done.stderr) == (130, "interrupted\n")
+
+
+@pytest.mark.parametrize("loaded", [True, False])
+def test_a_script_leaves_with_its_status_and_all_that_it_printed(loaded):
+    body = (
+        "import atexit, sys, types; from export.ending import leave; "
+        f"sys.modules.update(tensorflow=types.ModuleType('t')) if {loaded} else None; "
+        "atexit.register(print, 'cleared'); print('done'); leave(1)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", body], capture_output=True, text=True, cwd=ROOT, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (1, "done\ncleared\n", "")

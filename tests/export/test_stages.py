@@ -2,7 +2,7 @@
 
 import sys
 
-from export.stages import FIRST, profile
+from export.stages import FIRST, LAST, profile
 
 CHILD = "import time; held = b'x' * 200_000_000; time.sleep(0.6)"
 SCRIPT = f"""
@@ -15,6 +15,8 @@ while time.process_time() < end: pass
 say("a line of somebody else")
 say("   0.8 s  onnx  verifying")
 subprocess.run([sys.executable, "-c", {CHILD!r}], check=True)
+say("   1.4 s  in all  0.5 s computing, 0.6 s verifying")
+time.sleep(0.3)
 sys.exit(3)
 """
 
@@ -24,8 +26,8 @@ def test_each_stage_has_its_time_and_its_processes(tmp_path):
     script.write_text(SCRIPT)
     took = profile([sys.executable, str(script)])
     assert took.status == 3
-    assert [stage.name for stage in took.stages] == [FIRST, "computing", "verifying"]
-    _, computing, verifying = took.stages
+    assert [stage.name for stage in took.stages] == [FIRST, "computing", "verifying", LAST]
+    _, computing, verifying, _ = took.stages
     assert computing.parts["work.py"].cpu_s > 0.3
     assert verifying.wall_s > 0.4
     assert verifying.peak_rss_bytes > 200_000_000 > computing.peak_rss_bytes

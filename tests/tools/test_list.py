@@ -1,4 +1,4 @@
-"""Tools that look at files alone load no framework, so that they answer at once."""
+"""Tools that list, or look at files alone, load no framework, so that they answer at once."""
 
 import resource
 import shutil
