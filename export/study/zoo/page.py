@@ -7,7 +7,7 @@ from pathlib import Path
 
 from export.study.zoo.record import FAILED, REFUSED, STOPPED, TRACEBACK, VERIFIED, Record
 from export.tables.markdown import markdown
-from export.wording import MISSING, counted, duration, size
+from export.wording import MISSING, duration, size
 
 PAGE = """\
 # A zoo of architectures
@@ -17,10 +17,11 @@ check. Weights are of a seed. Written by
 
     python tools/zoo.py --stock
 
-{machine} Times are of whole processes, imports included; memory is the peak of the whole process
-tree, its parts added up. *refused* means exit status 2 with the one line that stands below the
-table; "verified, engine unseen" that no GPU was there to run the TensorRT engine, as in
-[tftrt.md](tftrt.md).
+after `pip install -e '.[zoo]'`. {machine}Times are of whole processes, imports included; memory
+is the peak of the whole process tree, its parts added up, and what is allowed of it is 1 GB and 2.5
+times the artifact; what takes more is in bold. *refused* means exit status 2 with the one line that
+stands below the tables; "verified, engine unseen" that no GPU was there to run the TensorRT engine
+([tftrt.md](tftrt.md)).
 
 {sums}
 
@@ -42,7 +43,7 @@ def write_page(path: Path, records: Mapping, groups: Mapping[str, str], bounds: 
     """Write the page about `records`, by their keys; `groups` maps models to their group."""
     found = list(records.values())
     own = [record for record in found if not record.converter]
-    machines = " ".join(sorted({record.machine for record in found if record.machine}))
+    machines = "".join(sorted({f"{record.machine} " for record in found if record.machine}))
     text = PAGE.format(
         machine=machines,
         sums=_sums(own, groups),
@@ -155,9 +156,3 @@ def _stock(found: Sequence[Record]) -> str:
 def _compared(record: Record, own: Record | None) -> tuple[str, ...]:
     cells = duration(record.wall_s), size(record.peak_bytes)
     return (*cells, *((duration(own.wall_s), size(own.peak_bytes)) if own else (MISSING, MISSING)))
-
-
-def summed(own: Iterable[Record]) -> str:
-    """The verdicts of a run, in a line."""
-    words = Counter(record.verdict for record in own)
-    return ", ".join(counted(n, word, word) for word, n in words.items())
