@@ -5,7 +5,7 @@ import numpy as np
 from export.contract import Contract
 from export.skeleton.declared import declared
 from export.skeleton.full_precision import halves
-from export.skeleton.keras_graph import all_layers, kind
+from export.skeleton.keras_graph import all_layers, kind, tables
 
 # TensorFlow has no kernels for these on a CPU where channels come first.
 CHANNELS_LAST = ("Conv", "DepthwiseConv", "SeparableConv", "MaxPooling", "AveragePooling")
@@ -77,6 +77,11 @@ def _named(tensor) -> str:
 
 
 def _refuse_layer(layer) -> None:
+    if tables(layer) and getattr(layer, "invert", False):
+        raise ValueError(
+            f"layer {layer.name} gives text, which no check can compare as numbers; export the "
+            "model up to it, and look the words up after it"
+        )
     first = getattr(layer, "data_format", None) == "channels_first"
     if first and kind(layer).startswith(CHANNELS_LAST):
         raise ValueError(

@@ -52,7 +52,12 @@ def looked_up(layer, _weights):
     """Return a function that looks up what `layer` does; one of forward's LOWERED."""
     with tf.init_scope():
         searching = with_table(layer, SearchedTable)
-    return searching.call
+
+    def call(x):
+        # Counting words loses the shape of what it gives.
+        return tf.ensure_shape(searching.call(x), layer.compute_output_shape(tuple(x.shape)))
+
+    return call
 
 
 def pools(model, contract: Contract) -> dict[str, tuple]:
@@ -84,6 +89,8 @@ def _pool(layer) -> tuple:
         return tuple(
             " ".join(random.choice(known, random.randint(1, PHRASE + 1))) for _ in range(POOL)
         )
+    if not layer.num_oov_indices:  # it raises an error for what it does not know
+        return tuple(known)
     foreign = type(known[0])("0") if isinstance(known[0], str) else max(known) + 1
     found = tuple(known[at] for at in random.randint(0, len(known), POOL - FOREIGN))
     return (*found, *[foreign] * FOREIGN)

@@ -69,3 +69,10 @@ def test_a_transposed_convolution_with_gaps_is_refused_by_its_name(kind):
     x = getattr(layers, kind)(4, 3, dilation_rate=2, name="wider")(inputs)
     with pytest.raises(ValueError, match="layer wider is a transposed convolution with gaps"):
         accept(keras.Model(inputs, x))
+
+
+def test_a_table_that_gives_words_is_refused_by_its_name():
+    ids = keras.Input((3,), dtype="int64")
+    words = layers.StringLookup(vocabulary=["a", "b"], invert=True, name="speak")(ids)
+    with pytest.raises(ValueError, match="layer speak gives text, .* look the words up after it"):
+        accept(keras.Model(ids, words))

@@ -21,6 +21,7 @@ KEPT = {  # layers, and what to look up in each
         lambda: layers.StringLookup(vocabulary=WORDS, output_mode="count"),
         [["bad", "bad", "poor"], ["x", "y", "good"]],
     ),
+    "flags": (lambda: layers.TextVectorization(vocabulary=WORDS, output_mode="multi_hot"), ["bad"]),
     "numbers": (
         lambda: layers.IntegerLookup(vocabulary=[30, -1, 7, 2**40], num_oov_indices=2),
         [[7, 8], [-1, 2**40]],
@@ -51,6 +52,7 @@ def test_what_is_looked_up_is_what_keras_looks_up(name):
     np.testing.assert_array_equal(searching(given), layer(given))
     ops = {op.type for op in searching.get_concrete_function(given).graph.get_operations()}
     assert not [op for op in ops if "Table" in op], "nothing is left to fill when it loads"
+    assert searching.get_concrete_function(given).structured_outputs.shape.rank is not None
 
 
 def test_every_word_of_a_long_vocabulary_is_found():
@@ -69,3 +71,11 @@ def test_probes_are_words_that_the_model_knows_and_some_that_it_does_not():
     assert made.shape == (8, 4) and made.dtype.kind == "U"
     known = np.isin(made, WORDS)
     assert known.any() and not known.all()
+
+
+def test_probes_of_a_table_without_a_place_for_other_words_are_known_words():
+    words = keras.Input((4,), dtype="string", name="words")
+    x = layers.StringLookup(vocabulary=WORDS, num_oov_indices=0)(words)
+    x = layers.Flatten()(layers.Embedding(8, 3)(x))
+    made = inputs(trace(keras.Model(words, layers.Dense(2)(x))), 0)["words"]
+    assert np.isin(made, WORDS).all()
