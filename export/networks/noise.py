@@ -129,6 +129,7 @@ def _worst(values: Iterable[float]) -> float:
 
 
 def _moved(own: np.ndarray, other: np.ndarray) -> float:
+    own, other = own.astype(np.float64), other.astype(np.float64)  # flags cannot be subtracted
     moved = float(np.abs(own - other).max()) / (float(own.std()) or 1.0)
     return moved if np.isfinite(moved) else float("inf")
 

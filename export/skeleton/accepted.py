@@ -82,6 +82,11 @@ def _refuse_layer(layer) -> None:
             f"layer {layer.name} gives text, which no check can compare as numbers; export the "
             "model up to it, and look the words up after it"
         )
+    if getattr(layer, "stateful", False):
+        raise ValueError(
+            f"layer {layer.name} keeps its state from one call to the next (stateful=True), and an "
+            "artifact answers each request by itself; build it with stateful=False"
+        )
     first = getattr(layer, "data_format", None) == "channels_first"
     if first and kind(layer).startswith(CHANNELS_LAST):
         raise ValueError(

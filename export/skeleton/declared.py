@@ -1,6 +1,7 @@
 """The contract of a Keras model: its own names, made such that every format can take them."""
 
 import re
+from keyword import iskeyword
 
 from export.contract import BATCH, IMAGE, LOGITS, Contract, Tensor
 from export.skeleton.keras_graph import functional, input_keys, output_keys, unique
@@ -47,7 +48,7 @@ def _renamed(tensors, names: list[str]) -> tuple[Tensor, ...]:
 def _name(name: str, taken: set[str]) -> str:
     """Return `name` as letters, digits and _, and unlike those `taken`, also in lower case."""
     safe = re.sub(r"[^A-Za-z0-9_]", "_", name).lstrip("_")
-    if not safe[:1].isalpha() or RESERVED.fullmatch(safe):
+    if not safe[:1].isalpha() or RESERVED.fullmatch(safe) or iskeyword(safe):
         safe = f"tensor_{safe}"
     found = unique(safe, taken, str.lower)
     taken.add(found.lower())

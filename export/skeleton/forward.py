@@ -219,6 +219,22 @@ def _reshape(layer, _):
     return call
 
 
+def _each_step(layer, weights):
+    """Run what a TimeDistributed holds on all steps at once, where Keras loops."""
+    if kind(layer.layer) not in LOWERED:
+        return None
+    run = _plainest(layer.layer, weights)
+
+    def call(x):
+        if None in x.shape[2:]:
+            return _as_keras_wrote_it(layer, weights)(x)
+        made = run(tf.reshape(x, (-1, *x.shape[2:])))
+        steps = tf.shape(x)[1] if x.shape[1] is None else x.shape[1]
+        return tf.reshape(made, (-1, steps, *made.shape[1:]))
+
+    return call
+
+
 def _identity(_layer, _weights):
     return lambda x: x
 
@@ -236,4 +252,5 @@ LOWERED = {
     "Flatten": _reshape,
     "PReLU": _prelu,
     "Reshape": _reshape,
+    "TimeDistributed": _each_step,
 }

@@ -1,21 +1,23 @@
-"""A model that computes in 16 bits, as the same network in 32: what artifacts are made of."""
+"""A model that computes in 16 or 64 bits, as the same network in 32: what artifacts are made of."""
 
 from export.skeleton.keras_graph import all_layers, functional, kind
 
-HALF = ("float16", "bfloat16")
+OTHERS = ("float16", "bfloat16", "float64")
 
 
 def halves(model) -> list:
-    """Return the layers of `model` that compute in 16 bits; inputs declare what they like."""
+    """Return the layers of `model` that compute in other floats; inputs declare what they like."""
     return [
         layer
         for layer in all_layers(model)
-        if layer.compute_dtype in HALF and functional(layer) is None and kind(layer) != "InputLayer"
+        if layer.compute_dtype in OTHERS
+        and functional(layer) is None
+        and kind(layer) != "InputLayer"
     ]
 
 
 def in_full_precision(model) -> tuple[object, str]:
-    """Return `model`, or its copy in float32 where layers compute in 16 bits, and what was done.
+    """Return `model`, or its copy in float32 where layers compute in others, and what was done.
 
     The copy has the same weights; `model` is left as it is. A model that Keras cannot copy comes
     back itself, for whoever accepts models to refuse.

@@ -12,6 +12,7 @@ from functools import cache
 import numpy as np
 import tensorflow as tf
 
+from export.child import in_a_line
 from export.contract import LOGITS, PROBABILITIES, Contract, Tensor
 from export.endings import KINDS
 from export.errors import ExportError
@@ -170,7 +171,13 @@ def _trace(model, folded, names: list[str], contract: Contract):
         ends[:] = [tf.identity(output, name=tensor.name) for tensor, output in outputs]
         return ends
 
-    function = network.get_concrete_function(given, specs)
+    try:
+        function = network.get_concrete_function(given, specs)
+    except (AttributeError, TypeError, tf.errors.OpError) as error:  # of layers of a user's own
+        raise ExportError(
+            f"{model.name} cannot be traced for a batch of any size ({in_a_line(error)}); see "
+            "whether a model like it runs as a tf.function whose batch is None"
+        ) from error
     graph = function.graph.as_graph_def()
     _rename_ends(graph, ends, contract)
     _keep_captured(graph, function.graph.captures)

@@ -29,11 +29,11 @@ def asked(monkeypatch):
 
 
 def test_each_format_is_an_export_of_its_own_and_is_done_once(places, asked, tmp_path, capsys):
-    words = ["--only", "vit", "--only", "quantized_int4", *places]
+    words = ["--only", "vit", "--only", "mixed_float16", *places]
     assert zoo.main(words) == 0
     assert [command[-1] for command in asked] == ["savedmodel", "onnx", "tftrt-fp16"] * 2
     assert asked[0][1:3] == ["--model", "keras_nets.zoo.pictures:vit"]
-    assert "mode='int4'" in asked[-1]
+    assert "policy='mixed_float16'" in asked[-1]
     assert len(read_records(tmp_path / "zoo.jsonl")) == 6
     assert "vit savedmodel verified 1.0 s, 2.00 GB" in capsys.readouterr().out
     assert zoo.main(words) == 0 and len(asked) == 6

@@ -76,3 +76,10 @@ def test_a_table_that_gives_words_is_refused_by_its_name():
     words = layers.StringLookup(vocabulary=["a", "b"], invert=True, name="speak")(ids)
     with pytest.raises(ValueError, match="layer speak gives text, .* look the words up after it"):
         accept(keras.Model(ids, words))
+
+
+def test_a_layer_that_keeps_its_state_is_refused_by_its_name():
+    inputs = keras.Input(batch_shape=(2, 4, 3))
+    x = layers.LSTM(4, stateful=True, name="memory")(inputs)
+    with pytest.raises(ValueError, match="layer memory keeps its state .* stateful=False"):
+        accept(keras.Model(inputs, x))

@@ -37,3 +37,11 @@ def test_names_are_unlike_each_other_and_of_plain_letters():
     given, gives = names(keras.Model([one, other, third, fourth], made))
     assert given == ["a_b", "a_b_1", "tensor_weight_0", "tensor_5th"]
     assert gives == ["A_B_2", "out"]
+
+
+def test_a_word_of_python_is_no_name_because_a_signature_s_names_are_arguments():
+    given = keras.Input((6,), name="class")
+    assert names(keras.Model(given, layers.Dense(2, name="in")(given))) == (
+        ["tensor_class"],
+        ["tensor_in"],
+    )

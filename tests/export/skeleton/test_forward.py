@@ -266,3 +266,21 @@ def test_a_model_may_give_its_one_output_in_a_structure(structure):
     image = np.ones((2, *IMAGE), np.float32)
     (wanted,) = keras.tree.flatten(model(image))
     assert np.allclose(forward(model, folded, [image], values)[0], wanted, atol=1e-6)
+
+
+@pytest.mark.parametrize("steps", [None, 5])
+@pytest.mark.parametrize(
+    "inner",
+    [
+        lambda: layers.Dense(3, activation="softmax"),
+        lambda: layers.Conv1D(3, 2, activation="relu"),
+        lambda: layers.BatchNormalization(),
+    ],
+)
+def test_each_step_of_a_sequence_is_run_at_once(inner, steps):
+    inputs = keras.Input((steps, 6, 4))
+    model = seed_weights(keras.Model(inputs, layers.TimeDistributed(inner())(inputs)))
+    ops, run = graph_of(model)
+    assert not [op for op in ops if "While" in op]
+    values = np.random.default_rng(0).normal(size=(3, 5, 6, 4)).astype(np.float32)
+    np.testing.assert_allclose(run(values), model(values), atol=1e-5)
