@@ -194,11 +194,12 @@ def test_of_several_outputs_the_wrong_one_is_named(exported, tmp_path):
 
 def test_an_operation_without_a_conversion_is_said_before_anything_is_written(here, tmp_path):
     x = keras.Input((12,), name="x")
-    model = seed_weights(keras.Model(x, [y := layers.Dense(5)(x), keras.ops.argmax(y, -1)]))
-    with pytest.raises(ExportError, match="no conversion of the operation Bit"):
+    bins = layers.Discretization(bin_boundaries=[-1.0, 0.0, 1.0])
+    model = seed_weights(keras.Model(x, [y := layers.Dense(5)(x), bins(y)]))
+    with pytest.raises(ExportError, match="no conversion of the operation Bucketize"):
         export_model(model, ["onnx"], tmp_path)
     (report,) = export_model(model, ["savedmodel"], tmp_path)
-    assert report.passed and report.contract["outputs"][1]["dtype"] == "int32"
+    assert report.passed and report.contract["outputs"][1]["dtype"].startswith("int")
 
 
 def test_a_model_in_mixed_precision_is_exported_as_its_copy_in_float32(here, tmp_path):
