@@ -1,6 +1,7 @@
 """What the Keras model itself says: the standard that every artifact is held against."""
 
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -43,34 +44,24 @@ def observe_model(
     that are of other lengths.
     """
     formats = tuple(ALL if formats is None else formats)
-    outputs, layers = run_model(model, skeleton.contract, inputs)
-    found, float16, stored, vectors = [], [], {}, {}
-    axes = channel_axes(skeleton)
-    for weight in skeleton.weights:
-        values = weight.read()
-        found.append(Found(weight.name, weight.shape, digest(values)))
-        if values.ndim == 1:
-            vectors[weight.name] = values
-        float16.append(float16_loss(weight.name, values))
-        for format in formats:
-            how = format.store(values, axes.get(weight.name, ()))
-            same = how == FLOAT32
-            other = found[-1] if same else replace(found[-1], sha256=how.digest(values))
-            stored.setdefault(format.name, []).append(other)
-    folds = tuple(norms(model))
-    kinds = frozenset().union(*(format.noises for format in formats))
-    exact = frozenset([*keep, *beyond_float16(layers, float16, folds)])
-    resized, resized_outputs = _resized(model, skeleton, inputs, seed)
-    noise, warning = _noise(skeleton, inputs, layers, folds, kinds, exact)
+    with ThreadPoolExecutor(1) as beside:  # hashing lets go of Python, and takes one processor
+        kept, sha256 = (
+            beside.submit(_weights, skeleton, formats),
+            beside.submit(canonical_sha256, model),
+        )
+        outputs, layers = run_model(model, skeleton.contract, inputs)
+        weights = kept.result()
+        folds = tuple(norms(model))
+        kinds = frozenset().union(*(format.noises for format in formats))
+        exact = frozenset([*keep, *beyond_float16(layers, weights["float16"], folds)])
+        resized, resized_outputs = _resized(model, skeleton, inputs, seed)
+        noise, warning = _noise(skeleton, inputs, layers, folds, kinds, exact)
     return Reference(
         name=skeleton.name,
         contract=skeleton.contract,
         totals=totals(model),
-        sha256=canonical_sha256(model),
-        weights=tuple(found),
-        vectors=vectors,
-        stored={name: tuple(weights) for name, weights in stored.items()},
-        float16=tuple(float16),
+        sha256=sha256.result(),
+        **weights,
         inputs=inputs,
         outputs=outputs,
         probes=probes,
@@ -107,6 +98,29 @@ def _one_length(skeleton, resized: Batch) -> list[str]:
         f"compared at one length of {listed(free)} alone, because the model takes no other that "
         "was tried"
     ]
+
+
+def _weights(skeleton, formats: tuple[Format, ...]) -> dict:
+    """Return what a Reference says of the weights, each of which is read once."""
+    found, float16, stored, vectors = [], [], {format.name: [] for format in formats}, {}
+    axes = channel_axes(skeleton)
+    for weight in skeleton.weights:
+        values = weight.read()
+        found.append(Found(weight.name, weight.shape, digest(values)))
+        if values.ndim == 1:
+            vectors[weight.name] = values
+        float16.append(float16_loss(weight.name, values))
+        for format in formats:
+            how = format.store(values, axes.get(weight.name, ()))
+            same = how == FLOAT32
+            other = found[-1] if same else replace(found[-1], sha256=how.digest(values))
+            stored[format.name].append(other)
+    return {
+        "weights": tuple(found),
+        "float16": tuple(float16),
+        "stored": {name: tuple(kept) for name, kept in stored.items()},
+        "vectors": vectors,
+    }
 
 
 def _constants(graph, formats: Iterable[Format]) -> Iterator[np.ndarray]:
