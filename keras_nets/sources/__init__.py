@@ -13,6 +13,7 @@ from keras_nets.errors import SourceError
 from keras_nets.sources import applications, catalog, function, keras_file, saved_model
 from keras_nets.sources.again import asked_again, with_changes
 from keras_nets.sources.arguments import read_arguments
+from keras_nets.sources.fixed_size import in_size
 from keras_nets.sources.source import Asked, Loaded, ModelSource
 
 __all__ = [
@@ -77,11 +78,13 @@ def load(
     custom_objects: Iterable[str] = (),
     allow_unsafe: bool = False,
     seed: int = 0,
+    size: tuple[int, int] | None = None,
 ) -> Loaded:
     """Return the model that `words` name, built with `arguments`.
 
     `custom_objects` are modules to import first. Code that a file holds runs only with
-    `allow_unsafe`. Raises SourceError, in one line, for whatever does not give a model.
+    `allow_unsafe`. `size` is the height and width of a model that leaves them free. Raises
+    SourceError, in one line, for whatever does not give a model.
     """
     check(words)
     asked = Asked(
@@ -90,8 +93,9 @@ def load(
         custom_objects=tuple(custom_objects),
         allow_unsafe=allow_unsafe,
         seed=seed,
+        size=size,
     )
-    return find_kind(words).load(asked)
+    return in_size(find_kind(words).load(asked), size)
 
 
 def rebuild(source: ModelSource, *, allow_unsafe: bool = False, seed: int = 0) -> Loaded:
@@ -108,4 +112,4 @@ def rebuild(source: ModelSource, *, allow_unsafe: bool = False, seed: int = 0) -
         )
     kind.check(source.source)
     asked = asked_again(source, allow_unsafe=allow_unsafe, seed=seed)
-    return with_changes(kind.load(asked), source)
+    return with_changes(in_size(kind.load(asked), asked.size), source)

@@ -35,6 +35,7 @@ def asked_again(source: ModelSource, *, allow_unsafe: bool, seed: int) -> Asked:
         custom_objects=source.custom_objects,
         allow_unsafe=allow_unsafe,
         seed=seed,
+        size=source.size,
     )
 
 

@@ -22,15 +22,23 @@ def prepare_source(
     allow_unsafe: bool = False,
     weights: str | None = None,
     seed: int = 0,
+    size: tuple[int, int] | None = None,
 ) -> Prepared:
     """Return the model that `words` name, filled from the file `weights` if that is given.
+
+    `size` is the height and width of a model outside the catalog that leaves them free.
 
     Raises SourceError and WeightsError, both ValueError, in one line.
     """
     if catalog.fits(words):
         return prepare(catalog.find(words), weights, seed=seed, **(arguments or {}))
     loaded = sources.load(
-        words, arguments, custom_objects=custom_objects, allow_unsafe=allow_unsafe, seed=seed
+        words,
+        arguments,
+        custom_objects=custom_objects,
+        allow_unsafe=allow_unsafe,
+        seed=seed,
+        size=size,
     )
     return _filled(loaded, weights, seed)
 

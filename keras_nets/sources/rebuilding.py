@@ -3,11 +3,13 @@
 from collections.abc import Callable, Mapping
 from functools import partial
 
+from keras_nets.errors import SourceError
 from keras_nets.prepare import Prepared, seed_of
 from keras_nets.sources import read_arguments
 from keras_nets.sources.again import source_of
 from keras_nets.sources.filling import prepare_named, prepare_source, rebuild_source
 from keras_nets.sources.request import Request
+from keras_nets.sources.source import ModelSource
 
 
 def builder(
@@ -25,10 +27,19 @@ def builder(
     if request.words and request.net is None:
         call = prepare_source if request.weights else prepare_named
         how |= {"weights": weights, "custom_objects": request.custom_objects}
+        how["size"] = _size(source)
         return partial(call, request.words, read_arguments(request.arguments), **how)
     name = request.net.name if request.words else model
     known = {} if request.words else source
     return partial(rebuild_source, source_of(name, options, known), weights, **how)
+
+
+def _size(source: Mapping) -> tuple[int, int] | None:
+    """The height and width that a report's model was given, if it was and the report is sound."""
+    try:
+        return ModelSource.of(source).size
+    except SourceError:
+        return None
 
 
 def rebuild_reported(**reported) -> Prepared:

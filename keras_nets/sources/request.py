@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from keras_nets.catalog import Net
-from keras_nets.sources import catalog, read_arguments
+from keras_nets.sources import applications, catalog, read_arguments
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +35,7 @@ class Request:
         read_arguments(self.arguments)
         net = self.net
         if net is None:
-            self._refuse_sizes()
+            self._check_sizes()
         elif self.arguments:
             raise ValueError(
                 f"--model-arg is for functions; {self.words} takes --classes and --image-size"
@@ -43,13 +43,33 @@ class Request:
         else:
             self._refuse_small(net, net.flavours if self.weights else net.flavours[:1])
 
-    def _refuse_sizes(self) -> None:
-        for option, given in (("--image-size", self.size), ("--classes", self.classes)):
-            if given:
-                raise ValueError(
-                    f"{option} is for networks of the catalog; {self.words} takes what it is built "
-                    "with by --model-arg KEY=VALUE"
-                )
+    @property
+    def built_with(self) -> dict:
+        """The arguments that a model outside the catalog is built with.
+
+        Networks of keras.applications take a size and classes by names that are known. Raises
+        ValueError for an argument that is none, or is said twice.
+        """
+        said = read_arguments(self.arguments)
+        if not applications.fits(self.words):
+            return said
+        known = {"input_shape": self.image, "classes": self.classes}
+        asked = {name: value for name, value in known.items() if value is not None}
+        if twice := sorted(asked.keys() & said.keys()):
+            raise ValueError(
+                f"--model-arg {twice[0]} says again what --image-size or --classes says; give one "
+                "of them"
+            )
+        return said | asked
+
+    def _check_sizes(self) -> None:
+        """Raise ValueError for a size or classes that the model cannot be given."""
+        self.built_with  # noqa: B018, it raises
+        if self.classes and not applications.fits(self.words):
+            raise ValueError(
+                f"--classes is for networks of the catalog and of keras.applications; {self.words} "
+                "takes what it is built with by --model-arg KEY=VALUE"
+            )
 
     def _refuse_small(self, net: Net, flavours: tuple[str, ...]) -> None:
         """Raise ValueError if the image is too small for each of `flavours`."""
@@ -108,9 +128,10 @@ class Settled:
         built = {"classes": asked.classes, "image": asked.image}
         return prepare_source(
             asked.words,
-            built if asked.net else read_arguments(asked.arguments),
+            built if asked.net else asked.built_with,
             custom_objects=asked.custom_objects,
             allow_unsafe=asked.allow_unsafe,
             weights=self.weights,
             seed=asked.seed,
+            size=None if asked.net or applications.fits(asked.words) else asked.size,
         )

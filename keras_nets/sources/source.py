@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from keras_nets.errors import SourceError
 
+LONGEST = 1 << 16  # pixels of a side
 MOST = 1000  # characters of a text that a report keeps, and entries of its lists
 
 
@@ -18,6 +19,7 @@ class Asked:
     custom_objects: tuple[str, ...] = ()  # modules that register classes
     allow_unsafe: bool = False  # run code that a file holds
     seed: int = 0  # of weights that a function draws
+    size: tuple[int, int] | None = None  # height and width, of a model that leaves them free
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +31,7 @@ class ModelSource:
     arguments: Mapping = field(default_factory=dict)
     custom_objects: tuple[str, ...] = ()
     sha256: str = ""  # of the file, or of the function's module
+    size: tuple[int, int] | None = None  # height and width, where the model left them free
 
     def as_dict(self) -> dict:
         """What report.json holds."""
@@ -40,6 +43,8 @@ class ModelSource:
         }
         if self.custom_objects:
             content["custom_objects"] = list(self.custom_objects)
+        if self.size:
+            content["size"] = list(self.size)
         return content
 
     @classmethod
@@ -54,6 +59,7 @@ class ModelSource:
             or not all(name.isidentifier() for name in arguments)
             or not isinstance(modules, list)
             or not all(isinstance(name, str) for name in modules)
+            or not _is_size(content.get("size"))
         ):
             raise SourceError(
                 "the report's model_source is damaged; name the model with --model, or export anew"
@@ -64,7 +70,16 @@ class ModelSource:
             arguments=arguments,
             custom_objects=tuple(modules),
             sha256=texts[2],
+            size=tuple(content["size"]) if content.get("size") else None,
         )
+
+
+def _is_size(size) -> bool:
+    """Whether a report can hold this as a height and a width."""
+    if size is None:
+        return True
+    whole = isinstance(size, list) and all(isinstance(side, int) for side in size)
+    return whole and len(size) == 2 and all(0 < side <= LONGEST for side in size)
 
 
 @dataclass(frozen=True)

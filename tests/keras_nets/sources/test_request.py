@@ -27,14 +27,24 @@ def seven(tmp_path_factory):
     return str(path)
 
 
+VGG16 = Request(words="keras.applications:VGG16")
+
+
+def test_a_network_of_keras_takes_a_size_and_classes_by_their_names():
+    asked = replace(VGG16, classes=7, size=(32, 48), arguments=("pooling=max",))
+    asked.check()
+    assert asked.built_with == {"pooling": "max", "input_shape": (32, 48, 3), "classes": 7}
+    Request(words="a.keras", size=(8, 8)).check()  # whether its sides are free, Keras can say
+
+
 def test_what_fits_is_taken_and_the_rest_is_a_line():
     ASKED.check()
     assert ASKED.net.name == "squeezenet1_1" and Request(words="a.keras").net is None
     for asked, message in (
         (replace(ASKED, size=(16, 64)), "at least 29x29 pixels. Received: --image-size 16x64"),
         (replace(ASKED, arguments=("a=1",)), "--model-arg is for functions"),
-        (Request(words="a.keras", classes=7), "--classes is for networks of the catalog; a.keras"),
-        (Request(words="a.keras", size=(8, 8)), "--image-size is for networks of the catalog"),
+        (Request(words="a.keras", classes=7), "of the catalog and of keras.applications; a.keras"),
+        (replace(VGG16, classes=7, arguments=("classes=3",)), "--model-arg classes says again"),
     ):
         with pytest.raises(ValueError, match=message):
             asked.check()
