@@ -13,12 +13,13 @@ INTRODUCTION = """\
     python tools/compress.py --model vgg13 --qat --images pictures/ --epochs 3
 
 tensorflow-model-optimization works on Keras 2, so a network is described layer by layer, built
-again in the lane `tfmot`, held against the original (every weight equal, logits equal but for the
+again in the lane `tfmot`, held against the original (every weight equal, outputs equal but for the
 order of sums), compressed there, and given its new weights back. Models within the model are
-taken apart. A layer without a twin is named before any work; a Lambda layer has none, because its
-code cannot be moved. `compression.json` lies beside the `.keras` file that is written; keep the
-two together, because an export of the file takes its promises from it, and the check
-`compression` reads from each artifact that it holds them.
+taken apart. Networks with any inputs and outputs are compressed in one shot; training, with
+`--images`, is of classifiers of pictures. A layer without a twin is named before any work; a
+Lambda layer has none, because its code cannot be moved. `compression.json` lies beside the
+`.keras` file that is written; keep the two together, because an export of the file takes its
+promises from it, and the check `compression` reads from each artifact that it holds them.
 
 - `--prune 0.5` makes the half of each kernel zero that is smallest. With `--images` the share
   grows while the network trains.
@@ -31,8 +32,8 @@ two together, because an export of the file takes its promises from it, and the 
 - `--qat` trains for int8, and all layers take part, because a format of int8 rounds all. Layers
   that tensorflow-model-optimization does not know stay in float while it trains. The float
   weights are what is written; an export to a format of int8 calibrates its ranges anew. The
-  ranges that were learnt are in compression.json: they begin at +-6 and move slowly, and logits
-  beyond are cut off.
+  ranges that were learnt are in compression.json, for `tools/export.py --ranges learned`: they
+  begin at +-6 and move slowly, and logits beyond are cut off.
 
 The first and the last layer are not pruned and clustered unless `--first-and-last` or `--only`
 asks for it. `--images` is a folder for each class, of which every fifth picture is held out and
@@ -47,59 +48,145 @@ Made by `python tools/measure_compression.py` of `docs/compression.jsonl`: the S
 where one digit is 0.28 points; mean and standard deviation are over seeds of the training of the
 compression, all from one dense network of {dense:.2%}.
 """
-ENDING = """\
-A file of float32 is as large as before: zeros and repeated values are gained when it is packed, as
-for a download or an image of a container. Pruning is not known to make anything faster on a CPU,
-whose kernels compute with zeros as with any other value (tensorflow/model-optimization#173).
-TensorRT can use the pattern 2:4 on a GPU with sparse tensor cores, if its sparsity flag is set.
-Latency was not measured here, on either.
+SIZES = """\
+Sizes are those of the ONNX file of the first seed, in parts of the dense network's file of 32 bits:
+packed by gzip and by zstd at their usual levels, as compared with the dense file packed alike, and,
+as `onnx-int8`, not packed and packed by gzip, as compared with the dense file as it is.
 """
+LARGE = """\
+## On VGG11
+
+Seeded weights, compressed in one shot, so there is no accuracy to speak of. Its two dense layers
+before the last are nine tenths of it.
+"""
+PACKED = """\
+## What it is good for
+
+A file of float32 is as large as before: zeros and repeated values are gained when it is packed, as
+for a download or an image of a container. A file of 8 bits is a quarter of the dense one by itself,
+and what was pruned or clustered before is packed further.
+"""
+SPEED = """\
+Pruning is not known to make anything faster on a CPU, whose kernels compute with zeros as with any
+other value (tensorflow/model-optimization#173), and clusters change nothing either, because the
+file holds 32 bits for each value. Eight bits gain where the CPU has instructions for them. TensorRT
+can use the pattern 2:4 on a GPU with sparse tensor cores, if its sparsity flag is set; that was not
+measured.
+"""
+LATENCY = """\
+Milliseconds of ONNX Runtime on one thread of one CPU, one image at a time, medians of calls in
+turns:
+"""
+DENSE, MEASURED_LATENCY = "dense", "latency"
 
 
 def page(lines: str) -> str:
-    """The whole page, of the lines of JSON in `lines`."""
+    """Return the whole page, of the lines of JSON in `lines`."""
     runs = [json.loads(line) for line in lines.splitlines()]
-    ways = list(dict.fromkeys(run["way"] for run in runs))
-    own = {way: [run for run in runs if run["way"] == way] for way in ways}
-    dense = runs[0]["accuracy"]["before"]
-    text = INTRODUCTION.format(epochs=runs[0].get("epochs", 4), dense=dense)
-    heads = ["way", "seeds", "accuracy", "spread", "change", "distinct values", "gzip", "zstd"]
-    table = markdown(heads, "lrrrrrrr", [_row(way, own[way], dense) for way in ways])
-    return f"{text}\n{table}\n{_agreement(runs)}{ENDING}"
+    trained = [run for run in runs if "accuracy" in run]
+    nets = {run["net"]: [one for one in runs if one["net"] == run["net"]] for run in runs}
+    digits, *others = nets.values()
+    accuracy = trained[0]["accuracy"]["before"]
+    parts = [
+        INTRODUCTION.format(epochs=trained[0]["epochs"], dense=accuracy),
+        _digits(digits, accuracy),
+        SIZES,
+        _agreement(trained),
+        *(f"{LARGE}\n{_sizes(runs)}" for runs in others),
+        PACKED,
+        SPEED,
+        *([_latency(nets)] if _latency_of(digits) else []),
+    ]
+    return "\n".join(filter(None, parts))
 
 
-def _row(way: str, runs: list[dict], dense: float) -> list[str]:
+def _digits(runs: list[dict], accuracy: float) -> str:
+    heads = ["way", "seeds", "accuracy", "spread", "change", *SIZE_HEADS]
+    rows = [
+        [way, f"{len(own)}", *_scores(own, accuracy), *_size_cells(own, runs)]
+        for way, own in _ways(runs).items()
+    ]
+    return markdown(heads, "lrrrrrrrrr", rows)
+
+
+def _sizes(runs: list[dict]) -> str:
+    rows = [[way, *_size_cells(own, runs)] for way, own in _ways(runs).items()]
+    return markdown(["way", *SIZE_HEADS], "lrrrrr", rows)
+
+
+def _ways(runs: list[dict]) -> dict[str, list[dict]]:
+    """Runs of each way of compressing, by the way."""
+    ways = [run["way"] for run in runs if run["way"] not in (DENSE, MEASURED_LATENCY)]
+    return {way: [run for run in runs if run["way"] == way] for way in dict.fromkeys(ways)}
+
+
+def _scores(runs: list[dict], accuracy: float) -> list[str]:
     found = [run["accuracy"]["after"] for run in runs]
     spread = f"{100 * stdev(found):.2f}" if len(found) > 1 else "-"
+    return [f"{mean(found):.2%}", spread, f"{100 * (mean(found) - accuracy):+.2f}"]
+
+
+SIZE_HEADS = ["distinct values", "gzip", "zstd", "int8", "int8, gzip"]
+
+
+def _size_cells(runs: list[dict], every: list[dict]) -> list[str]:
+    """Distinct values, and sizes in parts of the dense network's among `every` run."""
+    own = next((run["sizes"] for run in runs if run["sizes"]), {})
+    dense = next((run["sizes"] for run in every if run["way"] == DENSE), {})
+    whole = dense.get("fp32", {}).get("bytes")
+
+    def part(precision: str, packer: str, of: int | None) -> str:
+        size = own.get(precision, {}).get(packer)
+        return f"{size / of:.2f}" if size and of else "-"
+
     return [
-        way,
-        f"{len(found)}",
-        f"{mean(found):.2%}",
-        spread,
-        f"{100 * (mean(found) - dense):+.2f}",
         f"{max(run['distinct'] for run in runs):,}",
-        _ratio(runs, "gzip"),
-        _ratio(runs, "zstd"),
+        *(part("fp32", packer, dense.get("fp32", {}).get(packer)) for packer in ("gzip", "zstd")),
+        *(part("int8", packer, whole) for packer in ("bytes", "gzip")),
     ]
 
 
-def _ratio(runs: list[dict], packer: str) -> str:
-    """How large the packed ONNX file is, in parts of the dense network's packed alike."""
-    for run in runs:
-        if packer in run["sizes"] and packer in run["dense"]:
-            return f"{run['sizes'][packer] / run['dense'][packer]:.2f}"
-    return "-"
-
-
 def _agreement(runs: list[dict]) -> str:
-    trained = [run for run in runs if run["agreement"] is not None]
+    """Sentences on exports to 8 bits of what was trained for them; empty where nothing was."""
+    trained = [run for run in runs if run["agreement"]]
     if not trained:
         return ""
     rounded = [run["accuracy"]["quantised"] for run in trained]
+    kinds = dict.fromkeys(kind for run in trained for kind in run["agreement"])
+    heads = ["ranges", "seeds", "same class as tfmot's", "logits apart (std)", "accuracy"]
+    rows = [_agreement_row(kind, trained) for kind in kinds]
     return (
         f"Trained for int8, the network that rounds is right on {mean(rounded):.2%} by\n"
         "tensorflow-model-optimization's own arithmetic. Exported to `onnx-int8`, with ranges\n"
-        "calibrated on 128 training pictures, the artifact names the class that it names on "
-        f"{mean(run['agreement'] for run in trained):.2%}\nof the digits held out "
-        f"({len(trained)} {'seed' if len(trained) == 1 else 'seeds'}).\n\n"
+        "calibrated on 128 training pictures or with those that were learnt (`--ranges learned`),\n"
+        "the artifact gives on the digits held out, as the mean of all seeds and, in brackets,\n"
+        f"the worst:\n\n{markdown(heads, 'lrrrr', rows)}\n"
+        "Learnt ranges cut logits off where the training did, so they come nearest to what was\n"
+        "trained; calibrated ones let them go as far as they go, and name the same classes.\n"
     )
+
+
+def _agreement_row(kind: str, runs: list[dict]) -> list[str]:
+    own = [run["agreement"][kind] for run in runs if kind in run["agreement"]]
+    same, apart, right = ([one[key] for one in own] for key in ("same", "apart", "accuracy"))
+    return [
+        kind,
+        f"{len(own)}",
+        f"{mean(same):.2%} ({min(same):.2%})",
+        f"{mean(apart):.3f} ({max(apart):.3f})",
+        f"{mean(right):.2%} ({min(right):.2%})",
+    ]
+
+
+def _latency_of(runs: list[dict]) -> dict | None:
+    return next((run for run in runs if run["way"] == MEASURED_LATENCY), None)
+
+
+def _latency(nets: dict[str, list[dict]]) -> str:
+    """The section on latency: a row for each network that was timed."""
+    timed = {net: found for net, runs in nets.items() if (found := _latency_of(runs))}
+    names = list(next(iter(timed.values()))["ms"])
+    rows = [[net, *(f"{run['ms'][name]:.2f}" for name in names)] for net, run in timed.items()]
+    busy = max(run["load"] for run in timed.values())
+    table = markdown(["network", *names], "l" + "r" * len(names), rows)
+    return f"{LATENCY}\n{table}\nThe machine was not idle (load {busy:.1f} on its CPUs).\n"

@@ -14,7 +14,7 @@ import inspect
 import numpy as np
 import tf_keras as keras
 
-AT_ONCE = 1 << 22  # values
+AT_ONCE = 1 << 24  # values
 # What Keras 3 calls a weight that Keras 2 has under another name.
 NAMES = {("DepthwiseConv2D", "kernel"): "depthwise_kernel"}
 
@@ -110,13 +110,30 @@ def variables(layer, described):
 
 
 def assign(variable, values):
-    """Give `variable` its values, a slice at a time, because a copy of all may not fit."""
+    """Give `variable` its values, a piece at a time, because a copy of all may not fit."""
     if values.size <= AT_ONCE:
         variable.assign(values)
         return
+    for piece in pieces(values):
+        variable[piece].assign(values[piece])
+
+
+def difference(variable, values):
+    """The largest difference between a variable and what it should hold."""
+    worst = 0.0
+    for piece in pieces(values):
+        held, wanted = variable[piece].numpy(), values[piece]
+        if not np.array_equal(held, wanted):  # the difference would be a third copy
+            worst = max(worst, float(np.abs(held - wanted).max(initial=0.0)))
+    return worst
+
+
+def pieces(values):
+    """Slices of the first axis, AT_ONCE values each; all of an array that is no larger."""
+    if values.size <= AT_ONCE:
+        return [...]
     step = max(1, AT_ONCE // (values.size // len(values)))
-    for start in range(0, len(values), step):
-        variable[start : start + step].assign(values[start : start + step])
+    return [slice(start, start + step) for start in range(0, len(values), step)]
 
 
 def fill(model, description, arrays):
@@ -131,7 +148,5 @@ def fill(model, description, arrays):
         for name, variable in variables(layer, described).items():
             values = arrays.pop(f"{described['name']}|{name}")
             assign(variable, values)
-            held = variable.numpy()
-            if not np.array_equal(held, values):  # the difference would be a third copy
-                worst = max(worst, float(np.abs(held - values).max(initial=0.0)))
+            worst = max(worst, difference(variable, values))
     return worst
