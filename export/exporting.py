@@ -170,7 +170,10 @@ class Export:
     def _refuse_beyond(self, skeleton) -> None:
         """Raise ExportError for a format that a traced network is beyond, before it is run."""
         for format in self._formats:
-            if why := format.limit(skeleton):
+            why = format.limit(skeleton)
+            if not why and not self._options.gate.partial_engines:
+                why = format.apart(skeleton)
+            if why:
                 raise ExportError(why)
 
     def judge(self) -> list[Report]:

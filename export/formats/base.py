@@ -164,6 +164,13 @@ class Format(ABC):
         """
         return ""
 
+    def apart(self, skeleton) -> str:
+        """Say what of this traced network its engine would leave out; empty where nothing is known.
+
+        Nobody asks where an engine for a part is enough.
+        """
+        return ""
+
     @property
     def promises(self) -> dict:
         """Facts of `Opened.graph` that every artifact has; the check of the graph compares them."""

@@ -53,12 +53,13 @@ def _own(module: str, function: str, *, name: str = "", refused: Mapping = (), *
     )
 
 
-def _hub(network: str) -> Architecture:
+def _hub(network: str, refused: Mapping = ()) -> Architecture:
     return Architecture(
         name=f"{network}_hub",
         group=HUB,
         words="keras_nets.zoo.hub:classifier",
         arguments={"network": network},
+        refused=dict(refused),
         needs="keras_hub",
     )
 
@@ -71,6 +72,9 @@ TEXT = {ONNX: "is text", TFTRT: "is text"}
 FREE = {TFTRT: "give it a fixed size"}
 GAPS = _everywhere("is a transposed convolution with gaps")
 FEW_BITS = {TFTRT: "of which TF-TRT makes no engine"}
+GROUPS = {TFTRT: "builds no engine of convolutions in groups"}
+LOOP = {TFTRT: "takes no loop into an engine"}
+HOLES = {TFTRT: "with gaps into an engine"}
 UNTOLD = _everywhere("does not tell what it takes; give it some inputs")
 
 ARCHITECTURES = (
@@ -91,26 +95,30 @@ ARCHITECTURES = (
         _own("pictures", name)
         for name in (
             "vit", "convmixer", "mlp_mixer", "unet", "detector", "group_norm",
-            "uneven_strides", "dilated_depthwise", "gated", "pixels", "whole_pixels",
+            "uneven_strides", "gated", "pixels", "whole_pixels",
             "probabilities", "twins", "activations",
         )
     ),
     _own("pictures", "dilated_transpose", refused=GAPS),
-    _own("pictures", "resnext", refused={TFTRT: "builds no engine of convolutions in groups"}),
+    _own("pictures", "dilated_depthwise", refused=HOLES),
+    _own("pictures", "resnext", refused=GROUPS),
     _own("pictures", "any_size", refused=FREE),
     _own("pictures", "channels_first", refused=_everywhere("layer first takes channels first")),
     _own("pictures", "mixed_precision", name="mixed_float16", policy="mixed_float16"),
     _own("pictures", "mixed_precision", name="mixed_bfloat16", policy="mixed_bfloat16"),
-    _own("sequences", "lstm_text"),
+    _own("sequences", "lstm_text", refused=LOOP),
     _own("sequences", "gru_text", refused=FREE),
     *(
         _own("sequences", name)
-        for name in ("transformer_text", "audio", "film", "conv_lstm", "each_frame")
+        for name in ("transformer_text", "film", "each_frame")
     ),
+    _own("sequences", "audio", refused=HOLES),
+    _own("sequences", "conv_lstm", refused=LOOP),
     *(_own("several", name) for name in ("two_inputs", "two_outputs", "siamese", "nested")),
     _own("words", "text_vectorization", refused=TEXT),
     _own("words", "string_lookup", refused=TEXT),
-    _own("words", "integer_lookup", refused={ONNX: "no conversion of the operation LowerBound"}),
+    _own("words", "integer_lookup", refused={
+        ONNX: "no conversion of the operation LowerBound", TFTRT: "takes no look-up"}),
     _own("unusual", "subclassed"),
     _own("unusual", "subclassed_fresh", refused=UNTOLD),
     _own("unusual", "sequential"),
@@ -119,14 +127,16 @@ ARCHITECTURES = (
     _own("unusual", "quantized", name="quantized_int4", mode="int4", refused=FEW_BITS),
     _own("unusual", "quantized", name="quantized_float8", mode="float8", refused={
         **FEW_BITS, ONNX: "computes in float8_e4m3fn, which ONNX of opset 17 has not"}),
-    *(_own("unusual", name) for name in ("lora", "bare_operations", "spectral", "augmented")),
+    *(_own("unusual", name) for name in ("lora", "bare_operations", "spectral")),
+    _own("unusual", "augmented", refused={TFTRT: "takes no bilinear resizing"}),
     *(
         _hub(network)
         for network in (
-            "CSPNet", "DeiT", "DenseNet", "EfficientNet", "HGNetV2", "MiT", "ResNet",
-            "SwinTransformer", "VGG", "ViT", "Xception",
+            "CSPNet", "DeiT", "DenseNet", "EfficientNet", "MiT", "ResNet", "SwinTransformer",
+            "VGG", "ViT", "Xception",
         )
     ),
+    _hub("HGNetV2", GROUPS),
 )  # fmt: skip
 
 

@@ -22,6 +22,7 @@ from export.formats.operations import beyond_computing
 from export.formats.stock import pour_or_stock
 from export.formats.tftrt.reading import open_tftrt, weights_schema
 from export.formats.tftrt.segments import described, is_whole, work
+from export.formats.tftrt.untaken import untaken
 from export.networks.base import Network
 from export.results import ROUNDED, Rule
 from export.signatures import CLASSIFY, SIGNATURE
@@ -66,6 +67,9 @@ class TfTrt(Format):
                 f"{skeleton.name} are {skeleton.weight_bytes / 2**30:.1f} GiB; choose another"
             )
         return beyond_computing(skeleton.graph) or _few_bits(skeleton) or _groups(skeleton)
+
+    def apart(self, skeleton) -> str:
+        return untaken(skeleton)
 
     def _pour(self, order: Order) -> str:
         from export.formats.tftrt.preparation import prepare
