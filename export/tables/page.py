@@ -2,6 +2,7 @@
 
 from dataclasses import asdict, dataclass, replace
 
+from export.html.values import mapping, text
 from export.tables import artifacts, networks, ratios
 from export.tables.artifacts import ArtifactRow
 from export.tables.markdown import markdown
@@ -37,8 +38,15 @@ SPEED = """\
 ## C. Speed
 
 Medians of a batch in milliseconds, by `tools/benchmark.py` on the machines named. Columns marked
-"published" are of the page and of the TensorRT of its day, on an NVIDIA V100 and T4.
+"published" are of the page and of the TensorRT of its day, on an NVIDIA V100 and T4. A figure with
+a question mark is in doubt, because rounds disagreed or the machine had other work; {name}.json
+says why. Another machine's table is made by
 
+    python tools/export.py --model vgg13 --format savedmodel --format onnx --out exports
+    python tools/benchmark.py exports --seconds 1 --stock --loop --out speed.jsonl --resume
+    python tools/model_table.py --artifacts exports --speed speed.jsonl
+
+{machines}
 """
 RATIOS = """\
 
@@ -95,11 +103,22 @@ def page(tables: Tables, command: tuple[str, ...], name: str) -> str:
     parts += [markdown(networks.HEADER, networks.ALIGN, rows), "\n", _sources(tables), "\n"]
     rows = [artifacts.cells(row) for row in tables.timed()]
     parts += [ARTIFACTS, markdown(artifacts.HEADER, artifacts.ALIGN, rows) if rows else NOTHING]
-    parts += ["\n", SPEED, markdown(*speed_table(tables.speed, tables.published))]
+    speed = SPEED.format(name=name, machines=_machines(tables.speed))
+    parts += ["\n", speed, markdown(*speed_table(tables.speed, tables.published))]
     if compared := ratios.ratios(tables.speed):
         table = markdown(ratios.HEADER, ratios.ALIGN, map(ratios.cells, compared))
         parts += [RATIOS, table]
     return "".join(parts)
+
+
+def _machines(records: list[dict]) -> str:
+    """What is known of the machines that `records` are of."""
+    found = []
+    for record in records:
+        known = mapping(record.get("machine"))
+        said = [text(known.get("cpu")) or "a processor", f"{text(known.get('cores')) or '?'} cores"]
+        found.append(f"- {', '.join([*said, *filter(None, [text(known.get('instructions'))])])}\n")
+    return "".join(dict.fromkeys(found))
 
 
 def _sources(tables: Tables) -> str:

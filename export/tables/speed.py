@@ -64,26 +64,28 @@ def speed_table(records: Iterable[dict], published: dict[str, dict[str, float]])
         grouped.setdefault(key, {})[record.get("batch")] = record
     for model in published.keys() - {key[0] for key in grouped}:
         grouped[model, "", "not measured here", ""] = {}
-    rows = [
-        [
-            *key,
-            *(_cell(found.get(batch)) for batch in batches),
-            *(_number(published.get(key[0], {}).get(name)) for name in columns),
-        ]
-        for key, found in sorted(grouped.items(), key=lambda item: order(item[0][0]))
-    ]
+    rows, last = [], None
+    for key, found in sorted(grouped.items(), key=lambda item: order(item[0][0])):
+        known = {} if key[0] == last else published.get(key[0], {})  # once for each network
+        last = key[0]
+        rows.append(
+            [
+                *key,
+                *(_cell(found.get(batch)) for batch in batches),
+                *(_number(known.get(name)) for name in columns),
+            ]
+        )
     return header, "llll" + "r" * (len(batches) + len(columns)), rows
 
 
 def _cell(record: dict | None) -> str:
-    """The median; what was not measured, or not to be trusted, says why."""
+    """The median, with a question mark where it is in doubt; why there is none."""
     if record is None:
         return ""
     median = record.get("median_ms")
-    if record.get("valid") and median is not None:
-        return f"{median:.3g}"
-    why = record.get("why") or "not valid"
-    return why if median is None else f"{median:.3g} ({why})"
+    if median is None:
+        return record.get("why") or "not measured"
+    return f"{median:.3g}" if record.get("valid") else f"{median:.3g} ?"
 
 
 def _number(value: float | None) -> str:

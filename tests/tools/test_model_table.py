@@ -19,7 +19,8 @@ def written(tmp_path_factory):
     speed, accuracy = folder / "speed.jsonl", folder / "accuracy.json"
     speed.write_text(
         '{"model": "vgg13", "format": "onnx", "runtime": "onnxruntime", "device": "cpu", '
-        '"batch": 1, "median_ms": 100.5, "valid": true}\n'
+        '"batch": 1, "median_ms": 100.5, "valid": true, '
+        '"machine": {"cpu": "a fast one", "cores": 2, "instructions": ["avx2"]}}\n'
     )
     entry = {"model": "alexnet", "format": "keras", "flavour": "torchvision", "error": None}
     entry |= {"top1": 0.5, "margin": 0.01, "pictures": 5000}
@@ -59,6 +60,7 @@ def test_the_page_shows_what_was_measured_and_what_was_not(written):
     assert page.count("not measured here") == 15 + 7
     assert "| vgg13 | onnx | onnxruntime | cpu | 100 | 2.148 | 2.58589 |" in page
     assert "None were given to the command" in page
+    assert "- a fast one, 2 cores, avx2\n" in page
 
 
 @pytest.mark.parametrize(

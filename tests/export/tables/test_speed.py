@@ -17,14 +17,20 @@ def test_batches_are_columns_and_what_is_published_stands_beside():
     assert len(align) == len(header)
 
 
-def test_what_is_not_valid_says_why():
+def test_what_is_in_doubt_is_marked_and_what_was_not_measured_says_why():
     records = [record(valid=False, why="unstable"), record(batch=4, median_ms=None, valid=False)]
     records += [
         record(runtime="tensorrt", device="gpu", median_ms=None, why="needs a GPU", valid=0)
     ]
     _, _, rows = speed_table(records, {})
-    assert rows[0][4:] == ["12.3 (unstable)", "not valid"]
+    assert rows[0][4:] == ["12.3 ?", "not measured"]
     assert rows[1][4:] == ["needs a GPU", ""]
+
+
+def test_what_is_published_stands_once_for_each_network():
+    records = [record(), record(runtime="another")]
+    _, _, rows = speed_table(records, {"vgg13": {"T4": 2.0}})
+    assert [row[-1] for row in rows] == ["2.0", ""]
 
 
 def test_a_network_that_nobody_measured_has_its_published_row():
