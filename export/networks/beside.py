@@ -2,10 +2,12 @@
 
 What a graph makes of weights alone, such as a kernel in another order, is made once for all copies
 and held for as long as they need it: a copy of the largest kernel for each batch would take longer
-than the batch itself.
+than the batch itself. Where weights are small, batches run one after the other.
 """
 
+import math
 from collections.abc import Sequence
+from functools import cache
 
 import numpy as np
 import tensorflow as tf
@@ -15,26 +17,34 @@ from export.networks.tensorflow import TensorFlowNetwork, register
 from export.skeleton.graph import producer
 
 AT_ONCE = 4  # batches, because each holds its own activations
+HEAVY = 1 << 26  # bytes of weights, below which activations are what takes memory
 
 
 def run_beside(
     network: TensorFlowNetwork, graph, batches: Sequence[Batch], tensors: Sequence[Sequence[str]]
 ) -> list[list[np.ndarray]]:
     """Return of each batch the values of its `tensors`; `graph` is the network's, maybe changed."""
-    made = []
-    for start in range(0, len(batches), AT_ONCE):
-        part = slice(start, start + AT_ONCE)
-        made += _run(network, graph, batches[part], tensors[part])
+    register(graph.library)
+    heavy = sum(4 * math.prod(value.shape) for value in network.values.values()) > HEAVY
+    step, made = AT_ONCE if heavy else 1, []
+
+    @cache
+    def function(wanted: tuple):
+        return _function(network, graph, wanted)
+
+    for start in range(0, len(batches), step):
+        part = slice(start, start + step)
+        made += function(tuple(map(tuple, tensors[part])))(batches[part])
     return made
 
 
-def _run(network, graph, batches, tensors) -> list[list[np.ndarray]]:
-    register(graph.library)
-    beside, shared = _copies(network, graph, len(batches))
+def _function(network, graph, tensors: tuple):
+    """Return a function from as many batches as there are in `tensors` to the values of these."""
+    beside, shared = _copies(network, graph, len(tensors))
     read = network.read_inputs()
     holders = [f"{name}:0" for name in network.values]
     givens = [
-        f"{_name(at, producer(end))}:0" for at in range(len(batches)) for end in read.values()
+        f"{_name(at, producer(end))}:0" for at in range(len(tensors)) for end in read.values()
     ]
     ports = [
         _source(at, name, shared) if ":" in name else f"{_source(at, name, shared)}:0"
@@ -49,9 +59,12 @@ def _run(network, graph, batches, tensors) -> list[list[np.ndarray]]:
             beside, input_map=inputs, return_elements=ports, name=""
         )
 
-    given = [tf.constant(batch[name]) for batch in batches for name in read]
-    values = iter(run(given, list(network.values.values())))
-    return [[next(values).numpy() for _ in names] for names in tensors]
+    def values(batches: Sequence[Batch]) -> list[list[np.ndarray]]:
+        given = [tf.constant(batch[name]) for batch in batches for name in read]
+        found = iter(run(given, list(network.values.values())))
+        return [[next(found).numpy() for _ in names] for names in tensors]
+
+    return values
 
 
 def _copies(network, graph, count: int):

@@ -10,7 +10,9 @@ from export.observe.probes import inputs
 
 
 @pytest.mark.parametrize("name", ["plain", "odd", "shared", "subclassed"])
-def test_each_batch_gives_what_it_gives_alone_to_the_last_bit(skeleton, name):
+@pytest.mark.parametrize("heavy", [0, 1 << 40])
+def test_each_batch_gives_what_it_gives_alone_to_the_last_bit(skeleton, name, heavy, monkeypatch):
+    monkeypatch.setattr("export.networks.beside.HEAVY", heavy)
     network, given = skeleton_network(skeleton(name)), inputs(skeleton(name), 0)
     batches = [part(given, slice(at, at + 1)) for at in range(AT_ONCE + 1)]
     outputs = list(network.outputs.values())
@@ -25,6 +27,7 @@ def test_each_batch_gives_what_it_gives_alone_to_the_last_bit(skeleton, name):
 def test_a_kernel_is_shuffled_once_for_all_batches(skeleton, monkeypatch):
     network, given = skeleton_network(skeleton("plain")), inputs(skeleton("plain"), 0)
     graph, imported = _shuffled(network, 0), []
+    monkeypatch.setattr("export.networks.beside.HEAVY", 0)
     from tensorflow import graph_util
 
     real = graph_util.import_graph_def
