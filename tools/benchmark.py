@@ -44,6 +44,8 @@ def _parser():
     add("--no-keras", action="store_true", help="leave the Keras model, the base line, out")
     add("--stock", action="store_true",
         help="measure what Model.export and tf2onnx make of each model, beside ours")  # fmt: skip
+    add("--torch", action="store_true",
+        help="measure torchvision's network of that name, where torch is installed")  # fmt: skip
     add("--loop", action="store_true", help="run a bare loop beside loadgen, to compare the two")
     add("--resume", action="store_true",
         help="go on where --out stops: leave out models that are in it already")  # fmt: skip
@@ -133,7 +135,7 @@ def _measured(args, subjects: list, method) -> list[dict]:
 
 def _subjects(args, scratch: Path) -> tuple[list, list[str]]:
     """The artifacts, the Keras model of each before them, and a line for each without use."""
-    from export.benchmark.subjects import keras_subjects, stock_subject, subjects_of
+    from export.benchmark.subjects import keras_subjects, stock_subject, subjects_of, torch_subjects
     from export.errors import ArtifactError
     from export.report.artifact import read_artifact
     from export.report.file import reports_below
@@ -148,13 +150,21 @@ def _subjects(args, scratch: Path) -> tuple[list, list[str]]:
                     raise
                 unread.append(str(error))
                 continue
-            if artifact.model not in models and not args.no_keras:
+            if artifact.model not in models:
                 models.add(artifact.model)
-                found += keras_subjects(artifact, *_builder(artifact))
+                found += [] if args.no_keras else keras_subjects(artifact, *_builder(artifact))
+                found += torch_subjects(artifact, _network(artifact)) if args.torch else []
             found += measured
             if args.stock:
                 found.append(stock_subject(artifact, *_builder(artifact), scratch / "stock"))
     return [subject for subject in found if subject], unread
+
+
+def _network(artifact) -> str:
+    """The catalog's name of its network, which is torchvision's too; else its own name."""
+    from keras_nets.sources.catalog import network
+
+    return network(artifact.model, artifact.model_source) or artifact.model
 
 
 def _builder(artifact) -> tuple[str, dict]:

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from export.benchmark.stock import converter
+from export.benchmark.torch_session import TORCH
 from export.errors import ArtifactError
 from export.formats import find_format
 from export.report.artifact import Artifact, read_artifact
@@ -120,3 +121,20 @@ def stock_subject(artifact: Artifact, builder: str, arguments: dict, to: Path) -
             "inputs": inputs_of(artifact),
         },
     )
+
+
+def torch_subjects(artifact: Artifact, name: str) -> list[Subject]:
+    """torchvision's model `name` in PyTorch, as it is and compiled."""
+    known = {"torch": name, "classes": artifact.classes, "inputs": inputs_of(artifact)}
+    return [
+        Subject(
+            artifact="",
+            model=artifact.model,
+            format="torchvision",
+            runtime=runtime,
+            device="cpu",
+            why_not="" if artifact.classes else "no classifier of pictures",
+            opening={**known, "way": way},
+        )
+        for runtime, way in TORCH.items()
+    ]

@@ -58,6 +58,10 @@ class Session:
 
 
 def _session(job: dict):
+    if "torch" in job:
+        from export.benchmark.torch_session import open_torch
+
+        return open_torch(job["torch"], job["classes"], job["way"], job["threads"])
     if "way" in job:
         from export.benchmark.keras_session import open_keras
 

@@ -1,4 +1,5 @@
 import csv
+import importlib.util
 import json
 
 import numpy as np
@@ -65,6 +66,18 @@ def test_an_interrupted_benchmark_goes_on_with_the_models_that_are_missing(
     monkeypatch.setattr("export.benchmark.run.child_of", None)  # nothing may be started
     assert main([artifact, *QUICK, "--out", str(out), "--resume"]) == 0
     assert out.read_text() == measured.read_text()
+
+
+def test_pytorch_says_so_where_it_is_not_installed(artifact, tmp_path):
+    if importlib.util.find_spec("torch"):
+        pytest.skip("torch is installed here; tests/export/benchmark has stand-ins of it")
+    out = tmp_path / "torch.jsonl"
+    asked = [artifact, *QUICK, "--batch", "1", "--torch", "--out", str(out)]
+    assert main(asked) == 0
+    found = [json.loads(line) for line in out.read_text().splitlines()]
+    said = {record["runtime"]: record["why"] for record in found if "torch" in record["runtime"]}
+    assert said.keys() == {"torch", "torch-compile"}
+    assert all("pip install torch" in why for why in said.values())
 
 
 def test_a_page_shows_the_files_of_several_machines(measured, tmp_path):
