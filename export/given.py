@@ -1,5 +1,6 @@
 """Inputs that a user gives in a file: an .npz with an array for each input, by its name."""
 
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from zipfile import BadZipFile, ZipFile
@@ -11,6 +12,17 @@ from export.contract import Batch
 from export.report.file import file_sha256
 
 LARGEST = 8 << 30  # bytes of all arrays of a file together; what is packed claims any size
+# What damaged, encrypted and strange archives raise.
+UNREADABLE = (
+    OSError,
+    ValueError,
+    EOFError,
+    AttributeError,
+    TypeError,
+    RuntimeError,
+    BadZipFile,
+    zlib.error,
+)
 
 
 @dataclass(frozen=True)
@@ -40,7 +52,9 @@ def read_given(path: Path) -> Given:
                 raise ValueError(f"{path} unpacks to more than {LARGEST >> 30} GiB")
         with np.load(path, allow_pickle=False) as held:
             batch = {name: held[name] for name in held.files}
-    except (OSError, ValueError, EOFError, AttributeError, TypeError, BadZipFile) as error:
+        if others := [name for name, one in batch.items() if not isinstance(one, np.ndarray)]:
+            raise ValueError(f"{others[0]} is no array")
+    except UNREADABLE as error:
         raise ValueError(f"--inputs {path} cannot be read ({in_a_line(error)}): {wanted}") from None
     counts = {name: len(values) if values.ndim else 0 for name, values in batch.items()}
     if not counts or 0 in counts.values() or len(set(counts.values())) > 1:
