@@ -7,7 +7,7 @@ UNTAKEN = {
     "While": "loop",
     "StatelessWhile": "loop",
     "ResizeBilinear": "bilinear resizing",
-    "SpaceToBatchND": "depthwise convolution or convolution of rows with gaps",
+    "SpaceToBatchND": "depthwise convolution with gaps",
     "LowerBound": "look-up",
 }
 

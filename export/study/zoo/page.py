@@ -17,12 +17,12 @@ check. Weights are of a seed. Written by
 
     python tools/zoo.py --stock
 
-after `pip install -e '.[zoo]'`. {machine}Times are of whole processes, imports included; memory
-is the peak of the whole process tree, its parts added up, and what is allowed of it is 1 GB and 2.5
-times the artifact; what takes more is in bold. *refused* means exit status 2 with the one line that
-stands below the tables; "verified, engine unseen" that no GPU was there to run the TensorRT engine
+after `pip install -e '.[zoo]'`. Times are of whole processes, imports included; memory is the peak
+of the whole process tree, its parts added up, and what is allowed of it is 1 GB and 2.5 times the
+artifact; what takes more is in bold. *refused* means exit status 2 with the one line that stands
+below the tables; "verified, engine unseen" that no GPU was there to run the TensorRT engine
 ([tftrt.md](tftrt.md)).
-
+{machine}
 {sums}
 
 {tables}
@@ -43,9 +43,9 @@ def write_page(path: Path, records: Mapping, groups: Mapping[str, str], bounds: 
     """Write the page about `records`, by their keys; `groups` maps models to their group."""
     found = list(records.values())
     own = [record for record in found if not record.converter]
-    machines = "".join(sorted({f"{record.machine} " for record in found if record.machine}))
+    machines = sorted({record.machine for record in found if record.machine})
     text = PAGE.format(
-        machine=machines,
+        machine="".join(f"\n{sentence}\n" for sentence in machines),
         sums=_sums(own, groups),
         tables=_tables(own, groups),
         lines=_lines(own),
@@ -67,7 +67,8 @@ def _sums(own: list[Record], groups: Mapping[str, str]) -> str:
                 for one in own
                 if groups.get(one.model) == group and one.format == format
             )
-            row.append(", ".join(f"{n} {word}" for word, n in words.items()) or MISSING)
+            words["not run"] = Counter(groups.values())[group] - words.total()
+            row.append(", ".join(f"{n} {word}" for word, n in words.items() if n))
         rows.append(row)
     return markdown(["", *formats], "l" + "l" * len(formats), rows)
 
