@@ -110,8 +110,9 @@ ARCHITECTURES = (
     _own("sequences", "gru_text", refused=FREE),
     *(
         _own("sequences", name)
-        for name in ("transformer_text", "audio", "film", "each_frame")
+        for name in ("audio", "film", "each_frame")
     ),
+    _own("sequences", "transformer_text", refused={TFTRT: "takes no causal mask"}),
     _own("sequences", "conv_lstm", refused=LOOP),
     *(_own("several", name) for name in ("two_inputs", "two_outputs", "siamese", "nested")),
     _own("words", "text_vectorization", refused=TEXT),

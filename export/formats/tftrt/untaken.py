@@ -9,6 +9,7 @@ UNTAKEN = {
     "ResizeBilinear": "bilinear resizing",
     "SpaceToBatchND": "depthwise convolution with gaps",
     "LowerBound": "look-up",
+    "MatrixBandPart": "causal mask",
 }
 
 

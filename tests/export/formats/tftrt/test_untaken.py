@@ -22,6 +22,7 @@ def model_of(name: str):
         ("lstm_text", "takes no loop into an engine, and lstm_text has one at lstm/"),
         ("augmented", "takes no bilinear resizing into an engine"),
         ("dilated_depthwise", "with gaps into an engine"),
+        ("transformer_text", "takes no causal mask into an engine"),
         ("integer_lookup", "takes no look-up into an engine"),
     ],
 )
