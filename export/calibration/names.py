@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable, Mapping
 
+from export.skeleton.keras_graph import scope
+
 Span = tuple[float, float]
 
 
@@ -24,11 +26,15 @@ def overlaid(
 ) -> dict[str, Span]:
     """`ranges` of tensors, with those that layers have `learned` in the place of their outputs'.
 
-    The network's own input and output, which lie in no layer, have learnt theirs by their names.
+    The network's own input and output, which lie in no layer, have learnt theirs by their names; a
+    layer that is called as one of them lies in a scope of another name.
     """
-    last = {name: name for name in ranges} | {scope_of(tensor): tensor for tensor in tensors}
+    last = {scope_of(tensor): tensor for tensor in tensors}
     last.pop("", None)
-    found = {last[name]: tuple(span) for name, span in learned.items() if name in last}
+    found = {}
+    for name, span in learned.items():
+        own = {name} & ranges.keys() | {last[one] for one in (name, scope(name)) if one in last}
+        found |= dict.fromkeys(own, tuple(span))
     return {**ranges, **found}
 
 

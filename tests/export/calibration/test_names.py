@@ -23,3 +23,10 @@ def test_the_input_and_the_output_have_learnt_ranges_by_their_own_names():
     learned = {"image": (-2.0, 2.0), "logits": (-6.0, 6.0)}
     ranges = {**RANGES, "logits": (-20.0, 20.0)}
     assert overlaid(ranges, learned, TENSORS) == {**ranges, **learned}
+
+
+def test_a_last_layer_that_is_called_logits_lies_in_another_scope():
+    learned, tensors = {"logits": (-6.0, 6.0)}, [*TENSORS[:-1], "logits_layer/Mean:0", "logits"]
+    ranges = {**RANGES, "logits_layer/Mean:0": (0.0, 18.0), "logits": (0.0, 18.0)}
+    cut = {"logits_layer/Mean:0": (-6.0, 6.0), "logits": (-6.0, 6.0)}
+    assert overlaid(ranges, learned, tensors) == {**ranges, **cut}
