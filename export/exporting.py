@@ -237,7 +237,7 @@ class Export:
             artifact.case, place.stage, place.scratch, gate, self._progress, artifact.child
         )
         checks = require(checks, gate.require)
-        goal = _goal(place, checks)
+        goal = _goal(place, checks, artifact.case.format)
         report = self._report(artifact, checks, goal)
         write_report(report, place.stage)
         _draw(report, place.stage, self._progress)
@@ -299,10 +299,14 @@ def _draw(report: Report, folder: Path, progress: Progress) -> None:
         progress(report.format, f"no report.html: {error}")
 
 
-def _goal(place: Place, checks: tuple[Check, ...]) -> Path:
-    """Where to publish: `<format>`, or `<format>.failed` for a failed one beside a verified one."""
+def _goal(place: Place, checks: tuple[Check, ...], format: Format) -> Path:
+    """Where to publish: `<format>`, or `<format>.failed` for a failed one.
+
+    One that is not rounded goes to `<format>` all the same, unless a verified one is there: what is
+    wrong with it is for its reader to see. One of fewer bits may be right, and not good enough.
+    """
     try:
-        keeps = failures(checks) and read_report(place.goal).passed
+        keeps = failures(checks) and (format.rounds or read_report(place.goal).passed)
     except ArtifactError:
         keeps = False
     return place.goal.with_name(place.goal.name + FAILED) if keeps else place.goal

@@ -38,6 +38,7 @@ KINDS = {
     "Add": JOIN,
     "Pad": PAD,
 }
+CONVOLUTIONS = ("Conv", "ConvTranspose")
 FLOAT = onnx.TensorProto.FLOAT
 LARGE = 1 << 20  # values of a kernel
 
@@ -157,7 +158,7 @@ class OnnxNetwork:
 
     def _is_kernel(self, weight: str) -> bool:
         node, at = self._takers.get(weight, (None, 0))
-        return node is not None and node.op_type == "Conv" and at == 1
+        return node is not None and node.op_type in CONVOLUTIONS and at == 1
 
     def _is_turned(self, weight: str) -> bool:
         node, at = self._takers.get(weight, (None, 0))

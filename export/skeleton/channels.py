@@ -2,7 +2,12 @@
 
 from export.skeleton.graph import producer
 
-KERNELS = {"Conv2D": (-1,), "MatMul": (-1,), "DepthwiseConv2dNative": (-2, -1)}
+KERNELS = {
+    "Conv2D": (-1,),
+    "MatMul": (-1,),
+    "BatchMatMulV2": (-1,),
+    "DepthwiseConv2dNative": (-2, -1),
+}
 MOVES = ("ExpandDims", "Reshape", "Identity")  # of a kernel of one axis, or of groups
 
 

@@ -17,6 +17,7 @@ from export.calibration.ranges import float_tensors, measure_ranges, notes_of
 from export.contract import Contract
 from export.errors import ExportError
 from export.formats.base import Order
+from export.formats.onnx.constants import constants_opened
 from export.formats.onnx.gemm import join_biases
 from export.formats.onnx.pairs import (
     DQ,
@@ -68,7 +69,12 @@ class OnnxInt8(ReducedOnnx):
         ranges = overlaid(
             _ranges(model, tensors, places, order), order.calibration.learned, tensors
         )
-        made = _quantised(model, ranges, places, order.keep, self.symmetric)
+        with constants_opened(model) as constants:
+            made = _quantised(
+                model, [*places.indices, *constants], ranges, order.keep, self.symmetric
+            )
+            model.CopyFrom(made)
+        made = model
         stores = dict(_stores(made.graph, places, integer_biases=not self.symmetric))
         bypass_before_activations(made.graph)
         for kind in (DQ, Q):
@@ -100,14 +106,14 @@ def _ranges(model, tensors: list[str], places: Places, order: Order) -> dict:
     return measure_ranges(model, fed, calibration, notes)
 
 
-def _quantised(model, ranges: Mapping, places: Places, keep, symmetric: bool):
-    """What ONNX Runtime's quantizer makes of the model; weights are activations to it."""
+def _quantised(model, weights: list[str], ranges: Mapping, keep, symmetric: bool):
+    """What ONNX Runtime's quantizer makes of the model; inputs `weights` are activations to it."""
     from onnxruntime.quantization import QuantType
     from onnxruntime.quantization.calibrate import CalibrationMethod, TensorData, TensorsData
     from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
     from onnxruntime.quantization.registry import QDQRegistry, QLinearOpsRegistry
 
-    spans = ranges | dict.fromkeys(places.indices, (-1.0, 1.0))
+    spans = ranges | dict.fromkeys(weights, (-1.0, 1.0))
     known = {
         name: TensorData(lowest=np.float32(low), highest=np.float32(high))
         for name, (low, high) in spans.items()
@@ -187,22 +193,18 @@ def _stores(graph, places: Places, *, integer_biases: bool) -> Iterator[tuple[in
 
 
 def _reasons(graph, places: Places, stores: Mapping[int, Store], order: Order) -> dict[str, str]:
-    """Why a kernel stays in 32 bits, by its layer."""
+    """Why a kernel, or what else has two axes and more, stays in 32 bits, by its layer."""
     reasons = dict.fromkeys(order.keep, ASKED)
     for name, index in places.indices.items():
         layer = name.rpartition("/")[0]
-        if index not in stores and scope(layer) not in reasons and _is_kernel(graph, name):
+        if index not in stores and scope(layer) not in reasons and _has_axes(order, index):
             reasons[layer] = UNABLE
     return reasons
 
 
-def _is_kernel(graph, name: str) -> bool:
-    return any(
-        kernel_axis(node, at) is not None
-        for node in graph.node
-        for at, read in enumerate(node.input)
-        if read == name
-    )
+def _has_axes(order: Order, index: int) -> bool:
+    """Whether a weight is more than a vector, such as biases are, which 8 bits need not round."""
+    return len(order.skeleton.weights[index].shape) > 1
 
 
 FORMAT = OnnxInt8()

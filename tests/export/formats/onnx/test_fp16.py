@@ -1,6 +1,7 @@
 """ONNX in 16 bits: what is rounded, what stays, and that nothing is lost on the way."""
 
 from collections import Counter
+from dataclasses import replace
 
 import keras
 import numpy as np
@@ -10,7 +11,7 @@ from keras import layers
 
 from export import Options, export_model, verify
 from export.errors import ExportError
-from export.formats import find_format
+from export.formats import FORMATS, find_format
 from export.formats.base import Order
 from export.results import Status
 
@@ -81,6 +82,17 @@ def test_layers_beyond_65504_stay_in_32_bits_and_are_named(tmp_path):
     model = onnx.load(tmp_path / "loud" / "onnx-fp16" / "model.onnx")
     assert kinds(model)["conv1/kernel"] == HALF
     assert kinds(model)["conv2/kernel"] == FLOAT
+
+
+def test_one_that_fails_is_not_published_where_a_server_would_look(toy, tmp_path, monkeypatch):
+    format = find_format("onnx-fp16")
+    none = replace(format.rule, margin=0.0, smallest=0.0, largest=0.0, fixed=0.0)
+    monkeypatch.setitem(FORMATS, "onnx-fp16", replace(format, rule=none))
+    (report,) = export_model(toy("plain"), ["onnx-fp16"], tmp_path)
+    assert not report.passed
+    assert report.folder == str(tmp_path / "plain" / "onnx-fp16.failed")
+    assert not (tmp_path / "plain" / "onnx-fp16").exists()
+    assert "--keep-fp32" in report.check("parity").note
 
 
 def test_a_network_with_kept_layers_is_verified_again(tmp_path):

@@ -109,6 +109,34 @@ def test_a_layer_that_is_kept_stays_in_32_bits(write):
     assert held(load(folder))["conv2/kernel"].data_type == FLOAT
 
 
+def odd_ones():
+    """A network with layers that the quantizer leaves in 32 bits, and with constants."""
+    import keras
+    from keras import layers
+
+    x = inputs = keras.Input((16, 16, 3), name="image")
+    x = layers.Conv2D(6, 3, activation="relu", name="conv1")(x)
+    x = layers.Conv2DTranspose(4, 3, strides=2, activation="relu", name="up")(x)
+    x = layers.Reshape((-1, 4), name="flat")(x)
+    x = layers.Dense(7, activation="relu", name="each")(x)
+    x = layers.LayerNormalization(name="norm")(x)
+    x = layers.GlobalAveragePooling1D(name="mean")(x)
+    return keras.Model(inputs, layers.Dense(5, name="last")(x), name="odd_ones")
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_a_layer_that_is_not_quantised_is_listed_with_the_reason(tmp_path, here, format):
+    options = Options(calibration=synthetic(count=16))
+    (report,) = export_model(odd_ones(), [format], tmp_path, options=options)
+    assert report.check("weights").status is Status.PASSED, report.check("weights").note
+    assert report.artifact["kept"] == {
+        "up": "ONNX Runtime's quantizer leaves what takes it in 32 bits"
+    }
+    kinds = {n: t.data_type for n, t in held(load(Path(report.folder))).items()}
+    assert kinds["up/kernel"] == FLOAT and kinds["each/kernel"] == INT8
+    assert report.passed, report.checks
+
+
 def test_without_pictures_it_is_refused_with_the_option_that_is_missing(toy, tmp_path):
     with pytest.raises(ValueError, match="onnx-int8 needs calibration.*--calibration DIR"):
         export_model(toy("plain"), ["onnx-int8"], tmp_path)
