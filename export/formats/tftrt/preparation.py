@@ -183,6 +183,69 @@ def _multiply(graph, node, tensors) -> None:
     node.attr.pop("Tidx")
 
 
+def _roll(graph, node, tensors) -> None:
+    """Roll by joining the two parts of each axis the other way round."""
+    op = tensors[node.name]
+    shifts, axes = (tf.get_static_value(one) for one in op.inputs[1:])
+    sizes = op.inputs[0].shape
+    if shifts is None or axes is None or sizes.rank is None:
+        return
+    kind, source = node.attr["T"].type, node.input[0]
+    turns = list(zip(np.atleast_1d(shifts), np.atleast_1d(axes), strict=True))
+    if any(sizes[int(axis)] is None for _, axis in turns):
+        return
+    for turn, (shift, axis) in enumerate(turns):
+        at, last = int(-shift % sizes[int(axis)]), turn == len(turns) - 1
+        name = f"{node.name}/turn_{turn}"
+        spans = [(at, sizes[int(axis)]), (0, at)]
+        parts = [
+            _slice(graph, f"{name}/{k}", source, int(axis) % sizes.rank, span, kind)
+            for k, span in enumerate(spans)
+        ]
+        join = node if last else graph.node.add(name=name)
+        join.op = "ConcatV2"
+        join.attr.clear()
+        join.attr["N"].i, join.attr["T"].type, join.attr["Tidx"].type = 2, kind, INT32
+        join.input[:] = [*parts, add_constant(graph, f"{name}/axis", np.int32(axis % sizes.rank))]
+        source = join.name
+
+
+def _unpack(graph, node, tensors) -> None:
+    """Take each part of an axis by itself."""
+    op = tensors[node.name]
+    rank, kind = op.inputs[0].shape.rank, node.attr["T"].type
+    if rank is None:
+        return
+    axis = node.attr["axis"].i % rank
+    names = {}
+    for k in range(len(op.outputs)):
+        name = f"{node.name}/part_{k}"
+        cut = _slice(graph, name, node.input[0], axis, (k, k + 1), kind, shrink=True)
+        names[node.name if k == 0 else f"{node.name}:{k}"] = cut
+    for reader in graph.node:
+        if reader is not node:
+            reader.input[:] = [names.get(source, source) for source in reader.input]
+
+
+def _slice(graph, name, source, axis, span, kind, *, shrink=False) -> str:
+    """Add a cut of one axis, from and to the numbers of `span`."""
+    cut, lasts = graph.node.add(name=name, op="StridedSlice"), np.zeros(axis + 1, np.int32)
+    begin, end = lasts.copy(), lasts.copy()
+    begin[axis], end[axis] = span
+    cut.input.extend([
+        source,
+        add_constant(graph, f"{name}/begin", begin),
+        add_constant(graph, f"{name}/end", end),
+        add_constant(graph, f"{name}/step", lasts + 1),
+    ])  # fmt: skip
+    whole = (1 << axis) - 1
+    cut.attr["begin_mask"].i = cut.attr["end_mask"].i = whole
+    cut.attr["shrink_axis_mask"].i = 1 << axis if shrink else 0
+    cut.attr["ellipsis_mask"].i = cut.attr["new_axis_mask"].i = 0
+    cut.attr["T"].type, cut.attr["Index"].type = kind, INT32
+    return name
+
+
 def _cast_exactly(graph, node, tensors) -> None:
     """Cast an input to float32 by way of complex numbers, which hold two.
 
@@ -204,4 +267,6 @@ REWRITES = {
     "Cast": _cast_exactly,
     "Conv2DBackpropInput": _fix_size,
     "Reshape": _fix_shape,
+    "Roll": _roll,
+    "Unpack": _unpack,
 }

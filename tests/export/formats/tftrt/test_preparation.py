@@ -39,6 +39,12 @@ MODELS = {
     "attention": lambda: model_of((4, 6), lambda x: layers.MultiHeadAttention(2, 3)(x, x)),
     "token": lambda: model_of((4, 6), Token()),
     "upsampling": lambda: model_of((3, 4, 2), layers.UpSampling2D((2, 3))),
+    "rolled": lambda: model_of((4, 5, 3), lambda x: ops.roll(x, (1, -2), (1, 2))),
+    "rolled back": lambda: model_of((4, 5, 3), lambda x: ops.roll(x, 7, -1)),
+    "unstacked": lambda: model_of(
+        (2, 4), lambda x: ops.subtract(*ops.unstack(ops.transpose(x, (1, 0, 2)), axis=0))
+    ),
+    "unstacked rows": lambda: model_of((3, 4), lambda x: ops.add(*ops.unstack(x, axis=1)[1:])),
     "free axis": lambda: model_of((None, 6), layers.Dense(4), layers.ReLU()),
 }
 
