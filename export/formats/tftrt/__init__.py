@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from export.contract import Contract
-from export.errors import PourError
+from export.errors import ExportError, PourError
 from export.formats import layout
 from export.formats.base import Format, Opened, Order, Written
 from export.formats.names import TF_SERVING_GPU, TFTRT
@@ -74,10 +74,16 @@ class TfTrt(Format):
     def _pour(self, order: Order) -> str:
         from export.formats.tftrt.preparation import prepare
 
-        weights, prepared = order.skeleton.weights, prepare(order.skeleton)
+        skeleton, prepared = order.skeleton, prepare(order.skeleton)
+        weights = skeleton.weights
         graph = prepared.filled(lambda number, _: _value(number))
         converted, note = order.conversion.once(lambda: self._converted(graph, order))
         placements = _placements(converted, tuple(prepared.forms.values()), weights)
+        if sum(weights[place.index].bytes for place in placements) + (1 << 20) > LARGEST:
+            raise ExportError(
+                f"{self.name} holds a weight in every engine that reads it, and those of "
+                f"{skeleton.name} pass 2 GiB with that; choose another"
+            )
         data = _saved_model(converted, order).SerializeToString(deterministic=True)
         pour(data, weights_schema(), weights, placements, order.folder / MODEL, copies=True)
         return note

@@ -11,7 +11,7 @@ from keras import layers
 from tensorflow.core.framework import graph_pb2
 from tensorflow.core.protobuf import saved_model_pb2
 
-from export.errors import PourError
+from export.errors import ExportError, PourError
 from export.formats import FORMATS
 from export.formats.base import Order
 from export.formats.tftrt import MODEL, TfTrt, _placements, _value
@@ -232,6 +232,17 @@ def test_a_weight_that_two_engines_read_is_poured_into_both(skeleton, tmp_path):
     content = (tmp_path / MODEL).read_bytes()
     counts = [content.count(weight.read().tobytes()) for weight in skeleton("plain").weights]
     assert counts == [1, 2, *[1] * (len(counts) - 2)]
+
+
+def test_copies_that_pass_a_protobuf_are_an_error_and_no_work_for_the_stock_converter(
+    skeleton, tmp_path, monkeypatch
+):
+    bytes = skeleton("plain").weight_bytes
+    monkeypatch.setattr("export.formats.tftrt.LARGEST", bytes + (1 << 20))
+    order = Order(skeleton=skeleton("plain"), folder=tmp_path, scratch=tmp_path)
+    with pytest.raises(ExportError, match="in every engine that reads it, and those of plain pass"):
+        converted(double).write(order)
+    assert not (tmp_path / MODEL).exists()
 
 
 def test_a_network_beyond_a_protobuf_is_refused_before_any_work(skeleton, tmp_path):
