@@ -141,7 +141,9 @@ def test_random_weights_and_the_models_own_warnings_reach_the_report(here, toy, 
 
     own = reference.observe_model
     monkeypatch.setattr(
-        reference, "observe_model", lambda *given: replace(own(*given), warnings=("pixels",))
+        reference,
+        "observe_model",
+        lambda *given, **how: replace(own(*given, **how), warnings=("pixels",)),
     )
     options = Options(weights_source="seeded:1")
     (report,) = export_model(toy("plain"), ["onnx"], out, options=options)
@@ -246,7 +248,7 @@ def test_one_format_that_fails_does_not_keep_another_from_its_place(here, toy, o
         ("export.formats.onnx.Onnx.write", KeyboardInterrupt()),
         ("export.skeleton.tracing.trace", MemoryError()),
         ("export.observe.model.observe_model", RuntimeError("a bug")),
-        ("export.observe.artifact.ask", ExportError("observe was killed")),
+        ("export.gate.examine.observe", ExportError("observe was killed")),
         ("export.exporting.write_report", OSError(errno.ENOSPC, "No space left on device")),
         ("export.place.Place.publish", OSError(errno.EIO, "Input/output error")),
     ],
