@@ -19,6 +19,7 @@ from export.observe.weights import (
     float16_loss,
     totals,
 )
+from export.process import give_memory_back
 from export.skeleton.channels import channel_axes
 from export.skeleton.fold import norms
 from export.skeleton.pour import digest
@@ -143,6 +144,7 @@ def _noise(skeleton, inputs, layers, folds, kinds, exact) -> tuple[Noise | None,
     """Return the noise of the network; or None, and a warning that bounds are fixed without it."""
     from export.networks.noise import measure_noise
 
+    give_memory_back()  # of the model's activations
     try:
         names = [layer.name for layer in layers]
         return measure_noise(skeleton, inputs, names, folds, kinds, exact), ()
