@@ -36,6 +36,10 @@ def _savedmodel_by_keras(model, out: Path) -> None:
 
 
 def _onnx_by_keras(model, out: Path) -> None:
+    import keras
+
+    zeros = [keras.ops.zeros((1, *one.shape[1:]), one.dtype) for one in model.inputs]
+    model(_packed(model, zeros))  # it refuses a model that was never called
     model.export(out / "model.onnx", format=ONNX, verbose=False, opset_version=OPSET)
 
 
