@@ -161,8 +161,8 @@ def _agreement(runs: list[dict]) -> str:
         "calibrated on 128 training pictures or with those that were learnt (`--ranges learned`),\n"
         "the artifact gives on the digits held out, as the mean of all seeds and, in brackets,\n"
         f"the worst:\n\n{markdown(heads, 'lrrrr', rows)}\n"
-        "Learnt ranges cut logits off where the training did, so they come nearest to what was\n"
-        "trained; calibrated ones let them go as far as they go, and name the same classes.\n"
+        "Learnt ranges cut logits off where the training did; calibrated ones let them go on,\n"
+        "so that logits are far apart, and name the same classes.\n"
     )
 
 
