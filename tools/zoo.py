@@ -1,9 +1,9 @@
-"""Export a zoo of architectures to each format, judge each, and write docs/zoo.md.
+"""Export a zoo of architectures to SavedModel, ONNX and TF-TRT, and write docs/zoo.md.
 
     python tools/zoo.py --stock
     python tools/zoo.py --only vit --only EfficientNetB0
 
-The 13 networks of keras.applications, and small ones of other kinds (keras_nets/zoo). Every export
+13 networks of keras.applications, and small ones of other kinds (keras_nets/zoo). Every export
 is a process of its own. What is done is kept in --record and not done again, unless --again says
 so, so a run can be stopped and resumed; all takes an hour or two. --stock runs the converters of
 others beside ours. Exit status: 0 the page was written and every verdict is the expected one, 1
