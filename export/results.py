@@ -6,6 +6,7 @@ from enum import Enum
 
 MIN_AGREEMENT = 0.98  # share of the images held out whose first choice an artifact must give
 BATCH_SIZES = (1, 4, 8)  # that a server will use, unless others are asked for
+IMPLICIT, EXPLICIT = "implicit", "explicit"  # how an engine of TF-TRT has its batch
 
 
 @dataclass(frozen=True, kw_only=True)

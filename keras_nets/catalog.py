@@ -15,6 +15,8 @@ from dataclasses import dataclass
 
 from keras_nets.quiet import import_quietly
 
+MOST_CLASSES = 100_000  # bounds what a file can make a new model take; ImageNet-21k has 21,841
+
 
 @dataclass(frozen=True)
 class Counts:

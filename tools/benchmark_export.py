@@ -17,7 +17,6 @@ if not __package__:  # as a script sys.path[0] is tools/, where export.py would 
 
 import argparse
 import tempfile
-from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass
 
 from export.commandline import options
@@ -94,7 +93,7 @@ def _measure_stock(jobs: list[Job], measured: dict[str, Profile]) -> None:
     """Print what the stock converters take, and beside it a job of the same, if there is one."""
     print("\n| conversion | ours, verified | stock, not verified |\n|---|--:|--:|")
     same = {(job.formats, job.models): job.name for job in jobs if not job.options}
-    for format_name, model in [(f, m) for f, stock in STOCK.items() for m in stock.models]:
+    for format_name, model in [(name, one) for name, models in STOCK.items() for one in models]:
         name = same.get(((format_name,), (model,)))
         job = Job("", (model,), (format_name,), aim_gb=0, aim_s=0)
         ours = measured[name] if name else _measure(_export(job))
@@ -139,28 +138,16 @@ def _ending(took: Profile) -> str:
 
 def run_stock(format_name: str, model_name: str) -> int:
     """Convert a network the way the converters' documentation does, all weights in the graph."""
+    from export.benchmark.stock import converter
+    from export.formats import find_format
+    from export.study.converters import CONVERTERS
     from keras_nets import NETS, seed_weights
 
-    model = seed_weights(NETS[model_name].build())
+    model, format = seed_weights(NETS[model_name].build()), find_format(format_name)
+    by = converter(format)  # none for TF-TRT, whose pass is TensorFlow's own
     with tempfile.TemporaryDirectory(prefix="keras-nets-") as out:
-        STOCK[format_name].convert(model, Path(out))
+        (CONVERTERS[format.kind, by] if by else _by_tftrt)(model, Path(out))
     return 0
-
-
-def _by_tf2onnx(model, out: Path) -> None:
-    import tensorflow as tf
-    import tf2onnx
-
-    spec = tf.TensorSpec((None, *model.input_shape[1:]), tf.float32, name="image")
-    network = tf.function(
-        lambda image: {"logits": model(image, training=False)}, input_signature=[spec]
-    )
-    path = str(out / "model.onnx")
-    tf2onnx.convert.from_function(network, [spec], opset=17, output_path=path)
-
-
-def _by_keras(model, out: Path) -> None:
-    model.export(out, format="tf_saved_model", verbose=False)
 
 
 def _by_tftrt(model, out: Path) -> None:
@@ -176,18 +163,11 @@ def _by_tftrt(model, out: Path) -> None:
     )
 
 
-@dataclass(frozen=True)
-class Stock:
-    """A converter of others, and the networks on which it finishes."""
-
-    convert: Callable[[object, Path], None]
-    models: tuple[str, ...]
-
-
+# By format, the networks on which the converter of others finishes.
 STOCK = {
-    "onnx": Stock(_by_tf2onnx, ("squeezenet1_1", "darknet53")),
-    "savedmodel": Stock(_by_keras, ("vgg19",)),
-    "tftrt-fp16": Stock(_by_tftrt, ("vgg13",)),
+    "onnx": ("squeezenet1_1", "darknet53"),
+    "savedmodel": ("vgg19",),
+    "tftrt-fp16": ("vgg13",),
 }
 
 

@@ -22,7 +22,7 @@ if not __package__:  # as a script sys.path[0] is tools/, where a sibling hides 
 
 from functools import partial
 
-from export.commandline.compared import add_preprocess
+from export.commandline.compared import NPZ, add_preprocess
 from export.commandline.options import make_parser, positive
 from export.commandline.paths import need_file, need_place
 from export.ending import ending
@@ -89,7 +89,7 @@ def _parser():
 
 def _run_arrays(args) -> int:
     """Send the arrays of --inputs."""
-    need_file("--inputs", args.inputs, "an .npz with an array for each input, by its name")
+    need_file("--inputs", args.inputs, NPZ)
     if args.save:
         need_place("--save", args.save)
     headers = _checked_headers(args)

@@ -31,11 +31,9 @@ from export.compression.method import MOST_VALUES, Method, read_prune
 from export.ending import INTERRUPTED, ending
 from export.errors import AccuracyLost
 from keras_nets import sources
-from keras_nets.catalog import NETS
+from keras_nets.catalog import MOST_CLASSES, NETS
 from keras_nets.sources.naming import safe_name
 from keras_nets.sources.request import Request
-
-MOST_CLASSES = 100_000  # as tools/export.py has it
 
 
 def main(argv=None) -> int:

@@ -29,12 +29,10 @@ from export.ending import ending, leave
 from export.formats.names import NAMES
 from export.results import BATCH_SIZES
 from keras_nets import sources
-from keras_nets.catalog import NETS
+from keras_nets.catalog import MOST_CLASSES, NETS
 from keras_nets.sources import read_arguments
 from keras_nets.sources.naming import safe_name
 from keras_nets.sources.request import Request, Settled
-
-MOST_CLASSES = 100_000  # as keras_nets.weights has it; ImageNet-21k has 21,841
 
 
 def main(argv=None) -> int:

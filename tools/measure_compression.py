@@ -26,10 +26,10 @@ from export.commandline import options
 from export.commandline.paths import need_file
 from export.ending import ending
 from export.files import write_whole
+from export.study.compression import DENSE, LATENCY
 
 NET, SIDE = "squeezenet1_1", 64
 LARGE = "vgg11"
-DENSE, LATENCY = "dense", "latency"
 WAYS = {
     "prune 50 %": {"prune": 0.5},
     "prune 2:4": {"prune": "2:4"},
@@ -171,10 +171,9 @@ def _lessons():
 def _calibration(net: str):
     """Pictures that 8 bits are calibrated on: 128 digits, or 8 made ones for the large network."""
     from export.calibration.images import of_array
-    from export.calibration.reading import synthetic
 
     if net == LARGE:
-        return synthetic(count=8)
+        return _synthetic()
     return of_array(_lessons().train.images[:160], "digits")
 
 

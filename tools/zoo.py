@@ -65,7 +65,7 @@ def _parser():
 def _run(args, architecture) -> None:
     """Export one architecture to every format, and keep what came of it."""
     from export.formats import find_format
-    from export.study.zoo.stock import CONVERTERS
+    from export.study.converters import CONVERTERS
 
     if architecture.needs and not importlib.util.find_spec(architecture.needs):
         print(f"{architecture.name}: left out, {architecture.needs} is not installed", flush=True)
@@ -119,7 +119,7 @@ def _finish(args, architectures) -> int:
 
 def _convert(name: str, kind: str, converter: str, *, small: bool) -> int:
     """Convert an architecture by a converter of others, in this process."""
-    from export.study.zoo.stock import CONVERTERS
+    from export.study.converters import CONVERTERS
     from keras_nets.sources.filling import prepare_source
 
     (architecture,) = find([name])

@@ -12,7 +12,7 @@ from export.formats.base import Format
 from export.formats.names import ONNX, SAVEDMODEL
 from export.runtimes.base import Batch, Session
 from export.signatures import SIGNATURE
-from export.study.zoo.stock import CONVERTERS, KERAS, TF2ONNX
+from export.study.converters import CONVERTERS, KERAS, TF2ONNX
 
 COMPARED = {SAVEDMODEL: KERAS, ONNX: TF2ONNX}  # kind of our format -> the converter of others
 # Peak memory in multiples of the artifact's bytes, and what any conversion takes: measured of

@@ -6,7 +6,7 @@ from dataclasses import replace
 from export.checks.base import Trial
 from export.contract import Tensor
 from export.formats.names import ONNX, TFTRT
-from export.results import Check, verdict
+from export.results import EXPLICIT, Check, verdict
 from export.skeleton.keras_graph import scope
 from export.wording import counted, listed
 
@@ -15,6 +15,14 @@ BATCH_NORMS = (
     "BatchNormalization", "BatchNormInference", "FusedBatchNorm", "FusedBatchNormV2",
     "FusedBatchNormV3",
 )  # fmt: skip
+MOST_LAYERS = 3  # that a note names
+PROFILE = "ImplicitBatchModeCompatible"
+UNSEEN = "explicit batch, a form that no GPU has run here: docs/tftrt.md"
+WHAT_TO_DO = (
+    "write these layers otherwise, export to onnx, which TensorRT reads itself, or accept a part "
+    "with --partial-engines"
+)
+NO_ENGINE = "TensorRT would do nothing; export to savedmodel or onnx"
 
 
 def graph(trial: Trial) -> Check:
@@ -168,12 +176,4 @@ def _onnx(trial: Trial, facts: dict, wrong: list[str]) -> Check:
     return verdict("graph", not wrong, transposes, most, "transposes", note)
 
 
-MOST_LAYERS = 3  # that a note names
-EXPLICIT, PROFILE = "explicit", "ImplicitBatchModeCompatible"
-UNSEEN = "explicit batch, a form that no GPU has run here: docs/tftrt.md"
-WHAT_TO_DO = (
-    "write these layers otherwise, export to onnx, which TensorRT reads itself, or accept a part "
-    "with --partial-engines"
-)
-NO_ENGINE = "TensorRT would do nothing; export to savedmodel or onnx"
 JUDGES = {ONNX: _onnx, TFTRT: _engines}  # by the kind of an artifact

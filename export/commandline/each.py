@@ -9,7 +9,9 @@ from pathlib import Path
 PATIENCE = 30.0  # seconds for an export to clear up after an interrupt
 
 
-def export_each(tool: Path, arguments: list[str], models: Iterable[str], out: Path, as_json: bool):
+def export_each(
+    tool: Path, arguments: list[str], models: Iterable[str], out: Path, as_json: bool
+) -> int:
     """Run `tool` once for each of `models`, and print its reports; return the worst exit status.
 
     `arguments` are those of the command line without its models.

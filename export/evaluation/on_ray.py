@@ -25,7 +25,7 @@ TRIES = 3  # of a piece, each of which ended an actor, after which the piece is 
 MOST_TASKS = 4096  # of Ray in one evaluation; pieces beyond share one
 KNOCK_S = 10  # seconds in which a cluster's head has to answer
 STORE = 100 << 20  # bytes of Ray's shared memory on this machine, where little passes through
-ASKED, TOLD = "asked", "told"  # columns of JSON
+ASKED, REPLY = "asked", "reply"  # columns of JSON
 
 
 class OnRay:
@@ -88,34 +88,34 @@ class OnRay:
             for start in range(0, len(paths), batch)
         ]  # fmt: skip
         left, ran = len(paths), ""
-        for told in self._told(subject, classes, [EMPTY, *pieces]):
-            if told["error"]:
-                raise ExportError(told["error"])
+        for reply in self._replies(subject, classes, [EMPTY, *pieces]):
+            if reply["error"]:
+                raise ExportError(reply["error"])
             if not ran:
-                ran = told["ran"]
+                ran = reply["ran"]
                 yield Answer(ran=ran)
-            answer = _answer(told)
+            answer = _answer(reply)
             left -= len(answer.places) + len(answer.broken)
             yield answer
         if left:
             raise ExportError(f"Ray left {left} pictures without an answer; go on with --resume")
 
-    def _told(self, subject: Subject, classes: int, pieces: list[dict]) -> Iterator[dict]:
+    def _replies(self, subject: Subject, classes: int, pieces: list[dict]) -> Iterator[dict]:
         """Yield what the actors say of each piece, in whatever order they come."""
         data = self._ray.data
         asked = data.from_items(
             [{ASKED: json.dumps(piece)} for piece in pieces],
             override_num_blocks=min(len(pieces), MOST_TASKS),
         )
-        told = asked.map(
+        answered = asked.map(
             Answerer,
             fn_constructor_args=(subject.load, subject.read, classes, self._tries()),
             compute=data.ActorPoolStrategy(size=self._actors(len(pieces))),
             num_cpus=1,
         )
         try:
-            for block in told.iter_batches(batch_size=None):
-                yield from map(json.loads, block[TOLD])
+            for block in answered.iter_batches(batch_size=None):
+                yield from map(json.loads, block[REPLY])
         except self._ray.exceptions.RayError as cause:
             raise ExportError(
                 f"Ray stopped while it ran {subject.name}: {' '.join(str(cause).split())[:300]}; "
@@ -157,12 +157,12 @@ def _need_ray():
     return ray
 
 
-def _answer(told: dict) -> Answer:
+def _answer(reply: dict) -> Answer:
     return Answer(
-        ran=told["ran"],
-        places=told["places"],
-        best=np.array(told["best"], np.int32) if told["places"] else None,
-        broken={int(place): reason for place, reason in told["broken"].items()},
+        ran=reply["ran"],
+        places=reply["places"],
+        best=np.array(reply["best"], np.int32) if reply["places"] else None,
+        broken={int(place): reason for place, reason in reply["broken"].items()},
     )
 
 
@@ -191,10 +191,10 @@ class Answerer:
         try:
             piece = json.loads(row[ASKED])
             self._begin(piece)
-            told = {"error": "", **self._piece(piece)}
+            reply = {"error": "", **self._piece(piece)}
         except Exception as error:  # whatever a runtime raises belongs into the table's one line
-            told = {"error": in_one_line(error)}
-        return {TOLD: json.dumps(told)}
+            reply = {"error": in_one_line(error)}
+        return {REPLY: json.dumps(reply)}
 
     def _begin(self, piece: dict) -> None:
         """Raise ExportError where the piece has ended actors before, as often as it may."""

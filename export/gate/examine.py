@@ -15,7 +15,7 @@ from export.observe.plain import observe_plain
 from export.pictures import Shown, side_by_side
 from export.process import Child
 from export.required import known_checks
-from export.results import Check, Status, find, verdict
+from export.results import EXPLICIT, Check, Status, find, verdict
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +82,7 @@ def observed(case: Case, folder: Path, scratch: Path, child: Child | None = None
         observation, engine = observe(format.name, folder, given, scratch, resized, looks), None
     if format.engine_rule and not observation.error:  # else nothing of it is worth an engine
         # One with explicit batch is of its first batch size and all smaller ones.
-        descend = observation.graph.get("batch") == "explicit"
+        descend = observation.graph.get("batch") == EXPLICIT
         sizes = tuple(sorted(case.batch_sizes, reverse=descend))
         engine = run_engine(format, folder, given, sizes)
     trial = Trial(**vars(case), observation=observation, engine=engine)

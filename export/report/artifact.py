@@ -15,7 +15,7 @@ from export.report.entries import RANDOM_WEIGHTS, has_random_weights
 from export.report.file import NAME as REPORT
 from export.report.file import file_sha256, read_content
 from export.report.paths import check_path
-from export.results import BATCH_SIZES, Check, Status, Verdict, verdict_of
+from export.results import BATCH_SIZES, EXPLICIT, Check, Status, Verdict, verdict_of
 
 _FORMAT = re.compile(r"[a-z][a-z0-9-]{0,63}")
 
@@ -57,7 +57,7 @@ class Artifact:
 
         That is so of TF-TRT with explicit batch, whose one engine takes no larger batches.
         """
-        return all(check.details.get("batch") != "explicit" for check in self.checks)
+        return all(check.details.get("batch") != EXPLICIT for check in self.checks)
 
     @property
     def verdict(self) -> Verdict:

@@ -8,7 +8,7 @@ from export.formats.base import Written
 from export.observe.base import Reference
 from export.report.file import describe_artifact
 from export.report.manifest import structure
-from export.results import NOT_ASKED, Check, Status
+from export.results import EXPLICIT, NOT_ASKED, Check, Status
 
 RANDOM_WEIGHTS = "random weights: for trying only"
 SEEDED = "seeded:"  # how the source of random weights begins: that of keras_nets.prepare
@@ -85,6 +85,6 @@ def _engine_warnings(check: Check) -> list[str]:
     """Say what is unusual about the engines that a check of the graph has accepted."""
     if "share" in check.details:
         return [f"TensorRT runs a part of the network: {check.note}"]
-    if check.details.get("batch") == "explicit":
+    if check.details.get("batch") == EXPLICIT:
         return [f"the engine has {check.note.rpartition('; ')[2]}"]
     return []

@@ -49,14 +49,14 @@ def _first_shape(model) -> tuple[int | None, ...]:
     return tuple(shape[1:])
 
 
-def _around(model, told: Mapping[str, tuple]):
-    """A functional model that calls `model`, with inputs of the names, shapes and types told."""
+def _around(model, taken: Mapping[str, tuple]):
+    """A functional model that calls `model`, with inputs of the names, shapes and types `taken`."""
     import keras
 
     inputs = {
         # Two operations of a functional model cannot have the same name.
         name: keras.Input(shape, dtype=dtype, name=name if name not in ("", model.name) else None)
-        for name, (shape, dtype) in told.items()
+        for name, (shape, dtype) in taken.items()
     }
     try:
         if len(inputs) == 1:
@@ -69,6 +69,6 @@ def _around(model, told: Mapping[str, tuple]):
     except Exception as error:  # a model's own code raises what it likes
         raise ValueError(
             f"{model.name} cannot be called on inputs of the shapes "
-            f"{[shape for shape, _ in told.values()]}: {' '.join(str(error).split())[:300]}"
+            f"{[shape for shape, _ in taken.values()]}: {' '.join(str(error).split())[:300]}"
         ) from error
     return keras.Model(inputs.get("", inputs), made, name=model.name)

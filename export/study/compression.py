@@ -73,11 +73,11 @@ file holds 32 bits for each value. Eight bits gain where the CPU has instruction
 can use the pattern 2:4 on a GPU with sparse tensor cores, if its sparsity flag is set; that was not
 measured.
 """
-LATENCY = """\
+TURNS = """\
 Milliseconds of ONNX Runtime on one thread of one CPU, one image at a time, medians of calls in
 turns:
 """
-DENSE, MEASURED_LATENCY = "dense", "latency"
+DENSE, LATENCY = "dense", "latency"
 
 
 def page(lines: str) -> str:
@@ -116,7 +116,7 @@ def _sizes(runs: list[dict]) -> str:
 
 def _ways(runs: list[dict]) -> dict[str, list[dict]]:
     """Runs of each way of compressing, by the way."""
-    ways = [run["way"] for run in runs if run["way"] not in (DENSE, MEASURED_LATENCY)]
+    ways = [run["way"] for run in runs if run["way"] not in (DENSE, LATENCY)]
     return {way: [run for run in runs if run["way"] == way] for way in dict.fromkeys(ways)}
 
 
@@ -179,7 +179,7 @@ def _agreement_row(kind: str, runs: list[dict]) -> list[str]:
 
 
 def _latency_of(runs: list[dict]) -> dict | None:
-    return next((run for run in runs if run["way"] == MEASURED_LATENCY), None)
+    return next((run for run in runs if run["way"] == LATENCY), None)
 
 
 def _latency(nets: dict[str, list[dict]]) -> str:
@@ -189,4 +189,4 @@ def _latency(nets: dict[str, list[dict]]) -> str:
     rows = [[net, *(f"{run['ms'][name]:.2f}" for name in names)] for net, run in timed.items()]
     busy = max(run["load"] for run in timed.values())
     table = markdown(["network", *names], "l" + "r" * len(names), rows)
-    return f"{LATENCY}\n{table}\nThe machine was not idle (load {busy:.1f} on its CPUs).\n"
+    return f"{TURNS}\n{table}\nThe machine was not idle (load {busy:.1f} on its CPUs).\n"

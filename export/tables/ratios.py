@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from export.benchmark.comparing import MEASURED
 from export.benchmark.stock import converter
 from export.formats import FORMATS, find_format
 
@@ -75,9 +76,8 @@ def _of_loops(records: list[dict]) -> Iterator[Ratio]:
 
 
 def _key(record: dict) -> tuple:
-    names = ("model", "format", "runtime", "device", "batch", "threads")
     machine = tuple(sorted((record.get("machine") or {}).items(), key=str))
-    return (*(record.get(name) for name in names), repr(machine))
+    return (*(record.get(name) for name in MEASURED), repr(machine))
 
 
 def cells(ratio: Ratio) -> list[str]:

@@ -5,14 +5,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from keras_nets.catalog import NETS, Net, find_net
+from keras_nets.catalog import MOST_CLASSES, NETS, Net, find_net
 from keras_nets.errors import WeightsError
 from keras_nets.weights.names import BY_ORDER, OURS, head, tensor_names
 from keras_nets.weights.prefix import below, find_prefixes, rank
 from keras_nets.weights.readers import open_weights
 from keras_nets.weights.tensor import BLOCK, ITEM_BYTES, Tensor, WeightsFile, refusing
 
-MAX_CLASSES = 100_000  # bounds what a file can make a new model take; ImageNet-21k has 21,841
 MOST_TENSORS = 5_000  # of a file that is worth a look for another network; DarkNet-53 has 262
 # Counts that torch and a profiler of it keep beside the weights.
 COUNTERS = ("num_batches_tracked", "total_ops", "total_params")
@@ -226,10 +225,10 @@ def _classes(net: Net, file: WeightsFile, names: dict[str, str], naming: str) ->
         return None
     shape = file.tensors[names[ours]].shape
     classes = shape[class_axis(naming, shape)] if shape else 0
-    if not 1 <= classes <= MAX_CLASSES:
+    if not 1 <= classes <= MOST_CLASSES:
         raise WeightsError(
             f"{file.path}: tensor {names[ours]!r} of shape {shape} is no classifier of 1 to"
-            f" {MAX_CLASSES:_} classes"
+            f" {MOST_CLASSES:_} classes"
         )
     return classes
 

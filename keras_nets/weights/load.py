@@ -4,10 +4,10 @@ import keras
 import numpy as np
 from keras import layers
 
-from keras_nets.catalog import NETS, Net, find_net
+from keras_nets.catalog import MOST_CLASSES, NETS, Net, find_net
 from keras_nets.errors import WeightsError
 from keras_nets.settings import own_settings
-from keras_nets.weights.identify import MAX_CLASSES, Identity, class_axis, recognise
+from keras_nets.weights.identify import Identity, class_axis, recognise
 from keras_nets.weights.memory import aligned, share
 from keras_nets.weights.names import head
 from keras_nets.weights.plan import SEEDED, Placement, Step, Target, plan_steps
@@ -125,9 +125,9 @@ def _classes(
     net: Net, file: WeightsFile, identity: Identity, names: dict[str, str], classes: int | None
 ) -> int:
     """Return the number of classes: that of the file, which must be the one asked for."""
-    if classes is not None and not 1 <= classes <= MAX_CLASSES:
+    if classes is not None and not 1 <= classes <= MOST_CLASSES:
         raise ValueError(
-            f"a network has at least one class and at most {MAX_CLASSES:_}. Received: {classes}"
+            f"a network has at least one class and at most {MOST_CLASSES:_}. Received: {classes}"
         )
     if identity.classes is None and classes is None:
         raise WeightsError(

@@ -27,12 +27,12 @@ from export.formats.subgraph import (
 )
 from export.formats.tftrt.segments import casts, is_whole, outside, work
 from export.lazy import need
+from export.results import EXPLICIT, IMPLICIT
 from export.signatures import CLASSIFY, SIGNATURE
 from export.skeleton.pour import Drained, drain, marked
 from export.skeleton.wire import Schema, schema
 
 FILES = (layout.MODEL, layout.CLASSIFY_FILE)
-IMPLICIT, EXPLICIT = "implicit", "explicit"  # how an engine has its batch
 
 
 @cache
