@@ -12,16 +12,17 @@ from export.wording import MISSING, duration, size
 PAGE = """\
 # A zoo of architectures
 
-Each is exported by `tools/export.py` in a process of its own, once for each format, with every
-check. Weights are of a seed. Written by
+Each is exported by `tools/export.py` to SavedModel, ONNX and TF-TRT, by a process for each, with
+every check. Weights are of a seed. Written by
 
     python tools/zoo.py --stock
 
 after `pip install -e '.[zoo]'`. Times are of whole processes, imports included; memory is the peak
 of the whole process tree, its parts added up, and what is allowed of it is 1 GB and 2.5 times the
 artifact; what takes more is in bold. *refused* means exit status 2 with the one line that stands
-below the tables; "verified, engine unseen" that no GPU was there to run the TensorRT engine
-([tftrt.md](tftrt.md)).
+below the tables; "verified, engine unseen" means that no GPU was there to run the TensorRT engine.
+[tftrt.md](tftrt.md) has the two forms of an engine; the one called *explicit batch* has run on no
+GPU yet.
 {machine}
 {sums}
 
@@ -76,7 +77,8 @@ def _sums(own: list[Record], groups: Mapping[str, str]) -> str:
 def _tables(own: list[Record], groups: Mapping[str, str]) -> str:
     order = list(dict.fromkeys(groups.values()))
     known = [record for record in own if record.model in groups]
-    known.sort(key=lambda record: (order.index(groups[record.model]), *_place(record, groups)))
+    models = list(groups)
+    known.sort(key=lambda one: (order.index(groups[one.model]), models.index(one.model)))
     text = ""
     for group, records in groupby(known, key=lambda record: groups[record.model]):
         rows = [_row(record) for record in records]
@@ -92,10 +94,6 @@ def _tables(own: list[Record], groups: Mapping[str, str]) -> str:
         )
         text += f"## {group}\n\n{markdown(header, 'lllrlrrr', rows)}\n"
     return text
-
-
-def _place(record: Record, groups: Mapping[str, str]) -> tuple[int, int]:
-    return list(groups).index(record.model), 0
 
 
 def _row(record: Record) -> Sequence[str]:
@@ -121,7 +119,9 @@ def _verdict(record: Record) -> str:
 def _engines(record: Record) -> str:
     if record.engines is None:
         return MISSING
-    return f"{record.engines:.0f}, outside: {record.outside or 'nothing'}"
+    outside, _, form = record.outside.partition("; ")
+    form = "; " + form.partition(",")[0] if form else ""
+    return f"{record.engines:.0f}, outside: {outside or 'nothing'}{form}"
 
 
 def _lines(own: Iterable[Record]) -> str:

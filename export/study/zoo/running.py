@@ -1,6 +1,7 @@
 """Run one export in a process of its own, within bounds, and read what it says."""
 
 import json
+import re
 import sys
 import tempfile
 import time
@@ -8,14 +9,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from export.cost import Meter
-from export.results import Cost
+from export.results import EXPLICIT, Cost
 from export.study.zoo.record import FAILED, REFUSED, STOPPED, TRACEBACK, VERIFIED, Record
 
 Key = tuple[str, str, str]  # of a Record
 ERROR = "error: "  # begins the line that a command line ends with
 INTERVAL = 0.2  # seconds between looks at a child
 LINE = 500  # characters of a line that are kept
-OUTSIDE = "outside the engine"  # precedes a list of operations in the note of the check `graph`
+FORM = f"; {EXPLICIT} batch"
+# What the note of the check `graph` says is outside: of a whole network, and of a part.
+OUTSIDE = re.compile(r"outside(?: the engine|, where no TensorRT runs): ([^;]*)")
 
 
 @dataclass(frozen=True)
@@ -148,10 +151,11 @@ def _content(report: dict) -> dict:
     graph, engine = checks["graph"], checks.get("engine")
     found = {"error": checks["parity"]["measured"], "artifact_bytes": report["artifact"]["bytes"]}
     if engine:
-        outside = graph["note"].partition(OUTSIDE)[2].partition(": ")[2].partition(", first ")[0]
+        outside = OUTSIDE.search(graph["note"])
+        explicit = graph.get("details", {}).get("batch") == EXPLICIT
         found |= {
             "engines": graph["measured"],
-            "outside": outside[:LINE],
+            "outside": (outside[1] if outside else "")[:LINE] + (FORM if explicit else ""),
             "engine_checked": engine["status"] != "skipped",
         }
     return found

@@ -35,6 +35,17 @@ def test_verdicts_stand_by_group_in_the_order_of_the_listing(tmp_path):
     assert rows(text, "keras.applications") == ["| keras.applications | 1 verified | 1 not run |"]
 
 
+def test_the_form_of_an_engine_stands_beside_what_is_outside_of_it(tmp_path):
+    known = {"engines": 1, "engine_checked": False, "artifact_bytes": 1000}
+    text = page(
+        tmp_path,
+        Record("vit", "tftrt", VERIFIED, outside="2 Cast; explicit batch, as it was", **known),
+        Record("lstm", "tftrt", VERIFIED, outside="; explicit batch", **known),
+    )
+    assert "| 1, outside: 2 Cast; explicit batch |" in rows(text, "vit")[0]
+    assert "| 1, outside: nothing; explicit batch |" in rows(text, "lstm")[0]
+
+
 def test_each_sentence_of_a_refusal_stands_once_with_its_formats(tmp_path):
     said = {"line": "no such layer"}
     text = page(

@@ -48,6 +48,22 @@ def test_engines_and_what_is_outside_of_them_are_kept(script):
     assert (record.engines, record.outside, record.engine_checked) == (1, "2 Cast", False)
 
 
+@pytest.mark.parametrize(
+    ("note", "outside"),
+    [
+        ("outside the engine: nothing; explicit batch, a form", "nothing; explicit batch"),
+        ("2 engines, half of it; outside, where no TensorRT runs: 2 Cast, of a; do", "2 Cast, of a"
+         "; explicit batch"),
+        ("2 engines instead of one for the whole network", "; explicit batch"),
+    ],
+)  # fmt: skip
+def test_the_form_of_an_engine_is_kept_beside_what_is_outside(script, note, outside):
+    graph = CHECKS[0] | {"note": note, "details": {"batch": "explicit"}}
+    content = REPORT | {"checks": [graph, CHECKS[1], engine("skipped")]}
+    record = exported(script(f"print({json.dumps(json.dumps(content))})"))
+    assert record.outside == outside
+
+
 def test_checks_that_failed_are_named(script):
     failed = {**CHECKS[1], "status": "failed", "note": "far off"}
     content = REPORT | {"passed": False, "checks": [CHECKS[0], failed]}
