@@ -50,7 +50,7 @@ def _rows(folder: Path) -> list[list[str]]:
     format = find_format(report.format)
     if not format.engine_rule:
         raise ArtifactError(f"{folder} is {report.format}, which has no engine; name a TF-TRT one")
-    given = report.contract["inputs"][0]["name"] if report.contract else "image"
+    given = _input(report, folder)
     inputs = {given: probes(tuple(report.options["image"]), report.options["seed"])}
     meter = Meter()
     try:
@@ -67,6 +67,22 @@ def _rows(folder: Path) -> list[list[str]]:
         [name, str(one.size), f"{one.seconds:.1f}", f"{1000 * one.later:.2f}", *memory]
         for one in run.batches
     ]
+
+
+def _input(report, folder: Path) -> str:
+    """The name of the one input; raises ArtifactError for what is no classifier of pictures."""
+    from export.contract import IMAGE, Contract, in_words
+    from export.errors import ArtifactError
+
+    if not report.contract:
+        return IMAGE  # a report of old, which only classifiers have
+    contract = Contract.from_dict(report.contract)
+    if not contract.classifier:
+        raise ArtifactError(
+            f"{folder} takes {in_words(contract.inputs)}, and only classifiers of pictures are "
+            "measured; name one of those"
+        )
+    return contract.inputs[0].name
 
 
 def _error(report) -> str:

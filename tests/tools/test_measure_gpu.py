@@ -56,6 +56,19 @@ def test_the_error_is_in_multiples_of_the_noise():
     assert measure_gpu._error(SimpleNamespace(checks=[])) == "not verified on a GPU"
 
 
+def test_what_takes_no_pictures_is_refused_in_a_line(artifact, capfd):
+    folder = artifact("tftrt-fp16")
+    path = folder / "report.json"
+    told = json.loads(path.read_text())
+    ids = {"name": "ids", "dtype": "int32", "shape": ["batch", 8]}
+    told["contract"] = {"inputs": [ids], "outputs": [{**ids, "name": "made", "dtype": "float32"}]}
+    path.write_text(json.dumps(told))
+    with pytest.raises(SystemExit) as ended:
+        measure_gpu.main([str(folder)])
+    assert ended.value.code == 2
+    assert "takes `ids` int32 (batch, 8), and only classifiers" in capfd.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("format", "message"),
     [
