@@ -64,6 +64,39 @@ def optimised(graph, passes: Iterable[str], kept: Iterable[str]):
 
     The tensors in `kept`, such as "logits:0", are still there; nodes that none needs may be gone.
     """
+    return _with_placeholders(_grappled(_without_placeholders(graph), passes, kept))
+
+
+UNFED = "ImmutableConst"  # of a known shape, and what it holds is never looked at
+
+
+def _without_placeholders(graph):
+    """Return a copy of `graph` in which placeholders of known shape are UNFED.
+
+    Grappler makes up a value for each placeholder before it begins: all weights, once more.
+    """
+    plain = copied(graph)
+    for node in plain.node:
+        if node.op != "Placeholder":
+            continue
+        shape = node.attr["shape"].shape
+        if shape.unknown_rank or any(dim.size < 0 for dim in shape.dim):
+            continue
+        node.op = UNFED
+        node.attr["memory_region_name"].s = b""
+    return plain
+
+
+def _with_placeholders(graph):
+    """Turn what was UNFED back into placeholders."""
+    for node in graph.node:
+        if node.op == UNFED:
+            node.op = "Placeholder"
+            del node.attr["memory_region_name"]
+    return graph
+
+
+def _grappled(graph, passes: Iterable[str], kept: Iterable[str]):
     import tensorflow as tf
     from tensorflow.core.protobuf import meta_graph_pb2
     from tensorflow.python.grappler import tf_optimizer

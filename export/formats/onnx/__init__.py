@@ -5,7 +5,6 @@ reshapes that it puts on those inputs are the recipes by which the weights are p
 """
 
 import math
-import re
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,10 +15,10 @@ from export.contract import Contract
 from export.errors import ExportError, PourError
 from export.formats.base import Format, Opened, Order, Written
 from export.formats.names import ONNX, ONNXRUNTIME
+from export.formats.onnx.conversion import from_graph
 from export.formats.onnx.convertible import unconvertible, unknown
 from export.formats.onnx.reading import DATA, MODEL, open_onnx, weights_schema
 from export.formats.stock import pour_or_stock
-from export.lazy import need
 from export.networks.base import Network
 from export.skeleton.pour import Placement, Step, follow, mark, marked, pour
 
@@ -90,21 +89,8 @@ class Onnx(Format):
         return _finish(model, placements, skeleton), placements
 
     def _run_tf2onnx(self, graph, skeleton, stand_ins: list[str]):
-        tf2onnx = need("tf2onnx", to="writing ONNX")
-        contract = skeleton.contract
-        given, made = (
-            [tensor.name for tensor in tensors] for tensors in (contract.inputs, contract.outputs)
-        )
-        model, _ = tf2onnx.convert.from_graph_def(
-            graph,
-            name=skeleton.name,
-            input_names=[*(f"{name}:0" for name in given), *stand_ins],
-            output_names=[f"{name}:0" for name in made],
-            tensors_to_rename={f"{name}:0": name for name in (*given, *made)},
-            opset=self.opset,
-        )
+        model = from_graph(graph, skeleton, stand_ins, self.opset)
         _refuse_unknown(model.graph, self.name)
-        _renumber(model.graph, {})
         return model
 
 
@@ -118,22 +104,6 @@ def _refuse_unknown(graph, format: str) -> None:
     for node in graph.node:
         if node.domain in ("", "ai.onnx") and not onnx.defs.has(node.op_type):
             raise ExportError(unknown(node.op_type, node.name, format))
-
-
-def _renumber(graph, numbers: dict[str, int]) -> None:
-    """Number names such as Conv__52 from 0: tf2onnx counts over the life of the process."""
-
-    def new(name: str) -> str:
-        return re.sub(r"__(\d+)", lambda m: f"__{numbers.setdefault(m[1], len(numbers))}", name)
-
-    for node in graph.node:
-        node.name = new(node.name)
-        node.input[:], node.output[:] = map(new, node.input), map(new, node.output)
-        for attribute in node.attribute:
-            for below in (attribute.g, *attribute.graphs) if attribute.type in (5, 10) else ():
-                _renumber(below, numbers)
-    for value in (*graph.initializer, *graph.input, *graph.output, *graph.value_info):
-        value.name = new(value.name)
 
 
 def _placements(graph, indices: dict[str, int], weights) -> list[Placement]:

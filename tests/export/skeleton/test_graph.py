@@ -1,5 +1,7 @@
 """Chores on GraphDefs: each on a small graph of its own."""
 
+from unittest.mock import patch
+
 import numpy as np
 import tensorflow as tf
 
@@ -65,3 +67,23 @@ def test_optimising_folds_what_is_constant_and_keeps_the_tensors_that_are_asked_
     constants = [tf.make_ndarray(n.attr["value"].tensor) for n in made.node if n.op == "Const"]
     assert constants == [5.0]
     assert {"image", "logits"} <= {node.name for node in made.node}
+
+
+def test_grappler_is_handed_no_placeholder_whose_shape_is_known():
+    """It would make up a value for each, so that all weights were in memory once more."""
+    with tf.Graph().as_default() as graph:
+        image = tf.compat.v1.placeholder(tf.float32, (None, 4), name="image")
+        kernel = tf.compat.v1.placeholder(tf.float32, (4, 3), name="kernel")
+        tf.identity(image @ kernel, name="logits")
+    given = []
+
+    def optimize(_config, meta_graph):
+        given.extend((node.name, node.op) for node in meta_graph.graph_def.node)
+        return meta_graph.graph_def
+
+    before = graph.as_graph_def()
+    with patch("tensorflow.python.grappler.tf_optimizer.OptimizeGraph", optimize):
+        made = optimised(before, ["constfold"], ["logits:0"])
+    assert {name for name, op in given if op == "Placeholder"} == {"image"}
+    assert "kernel" in {name for name, _ in given}
+    assert sorted(made.node, key=str) == sorted(before.node, key=str)
