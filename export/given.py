@@ -20,6 +20,7 @@ UNREADABLE = (
     AttributeError,
     TypeError,
     RuntimeError,
+    MemoryError,  # a damaged header states any shape
     BadZipFile,
     zlib.error,
 )

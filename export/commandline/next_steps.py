@@ -7,6 +7,7 @@ from pathlib import Path
 from export.commandline.console import make_console
 from export.commandline.hanging import print_hanging
 from export.commandline.spelling import spelled
+from export.formats import find_format
 from export.report.file import PAGE
 from export.results import Report
 
@@ -34,8 +35,8 @@ def next_steps(reports: list[Report]) -> list[tuple[str, str]]:
         else ("pages", f"python tools/report.py {above} joins the {PAGE} of each artifact"),
         ("verify", f"python tools/verify.py {above}"),
     ]
-    good = [report.folder for report in reports if report.passed]
-    if good:
-        command = f"python tools/bundle.py {shlex.quote(good[0])} --to deploy/"
+    served = [report for report in reports if report.passed and find_format(report.format).server]
+    if served:
+        command = f"python tools/bundle.py {shlex.quote(served[0].folder)} --to deploy/"
         steps.append(("serve", f"{command}, after pip install -e '.[serving]'"))
     return [(name, spelled(text)) for name, text in steps]

@@ -1,6 +1,7 @@
 """Files of inputs: whole ones, and every way to hold none."""
 
 import hashlib
+import io
 import zipfile
 
 import numpy as np
@@ -65,6 +66,16 @@ def test_a_flipped_byte_is_one_line_or_harmless(tmp_path):
             assert "x.npz" in str(error)
             refused += 1
     assert refused > 20
+
+
+def test_a_header_that_states_more_than_memory_is_one_line(tmp_path):
+    header = io.BytesIO()
+    stated = {"descr": "<f4", "fortran_order": False, "shape": (1 << 40, 8)}
+    np.lib.format.write_array_header_1_0(header, stated)
+    with zipfile.ZipFile(tmp_path / "x.npz", "w") as packed:
+        packed.writestr("a.npy", header.getvalue())
+    with pytest.raises(ValueError, match="x.npz cannot be read"):
+        read_given(tmp_path / "x.npz")
 
 
 def test_what_unpacks_to_more_than_memory_may_hold_is_not_unpacked(tmp_path, monkeypatch):

@@ -25,6 +25,11 @@ DTYPES = {
     9: "int8", 10: "float64", 12: "uint64", 15: "uint32", 16: "uint16",
 }  # fmt: skip
 BACK = "DEQUANTIZE"
+# What a network has no use for: code of others, and what one run would leave for the next.
+REFUSED = (
+    "", "CUSTOM", "DELEGATE", "STABLEHLO_CUSTOM_CALL", "CALL_ONCE", "VAR_HANDLE", "READ_VARIABLE",
+    "ASSIGN_VARIABLE", "HASHTABLE", "HASHTABLE_IMPORT",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -120,18 +125,35 @@ def _head(path: Path) -> bytes:
 
 
 def _check(flat: Flat) -> None:
-    """Refuse operations of others, and buffers that are not in the file."""
+    """Refuse operations that do more than compute, and buffers that are not in the file."""
     size, model = flat.path.stat().st_size, flat.model
     if not model.subgraphs or len(model.signatureDefs or ()) != 1:
         raise ArtifactError("it has no graph with one signature")
+    _check_ends(flat)
     for buffer in model.buffers:
         if buffer.offset + buffer.size > size:
             raise ArtifactError(f"{flat.path} is cut short; export it again")
     for graph in model.subgraphs:
         for operator in graph.operators:
             kind = operation(model, operator)
-            if kind in ("", "CUSTOM", "DELEGATE"):
-                raise refused(flat.path, f"holds the operation {kind or '?'}, not LiteRT's own")
+            if kind in REFUSED:
+                raise refused(
+                    flat.path, f"holds the operation {kind or '?'}, which no network needs"
+                )
+
+
+def _check_ends(flat: Flat) -> None:
+    """Refuse a signature that is not of the first graph's own ends.
+
+    Programs that run the model without its signature get those, and would compute something else.
+    """
+    (signature,), main = flat.model.signatureDefs, flat.model.subgraphs[0]
+    for named, own in ((signature.inputs, main.inputs), (signature.outputs, main.outputs)):
+        numbers = {one.tensorIndex for one in named}
+        if signature.subgraphIndex or numbers != {int(number) for number in own}:
+            raise refused(flat.path, "runs another network without its signature than by it")
+        if not all(0 <= number < len(main.tensors) for number in numbers):
+            raise ArtifactError("its signature names tensors that it has not")
 
 
 def open_litert(folder: Path) -> Opened:

@@ -1,5 +1,6 @@
 """Write a .tflite: the converter's flatbuffer, and weights behind it."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from export.skeleton.pour import Placement, Step, check_placements
 from export.skeleton.stores import FLOAT16, Store
 
 ALIGNMENT = 64  # bytes
+PLACE = re.compile(r"\S+:\d+:\d+: error: ")  # a line of ours, which tells nobody anything
 MOST_WEIGHTS = 16_000  # each has a float16 of its own to stand for it
 
 
@@ -49,7 +51,13 @@ def write_flatbuffer(order: Order, store: Callable[[str], Store]) -> None:
             if kept == FLOAT16:
                 _compress(model, graph, number)
     _name_ends(model, order.skeleton.contract)
-    check_placements(weights, [place for _, place in places])
+    try:
+        check_placements(weights, [place for _, place in places])
+    except PourError as error:
+        raise PourError(
+            f"litert cannot hold each weight of {order.skeleton.name}: {error}; export to another "
+            "format, such as openvino or onnx"
+        ) from error
     _pour(model, weights, places, order.folder / MODEL)
 
 
@@ -72,7 +80,10 @@ def _convert(order: Order) -> tuple[bytes, dict[int, int]]:
     arrays = {"graph": np.frombuffer(graph.SerializeToString(), np.uint8)}
     answer, made = ask("export.formats.litert.conversion", job, arrays, order.scratch)
     if answer["error"]:
-        raise ExportError(f"the LiteRT converter does not convert it: {answer['error']}")
+        raise ExportError(
+            f"the LiteRT converter does not convert {skeleton.name}: "
+            f"{PLACE.sub('', answer['error'])}; export to another format, such as onnx"
+        )
     buffers = {int(at): index for at, index in answer["weights"].items()}
     return made["model"].tobytes(), buffers
 

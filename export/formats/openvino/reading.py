@@ -27,6 +27,7 @@ FLOATS = {"f32": "<f4", "f16": "<f2"}
 DTYPES = {"f32": "float32", "f16": "float16", "f64": "float64", "boolean": "bool"}
 INTEGER = re.compile(r"([iu])(8|16|32|64)")
 OWN = re.compile(r"opset\d+")  # the versions of OpenVINO's own operations
+STATEFUL = ("Assign", "ReadValue")  # what one run leaves for the next
 # The axes that turn a kernel to Keras' order, by the operation that takes it.
 KERNELS = {
     "Convolution": lambda n: (*range(2, n), 1, 0),
@@ -153,6 +154,8 @@ def _check(ir: Ir) -> None:
     held = weights.stat().st_size
     for layer in ir.net.iter("layer"):
         kind, name = layer.get("type"), layer.get("name")
+        if kind in STATEFUL:
+            raise refused(ir.path, f"holds the operation {kind} ({name!r}), which no network needs")
         if not OWN.fullmatch(layer.get("version") or ""):
             raise refused(ir.path, f"holds the operation {kind} ({name!r}), not OpenVINO's own")
         if kind == "Const":

@@ -1,6 +1,7 @@
 """What a user is told to do with artifacts."""
 
 import sys
+from pathlib import Path
 
 from export.commandline.next_steps import next_steps
 from export.results import Check, Cost, Report, Status
@@ -8,8 +9,8 @@ from export.results import Check, Cost, Report, Status
 
 def report_of(folder: str, status=Status.PASSED) -> Report:
     return Report(
-        model="toy", format="onnx", checks=(Check("parity", status),), weights={}, artifact={},
-        options={}, cost=Cost(1.0, 1.0, 1), environment={}, folder=folder,
+        model="toy", format=Path(folder).name, checks=(Check("parity", status),), weights={},
+        artifact={}, options={}, cost=Cost(1.0, 1.0, 1), environment={}, folder=folder,
     )  # fmt: skip
 
 
@@ -38,6 +39,12 @@ def test_what_failed_is_not_served():
         "out/toy/savedmodel" in dict(next_steps([failed, report_of("out/toy/savedmodel")]))["serve"]
     )
     assert next_steps([]) == []
+
+
+def test_what_no_server_loads_is_not_served():
+    phone = report_of("out/toy/litert")
+    assert "serve" not in dict(next_steps([phone]))
+    assert "out/toy/onnx" in dict(next_steps([phone, report_of("out/toy/onnx")]))["serve"]
 
 
 def test_steps_name_the_console_where_it_runs(monkeypatch):

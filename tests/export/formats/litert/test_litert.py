@@ -145,8 +145,20 @@ def test_a_weight_that_the_converter_folds_is_an_error_that_names_it(write):
     x = layers.Rescaling(0.5, name="half")(x)
     x = layers.GlobalAveragePooling2D(name="mean")(x)
     model = keras.Model(inputs, layers.Dense(3, name="logits")(x), name="folded")
-    with pytest.raises(PourError, match="the converter lost conv/kernel"):
+    with pytest.raises(PourError, match="of folded: the converter lost conv/kernel; export to"):
         write(trace(model))
+
+
+def test_what_the_converter_does_not_know_is_a_line_that_names_the_operation(write):
+    x = inputs = keras.Input((3,), dtype="int64", name="things")
+    x = layers.IntegerLookup(vocabulary=[3, 1, 41], name="lookup")(x)
+    x = layers.Flatten()(layers.Embedding(4, 4)(x))
+    model = keras.Model(inputs, layers.Dense(2)(x), name="looks_up")
+    with pytest.raises(
+        ExportError, match="does not convert looks_up: .*LowerBound.* export to"
+    ) as e:
+        write(trace(model))
+    assert "child.py" not in str(e.value) and "\n" not in str(e.value)
 
 
 @pytest.mark.parametrize("format", FORMATS)
@@ -199,7 +211,37 @@ def beyond(model):
     next(one for one in model.buffers if one.offset >= OUTSIDE).size = 1 << 40
 
 
-@pytest.mark.parametrize(("change", "why"), [(custom, "operation CUSTOM"), (beyond, "cut short")])
+def stateful(model):
+    code = model.operatorCodes[0]
+    code.builtinCode, code.deprecatedBuiltinCode = 144, 127  # ASSIGN_VARIABLE
+
+
+def other_output(model):
+    main = model.subgraphs[0]
+    main.outputs = [main.operators[0].outputs[0]]
+
+
+def other_graph(model):
+    model.signatureDefs[0].subgraphIndex = 1
+
+
+def no_tensor(model):
+    main, signature = model.subgraphs[0], model.signatureDefs[0]
+    main.outputs = [9999]
+    signature.outputs[0].tensorIndex = 9999
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        (custom, "operation CUSTOM"),
+        (stateful, "operation ASSIGN_VARIABLE"),
+        (beyond, "cut short"),
+        (other_output, "another network without its signature"),
+        (other_graph, "another network without its signature"),
+        (no_tensor, "names tensors that it has not"),
+    ],
+)
 @pytest.mark.parametrize("ask", ["open", "network"])
 def test_what_a_network_does_not_need_is_refused(write, change, why, ask):
     folder = changed(write, change)

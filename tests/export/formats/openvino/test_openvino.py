@@ -164,6 +164,7 @@ def first(net, kind: str):
     ("change", "why"),
     [
         (lambda net: first(net, "ReLU").set("version", "extension"), "not OpenVINO's own"),
+        (lambda net: first(net, "ReLU").set("type", "ReadValue"), "ReadValue .* no network needs"),
         (lambda net: first(net, "Const").find("data").set("offset", "99999999"), "cut short"),
         (lambda net: first(net, "Const").find("data").set("offset", "-64"), "cut short"),
         (lambda net: net.remove(net.find("layers")), "damaged"),
