@@ -136,6 +136,16 @@ def in_words(tensors: Iterable[Tensor]) -> str:
     )
 
 
+def free_lengths(batch: Batch, contract: Contract) -> dict[str, int]:
+    """Return how long each free axis of the inputs is in `batch`, by its name."""
+    return {
+        axis: batch[tensor.name].shape[at]
+        for tensor in contract.inputs
+        for at, axis in enumerate(tensor.shape)
+        if at and isinstance(axis, str)
+    }
+
+
 def rows(batch: Batch) -> int:
     """How many samples `batch` holds."""
     return len(next(iter(batch.values())))

@@ -26,7 +26,7 @@ from functools import partial
 
 from export.backend import require_tensorflow
 from export.commandline import options
-from export.commandline.paths import need_file, need_folder, need_writable
+from export.commandline.paths import need_file, need_folder, need_weights, need_writable
 from export.compression.method import MOST_VALUES, Method, read_prune
 from export.ending import INTERRUPTED, ending
 from export.errors import AccuracyLost
@@ -121,16 +121,7 @@ def _method(args) -> Method:
 
 def _request(args) -> Request:
     sources.check(args.model)
-    return Request(
-        words=args.model,
-        weights=args.weights,
-        seed=args.seed,
-        classes=args.classes,
-        size=args.image_size,
-        arguments=tuple(args.model_arg),
-        custom_objects=tuple(args.custom_objects),
-        allow_unsafe=args.allow_unsafe,
-    )
+    return Request.of(args)
 
 
 def _check(args, request: Request) -> None:
@@ -141,8 +132,7 @@ def _check(args, request: Request) -> None:
     from export.compression.asking import LANE
     from export.lanes import check_lanes
 
-    if args.weights and args.weights.partition(":")[0] != "imagenet":
-        need_file("--weights", Path(args.weights), "a weights file, or imagenet")
+    need_weights(args.weights)
     for option, folder in (("--images", args.images), ("--held-out", args.held_out)):
         if folder:
             need_folder(option, folder, "a folder of pictures")

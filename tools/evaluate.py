@@ -183,17 +183,10 @@ def _known(artifact, args):
 
 def _build(artifact, args):
     """A function that builds the Keras model behind `artifact`, in whatever process."""
-    request = Request(
-        words=args.model or "",
-        weights=args.weights and str(args.weights),
-        arguments=tuple(args.model_arg),
-        custom_objects=tuple(args.custom_objects),
-        allow_unsafe=args.allow_unsafe,
-    )
     built = {"classes": artifact.classes, "image": artifact.image, "flavour": artifact.flavour}
     try:
         build = builder(
-            request,
+            Request.of(args),
             model=artifact.model,
             options={**built, "seed": artifact.seed},
             source=artifact.model_source,

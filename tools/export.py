@@ -23,7 +23,7 @@ from export.commandline import options
 from export.commandline.compared import NONE, add_compared, check_compared, read_inputs
 from export.commandline.each import export_each
 from export.commandline.formats import wanted_formats
-from export.commandline.paths import need_file, need_folder, need_writable
+from export.commandline.paths import need_file, need_folder, need_weights, need_writable
 from export.commandline.spelling import typed
 from export.ending import ending, leave
 from export.formats.names import NAMES
@@ -40,7 +40,7 @@ def main(argv=None) -> int:
     args = _parser().parse_args(argv)
     kept = "interrupted; artifacts that were there before are as they were"
     with ending(verbose=args.verbose, interrupted=kept):
-        requests = [_request(args, words) for words in sources.chosen(args.model)]
+        requests = [Request.of(args, words) for words in sources.chosen(args.model)]
         formats = wanted_formats(args.format, calibrated=bool(args.calibration))
         _check(args, requests)
         _check_places(args.out, args.name and safe_name(args.name), requests, formats)
@@ -84,23 +84,9 @@ def _names(known) -> str:
     return f"{', '.join(known)}, or all; may be repeated"
 
 
-def _request(args, words: str) -> Request:
-    return Request(
-        words=words,
-        weights=args.weights,
-        seed=args.seed,
-        classes=args.classes,
-        size=args.image_size,
-        arguments=tuple(args.model_arg),
-        custom_objects=tuple(args.custom_objects),
-        allow_unsafe=args.allow_unsafe,
-    )
-
-
 def _check(args, requests: list[Request]) -> None:
     """Raise ValueError for what can be seen to be wrong before anything heavy is loaded."""
-    if args.weights and args.weights.partition(":")[0] != "imagenet":
-        need_file("--weights", Path(args.weights), "a weights file, or imagenet")
+    need_weights(args.weights)
     check_compared(args)
     if args.calibration and args.calibration != "synthetic":
         need = need_file if Path(args.calibration).suffix in (".npz", ".json") else need_folder

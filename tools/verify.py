@@ -204,7 +204,7 @@ def _builder(args, folder: Path, report) -> Callable[[], Prepared]:
 
     Raises ArtifactError where the report does not say how, or what it says is not there.
     """
-    request, weights = _request(args), str(args.weights or report.weights["source"])
+    request, weights = Request.of(args), str(args.weights or report.weights["source"])
     try:
         build = builder(
             request,
@@ -227,16 +227,6 @@ def _builder(args, folder: Path, report) -> Callable[[], Prepared]:
             "or the whole model with --model"
         )
     return build
-
-
-def _request(args) -> Request:
-    return Request(
-        words=args.model or "",
-        weights=args.weights and str(args.weights),
-        arguments=tuple(args.model_arg),
-        custom_objects=tuple(args.custom_objects),
-        allow_unsafe=args.allow_unsafe,
-    )
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from export.checks.base import Trial
 from export.checks.bounds import bound
 from export.checks.costly import advice
 from export.checks.outputs import judge_outputs
-from export.contract import Batch, part, rows
+from export.contract import Batch, free_lengths, part, rows
 from export.observe.noise import Noise
 from export.results import REORDERED, Check, Status, verdict
 from export.wording import counted
@@ -33,7 +33,8 @@ def _with_other_lengths(trial: Trial, check: Check) -> Check:
     reference, observation = trial.reference, trial.observation
     if not reference.resized:
         return check
-    lengths = ", ".join(f"{axis} {n}" for axis, n in _lengths(trial).items())
+    compared = free_lengths(reference.resized, reference.contract)
+    lengths = ", ".join(f"{axis} {n}" for axis, n in compared.items())
     if observation.resized_error:
         why = f"{check.note}; at {lengths} it does not run: {observation.resized_error}"
         return replace(check, status=Status.FAILED, note=why)
@@ -43,17 +44,6 @@ def _with_other_lengths(trial: Trial, check: Check) -> Check:
         return replace(other, note=f"at {lengths}, {other.note}")
     off = "" if other.measured is None else f", off by {other.measured:.1e} {other.unit}"
     return replace(check, note=f"{check.note}; compared at {lengths} too{off}")
-
-
-def _lengths(trial: Trial) -> dict[str, int]:
-    """The other length that was compared, of each free axis."""
-    reference = trial.reference
-    return {
-        axis: reference.resized[tensor.name].shape[at]
-        for tensor in reference.contract.inputs
-        for at, axis in enumerate(tensor.shape)
-        if at and isinstance(axis, str)
-    }
 
 
 def _as_it_is(trial: Trial) -> Check:

@@ -28,6 +28,12 @@ def need_folder(option: str, path: Path, wanted: str) -> None:
         raise ValueError(f"{option} {path} may not be read by this user; name {wanted}")
 
 
+def need_weights(words: str | None) -> None:
+    """Raise ValueError unless `words` of --weights are a file that can be read, or imagenet."""
+    if words and words.partition(":")[0] != "imagenet":
+        need_file("--weights", Path(words), "a weights file, or imagenet")
+
+
 def need_place(option: str, path: Path) -> None:
     """Raise ValueError unless a file can be written at `path`."""
     if path.is_dir():

@@ -9,7 +9,17 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from export.contract import Batch, Contract, Predict, Tensor, joined, part, rows, sizes_of
+from export.contract import (
+    Batch,
+    Contract,
+    Predict,
+    Tensor,
+    free_lengths,
+    joined,
+    part,
+    rows,
+    sizes_of,
+)
 from export.skeleton.input_range import InputRange
 
 COUNT = 8
@@ -51,7 +61,7 @@ def inputs(
     own = _fitting(given, skeleton.contract)
     if not seeded:
         return own
-    return joined([_probes(skeleton, seed, _lengths(own, skeleton.contract)), own])
+    return joined([_probes(skeleton, seed, free_lengths(own, skeleton.contract)), own])
 
 
 def _probes(skeleton, seed: int, free: Mapping[str, int]) -> Batch:
@@ -67,21 +77,11 @@ def other_lengths(skeleton, seed: int, batch: Batch) -> Iterator[Batch]:
     A network may not take every length: the first are odd, then come whole halves.
     """
     contract = skeleton.contract
-    lengths = _lengths(batch, contract)
+    lengths = free_lengths(batch, contract)
     for change in (lambda n, at: 3 * n // 4 - 1 - 2 * at, lambda n, _: n // 2, lambda n, _: 2 * n):
         others = {name: max(1, change(n, at)) for at, (name, n) in enumerate(lengths.items())}
         if lengths and all(others[name] != n for name, n in lengths.items()):
             yield part(_probes(skeleton, seed, others), slice(OTHERS))
-
-
-def _lengths(batch: Batch, contract: Contract) -> dict[str, int]:
-    """How long each free axis of the inputs is in `batch`, by its name."""
-    return {
-        axis: batch[tensor.name].shape[at]
-        for tensor in contract.inputs
-        for at, axis in enumerate(tensor.shape)
-        if at and isinstance(axis, str)
-    }
 
 
 def _values(tensor: Tensor, skeleton, seed: int, free: Mapping[str, int]) -> np.ndarray:
@@ -131,7 +131,7 @@ def _fitting(given: np.ndarray | Batch, contract: Contract) -> Batch:
 
 def _check_lengths(batch: Batch, contract: Contract) -> None:
     """Raise ValueError where inputs that share a free axis are of different lengths along it."""
-    lengths = _lengths(batch, contract)
+    lengths = free_lengths(batch, contract)
     for tensor in contract.inputs:
         if batch[tensor.name].shape[1:] != sizes_of(tensor, lengths):
             raise ValueError(

@@ -20,6 +20,24 @@ class Request:
     custom_objects: tuple[str, ...] = ()
     allow_unsafe: bool = False
 
+    @classmethod
+    def of(cls, args, words: str | None = None) -> "Request":
+        """Return what the parsed options of a tool ask for; `words` stand for its --model.
+
+        Tools that build a model again have no --seed, --classes and --image-size.
+        """
+        words = args.model if words is None else words
+        return cls(
+            words=words or "",
+            weights=args.weights and str(args.weights),
+            seed=getattr(args, "seed", 0),
+            classes=getattr(args, "classes", None),
+            size=getattr(args, "image_size", None),
+            arguments=tuple(args.model_arg),
+            custom_objects=tuple(args.custom_objects),
+            allow_unsafe=args.allow_unsafe,
+        )
+
     @property
     def net(self) -> Net | None:
         """The network of the catalog that is asked for; None if it is of another source."""

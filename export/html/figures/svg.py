@@ -130,10 +130,10 @@ def _variable(stand_in: re.Match) -> str:
 
 
 @contextmanager
-def drawing(name: str, height: float, width: float = WIDTH) -> Iterator[Drawing]:
+def drawing(name: str, height: float) -> Iterator[Drawing]:
     """Give a Drawing to draw on and save; `name` is the figure's own within its page.
 
-    `height` and `width` in inches.
+    `height` is in inches.
     """
     matplotlib = need("matplotlib", to="drawing a report's figures")
     figure = need("matplotlib.figure", to="drawing a report's figures")
@@ -141,4 +141,4 @@ def drawing(name: str, height: float, width: float = WIDTH) -> Iterator[Drawing]
     with matplotlib.rc_context({**STYLE, "svg.hashsalt": name}), warnings.catch_warnings():
         # Names may be in any script. The browser has the letters, whatever the layout's font.
         warnings.filterwarnings("ignore", "Glyph .* missing", UserWarning)
-        yield Drawing(figure.Figure(figsize=(width, height), layout="constrained"))
+        yield Drawing(figure.Figure(figsize=(WIDTH, height), layout="constrained"))

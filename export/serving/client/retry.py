@@ -66,7 +66,6 @@ def retrying(
     deadline: Deadline | None = None,
     *,
     sleep=time.sleep,
-    chance=_half_or_more,
 ):
     """Return `call()`, called again after each ServerError that is retryable.
 
@@ -76,7 +75,7 @@ def retrying(
     deadline = deadline or Deadline(backoff.total)
     tries = Retrying(
         retry=retry_if_exception(lambda error: getattr(error, "retryable", False)),
-        wait=lambda state: backoff.delay(state.attempt_number - 1, chance()),
+        wait=lambda state: backoff.delay(state.attempt_number - 1, _half_or_more()),
         stop=stop_any(
             stop_after_attempt(backoff.retries + 1),
             lambda state: state.upcoming_sleep >= deadline.left(),

@@ -34,17 +34,12 @@ def models_config(ledger: Ledger) -> str:
     return HEAD + text_format.MessageToString(config)
 
 
-def batching_parameters(batch_sizes: tuple[int, ...], *, threads: int | None = None) -> str:
-    """Return batching parameters for `batch_sizes`, ascending; the last one is the largest batch.
-
-    `threads` are shared by all models; None leaves the server's default, one for each core.
-    """
+def batching_parameters(batch_sizes: tuple[int, ...]) -> str:
+    """Return batching parameters for `batch_sizes`, ascending; the last is the largest batch."""
     parameters = configs().BatchingParameters()
     parameters.max_batch_size.value = batch_sizes[-1]
     parameters.batch_timeout_micros.value = TIMEOUT_US
     parameters.max_enqueued_batches.value = ENQUEUED_BATCHES
-    if threads:
-        parameters.num_batch_threads.value = threads
     parameters.allowed_batch_sizes.extend(batch_sizes)
     return HEAD + text_format.MessageToString(parameters)
 
