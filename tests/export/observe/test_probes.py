@@ -20,7 +20,9 @@ def test_probes_are_seeded_and_differ_from_each_other():
     assert 0.3 < images.std() < 3
 
 
-NETWORK = SimpleNamespace(contract=Contract.of_classifier((4, 6, 3), 5), takes=InputRange(), ids={})
+NETWORK = SimpleNamespace(
+    contract=Contract.of_classifier((4, 6, 3), 5), takes=InputRange(), ids={}, pools={}
+)
 
 
 def test_given_images_come_after_the_probes():
@@ -73,14 +75,15 @@ TENSORS = (
 
 def test_every_kind_of_input_gets_numbers_that_it_takes():
     contract = Contract(TENSORS, TENSORS[:1])
-    network = SimpleNamespace(contract=contract, takes=InputRange(), ids={"ids": 30})
+    network = SimpleNamespace(contract=contract, takes=InputRange(), ids={"ids": 30}, pools={})
     made = inputs(network, 3)
     assert {name: values.shape[1:] for name, values in made.items()} == {
         "ids": (7,), "flags": (64,), "picture": (8, 8, 3), "mask": (5,), "sound": (64, 2),
         "words": (),
     }  # fmt: skip
     types = {name: str(values.dtype) for name, values in made.items()}
-    assert types == {tensor.name: tensor.dtype for tensor in TENSORS} | {"words": "object"}
+    assert types.pop("words").startswith("<U"), "what passes to another process is no object"
+    assert types == {tensor.name: tensor.dtype for tensor in TENSORS[:-1]}
     assert 0 <= made["ids"].min() < 5 and 25 < made["ids"].max() < 30, "within the table"
     assert set(made["flags"].flat) == {0, 1}, "where no table tells, what any table holds"
     assert made["picture"].max() > 200 and made["picture"].min() < 60
@@ -91,7 +94,7 @@ def test_every_kind_of_input_gets_numbers_that_it_takes():
 
 def test_inputs_of_other_names_or_counts_are_refused():
     two = Contract((Tensor("a", "float32", ("batch", 2)), Tensor("b", "float32", ("batch",))), ())
-    network = SimpleNamespace(contract=two, takes=InputRange(), ids={})
+    network = SimpleNamespace(contract=two, takes=InputRange(), ids={}, pools={})
     a, b = np.zeros((3, 2), np.float32), np.zeros(3, np.float32)
     assert len(inputs(network, 0, {"a": a, "b": b})["b"]) == 11
     for given, message in (
@@ -115,7 +118,7 @@ FREE = Contract(
 
 
 def test_probes_are_as_long_as_what_is_given_and_others_of_further_lengths():
-    network = SimpleNamespace(contract=FREE, takes=InputRange(), ids={})
+    network = SimpleNamespace(contract=FREE, takes=InputRange(), ids={}, pools={})
     given = {
         "ids": np.ones((2, 9), np.int32),
         "sound": np.ones((2, 9, 2), np.float32),
