@@ -16,6 +16,8 @@ from export.observe.plain import Plain
 from export.skeleton.pour import digest
 
 GRAPHS = {  # by kind
+    "openvino": {"kind": "openvino", "ir": "11", "ops": {"Convolution": 2, "MatMul": 1}},
+    "litert": {"kind": "litert", "ops": {"CONV_2D": 2, "FULLY_CONNECTED": 1}},
     "savedmodel": {"kind": "savedmodel", "ops": {"Conv2D": 2, "MatMul": 1}},
     "onnx": {
         "kind": "onnx",
