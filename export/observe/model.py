@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from export.child import in_a_line
 from export.contract import Batch
 from export.formats import ALL, Format
 from export.formats.base import Found
@@ -55,7 +56,7 @@ def observe_model(
         folds = tuple(norms(model))
         kinds = frozenset().union(*(format.noises for format in formats))
         exact = frozenset([*keep, *beyond_float16(layers, weights["float16"], folds)])
-        resized, resized_outputs = _resized(model, skeleton, inputs, seed)
+        resized, resized_outputs, untaken = _resized(model, skeleton, inputs, seed)
         noise, warning = _noise(skeleton, inputs, layers, folds, kinds, exact)
     return Reference(
         name=skeleton.name,
@@ -72,32 +73,36 @@ def observe_model(
         layers=layers,
         norms=folds,
         noise=noise,
-        warnings=(*warning, *_doubts(skeleton, outputs), *_one_length(skeleton, resized)),
+        warnings=(*warning, *_doubts(skeleton, outputs), *_one_length(skeleton, resized, untaken)),
         constants=frozenset(map(digest, _constants(skeleton.graph, formats))),
         graph=skeleton.graph.SerializeToString(),
     )
 
 
-def _resized(model, skeleton, inputs: Batch, seed: int) -> tuple[Batch, Batch]:
+def _resized(model, skeleton, inputs: Batch, seed: int) -> tuple[Batch, Batch, str]:
     """Inputs of other lengths along free axes that the model takes, and its outputs on them.
 
-    Both are empty where there is no free axis, or the model takes no other length that is tried.
+    Both are empty where there is no free axis, or the model takes no other length that is tried;
+    then the words of its error come last.
     """
+    why = ""
     for others in other_lengths(skeleton, seed, inputs):
         try:
-            return others, run_model(model, skeleton.contract, others)[0]
-        except Exception:  # Keras raises what it likes for what it does not take
-            continue
-    return {}, {}
+            return others, run_model(model, skeleton.contract, others)[0], ""
+        except MemoryError:
+            raise
+        except Exception as error:  # Keras raises what it likes for what it does not take
+            why = in_a_line(error)
+    return {}, {}, why
 
 
-def _one_length(skeleton, resized: Batch) -> list[str]:
+def _one_length(skeleton, resized: Batch, why: str) -> list[str]:
     free = skeleton.contract.free
     if not free or resized:
         return []
     return [
         f"compared at one length of {listed(free)} alone, because the model takes no other that "
-        "was tried"
+        "was tried" + (f" ({why})" if why else "")
     ]
 
 

@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 from keras import layers
 
+from export.contract import FREE
 from export.observe.model import observe_model
+from export.observe.probes import inputs as given
 from export.observe.probes import probes
 from export.skeleton.pour import digest
 from export.skeleton.tracing import trace
@@ -90,6 +92,17 @@ def test_the_model_is_observed_at_inference():
     np.testing.assert_allclose(
         seen.outputs["logits"], model(seen.inputs["image"], training=False), atol=1e-6
     )
+
+
+def test_a_model_of_one_length_says_why_no_other_was_compared():
+    inputs = keras.Input((None, 2), name="sound")
+    x = layers.Dense(5, name="made")(layers.Reshape((2 * FREE,), name="flat")(inputs))
+    model = seed_weights(keras.Model(inputs, x))
+    skeleton = trace(model)
+    seen = observe_model(model, skeleton, given(skeleton, 0))
+    (warning,) = [one for one in seen.warnings if one.startswith("compared at one length")]
+    assert "because the model takes no other that was tried (" in warning
+    assert "reshape" in warning.casefold() and "\n" not in warning
 
 
 def test_the_layers_of_a_sequential_model_are_seen():
