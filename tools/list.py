@@ -2,7 +2,7 @@
 
     python tools/list.py
 
---model takes other models too: a .keras or .h5 file, package.module:function, and
+--model takes other models too: a .keras or .h5 file, package.module:function,
 keras.applications:Name, and the folder of a SavedModel. Exit status: 0 listed.
 """
 

@@ -20,9 +20,7 @@ def print_pictures(answers, broken, seconds: float, as_json: bool) -> int:
                 print(path)
                 for guess in guesses:
                     print(f"  {guess.probability:.4f}  {guess.label}")
-        latency = ", ".join(f"{name} {value:.1f} ms" for name, value in times.items())
-        count = len(answers) + len(broken)
-        print(f"{len(good)} of {count} requests answered, {rate:.1f}/s; {latency or 'none'}")
+        print(_speed(len(good), len(answers) + len(broken), rate, times))
     for answer in answers:
         if answer.error is not None:
             print(f"error: {', '.join(map(str, answer.request))}: {answer.error}", file=sys.stderr)
@@ -52,9 +50,7 @@ def print_outcome(outcome, as_json: bool) -> int:
     else:
         for name, values in outcome.outputs.items():
             print(f"{name}  {values.dtype} {tuple(values.shape)}{_range(values)}")
-        latency = ", ".join(f"{name} {value:.1f} ms" for name, value in times.items())
-        asked = len(outcome.answers)
-        print(f"{good} of {asked} requests answered, {rate:.1f}/s; {latency or 'none'}")
+        print(_speed(good, len(outcome.answers), rate, times))
     for answer in failed:
         at = f"samples {answer.request.start} to {answer.request.stop - 1}"
         print(f"error: {at}: {answer.error}", file=sys.stderr)
@@ -71,6 +67,11 @@ def save_outputs(outcome, path: Path) -> None:
     }
     with path.open("wb") as file:
         np.savez(file, allow_pickle=False, **arrays)
+
+
+def _speed(good: int, asked: int, rate: float, times: dict) -> str:
+    latency = ", ".join(f"{name} {value:.1f} ms" for name, value in times.items())
+    return f"{good} of {asked} requests answered, {rate:.1f}/s; {latency or 'none'}"
 
 
 def _range(values) -> str:
