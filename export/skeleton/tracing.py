@@ -29,7 +29,7 @@ from export.skeleton.id_range import id_ranges
 from export.skeleton.input_range import InputRange, input_range
 from export.skeleton.keras_graph import all_layers, called_with
 from export.skeleton.lookup import pools
-from export.skeleton.plain import (
+from export.skeleton.substitutes import (
     keep_loops,
     plain_operations,
     without_compilation,

@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 from keras import layers, ops
 
-from export.skeleton.plain import plain_operations
+from export.skeleton.substitutes import plain_operations
 from export.skeleton.tracing import run_skeleton, trace
 
 NUMBERS = np.concatenate(
