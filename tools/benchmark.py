@@ -5,7 +5,7 @@
 Artifacts of one network are loaded by a process each and called in turns, so that what slows the
 machine slows all alike; mlcommons' loadgen times the calls. The ratio to the first of them is the
 figure to compare, milliseconds are of this machine. What does not run here says why, such as
-"needs a GPU". Exit status: 0 measured, 2 something could not be run.
+"needs a GPU". Exit status: 0 measured, 2 nothing could be, or a folder is no artifact.
 """
 
 import sys
@@ -89,7 +89,8 @@ def _measure(args, argv) -> int:
             print(line)
     for line in unread:
         print(f"error: {line}", file=sys.stderr)
-    return 2 if unread else 0
+    measured = any(record["median_ms"] for record in records + merged)
+    return 2 if unread or not measured else 0
 
 
 def _records(args) -> tuple[list[dict], list[str]]:

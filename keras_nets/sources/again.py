@@ -27,6 +27,7 @@ def asked_again(source: ModelSource, *, allow_unsafe: bool, seed: int) -> Asked:
                 f"the report names code of the module {module!r}, which is neither in this folder "
                 f"nor on PYTHONPATH; if you trust it, say --model {source.source}"
                 + "".join(f" --custom-objects {one}" for one in source.custom_objects)
+                + ", or put its folder on PYTHONPATH"
             )
     _check_file(source)
     return Asked(

@@ -1,6 +1,7 @@
 import csv
 import importlib.util
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -103,6 +104,13 @@ def test_a_table_has_timms_names_and_changes_are_said(artifact, measured, tmp_pa
     with table.open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert float(rows[0]["infer_step_time"]) > 0 and rows[0]["infer_batch_size"] == "1"
+
+
+def test_where_nothing_could_be_measured_the_status_is_2(artifact, tmp_path, capsys):
+    folder = shutil.copytree(artifact, tmp_path / "onnx")
+    (folder / "model.onnx").write_bytes(b"no network")
+    assert main([str(folder), *QUICK]) == 2
+    assert "not valid: " in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("columns", [40, 80, 120])

@@ -25,7 +25,9 @@ from export.skeleton.pour import Placement, Step, check_placements
 from export.skeleton.stores import FLOAT16, Store
 
 ALIGNMENT = 64  # bytes
-PLACE = re.compile(r"\S+:\d+:\d+: error: ")  # a line of ours, which tells nobody anything
+PLACE = re.compile(
+    r" *(?<![^\s.])/\S+:\d+:\d+: error: "
+)  # a line of ours, which tells nobody anything
 MOST_WEIGHTS = 16_000  # each has a float16 of its own to stand for it
 
 
@@ -82,7 +84,7 @@ def _convert(order: Order) -> tuple[bytes, dict[int, int]]:
     if answer["error"]:
         raise ExportError(
             f"the LiteRT converter does not convert {skeleton.name}: "
-            f"{PLACE.sub('', answer['error'])}; export to another format, such as onnx"
+            f"{PLACE.sub(' ', answer['error'])}; export to another format, such as onnx"
         )
     buffers = {int(at): index for at, index in answer["weights"].items()}
     return made["model"].tobytes(), buffers

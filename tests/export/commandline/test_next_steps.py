@@ -1,6 +1,7 @@
 """What a user is told to do with artifacts."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from export.commandline.next_steps import next_steps
@@ -45,6 +46,13 @@ def test_what_no_server_loads_is_not_served():
     phone = report_of("out/toy/litert")
     assert "serve" not in dict(next_steps([phone]))
     assert "out/toy/onnx" in dict(next_steps([phone, report_of("out/toy/onnx")]))["serve"]
+
+
+def test_engines_for_a_part_are_accepted_again():
+    graph = Check("graph", Status.PASSED, details={"share": 0.5})
+    partial = replace(report_of("out/toy/tftrt-fp16"), checks=(graph,))
+    steps = dict(next_steps([partial, report_of("out/toy/onnx")]))
+    assert steps["verify"] == "python tools/verify.py out/toy --partial-engines"
 
 
 def test_steps_name_the_console_where_it_runs(monkeypatch):

@@ -29,7 +29,7 @@ def refusal(**source) -> str:
 )
 def test_no_installed_function_runs_because_a_report_names_it(words):
     line = refusal(kind="function", source=words)
-    assert f"if you trust it, say --model {words}" in line
+    assert f"if you trust it, say --model {words}, or put its folder on PYTHONPATH" in line
 
 
 @pytest.mark.parametrize("kind", ["catalog", "keras-file", "savedmodel", "anything"])
