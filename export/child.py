@@ -28,6 +28,7 @@ import importlib
 import importlib.util
 import json
 import os
+import re
 from pathlib import Path
 from types import GeneratorType
 
@@ -138,18 +139,24 @@ def _load(path):
     return np.load(path, mmap_mode="c").view(np.ndarray)
 
 
+# What TensorFlow and OpenVINO put above the words that say what went wrong.
+ABOVE = re.compile(
+    r".*root error\(s\) found\.|Exception from \S+:\d+:|Check '.*' failed at \S+:\d+:"
+)
+
+
 def in_a_line(error):
     """Return what went wrong, in one line.
 
     That is the message of an ExportError, which says all there is to say, and the class and first
-    line of any other. A session of TensorFlow wraps the words of its operations in a Python trace,
-    and keeps them in the context.
+    line of any other, but for those that only say where in a library it was raised. A session of
+    TensorFlow wraps the words of its operations in a Python trace, and keeps them in the context.
     """
     if getattr(error, "is_sentence", False):
         return " ".join(str(error).splitlines())
     own = getattr(error.__context__, "message", None) or str(error)
     lines = [line.strip() for line in own.splitlines()]
-    lines = [line for line in lines if line and not line.endswith("root error(s) found.")]
+    lines = [line for line in lines if line and not ABOVE.fullmatch(line)]
     return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
 
 

@@ -28,6 +28,12 @@ def in_session():
     [
         (OSError("disk is full"), "OSError: disk is full"),
         (ValueError("first\nsecond"), "ValueError: first"),
+        (
+            RuntimeError(
+                "Exception from a.cpp:84:\nCheck 'x < y' failed at b.hpp:37:\nno port 0\n\n"
+            ),
+            "RuntimeError: no port 0",
+        ),
         (ValueError("\n\n  third\n"), "ValueError: third"),
         (RuntimeError(), "RuntimeError"),
         (ArtifactError("it is gone;\nexport it again"), "it is gone; export it again"),

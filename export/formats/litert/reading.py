@@ -134,6 +134,8 @@ def _check(flat: Flat) -> None:
         if buffer.offset + buffer.size > size:
             raise ArtifactError(f"{flat.path} is cut short; export it again")
     for graph in model.subgraphs:
+        if any(tensor.buffer >= len(model.buffers) for tensor in graph.tensors):
+            raise ArtifactError("its tensors lie in buffers that it has not")
         for operator in graph.operators:
             kind = operation(model, operator)
             if kind in REFUSED:

@@ -8,6 +8,7 @@ import hashlib
 import re
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from math import prod
@@ -133,15 +134,21 @@ def read_ir(folder: Path) -> Ir:
     content = path.read_bytes()
     if b"<!" in content:  # a document type, whose entities could be anything
         raise refused(path, "declares what a graph does not need")
-    try:
-        net = ElementTree.fromstring(content)
-        ir = Ir(path, net)
+    with _sound(path):
+        ir = Ir(path, ElementTree.fromstring(content))
         _check(ir)
+    return ir
+
+
+@contextmanager
+def _sound(path: Path) -> Iterator[None]:
+    """Raise ArtifactError where what the file at `path` says makes no sense."""
+    try:
+        yield
     except (ElementTree.ParseError, ValueError, TypeError, AttributeError, KeyError) as error:
         raise ArtifactError(
             f"{path} is damaged, no graph of OpenVINO's; export it again"
         ) from error
-    return ir
 
 
 def _check(ir: Ir) -> None:
@@ -171,17 +178,18 @@ def _check(ir: Ir) -> None:
 def open_openvino(folder: Path) -> Opened:
     """Open the artifact in `folder`; see `Opened`."""
     ir = read_ir(folder)
-    return Opened(
-        inputs=tuple(_input(one) for one in ir.layers if one.get("type") == "Parameter"),
-        outputs=tuple(_output(ir, one) for one in ir.layers if one.get("type") == "Result"),
-        weights=lambda: _weights(ir),
-        graph={
-            "kind": OPENVINO,
-            "ir": ir.net.get("version"),
-            "ops": dict(Counter(layer.get("type") for layer in ir.layers)),
-            "structure": _structure(ir),
-        },
-    )
+    with _sound(ir.path):
+        return Opened(
+            inputs=tuple(_input(one) for one in ir.layers if one.get("type") == "Parameter"),
+            outputs=tuple(_output(ir, one) for one in ir.layers if one.get("type") == "Result"),
+            weights=lambda: _weights(ir),
+            graph={
+                "kind": OPENVINO,
+                "ir": ir.net.get("version"),
+                "ops": dict(Counter(layer.get("type") for layer in ir.layers)),
+                "structure": _structure(ir),
+            },
+        )
 
 
 def _input(layer: ElementTree.Element) -> Tensor:

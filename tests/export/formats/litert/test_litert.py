@@ -231,6 +231,10 @@ def no_tensor(model):
     signature.outputs[0].tensorIndex = 9999
 
 
+def no_buffer(model):
+    model.subgraphs[0].tensors[0].buffer = 9999
+
+
 @pytest.mark.parametrize(
     ("change", "why"),
     [
@@ -240,6 +244,7 @@ def no_tensor(model):
         (other_output, "another network without its signature"),
         (other_graph, "another network without its signature"),
         (no_tensor, "names tensors that it has not"),
+        (no_buffer, "lie in buffers that it has not"),
     ],
 )
 @pytest.mark.parametrize("ask", ["open", "network"])

@@ -177,6 +177,12 @@ def test_a_graph_that_asks_for_more_than_it_may_is_refused(write, change, why):
             ask(folder)
 
 
+def test_a_graph_whose_layers_share_a_number_is_damaged(write):
+    folder = edited(write, lambda net: first(net, "Const").set("id", "9999"))
+    with pytest.raises(ArtifactError, match="model.xml is damaged"):
+        FORMAT.open(folder)
+
+
 def test_entities_are_refused_before_they_are_read(write):
     _, folder = write("plain")
     text = (folder / "model.xml").read_text()
