@@ -60,9 +60,10 @@ def test_what_looks_at_the_artifact_is_started_early_and_ends_with_an_export_tha
     toy, tmp_path, monkeypatch
 ):
     alive = []
+    before = {child.pid for child in psutil.Process().children()}  # of tests that ran before
 
     def write(*_):
-        alive.extend(child.pid for child in psutil.Process().children())
+        alive.extend({child.pid for child in psutil.Process().children()} - before)
         raise ExportError("full")
 
     monkeypatch.setattr("export.process._in_this_process", ContextVar("another", default=False))
