@@ -5,6 +5,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import KW_ONLY, asdict, dataclass
 from pathlib import Path
 
+from export.files import write_whole
+
 VERIFIED, REFUSED, FAILED = "verified", "refused", "failed"
 TRACEBACK, STOPPED = "traceback", "stopped"  # for want of time or memory
 
@@ -53,6 +55,6 @@ def read_records(path: Path) -> dict[tuple[str, str, str], Record]:
 
 
 def write_records(path: Path, records: Mapping | Iterable[Record]) -> None:
-    """Write `records`, a line each."""
+    """Write `records`, a line each; an interrupted study keeps those that it had."""
     found = records.values() if isinstance(records, Mapping) else records
-    path.write_text("".join(json.dumps(asdict(one)) + "\n" for one in found))
+    write_whole(path, "".join(json.dumps(asdict(one)) + "\n" for one in found))
