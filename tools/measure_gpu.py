@@ -40,49 +40,19 @@ def main(argv=None) -> int:
 def _rows(folder: Path) -> list[list[str]]:
     """A row for each batch size; raises ExportError where one does not run."""
     from export.cost import Meter
-    from export.errors import ArtifactError, ExportError
-    from export.formats import find_format
-    from export.observe.engine import run_engine
-    from export.observe.probes import probes
-    from export.report.file import read_report
+    from export.study.engines import open_engine
 
-    report = read_report(folder)
-    format = find_format(report.format)
-    if not format.engine_rule:
-        raise ArtifactError(f"{folder} is {report.format}, which has no engine; name a TF-TRT one")
-    given = _input(report, folder)
-    inputs = {given: probes(tuple(report.options["image"]), report.options["seed"])}
-    meter = Meter()
+    engine, meter = open_engine(folder), Meter()
     try:
-        run = run_engine(format, folder, inputs, tuple(sorted(report.options["batch_sizes"])))
+        batches = engine.run(engine.sizes)
     finally:
         meter.close()
-    for why in (run.unable, run.failed, run.uncounted):
-        if why:
-            raise ExportError(f"{folder} could not be measured: {why}")
-    peak, weights = meter.read().peak_rss_bytes, report.artifact["bytes"]
-    memory = [f"{peak / 1e9:.1f}", f"{peak / weights:.0f}", _error(report)]
-    name = f"{report.model} {report.format}"
+    peak, weights = meter.read().peak_rss_bytes, engine.report.artifact["bytes"]
+    memory = [f"{peak / 1e9:.1f}", f"{peak / weights:.0f}", _error(engine.report)]
     return [
-        [name, str(one.size), f"{one.seconds:.1f}", f"{1000 * one.later:.2f}", *memory]
-        for one in run.batches
+        [engine.name, str(one.size), f"{one.seconds:.1f}", f"{1000 * one.later:.2f}", *memory]
+        for one in batches
     ]
-
-
-def _input(report, folder: Path) -> str:
-    """The name of the one input; raises ArtifactError for what is no classifier of pictures."""
-    from export.contract import IMAGE, Contract, in_words
-    from export.errors import ArtifactError
-
-    if not report.contract:
-        return IMAGE  # a report of old, which only classifiers have
-    contract = Contract.from_dict(report.contract)
-    if not contract.classifier:
-        raise ArtifactError(
-            f"{folder} takes {in_words(contract.inputs)}, and only classifiers of pictures are "
-            "measured; name one of those"
-        )
-    return contract.inputs[0].name
 
 
 def _error(report) -> str:

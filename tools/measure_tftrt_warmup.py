@@ -32,37 +32,18 @@ def main(argv=None) -> int:
 
 
 def _measure(folder: Path, sizes: tuple[int, ...] | None) -> None:
-    from export.observe.probes import probes
-    from export.report.file import read_report
+    from export.study.engines import open_engine
 
-    report = read_report(folder)
-    ascending = sizes or tuple(sorted(report.options["batch_sizes"]))
-    given = report.contract["inputs"][0]["name"] if report.contract else "image"
-    inputs = {given: probes(tuple(report.options["image"]), report.options["seed"])}
+    engine = open_engine(folder)
+    ascending = sizes or engine.sizes
     for order, wanted in (("ascending", ascending), ("descending", ascending[::-1])):
-        for batches in _run(folder, report, inputs, wanted):
+        for batches in engine.run(wanted):
             built = ", ".join(str(size) for sizes in batches.engines.values() for size in sizes)
             print(
-                f"| {report.model} {report.format} | {order} | {batches.size} "
+                f"| {engine.name} | {order} | {batches.size} "
                 f"| {batches.seconds:.1f} s | {1000 * batches.later:.2f} ms | {built} |",
                 flush=True,
             )
-
-
-def _run(folder: Path, report, inputs, sizes: tuple[int, ...]):
-    """Run `sizes` in this order in a fresh process; raise ExportError where one does not run."""
-    from export.errors import ArtifactError, ExportError
-    from export.formats import find_format
-    from export.observe.engine import run_engine
-
-    format = find_format(report.format)
-    if not format.engine_rule:
-        raise ArtifactError(f"{folder} is {report.format}, which has no engine; name a TF-TRT one")
-    run = run_engine(format, folder, inputs, sizes)
-    for why in (run.unable, run.failed, run.uncounted):
-        if why:
-            raise ExportError(f"{folder} could not be measured: {why}")
-    return run.batches
 
 
 if __name__ == "__main__":

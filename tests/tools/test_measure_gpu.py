@@ -1,45 +1,24 @@
 """Engines are measured on a GPU; here a stand-in of the lane's script answers for it."""
 
-import json
-import sys
-from contextlib import contextmanager
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from report_content import content
 
-from export.process import child_of_script
 from export.results import Check, Status
-from export.runtimes import tensorrt
-from tools import measure_gpu
+from tools import measure_gpu, measure_tftrt_warmup
 
-STANDIN = Path(__file__).parents[1] / "standin" / "engine_script.py"
-
-
-@pytest.fixture
-def artifact(tmp_path):
-    """A function from the name of a format to a folder with a report of it."""
-
-    def write(format: str):
-        told = content(model="toy", format=format)
-        told["options"] |= {"image": [8, 8, 3], "batch_sizes": [1, 4, 8]}
-        (tmp_path / "report.json").write_text(json.dumps(told))
-        return tmp_path
-
-    return write
+TOOLS = pytest.mark.parametrize("tool", [measure_gpu, measure_tftrt_warmup])
 
 
-def test_each_batch_size_has_a_row(artifact, monkeypatch, capsys):
-    @contextmanager
-    def in_lane(_lane, _script, scratch, *, about):
-        with child_of_script(Path(sys.executable), STANDIN, scratch, about) as child:
-            yield SimpleNamespace(ask=lambda job, arrays: child.ask({**job, "pretend": ""}, arrays))
+def refusal(tool, folder, capfd) -> str:
+    with pytest.raises(SystemExit) as ended:
+        tool.main([str(folder)])
+    assert ended.value.code == 2
+    return capfd.readouterr().err
 
-    folder = artifact("tftrt-fp16")
-    monkeypatch.setattr(tensorrt, "NVIDIA", folder)
-    monkeypatch.setattr(tensorrt, "child_in_lane", in_lane)
-    assert measure_gpu.main([str(folder)]) == 0
+
+def test_each_batch_size_has_a_row(reported, gpu, capsys):
+    assert measure_gpu.main([str(reported("tftrt-fp16"))]) == 0
     rows = [line.split(" | ") for line in capsys.readouterr().out.splitlines()[2:]]
     assert [row[1] for row in rows] == ["1", "4", "8"]
     for row in rows:
@@ -56,30 +35,20 @@ def test_the_error_is_in_multiples_of_the_noise():
     assert measure_gpu._error(SimpleNamespace(checks=[])) == "not verified on a GPU"
 
 
-def test_what_takes_no_pictures_is_refused_in_a_line(artifact, capfd):
-    folder = artifact("tftrt-fp16")
-    path = folder / "report.json"
-    told = json.loads(path.read_text())
+@TOOLS
+def test_what_takes_no_pictures_is_refused_in_a_line(tool, reported, capfd):
     ids = {"name": "ids", "dtype": "int32", "shape": ["batch", 8]}
-    told["contract"] = {"inputs": [ids], "outputs": [{**ids, "name": "made", "dtype": "float32"}]}
-    path.write_text(json.dumps(told))
-    with pytest.raises(SystemExit) as ended:
-        measure_gpu.main([str(folder)])
-    assert ended.value.code == 2
-    assert "takes `ids` int32 (batch, 8), and only classifiers" in capfd.readouterr().err
+    made = {**ids, "name": "made", "dtype": "float32"}
+    folder = reported("tftrt-fp16", contract={"inputs": [ids], "outputs": [made]})
+    assert "takes `ids` int32 (batch, 8), and only classifiers" in refusal(tool, folder, capfd)
 
 
-@pytest.mark.parametrize(
-    ("format", "message"),
-    [
-        ("onnx", "is onnx, which has no engine"),
-        ("tftrt-fp16", "could not be measured: needs a GPU"),
-    ],
-)
-def test_what_cannot_be_measured_exits_with_2(artifact, monkeypatch, capfd, format, message):
-    folder = artifact(format)
-    monkeypatch.setattr(tensorrt, "NVIDIA", folder / "none")
-    with pytest.raises(SystemExit) as ended:
-        measure_gpu.main([str(folder)])
-    assert ended.value.code == 2
-    assert message in capfd.readouterr().err
+@TOOLS
+def test_a_format_without_engines_is_refused_in_a_line(tool, reported, capfd):
+    assert "is onnx, which has no engine" in refusal(tool, reported("onnx"), capfd)
+
+
+@TOOLS
+def test_without_a_gpu_nothing_is_measured(tool, reported, no_gpu, capfd):
+    folder = reported("tftrt-fp16")
+    assert "could not be measured: needs a GPU" in refusal(tool, folder, capfd)

@@ -1,44 +1,13 @@
-"""What warm-up costs is measured on a GPU; here a stand-in of the lane's script answers for it."""
+"""What warm-up costs is measured on a GPU; here a stand-in of the lane's script answers for it.
 
-import json
-import sys
-from contextlib import contextmanager
-from pathlib import Path
-from types import SimpleNamespace
+What cannot be measured is in test_measure_gpu.py, for both tools.
+"""
 
-import pytest
-from report_content import content
-
-from export.process import child_of_script
-from export.runtimes import tensorrt
 from tools import measure_tftrt_warmup
 
-STANDIN = Path(__file__).parents[1] / "standin" / "engine_script.py"
 
-
-@pytest.fixture
-def artifact(tmp_path):
-    """A function from the name of a format to a folder with a report of it."""
-
-    def write(format: str):
-        told = content(model="toy", format=format)
-        told["options"] |= {"image": [8, 8, 3], "batch_sizes": [1, 4, 8]}
-        (tmp_path / "report.json").write_text(json.dumps(told))
-        return tmp_path
-
-    return write
-
-
-def test_both_orders_are_measured_and_the_engines_of_each_told(artifact, monkeypatch, capsys):
-    @contextmanager
-    def in_lane(_lane, _script, scratch, *, about):
-        with child_of_script(Path(sys.executable), STANDIN, scratch, about) as child:
-            yield SimpleNamespace(ask=lambda job, arrays: child.ask({**job, "pretend": ""}, arrays))
-
-    folder = artifact("tftrt-fp16")
-    monkeypatch.setattr(tensorrt, "NVIDIA", folder)
-    monkeypatch.setattr(tensorrt, "child_in_lane", in_lane)
-    assert measure_tftrt_warmup.main([str(folder)]) == 0
+def test_both_orders_are_measured_with_the_engines_of_each(reported, gpu, capsys):
+    assert measure_tftrt_warmup.main([str(reported("tftrt-fp16"))]) == 0
     rows = [line.split(" | ") for line in capsys.readouterr().out.splitlines()[2:]]
     assert [(row[1], row[2], row[-1].removesuffix(" |")) for row in rows] == [
         ("ascending", "1", "1"),
@@ -48,19 +17,3 @@ def test_both_orders_are_measured_and_the_engines_of_each_told(artifact, monkeyp
         ("descending", "4", "8"),
         ("descending", "1", "8"),
     ]
-
-
-@pytest.mark.parametrize(
-    ("format", "message"),
-    [
-        ("onnx", "is onnx, which has no engine"),
-        ("tftrt-fp16", "could not be measured: needs a GPU"),
-    ],
-)
-def test_what_cannot_be_measured_exits_with_2(artifact, monkeypatch, capfd, format, message):
-    folder = artifact(format)
-    monkeypatch.setattr(tensorrt, "NVIDIA", folder / "none")
-    with pytest.raises(SystemExit) as ended:
-        measure_tftrt_warmup.main([str(folder)])
-    assert ended.value.code == 2
-    assert message in capfd.readouterr().err
