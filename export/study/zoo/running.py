@@ -100,7 +100,7 @@ def export_once(key: Key, command: Sequence[str], bounds: Bounds, machine: str) 
     with tempfile.TemporaryDirectory(prefix="keras-nets-") as out:
         done = run([*command, "--out", out, "--json"], bounds)
         reports = [json.loads(line) for line in done.out.splitlines() if line.startswith("{")]
-        verdict, line = _verdict(done, reports)
+        verdict, line = verdict_of(done, reports)
         content = _content(reports[0]) if reports else {}
         return _record(key, done, verdict=verdict, line=line, machine=machine, **content)
 
@@ -128,7 +128,7 @@ def _record(key: Key, done: Done, *, verdict: str, line: str, **more) -> Record:
     )
 
 
-def _verdict(done: Done, reports: list[dict]) -> tuple[str, str]:
+def verdict_of(done: Done, reports: list[dict]) -> tuple[str, str]:
     """Return the word for how an export ended, and the line that says why."""
     if done.stopped:
         return STOPPED, done.stopped

@@ -1,0 +1,1 @@
+"""What reduced precision costs: networks by formats, with the tools of others beside."""
