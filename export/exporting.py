@@ -133,9 +133,9 @@ class Export:
     def _start_observer(self, format: Format, place: Place) -> Child | None:
         """Have what looks at the first artifact import its packages while that is written.
 
-        Not beside a lane, whose process takes as much memory as the weights themselves.
+        Not beside a lane or a converter whose process takes as much memory as the weights.
         """
-        if format.lane:
+        if format.lane or format.crowded:
             return None
         return self._held.enter_context(observer(format, place.scratch))
 

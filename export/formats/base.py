@@ -125,12 +125,14 @@ class Format(ABC):
     rule: Rule = REORDERED  # what its logits may be off by
     engine_rule: Rule | None = None  # the same of its TensorRT engine; None: it has no engine
     lane: str | None = None  # the private environment that writes it
+    crowded: bool = False  # whether a process beside takes as much as the weights to write it
     extra: str = ""  # of setup.cfg, which brings what writes and runs it; empty: nothing more
     package: str = ""  # that the extra brings, as it is imported
     needs: frozenset[str] = frozenset()  # options that it cannot be written without
     # Ways to run it that it brings itself, before those of export/runtimes: each is a Runtime.
     runtimes: tuple[object, ...] = ()
     rounds: bool = False  # whether its artifacts are rounded themselves, not by what runs them
+    rounds_activations: bool = False  # whether those do more than hold rounded weights
     copies: bool = False  # whether a weight may stand in several places of an artifact
     classifies: bool = False  # whether labels give it the signature `classify`
 
@@ -186,6 +188,13 @@ class Format(ABC):
     def constant(self, values: np.ndarray) -> Store:
         """Return how a right artifact keeps a constant of the graph that is no weight."""
         return self.store(values)
+
+    def steps(self, span: tuple[float, float], kind: str) -> tuple[float, int]:
+        """Return scale and zero point that a right artifact rounds an activation of that range to.
+
+        `kind` is the element type that the artifact keeps it in. Formats with ranges have them.
+        """
+        raise ExportError(f"{self.name} rounds no activation to steps")
 
     @abstractmethod
     def write(self, order: Order) -> Written:

@@ -26,6 +26,7 @@ class LiteRt(Format):
     kind: str = LITERT
     extra: str = "litert"
     package: str = "ai_edge_litert"
+    crowded: bool = True
 
     def unfit(self, contract: Contract) -> str:
         texts = [tensor.name for tensor in contract.inputs if tensor.dtype == "string"]
