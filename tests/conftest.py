@@ -242,7 +242,7 @@ def look_plain(tmp_path_factory):
     def observe(trial, folder):
         scratch = tmp_path_factory.mktemp("plain")
         with in_this_process():
-            return observe_plain(trial.format.name, folder, trial, scratch)
+            return observe_plain(folder, trial, scratch)
 
     return observe
 

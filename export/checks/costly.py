@@ -24,4 +24,4 @@ def advice(noise: Noise, kind: str) -> str:
     if not worst:
         return "no layer costs more than the others"
     costs = ", ".join(f"{name} ({cost:.1e} std)" for name, cost in worst)
-    return f"rounding costs most at {costs}; try --keep-fp32 {worst[0][0]}, which may save as much"
+    return f"rounding costs most at {costs}; try --keep-fp32 {worst[0][0]}"

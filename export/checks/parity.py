@@ -53,16 +53,16 @@ def _as_it_is(trial: Trial) -> Check:
     if trial.plain is None or not trial.plain.simulated:
         return judge_outputs("parity", trial, wanted, observation.outputs, trial.format.rule, note)
     # Ranges are of such images as are held out; whatever else there is they may clip.
-    own = _held_out(trial) if trial.held_out else slice(None)
-    moved = _moved(trial, part(trial.plain.simulated, own), part(wanted, own))
+    own = held_out(trial) if trial.held_out else slice(None)
+    far = moved(trial, part(trial.plain.simulated, own), part(wanted, own))
     note += f"on {counted(trial.held_out, 'image')} held out, " if trial.held_out else ""
-    noise = Noise(math.nan, math.nan, moved)
+    noise = Noise(math.nan, math.nan, far)
     simulated = replace(trial, reference=replace(trial.reference, noise=noise))
     given = part(observation.outputs, own)
     return judge_outputs("parity", simulated, part(wanted, own), given, trial.format.rule, note)
 
 
-def _moved(trial: Trial, simulated: Batch, wanted: Batch) -> float:
+def moved(trial: Trial, simulated: Batch, wanted: Batch) -> float:
     """How far rounding moves the outputs, in standard deviations of each."""
     found = [0.0]
     for name in wanted:
@@ -77,7 +77,7 @@ def _with_agreement(trial: Trial, rounded: Check) -> Check:
     """Add how often the first choice is the model's, on the images that were held out."""
     if not trial.comparable or not trial.reference.contract.classifier:
         return rounded
-    own = _held_out(trial)
+    own = held_out(trial)
     (wanted,) = part(trial.reference.outputs, own).values()
     (got,) = part(trial.observation.outputs, own).values()
     equal = int((wanted.argmax(axis=1) == got.argmax(axis=1)).sum())
@@ -94,7 +94,7 @@ def _with_agreement(trial: Trial, rounded: Check) -> Check:
     )
 
 
-def _held_out(trial: Trial) -> slice:
+def held_out(trial: Trial) -> slice:
     """Where among the inputs the images are that a calibration holds out: behind the probes."""
     return slice(trial.reference.probes, trial.reference.probes + trial.held_out)
 

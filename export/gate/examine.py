@@ -8,7 +8,7 @@ import numpy as np
 from export.checks import Case, Trial, run_checks
 from export.contract import Batch, rows
 from export.endings import SOFTMAX
-from export.gate import divergence, power
+from export.gate import divergence, gain, power
 from export.observe.artifact import observe, observer
 from export.observe.engine import run_engine
 from export.observe.plain import observe_plain
@@ -59,6 +59,10 @@ def examine(
         probe = _worst_probe(trial) if failed else 0
         found = divergence.find_divergence(trial, folder, scratch, probe)
         checks = _with_layers(checks, found)
+    if ran and _is_off_by_rounding(checks):
+        progress(format.name, "simulating what layers cost")
+        gains, why = gain.measure_gain(trial, folder, scratch)
+        checks = _with_gain(checks, gains, why, case.min_agreement)
     if ran and asked.shown and trial.comparable and case.reference.contract.classifier:
         checks = _with_pictures(checks, trial, asked.shown)
     if not trial.observation.error and (asked.self_test or asked.strict):
@@ -88,7 +92,7 @@ def observed(case: Case, folder: Path, scratch: Path, child: Child | None = None
     trial = Trial(**vars(case), observation=observation, engine=engine)
     if not format.rounds or observation.error:
         return trial
-    plain = observe_plain(format.name, folder, trial, scratch)
+    plain = observe_plain(folder, trial, scratch)
     return replace(trial, plain=plain)
 
 
@@ -104,8 +108,24 @@ def _worst_probe(trial: Trial) -> int:
     return int(worst.argmax())
 
 
+def _is_off_by_rounding(checks: tuple[Check, ...]) -> bool:
+    parity = find(checks, "parity")
+    halves = parity.details.get("halves", {})
+    return halves.get("exact", {}).get("passed", False) and not halves["rounded"]["passed"]
+
+
 def _is_finite(outputs: Batch) -> bool:
     return all(values.dtype.kind != "f" or np.isfinite(values).all() for values in outputs.values())
+
+
+def _with_gain(checks: tuple[Check, ...], gains: list, why: str, least: float):
+    """Say beside parity's verdict what it would bring to keep layers in 32 bits, or why not."""
+    if not (gains or why):
+        return checks
+    parity = find(checks, "parity")
+    says = gain.sentence(gains, least) if gains else f"what that brings was not simulated: {why}"
+    changed = replace(parity, note=f"{parity.note}; {says}")
+    return _with(checks, changed, gain.as_details(gains))
 
 
 def _with_layers(checks: tuple[Check, ...], found: divergence.Divergence) -> tuple[Check, ...]:

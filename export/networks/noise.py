@@ -88,7 +88,7 @@ def _measure(skeleton, inputs: Batch, layers, norms, kinds: frozenset[str], exac
         shuffles = [moved(_shuffled(network, seed), rest) for seed in range(SHUFFLES)]
         shuffled = [max(pair) for pair in zip(*shuffles, strict=True)]
     if "fp16" in kinds:
-        half = moved(_halved(network, apart), rest)
+        half = moved(halved(network, apart), rest)
     if eight_bits:
         eight = moved(_quantised(network, spans), [])
     every = list(map(LayerNoise, [*places, *ends.names], shuffled, half, eight))
@@ -197,7 +197,7 @@ def _shuffled(network, seed: int):
     return graph
 
 
-def _halved(network, apart: tuple[str, ...] = ()):
+def halved(network, apart: tuple[str, ...] = ()):
     """The graph with weights and activations rounded to float16, but in the scopes `apart`."""
     graph = copied(network.graph)
     takers = {}

@@ -30,23 +30,32 @@ class Plain:
     simulated: Batch = field(default_factory=dict)  # activations rounded by their ranges, if any
 
 
-def observe_plain(format_name: str, folder: Path, trial, scratch: Path) -> Plain:
+def observe_plain(folder: Path, trial, scratch: Path) -> Plain:
     """Run both, in a child process; `trial` has the reference, and says what the artifact holds."""
-    reference = trial.reference
-    held = trial.names_in_artifact()
+    reference, held = trial.reference, trial.names_in_artifact()
     if missing := [weight.name for weight in reference.weights if weight.name not in held]:
         return Plain({}, {}, f"{missing[0]} is not in it as it should be")
-    in_order = {weight.name: held[weight.name] for weight in reference.weights}
-    job = {"format": format_name, "folder": str(folder), "held": in_order, "kept": list(trial.kept)}
-    job["ranges"] = dict(trial.calibration.get("ranges", {}))
-    job["rounded"] = [pair["tensor"] for pair in trial.observation.graph.get("pairs", ())]
-    job["symmetric"] = getattr(trial.format, "symmetric", False)
-    graph = np.frombuffer(reference.graph, np.uint8)
-    arrays = {**prefixed(reference.inputs, GIVEN), "skeleton": graph}
+    job, arrays = asked_of(trial, folder)
     packages = (*parity_runtime(trial.format).packages, "tensorflow")
     answer, made = ask(__name__, job, arrays, scratch, packages=packages)
     sides = (named(made, side) for side in (WANTED, GOT))
     return Plain(*sides, answer["error"], named(made, SIMULATED))
+
+
+def asked_of(trial, folder: Path) -> tuple[dict, dict]:
+    """The job and the arrays of `work` for an artifact that holds every weight."""
+    reference, held = trial.reference, trial.names_in_artifact()
+    job = {
+        "format": trial.format.name,
+        "folder": str(folder),
+        "held": {weight.name: held[weight.name] for weight in reference.weights},
+        "kept": list(trial.kept),
+        "ranges": dict(trial.calibration.get("ranges", {})),
+        "rounded": [pair["tensor"] for pair in trial.observation.graph.get("pairs", ())],
+        "symmetric": getattr(trial.format, "symmetric", False),
+    }
+    graph = np.frombuffer(reference.graph, np.uint8)
+    return job, {**prefixed(reference.inputs, GIVEN), "skeleton": graph}
 
 
 def work(job: dict, arrays: dict) -> Iterator[tuple[dict, dict]]:
@@ -60,7 +69,7 @@ def work(job: dict, arrays: dict) -> Iterator[tuple[dict, dict]]:
     """
     batch = named(arrays, GIVEN)
     network = open_network(job["format"], Path(job["folder"]))
-    yield {}, prefixed(_in_parts(batch, network.build(network.graph)), GOT)
+    yield {}, prefixed(in_parts(batch, network.build(network.graph)), GOT)
     from export.networks.eight_bits import in_eight_bits
     from export.networks.rebuilt import rebuilt, rounding
 
@@ -69,12 +78,13 @@ def work(job: dict, arrays: dict) -> Iterator[tuple[dict, dict]]:
     take = getattr(network, "take", network.read)  # or there would be two of every weight
     give_memory_back()
     right = rebuilt(skeleton, take, job["held"], stored, (batch, network.outputs))
-    yield {}, prefixed(_in_parts(batch, right.build(right.graph)), WANTED)
+    yield {}, prefixed(in_parts(batch, right.build(right.graph)), WANTED)
     if job["ranges"]:
         graph = in_eight_bits(right, job["rounded"], job["ranges"], symmetric=job["symmetric"])
-        yield {}, prefixed(_in_parts(batch, right.build(graph)), SIMULATED)
+        yield {}, prefixed(in_parts(batch, right.build(graph)), SIMULATED)
 
 
-def _in_parts(batch: Batch, predict: Predict) -> Batch:
+def in_parts(batch: Batch, predict: Predict) -> Batch:
+    """What `predict` makes of `batch`, run a few samples at a time."""
     starts = range(0, rows(batch), AT_ONCE)
     return joined(predict(part(batch, slice(at, at + AT_ONCE))) for at in starts)

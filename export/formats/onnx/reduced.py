@@ -47,6 +47,7 @@ class ReducedOnnx(Onnx):
     """ONNX whose weights, and what it computes with, are rounded."""
 
     rounds: bool = True
+    rounds_activations: bool = True
 
     def write(self, order: Order) -> Written:
         skeleton = order.skeleton

@@ -5,7 +5,7 @@ import pytest
 
 from export.contract import part
 from export.networks.beside import AT_ONCE, run_beside
-from export.networks.noise import _halved, _shuffled, skeleton_network
+from export.networks.noise import _shuffled, halved, skeleton_network
 from export.observe.probes import inputs
 
 
@@ -16,7 +16,7 @@ def test_each_batch_gives_what_it_gives_alone_to_the_last_bit(skeleton, name, he
     network, given = skeleton_network(skeleton(name)), inputs(skeleton(name), 0)
     batches = [part(given, slice(at, at + 1)) for at in range(AT_ONCE + 1)]
     outputs = list(network.outputs.values())
-    for graph in (network.graph, _shuffled(network, 0), _halved(network)):
+    for graph in (network.graph, _shuffled(network, 0), halved(network)):
         run = network.function(outputs, graph)
         made = run_beside(network, graph, batches, [outputs] * len(batches))
         for batch, beside in zip(batches, made, strict=True):

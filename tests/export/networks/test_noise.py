@@ -91,7 +91,7 @@ def test_a_network_that_does_not_run_when_it_is_changed_has_no_noise(toy, skelet
     def refuse(*_):
         raise tf.errors.InvalidArgumentError(None, None, "no such kernel\nand more")
 
-    monkeypatch.setattr(noise_module, "_halved", refuse)
+    monkeypatch.setattr(noise_module, "halved", refuse)
     with pytest.raises(NoiseError, match="^InvalidArgumentError: no such kernel$"):
         noise_of(toy("plain"), skeleton("plain"))
     seen = observe_model(toy("plain"), skeleton("plain"), {"image": probes((32, 32, 3))})
@@ -101,7 +101,7 @@ def test_a_network_that_does_not_run_when_it_is_changed_has_no_noise(toy, skelet
 
 
 def test_a_fault_of_our_own_is_not_taken_for_a_network_without_noise(toy, skeleton, monkeypatch):
-    monkeypatch.setattr(noise_module, "_halved", lambda network, _: network.no_such_name)
+    monkeypatch.setattr(noise_module, "halved", lambda network, _: network.no_such_name)
     with pytest.raises(AttributeError):
         observe_model(toy("plain"), skeleton("plain"), {"image": probes((32, 32, 3))})
 
