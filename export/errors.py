@@ -29,3 +29,11 @@ class ArtifactError(ExportError):
 
 class AccuracyLost(ExportError):
     """A compressed network is right too seldom."""
+
+
+def in_one_line(error: Exception) -> str:
+    """What an error says, behind its type where that is neither ours nor ValueError."""
+    text = " ".join(str(error).split())[:500]
+    if isinstance(error, ExportError | ValueError) and text:
+        return text
+    return f"{type(error).__name__}: {text}"

@@ -18,8 +18,11 @@ import os
 import shutil
 from functools import partial
 
+import export
+import keras_nets
 from export.commandline import options
 from export.commandline.compared import add_preprocess
+from export.commandline.engine import RAY, add_engine, check_engine, cluster_of
 from export.commandline.paths import need_file, need_folder
 from export.ending import ending
 from export.errors import ArtifactError
@@ -55,10 +58,8 @@ def _parser():
     add("--batch", type=options.positive, default=16, metavar="N", help="pictures (16)")
     add("--workers", type=options.positive, metavar="N",
         help="processes that decode (half the cores), or actors of Ray (all cores)")  # fmt: skip
-    add("--engine", choices=("pool", "ray"), default="pool",
-        help="processes of this machine, or Ray Data for many: pip install '.[ray]'")  # fmt: skip
-    add("--ray-address", default="", metavar="ADDRESS",
-        help="of a cluster's head, such as 10.0.0.7:6379; else Ray runs here")  # fmt: skip
+    add_engine(parser, "pool", "processes of this machine, or Ray Data for many: pip install "
+        "'.[ray]'")  # fmt: skip
     add("--limit", type=options.positive, metavar="N",
         help="take N pictures, evenly spread over all")  # fmt: skip
     add("--json", action="store_true", help="print JSON, not a table")
@@ -68,10 +69,9 @@ def _parser():
 
 
 def _run(args) -> int:
-    if args.ray_address and args.engine != "ray":
-        raise ValueError("--ray-address is for --engine ray; give both, or neither")
+    check_engine(args)
     need_folder("--images", args.images, "a folder of pictures")
-    if args.engine == "ray":  # whose actors have folders of their own to be in
+    if args.engine == RAY:  # whose actors have folders of their own to be in
         args.artifacts = [folder.absolute() for folder in args.artifacts]
         args.images = args.images.absolute()
         args.weights = args.weights and args.weights.absolute()
@@ -124,13 +124,10 @@ def _run(args) -> int:
 
 
 def _engine(args):
-    if args.engine == "ray":
-        import export
-        import keras_nets
+    if cluster := cluster_of(args, (export, keras_nets), args.workers):
         from export.evaluation.on_ray import OnRay
 
-        modules = [Path(package.__file__).parent for package in (export, keras_nets)]
-        return OnRay(args.workers, args.ray_address, modules)
+        return OnRay(cluster)
     from export.evaluation.local import Local
 
     return Local(args.workers or max(1, (os.cpu_count() or 2) // 2))

@@ -18,8 +18,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 
+import export
+import keras_nets
 from export.backend import require_tensorflow
 from export.commandline import options
+from export.commandline.calibrated import add_calibration, check_calibration, read_calibration
 from export.commandline.compared import NONE, add_compared, check_compared, read_inputs
 from export.commandline.each import export_each
 from export.commandline.formats import wanted_formats
@@ -72,7 +75,7 @@ def _parser():
         help="that the server will use: TF-TRT keeps an engine for each (1,4,8)")  # fmt: skip
     add("--self-test", action="store_true",
         help="plant 13 known bugs, one at a time, and count how many the checks catch")  # fmt: skip
-    options.add_calibration(parser)
+    add_calibration(parser)
     add("--keep-fp32", action="append", default=[], metavar="LAYER",
         help="a layer that formats of fewer bits leave in 32; may be repeated")  # fmt: skip
     options.add_gate(parser)
@@ -88,9 +91,7 @@ def _check(args, requests: list[Request]) -> None:
     """Raise ValueError for what can be seen to be wrong before anything heavy is loaded."""
     need_weights(args.weights)
     check_compared(args)
-    if args.calibration and args.calibration != "synthetic":
-        need = need_file if Path(args.calibration).suffix in (".npz", ".json") else need_folder
-        need("--calibration", Path(args.calibration), "pictures, an .npz, or synthetic")
+    check_calibration(args)
     if args.labels:
         need_file("--labels", args.labels, "a text file with a class a line")
     need_writable("--out", args.out)
@@ -196,22 +197,15 @@ def _pictures(args, request: Request, classes: int, recipe: Callable, show) -> P
 
 def _calibration(args, request: Request, recipe: Callable, show):
     """What --calibration names, or None; pictures are read through the network's preprocessing."""
-    if not args.calibration:
-        return None
-    from export.calibration import reading
 
-    how = {"count": args.calibration_count, "method": args.calibration_method}
-    if args.calibration == reading.SYNTHETIC:
-        return reading.synthetic(**how)
-    path = Path(args.calibration)
-    if not path.is_dir():
-        return reading.of_file(path, **how)
-    from keras_nets.preprocess import preprocess
-    from keras_nets.spread import spread_pictures
+    def pictures(folder: Path):
+        from keras_nets.preprocess import preprocess
+        from keras_nets.spread import spread_pictures
 
-    show(request.words, f"reading pictures of {path}")
-    read = partial(preprocess, recipe=recipe())
-    return reading.of_pictures(spread_pictures(path, args.seed), read, path.name, **how)
+        show(request.words, f"reading pictures of {args.calibration}")
+        return spread_pictures(folder, args.seed), partial(preprocess, recipe=recipe())
+
+    return read_calibration(args, (export, keras_nets), pictures)
 
 
 def _write(args, settled: Settled, early, given, how: tuple, export) -> None:

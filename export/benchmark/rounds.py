@@ -2,11 +2,12 @@
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 import numpy as np
 
 from export.benchmark.figures import percentile, unstable
+from export.benchmark.gpu import Seen, watch
 from export.benchmark.machine import BUSY, OtherLoad
 from export.benchmark.power import Meter
 from export.errors import ExportError
@@ -23,6 +24,8 @@ class Runner:
     ask: Callable[[dict], dict]
     load_s: float
     first_ms: dict[int, float]  # batch -> milliseconds of its first call
+    device: str = "cpu"
+    pid: int = 0  # of the process that runs it
     cpu_s: float = 0.0
     peak_rss_bytes: int = 0
     died: str = ""
@@ -55,6 +58,8 @@ class Taken:
     joules: list[float] = field(default_factory=list)  # of an image, one a round; empty: not told
     loadgen_ms: list[float] = field(default_factory=list)  # its own medians, one a round
     pairs: list[tuple[float, float]] = field(default_factory=list)  # and those of a bare loop
+    gpu: Seen | None = None  # in all rounds
+    images: int = 0  # of all rounds
 
 
 def run_rounds(
@@ -89,9 +94,13 @@ def run_rounds(
 
 def _take_turn(runner: Runner, taken: Taken, batch: int, seconds: float) -> None:
     others, before, meter = OtherLoad(), runner.cpu_s, Meter()
-    answer = runner.do(do="stream", batch=batch, seconds=seconds)
+    with watch(runner.device, runner.pid) as seen:
+        answer = runner.do(do="stream", batch=batch, seconds=seconds)
     if answer is None:
         return
+    if seen:
+        taken.gpu = taken.gpu.join(seen) if taken.gpu else seen
+    taken.images += batch * len(answer["nanoseconds"])
     if joules := meter.joules():
         taken.joules.append(joules / (batch * len(answer["nanoseconds"])))
     taken.throttled |= meter.throttled()
@@ -142,6 +151,7 @@ def figures(taken: Taken) -> dict:
         "medians_ms": taken.medians,
         "pairs_ms": taken.pairs,
         "joules_per_image": float(np.median(taken.joules)) if taken.joules else None,
+        "gpu": _gpu(taken),
         "loadgen": "; ".join(dict.fromkeys(taken.loadgen)),
         "valid": not reasons,
         "why": "; ".join(reasons),
@@ -156,6 +166,18 @@ def _doubts(taken: Taken) -> Iterator[str]:
         yield f"other processes took {100 * taken.busy:.0f} % of the processors"
     if taken.throttled:
         yield "the processor was throttled because it was hot"
+    if taken.gpu and taken.gpu.slowed:
+        yield f"the GPU was slowed by {' and '.join(sorted(taken.gpu.slowed))}"
+
+
+def _gpu(taken: Taken) -> dict | None:
+    """What the GPU said of itself in all rounds."""
+    if taken.gpu is None:
+        return None
+    found = asdict(taken.gpu)
+    joules = found.pop("joules")
+    found["slowed"] = sorted(found["slowed"])
+    return {**found, "joules_per_image": None if joules is None else joules / taken.images}
 
 
 def _finite(value: float) -> float | None:

@@ -97,6 +97,8 @@ def _load(
         ask=lambda job: child.ask(job, {})[0],
         load_s=answer["load_s"],
         first_ms={int(batch): ms for batch, ms in answer["first_ms"].items()},
+        device=subject.device,
+        pid=answer["pid"],
         cpu_s=answer["cpu_s"],
         peak_rss_bytes=answer["peak_rss_bytes"],
     )

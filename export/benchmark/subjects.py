@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from export.benchmark.stock import converter
-from export.benchmark.torch_session import TORCH
+from export.benchmark.torch_session import TORCH, why_not
 from export.errors import ArtifactError
 from export.formats import find_format
 from export.report.artifact import Artifact, read_artifact
@@ -124,7 +124,7 @@ def stock_subject(artifact: Artifact, builder: str, arguments: dict, to: Path) -
 
 
 def torch_subjects(artifact: Artifact, name: str) -> list[Subject]:
-    """torchvision's model `name` in PyTorch, as it is and compiled."""
+    """torchvision's model `name` in PyTorch, on each device as it is and compiled or captured."""
     known = {"torch": name, "classes": artifact.classes, "inputs": inputs_of(artifact)}
     return [
         Subject(
@@ -132,9 +132,9 @@ def torch_subjects(artifact: Artifact, name: str) -> list[Subject]:
             model=artifact.model,
             format="torchvision",
             runtime=runtime,
-            device="cpu",
-            why_not="" if artifact.classes else "no classifier of pictures",
-            opening={**known, "way": way},
+            device=device,
+            why_not=why_not(device) if artifact.classes else "no classifier of pictures",
+            opening={**known, "on": [device, way]},
         )
-        for runtime, way in TORCH.items()
+        for runtime, (device, way) in TORCH.items()
     ]

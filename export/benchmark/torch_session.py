@@ -1,47 +1,102 @@
-"""torchvision's network of the same name, in PyTorch on the CPU: for comparison, never required."""
+"""torchvision's network of the same name in PyTorch: for comparison, never required."""
 
 import numpy as np
 
 from export.errors import ExportError
 from export.lazy import need
 from export.runtimes.base import Batch, Session
+from export.runtimes.tensorrt import NVIDIA
 from export.signatures import SIGNATURE
 
-TORCH = {"torch": "eager", "torch-compile": "compiled"}  # runtime's name -> how the model runs
+# Runtime's name -> the device, and how the model runs.
+TORCH = {
+    "torch": ("cpu", "eager"),
+    "torch-compile": ("cpu", "compiled"),
+    "torch-cuda": ("gpu", "eager"),
+    "torch-cuda-graph": ("gpu", "captured"),
+}
+
+
+def why_not(device: str) -> str:
+    """Why PyTorch cannot run on `device` of this machine, before it is imported."""
+    return "needs a GPU" if device == "gpu" and not NVIDIA.exists() else ""
 
 
 class TorchSession(Session):
-    """Runs a model of one image in and one row of logits out."""
+    """Runs a model of one image in and one row of logits out.
 
-    def __init__(self, torch, model, way: str):
-        self._torch = torch
-        self._model = torch.compile(model) if way == TORCH["torch-compile"] else model
-        self._tensors: dict[int, object] = {}  # by the array that each was made of
+    On a GPU the images are there before, as PyTorch's own benchmarks have them, and a call ends
+    when the GPU has: its time is that of the device and of handing it the work.
+    """
+
+    def __init__(self, torch, model, device: str, way: str):
+        self._torch, self._on_gpu, self._way = torch, device == "gpu", way
+        self._model = model.to("cuda") if self._on_gpu else model
+        if way == "compiled":
+            self._model = torch.compile(model)
+        self._prepared: dict[int, tuple] = {}  # array's id -> the array, and what runs it
 
     def predict(self, batch: Batch, signature: str = SIGNATURE) -> Batch:
         (images,) = batch.values()
         with self._torch.inference_mode():
-            made = self._model(self._prepared(images))
+            made = self._run(images)()
+            if self._on_gpu:
+                self._torch.cuda.synchronize()
+                made = made.cpu()
         return {"output": made.numpy()}
 
-    def _prepared(self, images: np.ndarray):
-        """The images as PyTorch lays them out; made once, since only the network is measured."""
-        if id(images) not in self._tensors:
+    def _run(self, images: np.ndarray):
+        """What runs the model on `images`; made once, since only the network is measured."""
+        if id(images) not in self._prepared:
             laid_out = np.ascontiguousarray(images.transpose(0, 3, 1, 2))
-            self._tensors[id(images)] = images, self._torch.from_numpy(laid_out)
-        return self._tensors[id(images)][1]  # beside its array, whose id stays its own
+            tensor = self._torch.from_numpy(laid_out)
+            if self._on_gpu:
+                tensor = tensor.to("cuda")
+            run = self._captured(tensor) if self._way == "captured" else self._call(tensor)
+            self._prepared[id(images)] = images, run
+        return self._prepared[id(images)][1]  # beside its array, whose id stays its own
+
+    def _call(self, tensor):
+        return lambda: self._model(tensor)
+
+    def _captured(self, tensor):
+        """The model's kernels on `tensor` as one CUDA graph, after calls that choose them."""
+        torch = self._torch
+        stream = torch.cuda.Stream()
+        stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(stream):
+            for _ in range(3):
+                self._model(tensor)
+        torch.cuda.current_stream().wait_stream(stream)
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
+            made = self._model(tensor)
+
+        def replay():
+            graph.replay()
+            return made
+
+        return replay
 
     def close(self) -> None:
         self._model = None
+        self._prepared.clear()
 
 
-def open_torch(name: str, classes: int, way: str, threads: int | None) -> TorchSession:
-    """Build torchvision's model `name` with its own random weights, to be run as `way` says."""
+def open_torch(name: str, classes: int, on: tuple[str, str], threads: int | None) -> TorchSession:
+    """Build torchvision's model `name` with its own random weights, to be run as `on` says.
+
+    `on` is a device and a way, one of TORCH. Raises ExportError where PyTorch sees no such device.
+    """
     torch = need("torch", to="measuring PyTorch")
     models = need("torchvision.models", to="measuring PyTorch")
+    device, way = on
     if not hasattr(models, name):
         raise ExportError(f"torchvision has no {name}; measure it without --torch")
+    if device == "gpu" and not torch.cuda.is_available():
+        raise ExportError("this PyTorch sees no GPU; install one that was built for its CUDA")
     if threads:
         torch.set_num_threads(threads)
     torch.manual_seed(0)
-    return TorchSession(torch, getattr(models, name)(weights=None, num_classes=classes).eval(), way)
+    model = getattr(models, name)(weights=None, num_classes=classes).eval()
+    return TorchSession(torch, model, device, way)

@@ -10,7 +10,7 @@
 - `loop` for `seconds` without loadgen: `nanoseconds` of each call.
 - `offline` for `seconds` in batches of `batch` at `rate` samples a second: `samples_per_s`.
 
-Each answer has `cpu_s`, what this process took since it began, and `peak_rss_bytes`.
+Each answer has `cpu_s`, what this process took since it began, its `peak_rss_bytes` and `pid`.
 """
 
 import os
@@ -61,7 +61,7 @@ def _session(job: dict):
     if "torch" in job:
         from export.benchmark.torch_session import open_torch
 
-        return open_torch(job["torch"], job["classes"], job["way"], job["threads"])
+        return open_torch(job["torch"], job["classes"], tuple(job["on"]), job["threads"])
     if "way" in job:
         from export.benchmark.keras_session import open_keras
 
@@ -95,7 +95,7 @@ def work(job: dict, _arrays: dict) -> tuple[dict, dict]:
     answer = DOES[job["do"]](job)
     usage = resource.getrusage(resource.RUSAGE_SELF)
     common = {"cpu_s": usage.ru_utime + usage.ru_stime, "peak_rss_bytes": usage.ru_maxrss * 1024}
-    return {**answer, **common}, {}
+    return {**answer, **common, "pid": os.getpid()}, {}
 
 
 def _open(job: dict) -> dict:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from export.cluster import Cluster
 from export.observe.probes import probes
 
 COUNT = 128
@@ -27,6 +28,8 @@ class Made(Sequence):
         return len(self.entries)
 
     def __getitem__(self, at):
+        if isinstance(at, slice):
+            return replace(self, entries=self.entries[at])
         return self.make(self.entries[at])
 
 
@@ -42,6 +45,7 @@ class Calibration:
     ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)  # taken before
     learned: Mapping[str, tuple[float, float]] = field(default_factory=dict)  # of layers, by QAT
     count: int = COUNT  # of synthetic images, which are made once the network is known
+    cluster: Cluster | None = None  # whose actors run the network on the images; None: here
 
     def __post_init__(self):
         if self.method not in METHODS:

@@ -1,4 +1,4 @@
-"""The range of every activation over the images of a calibration, one image at a time.
+"""The range of every activation over the images of a calibration.
 
 What was found is kept in a file after every few images, under the hash of model, images and method,
 so that an interrupted calibration goes on where it was, and the next one of the same takes no time.
@@ -6,14 +6,14 @@ so that an interrupted calibration goes on where it was, and the next one of the
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from export.calibration.images import Calibration
-from export.errors import ExportError
+from export.calibration.looking import Look
 from export.files import write_whole
 
 EVERY = 16  # images between two notes
@@ -36,7 +36,7 @@ class Progress:
 
 
 def measure_ranges(
-    model, fed: Mapping[str, object], calibration: Calibration, notes: Path
+    model, fed: Mapping[str, np.ndarray], calibration: Calibration, notes: Path
 ) -> dict[str, tuple[float, float]]:
     """The range of every float tensor that a node of `model` gives, and of the image.
 
@@ -44,49 +44,44 @@ def measure_ranges(
     progress is kept. Raises ExportError, naming the tensor, where a number is not finite.
     """
     images, state = calibration.images, _read(notes)
-    names = [*float_tensors(model), _given(model, fed)]
+    names = (*float_tensors(model), _given(model, fed))
     if state.done < len(images):
-        run = _session(_with_extremes(model, names[:-1]), fed)
-        for number in range(state.done, len(images)):
-            _widen(state, names, run(images[number][None]), images[number], number)
+        look = Look(model=_with_extremes(model, names[:-1]).SerializeToString(), names=names)
+        for state.done, found in _looked(calibration, look, fed, state.done):
+            for name, (low, high) in zip(names, found.tolist(), strict=True):
+                state.low[name] = min(low, state.low.get(name, low))
+                state.high[name] = max(high, state.high.get(name, high))
             _note(notes, state, state.done == len(images) or state.done % EVERY == 0)
-    found = {name: (state.low[name], state.high[name]) for name in state.low}
     if calibration.method == "minmax":
-        return found
+        return {name: (state.low[name], state.high[name]) for name in state.low}
     return _cut(model, fed, calibration, state, notes)
-
-
-def _widen(state: Progress, names: list[str], outputs: list, image: np.ndarray, number: int):
-    own = [float(image.min()), float(image.max())]
-    numbers = np.reshape([*map(float, outputs), *own], (-1, 2)).tolist()
-    for name, (low, high) in zip(names, numbers, strict=True):
-        if not np.isfinite([low, high]).all():
-            raise ExportError(
-                f"image {number} makes {name} go from {low} to {high}, which has no range; look "
-                "at the layer, or leave that image out"
-            )
-        state.low[name] = min(low, state.low.get(name, low))
-        state.high[name] = max(high, state.high.get(name, high))
-    state.done = number + 1
 
 
 def _cut(model, fed, calibration: Calibration, state: Progress, notes: Path):
     """Ranges that leave out what is rare, from histograms over a range that all images fit in."""
-    names, bins = [*float_tensors(model), _given(model, fed)], BINS[calibration.method]
+    images, names = calibration.images, (*float_tensors(model), _given(model, fed))
     edges = {name: max(abs(state.low[name]), abs(state.high[name]), 1e-9) for name in state.low}
-    if state.counted < len(calibration.images):
-        run = _session(_with_outputs(model, names[:-1]), fed)
-        for number in range(state.counted, len(calibration.images)):
-            image = calibration.images[number]
-            for name, values in zip(names, [*run(image[None]), image], strict=True):
-                span = (-edges[name], edges[name])
-                counts, _ = np.histogram(values, bins, range=span)
-                before = state.histograms.get(name, [0] * bins)
-                state.histograms[name] = (counts + before).tolist()
-            state.counted = number + 1
-            done = state.counted == len(calibration.images)
-            _note(notes, state, done or state.counted % EVERY == 0)
+    if state.counted < len(images):
+        counted = _with_outputs(model, names[:-1]).SerializeToString()
+        bins = BINS[calibration.method]
+        look = Look(model=counted, names=names, bins=bins, edges=tuple(edges[n] for n in names))
+        for state.counted, found in _looked(calibration, look, fed, state.counted):
+            for name, counts in zip(names, found, strict=True):
+                state.histograms[name] = (counts + state.histograms.get(name, [0] * bins)).tolist()
+            _note(notes, state, state.counted == len(images) or state.counted % EVERY == 0)
     return _thresholds(calibration.method, state, edges)
+
+
+def _looked(calibration: Calibration, look: Look, fed, first: int):
+    """Yield up to which image it has looked, and what it saw since it last said so."""
+    if calibration.cluster:
+        from export.calibration.on_ray import looked
+
+        yield from looked(calibration, look, fed, first)
+        return
+    see = look.open(fed)
+    for number in range(first, len(calibration.images)):
+        yield number + 1, see(number, calibration.images[number])
 
 
 def _thresholds(method: str, state: Progress, edges) -> dict[str, tuple[float, float]]:
@@ -117,7 +112,7 @@ def float_tensors(model) -> list[str]:
     return [name for name in given if kinds.get(name) == FLOAT]
 
 
-def _with_extremes(model, names: list[str]):
+def _with_extremes(model, names: Sequence[str]):
     """The model giving the lowest and the highest number of each tensor, and nothing else."""
     import onnx
 
@@ -133,7 +128,7 @@ def _with_extremes(model, names: list[str]):
     return made
 
 
-def _with_outputs(model, names: list[str]):
+def _with_outputs(model, names: Sequence[str]):
     import onnx
 
     made = onnx.ModelProto()
@@ -149,21 +144,6 @@ def _given(model, fed: Mapping[str, object]) -> str:
     """The name of the model's only input that is no weight."""
     (name,) = (value.name for value in model.graph.input if value.name not in fed)
     return name
-
-
-def _session(model, fed: Mapping[str, object]):
-    """A function from a batch of one image to the outputs of `model`."""
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(
-        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-    )
-    given = _given(model, fed)
-    return lambda images: session.run(
-        None, {given: np.ascontiguousarray(images, np.float32), **fed}
-    )
 
 
 def notes_of(model, weights, calibration: Calibration, images_sha256: str) -> Path:

@@ -7,9 +7,7 @@ from collections.abc import Callable, Iterable
 from export.commandline.spelling import spelled
 from export.names import choose
 from export.required import NAMES
-from export.results import MIN_AGREEMENT
 
-METHODS = ("minmax", "entropy", "percentile")  # as export/calibration has them
 SEEDS = 2**32  # numpy's generators take seeds below this
 SIDE = 4096  # pixels; a VGG's activations alone take 20 GB at this size
 
@@ -114,22 +112,6 @@ def add_building(parser: argparse.ArgumentParser) -> None:
         help="a module that registers layers with Keras; may be repeated")  # fmt: skip
     add("--allow-unsafe", action="store_true",
         help="run code that a model's file holds, such as Lambda layers")  # fmt: skip
-
-
-def add_calibration(parser: argparse.ArgumentParser) -> None:
-    """Add options on the ranges by which formats of 8 bits round activations."""
-    add = parser.add_argument
-    add("--calibration", metavar="DIR|FILE",
-        help="pictures, an .npz of arrays by input name, the report.json of an artifact in 8 bits, "
-        "or synthetic: what ranges of activations are taken from")  # fmt: skip
-    add("--calibration-count", type=whole(1), default=128, metavar="N",
-        help="pictures that ranges are taken from (128); up to 32 more are held out")  # fmt: skip
-    add("--calibration-method", type=named(METHODS, "method"), default=METHODS[0], metavar="NAME",
-        help=f"{', '.join(METHODS)}")  # fmt: skip
-    add("--ranges", choices=("calibrated", "learned"), default="calibrated",
-        help="learned: those of a network that was trained for int8 (calibrated)")  # fmt: skip
-    add("--min-agreement", type=share, default=MIN_AGREEMENT, metavar="SHARE",
-        help="of the pictures held out whose first choice stays the same (0.98)")  # fmt: skip
 
 
 def share(text: str) -> float:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from export.errors import ExportError
+from export.errors import ExportError, in_one_line
 from export.evaluation.child import follow_parent
 from export.evaluation.ranks import best_classes
 from export.networks.base import Predict
@@ -125,10 +125,3 @@ def _serve(pipe, log: str, load: Load, classes: int) -> None:
         return
     except Exception as error:  # whatever a runtime raises belongs into the table's one line
         pipe.send((None, in_one_line(error)))
-
-
-def in_one_line(error: Exception) -> str:
-    text = " ".join(str(error).split())[:500]
-    if isinstance(error, ExportError | ValueError) and text:
-        return text
-    return f"{type(error).__name__}: {text}"

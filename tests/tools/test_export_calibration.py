@@ -62,6 +62,8 @@ def test_all_leaves_out_and_names_what_lacks_a_package(capsys, monkeypatch):
         ("--min-agreement", "2", "from 0 to 1"),
         ("--calibration-method", "median", "minmax"),
         ("--calibration-count", "0", "from 1 up"),
+        ("--engine", "ray", "name them with --calibration"),
+        ("--ray-address", "10.0.0.7:6379", "is for --engine ray"),
     ],
 )
 def test_a_bad_option_is_refused_in_a_line(capsys, tmp_path, option, value, why):

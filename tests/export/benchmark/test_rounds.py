@@ -1,8 +1,10 @@
 import math
+from contextlib import contextmanager
 
 import pytest
 
 from export.benchmark import rounds
+from export.benchmark.gpu import Seen
 from export.benchmark.rounds import Runner, figures, run_rounds
 from export.errors import ExportError
 from export.progress import silent
@@ -55,6 +57,17 @@ def test_a_bare_loop_stands_beside_loadgen_and_is_first_in_every_other_round(qui
     assert [do for _, do in jobs] == ["warm", "stream", "loop", "loop", "stream", "offline"]
     assert figures(taken)["pairs_ms"] == [(2.0, 2.0)] * 2
     assert figures(taken)["medians_ms"] == [2.0, 2.0]
+
+
+def test_a_gpu_that_was_slowed_makes_a_figure_doubtful_and_is_in_the_record(quiet, monkeypatch):
+    @contextmanager
+    def watch(device, pid):
+        yield Seen(name="Card", sm_mhz=1200, joules=200.0, slowed={"heat", "its power limit"})
+
+    monkeypatch.setattr(rounds, "watch", watch)
+    found = figures(run_rounds([runner("a", [])], 4, 2, 0.1, silent)["a"])
+    assert not found["valid"] and found["why"] == "the GPU was slowed by heat and its power limit"
+    assert found["gpu"]["sm_mhz"] == 1200 and found["gpu"]["joules_per_image"] == 0.5
 
 
 def test_energy_is_of_an_image_and_a_hot_processor_makes_a_figure_doubtful(quiet, monkeypatch):

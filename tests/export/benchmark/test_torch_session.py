@@ -8,15 +8,30 @@ import numpy as np
 import pytest
 
 from export.benchmark import torch_session
-from export.benchmark.torch_session import open_torch
+from export.benchmark.torch_session import TORCH, open_torch, why_not
 from export.errors import ExportError
 
 IMAGES = np.arange(2 * 4 * 4 * 3, dtype=np.float32).reshape(2, 4, 4, 3)
 
 
+class Model:
+    """Gives the first pixel of each channel."""
+
+    def __call__(self, x):
+        made = SimpleNamespace(numpy=lambda: x[:, :, 0, 0])
+        made.cpu = lambda: made
+        return made
+
+    def eval(self):
+        return self
+
+    def to(self, device):
+        return self
+
+
 @pytest.fixture
 def torch(monkeypatch):
-    """Notes in `asked` what was asked of it; its networks give the first pixel of each channel."""
+    """Notes in `asked` what was asked of it."""
     torch, models = ModuleType("torch"), ModuleType("torchvision.models")
     torch.asked = []
     torch.inference_mode = contextlib.nullcontext
@@ -30,8 +45,7 @@ def torch(monkeypatch):
 
     def vgg11(weights, num_classes):
         assert weights is None and num_classes == 3
-        run = lambda x: SimpleNamespace(numpy=lambda: x[:, :, 0, 0])  # noqa: E731
-        return SimpleNamespace(eval=lambda: run)
+        return Model()
 
     torch.compile, models.vgg11 = compiled, vgg11
     for module in (torch, models, ModuleType("torchvision")):
@@ -40,7 +54,7 @@ def torch(monkeypatch):
 
 
 def test_images_are_laid_out_as_pytorch_wants_them_and_only_once(torch):
-    with open_torch("vgg11", 3, "eager", 2) as session:
+    with open_torch("vgg11", 3, TORCH["torch"], 2) as session:
         for _ in range(2):
             made = session.predict({"image": IMAGES})["output"]
     assert np.array_equal(made, IMAGES[:, 0, 0, :])
@@ -48,16 +62,70 @@ def test_images_are_laid_out_as_pytorch_wants_them_and_only_once(torch):
 
 
 def test_a_model_is_compiled_where_that_is_asked(torch):
-    open_torch("vgg11", 3, "compiled", None)
+    open_torch("vgg11", 3, TORCH["torch-compile"], None)
     assert torch.asked == ["compiled"]
+
+
+@pytest.fixture
+def cuda(torch, monkeypatch):
+    """The same with a GPU, whose tensors and kernels are the stand-in's own."""
+
+    class Array(np.ndarray):
+        def to(self, device):
+            torch.asked.append(("to", device))
+            return self
+
+    class Graph:
+        def replay(self):
+            torch.asked.append("replay")
+
+    stream = SimpleNamespace(wait_stream=lambda other: None)
+    torch.from_numpy = lambda array: array.view(Array)
+    torch.cuda = SimpleNamespace(
+        is_available=lambda: True,
+        synchronize=lambda: torch.asked.append("synchronize"),
+        Stream=lambda: stream,
+        current_stream=lambda: stream,
+        stream=contextlib.nullcontext,
+        CUDAGraph=Graph,
+        graph=contextlib.nullcontext,
+    )
+    return torch
+
+
+def test_on_a_gpu_a_call_ends_when_the_gpu_has(cuda):
+    with open_torch("vgg11", 3, TORCH["torch-cuda"], None) as session:
+        for _ in range(2):
+            made = session.predict({"image": IMAGES})["output"]
+    assert np.array_equal(made, IMAGES[:, 0, 0, :])
+    assert cuda.asked == [("to", "cuda"), "synchronize", "synchronize"]
+
+
+def test_a_captured_model_is_captured_once_and_replayed(cuda):
+    with open_torch("vgg11", 3, TORCH["torch-cuda-graph"], None) as session:
+        for _ in range(2):
+            made = session.predict({"image": IMAGES})["output"]
+    assert np.array_equal(made, IMAGES[:, 0, 0, :])
+    assert cuda.asked == [("to", "cuda"), *["replay", "synchronize"] * 2]
+
+
+def test_a_pytorch_that_sees_no_gpu_is_said_and_never_timed(cuda):
+    cuda.cuda.is_available = lambda: False
+    with pytest.raises(ExportError, match="sees no GPU"):
+        open_torch("vgg11", 3, TORCH["torch-cuda"], None)
+
+
+def test_a_machine_without_a_gpu_says_so_before_pytorch_is_imported(monkeypatch, tmp_path):
+    monkeypatch.setattr(torch_session, "NVIDIA", tmp_path / "absent")
+    assert why_not("gpu") == "needs a GPU" and why_not("cpu") == ""
 
 
 def test_a_network_that_torchvision_lacks_is_said(torch):
     with pytest.raises(ExportError, match="torchvision has no darknet53"):
-        open_torch("darknet53", 3, "eager", None)
+        open_torch("darknet53", 3, TORCH["torch"], None)
 
 
 def test_a_machine_without_torch_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "torch", None)
     with pytest.raises(ExportError, match="pip install torch"):
-        torch_session.open_torch("vgg11", 3, "eager", None)
+        torch_session.open_torch("vgg11", 3, TORCH["torch"], None)

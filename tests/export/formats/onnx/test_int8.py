@@ -13,8 +13,8 @@ import pytest
 from onnx import numpy_helper
 
 from export import Options, export_model, verify
-from export.calibration import ranges as ranges_module
 from export.calibration.images import check, of_array, settled
+from export.calibration.looking import Look
 from export.calibration.reading import of_file, synthetic
 from export.checks import run_checks
 from export.errors import ExportError
@@ -312,15 +312,15 @@ def test_an_interrupted_calibration_goes_on_where_it_was(write, monkeypatch):
         pass
 
     images, seen = probes((16, 16, 3), 3, 40), []
-    widen = ranges_module._widen
+    extremes = Look._extremes
 
-    def stopping(state, names, outputs, image, number):
+    def stopping(look, number, image, outputs):
         if number == 20 and -1 not in seen:
             raise Stop
         seen.append(number)
-        widen(state, names, outputs, image, number)
+        return extremes(look, number, image, outputs)
 
-    monkeypatch.setattr(ranges_module, "_widen", stopping)
+    monkeypatch.setattr(Look, "_extremes", stopping)
     calibration = of_array(images, "probes.npz")
     with pytest.raises(Stop):
         write("nested", "onnx-int8", calibration)
