@@ -4,9 +4,9 @@ Files have to lie under the same paths on every machine. A piece whose actor die
 another, and an actor that died is started again.
 """
 
+import json
 import logging
 import os
-import pickle
 import socket
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -19,7 +19,7 @@ TRIES = 3  # of a piece, each of which ended an actor, after which the piece is 
 MOST_TASKS = 4096  # of Ray for one job; pieces beyond share one
 KNOCK_S = 10  # seconds in which a cluster's head has to answer
 STORE = 100 << 20  # bytes of Ray's shared memory on this machine, where little passes through
-ASKED, REPLY = "asked", "reply"  # columns, pickled: the actors run our code as it is
+ASKED, REPLY = "asked", "reply"  # columns of JSON
 
 Work = Callable[..., Callable[[dict], dict]]  # what is shared -> what answers a piece
 
@@ -86,14 +86,14 @@ class Cluster:
         """Yield the reply to each piece, in whatever order they come.
 
         Every actor calls `work(*shared)` once, whose result then answers pieces; `shared` values
-        are sent once a machine. A piece is a dict that pickles, whose `about` names it in errors.
-        `again` says how to go on after one.
+        are sent once a machine. Pieces and replies are dicts that JSON holds; `about` names a piece
+        in errors, and `again` says how to go on after one.
 
         Raises ExportError where a piece has no reply.
         """
         ray = _need_ray()
         asked = ray.data.from_items(
-            [{ASKED: _pickled({"number": number, **piece})} for number, piece in enumerate(pieces)],
+            [{ASKED: json.dumps({"number": n, **piece})} for n, piece in enumerate(pieces)],
             override_num_blocks=min(len(pieces), MOST_TASKS),
         )
         # Ray itself tries for ever, or gives up with what it has not tried yet.
@@ -101,15 +101,15 @@ class Cluster:
         references = [ray.put(value) for value in shared]
         answered = asked.map(
             Actor,
-            fn_constructor_args=(_pickled(work), again, tries, references),
+            fn_constructor_args=(work, again, tries, references),
             compute=ray.data.ActorPoolStrategy(size=self._actors(len(pieces))),
             num_cpus=1,
         )
         try:
             for block in answered.iter_batches(batch_size=None):
-                for reply in map(pickle.loads, block[REPLY]):
-                    if isinstance(reply, Failed):
-                        raise ExportError(reply.why)
+                for reply in map(json.loads, block[REPLY]):
+                    if reply.get("error"):
+                        raise ExportError(reply["error"])
                     yield reply
         except ray.exceptions.RayError as cause:
             why = " ".join(str(cause).split())[:300]
@@ -142,18 +142,6 @@ def _need_ray():
     return ray
 
 
-def _pickled(value) -> bytes:
-    """As Ray pickles: functions of a script too, by their code."""
-    return need("ray.cloudpickle", to="--engine ray").dumps(value)
-
-
-@dataclass(frozen=True)
-class Failed:
-    """The reply of an actor that could not answer."""
-
-    why: str  # in one line
-
-
 class Tries:
     """How often each piece was begun; in an actor of its own, that outlives the others."""
 
@@ -170,17 +158,17 @@ class Tries:
 class Actor:
     """Makes what answers pieces once, and answers them."""
 
-    def __init__(self, work: bytes, again: str, tries, references: list):
+    def __init__(self, work: Work, again: str, tries, references: list):
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
         self._work, self._again, self._tries, self._shared = work, again, tries, references
         self._answer = None
 
     def __call__(self, row: dict) -> dict:
         try:
-            reply = self._reply(pickle.loads(row[ASKED]))
+            reply = self._reply(json.loads(row[ASKED]))
         except Exception as error:  # whatever a runtime raises belongs into one line
-            reply = Failed(in_one_line(error))
-        return {REPLY: pickle.dumps(reply)}
+            reply = {"error": in_one_line(error)}
+        return {REPLY: json.dumps(reply)}
 
     def _reply(self, piece: dict) -> dict:
         """Answer one piece. The work is made here: in __init__ Ray would try for ever."""
@@ -191,5 +179,5 @@ class Actor:
                 f"{piece['about']} ended {TRIES} actors, perhaps for want of memory; {self._again}"
             )
         if self._answer is None:
-            self._answer = pickle.loads(self._work)(*ray.get(self._shared))
+            self._answer = self._work(*ray.get(self._shared))
         return self._answer(piece)

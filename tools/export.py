@@ -26,7 +26,7 @@ from export.commandline.calibrated import add_calibration, check_calibration, re
 from export.commandline.compared import NONE, add_compared, check_compared, read_inputs
 from export.commandline.each import export_each
 from export.commandline.formats import wanted_formats
-from export.commandline.paths import need_file, need_folder, need_weights, need_writable
+from export.commandline.paths import need_file, need_weights, need_writable
 from export.commandline.spelling import typed
 from export.ending import ending, leave
 from export.formats.names import NAMES

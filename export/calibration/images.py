@@ -28,8 +28,6 @@ class Made(Sequence):
         return len(self.entries)
 
     def __getitem__(self, at):
-        if isinstance(at, slice):
-            return replace(self, entries=self.entries[at])
         return self.make(self.entries[at])
 
 

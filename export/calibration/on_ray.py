@@ -5,7 +5,7 @@ the ranges do not depend on which actor was first. Pictures have to lie under th
 every machine; the weights are sent to each once.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial, reduce
 
 import numpy as np
@@ -24,25 +24,26 @@ def looked(
     """Yield up to which image it has looked from `first` on, and what was seen since the last."""
     images, waiting, at = calibration.images, {}, first
     starts = range(first, len(images), PIECE)
-    pieces = [{"about": f"images from {n}", "first": n, "images": images[n : n + PIECE]}
-              for n in starts]  # fmt: skip
+    pieces = [{"about": f"images from {start}", "first": start} for start in starts]
     with calibration.cluster.holding(sum(values.nbytes for values in fed.values())) as cluster:
-        for reply in cluster.replies(partial(_open, look), pieces, AGAIN, dict(fed)):
+        for reply in cluster.replies(partial(_open, look), pieces, AGAIN, images, dict(fed)):
             waiting[reply["first"]] = reply
             while at in waiting:
                 found = waiting.pop(at)
                 at += found["count"]
-                yield at, found["seen"]
+                yield at, np.array(found["seen"])
     if at < len(images):
         raise ExportError(f"Ray left {len(images) - at} images without an answer; {AGAIN}")
 
 
-def _open(look: Look, fed: Mapping[str, np.ndarray]) -> Callable[[dict], dict]:
+def _open(look: Look, images: Sequence, fed: Mapping[str, np.ndarray]) -> Callable[[dict], dict]:
     """What looks at a piece, with one thread, as an actor has one processor."""
     see = look.open(fed, threads=1)
 
     def answer(piece: dict) -> dict:
-        seen = [see(number, image) for number, image in enumerate(piece["images"], piece["first"])]
-        return {"first": piece["first"], "count": len(seen), "seen": reduce(look.join, seen)}
+        first = piece["first"]
+        numbers = range(first, min(first + PIECE, len(images)))
+        seen = reduce(look.join, (see(number, images[number]) for number in numbers))
+        return {"first": first, "count": len(numbers), "seen": seen.tolist()}
 
     return answer

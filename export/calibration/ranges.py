@@ -47,7 +47,8 @@ def measure_ranges(
     names = (*float_tensors(model), _given(model, fed))
     if state.done < len(images):
         look = Look(model=_with_extremes(model, names[:-1]).SerializeToString(), names=names)
-        for state.done, found in _looked(calibration, look, fed, state.done):
+        for done, found in _looked(calibration, look, fed, state.done):
+            state.done = done
             for name, (low, high) in zip(names, found.tolist(), strict=True):
                 state.low[name] = min(low, state.low.get(name, low))
                 state.high[name] = max(high, state.high.get(name, high))
@@ -60,12 +61,14 @@ def measure_ranges(
 def _cut(model, fed, calibration: Calibration, state: Progress, notes: Path):
     """Ranges that leave out what is rare, from histograms over a range that all images fit in."""
     images, names = calibration.images, (*float_tensors(model), _given(model, fed))
-    edges = {name: max(abs(state.low[name]), abs(state.high[name]), 1e-9) for name in state.low}
+    edges = {name: max(abs(state.low[name]), abs(state.high[name]), 1e-9) for name in names}
     if state.counted < len(images):
-        counted = _with_outputs(model, names[:-1]).SerializeToString()
-        bins = BINS[calibration.method]
-        look = Look(model=counted, names=names, bins=bins, edges=tuple(edges[n] for n in names))
-        for state.counted, found in _looked(calibration, look, fed, state.counted):
+        giving, bins = _with_outputs(model, names[:-1]), BINS[calibration.method]
+        look = Look(
+            model=giving.SerializeToString(), names=names, bins=bins, edges=tuple(edges.values())
+        )
+        for counted, found in _looked(calibration, look, fed, state.counted):
+            state.counted = counted
             for name, counts in zip(names, found, strict=True):
                 state.histograms[name] = (counts + state.histograms.get(name, [0] * bins)).tolist()
             _note(notes, state, state.counted == len(images) or state.counted % EVERY == 0)

@@ -43,7 +43,7 @@ class OnRay:
             if not ran:
                 ran = reply["ran"]
                 yield Answer(ran=ran)
-            answer = Answer(**reply)
+            answer = _answer(reply)
             left -= len(answer.places) + len(answer.broken)
             yield answer
         if left:
@@ -58,7 +58,16 @@ def _pieces(paths: Sequence[Path], batch: int) -> Iterator[dict]:
 def _piece(paths: Sequence[Path], start: int) -> dict:
     """Pictures to answer; without any it is answered as soon as the network is loaded."""
     about = f"{len(paths)} pictures from {paths[0]}" if paths else "loading the network"
-    return {"about": about, "start": start, "paths": list(paths)}
+    return {"about": about, "start": start, "paths": [str(path) for path in paths]}
+
+
+def _answer(reply: dict) -> Answer:
+    return Answer(
+        ran=reply["ran"],
+        places=reply["places"],
+        best=np.array(reply["best"], np.int32) if reply["places"] else None,
+        broken={int(place): reason for place, reason in reply["broken"].items()},
+    )
 
 
 def _open(load: Load, read: Read, classes: int) -> Callable[[dict], dict]:
@@ -68,13 +77,13 @@ def _open(load: Load, read: Read, classes: int) -> Callable[[dict], dict]:
     def answer(piece: dict) -> dict:
         places, images, broken = [], [], {}
         for place, path in enumerate(piece["paths"], piece["start"]):
-            image = attempt(read, path)
+            image = attempt(read, Path(path))
             if isinstance(image, str):
                 broken[place] = image
             else:
                 places.append(place)
                 images.append(image)
-        best = np.asarray(network.best(np.stack(images), classes), np.int32) if images else None
+        best = network.best(np.stack(images), classes).tolist() if images else []
         return {"ran": network.ran, "places": places, "best": best, "broken": broken}
 
     return answer

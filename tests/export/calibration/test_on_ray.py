@@ -18,7 +18,26 @@ from export.errors import ExportError
 
 pytest.importorskip("ray.data", reason="comes with pip install '.[ray]'")
 COUNT = 40
-CLUSTER = Cluster(2, modules=[Path(export.__file__).parent, Path(looked_at.__file__).parent / "x"])
+MODULES = (Path(export.__file__).parent, Path(looked_at.__file__).parent / "x")
+
+
+class Running(Cluster):
+    """A Ray that several calibrations use; starting one takes ten seconds."""
+
+    def holding(self, size):
+        return self
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    with Cluster(2, modules=MODULES):
+        yield Running(2)
 
 
 @pytest.fixture(scope="module")
@@ -49,12 +68,12 @@ def calibration(make, method="minmax") -> Calibration:
 
 
 @pytest.mark.parametrize("method", ["minmax", "entropy"])
-def test_ranges_are_those_of_one_machine_also_where_an_actor_is_killed(network, tmp_path, method):
+def test_ranges_are_those_of_one_machine_also_where_an_actor_is_killed(
+    network, cluster, tmp_path, method
+):
     mark = tmp_path / "died"
     here = calibration(looked_at.make, method)
-    there = replace(
-        calibration(partial(looked_at.make_or_die, mark), method), cluster=CLUSTER
-    )
+    there = replace(calibration(partial(looked_at.make_or_die, mark), method), cluster=cluster)
     expected = measure_ranges(*network, here, tmp_path / "here.json")
     assert measure_ranges(*network, there, tmp_path / "there.json") == expected
     assert mark.exists() and set(expected) == {"image", "flat", "dense", "relu"}
@@ -62,15 +81,15 @@ def test_ranges_are_those_of_one_machine_also_where_an_actor_is_killed(network, 
 
 
 def test_a_number_that_is_not_finite_names_image_and_tensor_and_what_was_seen_stays(
-    network, tmp_path
+    network, cluster, tmp_path
 ):
     def spoilt(number):
         return looked_at.make(number) * (np.inf if number == 37 else 1)
 
     notes = tmp_path / "notes.json"
-    given = replace(calibration(spoilt), cluster=CLUSTER)
+    given = replace(calibration(spoilt), cluster=cluster)
     with pytest.raises(ExportError, match="image 37 makes .* which has no range"):
         measure_ranges(*network, given, notes)
-    resumed = replace(calibration(looked_at.make), cluster=CLUSTER)
+    resumed = replace(calibration(looked_at.make), cluster=cluster)
     expected = measure_ranges(*network, calibration(looked_at.make), tmp_path / "other.json")
     assert measure_ranges(*network, resumed, notes) == expected

@@ -12,7 +12,6 @@ from number_network import COUNT, Silence, make_examples, refuse, subject, subje
 
 import export
 from export.cluster import Cluster
-from export.errors import ExportError
 from export.evaluation.local import Local
 from export.evaluation.on_ray import OnRay
 from export.evaluation.run import evaluate
