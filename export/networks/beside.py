@@ -6,7 +6,8 @@ than the batch itself. Where weights are small, batches run one after the other.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
@@ -62,47 +63,81 @@ def _function(network, graph, tensors: tuple):
     def values(batches: Sequence[Batch]) -> list[list[np.ndarray]]:
         given = [tf.constant(batch[name]) for batch in batches for name in read]
         found = iter(run(given, list(network.values.values())))
-        return [[next(found).numpy() for _ in names] for names in tensors]
+        return [[np.asarray(next(found)) for _ in names] for names in tensors]
 
     return values
 
 
+@dataclass(frozen=True)
+class _Order:
+    """Which nodes of a graph all copies share, and where a copy makes room for the next one.
+
+    Most activations are those of the first layers, and most weights are those of the last. So a
+    copy begins when the one before it has come to the large kernels, and all apply these together.
+    """
+
+    shared: set[str]  # weights, constants, and what is made of them alone
+    large: set[str]  # those of them that are large kernels, and what is made of these
+    gates: set[str]  # what products by large kernels read beside them, and what comes after these
+
+    def turns(self, node: str, copies: int) -> range:
+        """The copies for which a shared `node` waits: all, or the first if these take turns."""
+        return range(copies if not self.large or node in self.large else 1)
+
+
+def _order(network, graph) -> _Order:
+    shared = _of_weights(network, graph)
+    large = {name for name, value in network.values.items() if 4 * math.prod(value.shape) > HEAVY}
+    reads = {node.name: _read_by(node) for node in graph.node}
+    behind = _closed(large, lambda name, found: not found.isdisjoint(reads[name]), reads)
+    late = behind - shared
+    gates = {source for name in late for source in reads[name]} - late - shared
+    inputs = {producer(end) for end in network.inputs.values()}
+    return _Order(shared, behind & shared, gates - inputs)
+
+
 def _copies(network, graph, count: int):
     """Return `graph` with a copy of each node for each batch, and the names of nodes without."""
-    shared = _of_weights(network, graph)
-    beside = type(graph)(versions=graph.versions, library=graph.library)
+    order, inputs = _order(network, graph), {producer(end) for end in network.inputs.values()}
+    shared, beside = order.shared, type(graph)(versions=graph.versions, library=graph.library)
     for node in graph.node:
         if node.op == "Placeholder":  # it would stay unfed if it were imported
             continue
-        for at in range(1 if node.name in shared else count):
+        once = node.name in shared
+        for at in range(1 if once else count):
             made = beside.node.add()
             made.CopyFrom(node)
             made.attr.pop("_class", None)  # it names other nodes
-            if node.name not in shared:
+            if not once:
                 made.name = _name(at, node.name)
             del made.input[:]
             for source in node.input:
-                # What is shared waits for all copies, if it has to wait for one.
-                turns = range(count) if node.name in shared and source[0] == "^" else [at]
+                waits = once and source[0] == "^"
+                turns = order.turns(node.name, count) if waits else [at]
                 made.input.extend(dict.fromkeys(_source(turn, source, shared) for turn in turns))
+            if at and not inputs.isdisjoint(_read_by(node)):
+                made.input.extend(f"^{_name(at - 1, gate)}" for gate in sorted(order.gates))
     return beside, shared
 
 
 def _of_weights(network, graph) -> set[str]:
     """Return the names of weights and constants, and of nodes that read nothing else."""
-    nodes = {node.name: node for node in graph.node}
-    found = {name for name, node in nodes.items() if node.op == "Const"} | set(network.values)
-    while more := {
-        name
-        for name, node in nodes.items()
-        if name not in found and _reads_only(found, [s for s in node.input if s[0] != "^"])
-    }:
+    reads = {node.name: _read_by(node) for node in graph.node}
+    first = {node.name for node in graph.node if node.op == "Const"} | set(network.values)
+    return _closed(first, lambda name, found: found.issuperset(reads[name] or [name]), reads)
+
+
+def _closed(first: set[str], belongs: Callable[[str, set[str]], bool], names) -> set[str]:
+    """Return `first` and each of `names` that belongs to those that are found already."""
+    found = set(first)
+    while more := {name for name in names if name not in found and belongs(name, found)}:
         found |= more
     return found
 
 
-def _reads_only(found: set[str], sources: list[str]) -> bool:
-    return bool(sources) and found.issuperset(map(producer, sources))
+def _read_by(node) -> list[str]:
+    """The nodes whose values a node reads."""
+    return [producer(source) for source in node.input if source[0] != "^"]
 
 
 def _name(at: int, name: str) -> str:

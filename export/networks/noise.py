@@ -19,6 +19,7 @@ from export.endings import undone
 from export.networks.base import only
 from export.networks.beside import run_beside
 from export.networks.layers import layer_scopes, layer_tensors
+from export.networks.parts import in_parts
 from export.networks.tensorflow import TensorFlowNetwork
 from export.observe.noise import KINDS, LayerNoise, Noise, NoiseError
 from export.observe.probes import COUNT
@@ -65,6 +66,7 @@ def _measure(skeleton, inputs: Batch, layers, norms, kinds: frozenset[str], exac
     first, *rest = (part(inputs, slice(at, at + AT_ONCE)) for at in starts)
     eight_bits = "int8" in kinds and not _beyond(network)
     base, spans = _with_spans(network, tensors, first, KERNELS if eight_bits else ())
+    spreads = list(map(_spread, base))
     base_rest = ends.of(network.function(ends.tensors), rest)
 
     def moved(graph, rest) -> list[float]:
@@ -73,8 +75,9 @@ def _measure(skeleton, inputs: Batch, layers, norms, kinds: frozenset[str], exac
         That is for the first inputs; the outputs, which come last, for the `rest` as well.
         """
         wanted = [tensors, *([ends.tensors] * len(rest))]
+        graph = in_parts(network, graph)
         outputs, *more = run_beside(network, graph, [first, *rest], wanted)
-        found = [_moved(*pair) for pair in zip(base, outputs, strict=True)]
+        found = list(map(_moved, base, outputs, spreads))
         before = ends.joined([ends.among(base), *base_rest[: len(rest)]])
         after = ends.joined(map(ends.among, [outputs, *more]))
         moved_ends = {
@@ -128,10 +131,26 @@ def _worst(values: Iterable[float]) -> float:
     return max((value for value in values if not math.isnan(value)), default=math.nan)
 
 
-def _moved(own: np.ndarray, other: np.ndarray) -> float:
-    own, other = own.astype(np.float64), other.astype(np.float64)  # flags cannot be subtracted
-    moved = float(np.abs(own - other).max()) / (float(own.std()) or 1.0)
-    return moved if np.isfinite(moved) else float("inf")
+def _moved(own: np.ndarray, other: np.ndarray, spread: float | None = None) -> float:
+    """The largest difference, in standard deviations of `own`, which are `spread` if known.
+
+    It is made of a sample at a time, because a layer of all may take 50 MB.
+    """
+    spread = _spread(own) if spread is None else spread
+    pairs = zip(np.atleast_1d(own), np.atleast_1d(other), strict=True)
+    moved = np.max([_largest(*pair) for pair in pairs]) / (spread or 1.0)
+    return float(moved) if np.isfinite(moved) else float("inf")
+
+
+def _spread(values: np.ndarray) -> float:
+    return float(np.std(values, dtype=np.float64))
+
+
+def _largest(own: np.ndarray, other: np.ndarray) -> float:
+    kind = np.result_type(own.dtype, np.float32)  # flags cannot be subtracted as they are
+    difference = np.atleast_1d(own).astype(kind)
+    difference -= other
+    return float(np.abs(difference, out=difference).max())
 
 
 def skeleton_network(skeleton) -> TensorFlowNetwork:
@@ -160,7 +179,8 @@ def _with_spans(network, tensors: list[str], batch: Batch, operations: Container
             made = graph.node.add(op=op, name=f"{node.name}/{op}", input=inputs)
             made.attr["T"].type, made.attr["Tidx"].type = FLOAT, INT
             extremes.append(made.name)
-    found = [tensor.numpy() for tensor in network.function([*tensors, *extremes], graph)(batch)]
+    made = network.function([*tensors, *extremes], graph)(batch)
+    found = [np.asarray(tensor) for tensor in made]  # in TensorFlow's own memory
     numbers = np.reshape(found[len(tensors) :], (-1, 2))
     spans = {node.name: pair for node, pair in zip(kernels, numbers.tolist(), strict=True)}
     return found[: len(tensors)], spans

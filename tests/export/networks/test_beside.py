@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 from export.contract import part
-from export.networks.beside import AT_ONCE, run_beside
+from export.networks.beside import AT_ONCE, _copies, run_beside
 from export.networks.noise import _shuffled, halved, skeleton_network
 from export.observe.probes import inputs
 
 
 @pytest.mark.parametrize("name", ["plain", "odd", "shared", "subclassed"])
-@pytest.mark.parametrize("heavy", [0, 1 << 40])
+@pytest.mark.parametrize("heavy", [0, 1 << 13, 1 << 40])
 def test_each_batch_gives_what_it_gives_alone_to_the_last_bit(skeleton, name, heavy, monkeypatch):
     monkeypatch.setattr("export.networks.beside.HEAVY", heavy)
     network, given = skeleton_network(skeleton(name)), inputs(skeleton(name), 0)
@@ -43,3 +43,17 @@ def test_a_kernel_is_shuffled_once_for_all_batches(skeleton, monkeypatch):
     kernels = sum(node.name.endswith("/shuffled1") for node in graph.node)
     assert sum(node.name.endswith("/shuffled1") for node in beside.node) == kernels > 0
     assert sum(node.name.endswith("/shuffled0") for node in beside.node) == 3 * kernels
+
+
+def test_a_copy_begins_when_the_one_before_it_has_come_to_the_large_kernel(skeleton, monkeypatch):
+    """The first layers have the activations, and the large kernel is applied by all in a row."""
+    monkeypatch.setattr("export.networks.beside.HEAVY", 1 << 13)  # bytes: fc4's kernel has 12 KB
+    network = skeleton_network(skeleton("plain"))
+    made, _ = _copies(network, _shuffled(network, 0), 2)
+    waits = {
+        node.name: [source for source in node.input if source.startswith("^")] for node in made.node
+    }
+    begins = [name for name, found in waits.items() if "^beside0/fc4/MatMul/shuffled0" in found]
+    assert sorted(begins) == ["beside1/pad1/Pad", "fc4/MatMul/shuffled1"]
+    assert waits["fc4/MatMul/shuffled1"] == [f"^beside{k}/fc4/MatMul/shuffled0" for k in range(2)]
+    assert waits["conv3/Conv2D/shuffled1"] == ["^beside0/conv3/Conv2D/shuffled0"]
