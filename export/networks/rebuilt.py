@@ -5,13 +5,13 @@ from collections.abc import Callable, Iterable, Mapping
 import numpy as np
 import tensorflow as tf
 
+from export.networks.sharing import room_for, shared
 from export.networks.tensorflow import TensorFlowNetwork
 from export.skeleton.keras_graph import scope
 from export.skeleton.stores import Store
 from export.skeleton.tracing import stand_in
 
 FLOAT = tf.float32.as_datatype_enum
-ALIGNMENT = 64  # bytes; TensorFlow shares memory of others that lies so
 
 
 def rebuilt(
@@ -47,11 +47,9 @@ def rebuilt(
 
 def _tensor(values: np.ndarray) -> tf.Tensor:
     """A tensor of a copy of float32 `values`; `tf.constant` holds each number twice for a while."""
-    raw = np.empty(values.nbytes + ALIGNMENT, np.uint8)
-    start = -raw.ctypes.data % ALIGNMENT
-    own = raw[start : start + values.nbytes].view(np.float32).reshape(values.shape)
-    own[...] = values
-    return tf.experimental.dlpack.from_dlpack(own.__dlpack__())
+    room = room_for(values.shape)
+    room[...] = values
+    return shared(room)
 
 
 def rounding(store: Callable[[np.ndarray], Store], kept: Iterable[str]):

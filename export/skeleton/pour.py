@@ -5,7 +5,6 @@ A converter that was run on a skeleton leaves, for every weight, one tensor with
 finds the values in a file on disk and puts marks in their place.
 """
 
-import hashlib
 import math
 import mmap
 from collections import Counter
@@ -17,7 +16,7 @@ import numpy as np
 
 from export.errors import ArtifactError, PourError
 from export.skeleton.fold import Weight
-from export.skeleton.stores import CHUNK, FLOAT32, Store
+from export.skeleton.stores import FLOAT32, Store
 from export.skeleton.wire import Schema, Stream, WireError, rewrite, write
 
 MARK = b"\0stand-in:"
@@ -131,19 +130,14 @@ def pour(
         write(pieces, file)
 
 
-def chunks(values: np.ndarray):
-    """Yield the bytes of `values`, little-endian float32 in C order, a chunk at a time."""
-    flat = np.ascontiguousarray(values, "<f4").reshape(-1)
-    for start in range(0, flat.size, CHUNK // 4):
-        yield memoryview(flat[start : start + CHUNK // 4]).cast("B")
+def chunks(values: np.ndarray) -> Iterator[memoryview]:
+    """Yield the bytes of `values`, little-endian float32 in C order, a part at a time."""
+    return FLOAT32.chunks(values)
 
 
 def digest(values: np.ndarray) -> str:
     """sha256 of the bytes of `values`, little-endian float32 in C order."""
-    sha = hashlib.sha256()
-    for chunk in chunks(values):
-        sha.update(chunk)
-    return sha.hexdigest()
+    return FLOAT32.digest(values)
 
 
 @dataclass(frozen=True)
@@ -158,6 +152,17 @@ class Drained:
         """Values of `dtype`, one axis; read, not mapped, so that memory is what is asked for."""
         offset, size = self.spans[k]
         return np.fromfile(self.path, dtype, size // np.dtype(dtype).itemsize, offset=offset)
+
+    def read_into(self, k: int, room: np.ndarray) -> None:
+        """Fill `room`, of as many bytes, with what is behind mark `k`.
+
+        Raises ArtifactError where the file holds more or fewer.
+        """
+        offset, size = self.spans[k]
+        with self.path.open("rb") as file:
+            file.seek(offset)
+            if room.nbytes != size or file.readinto(memoryview(room).cast("B")) != size:
+                raise ArtifactError(f"{self.path} holds a tensor cut short; export it again")
 
     def content(self, k: int) -> bytes:
         """Return the bytes behind mark `k`, for what is no weight."""

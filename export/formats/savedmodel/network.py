@@ -4,7 +4,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from export.formats.savedmodel.reading import checkpoint, read_served
+from export.formats.savedmodel.reading import read_served, restored_tensor
 from export.formats.subgraph import called
 from export.networks.tensorflow import TensorFlowNetwork
 from export.signatures import SIGNATURE
@@ -16,7 +16,7 @@ SERVED = "served_"  # begins what gives the outputs
 def open_network(folder: Path) -> TensorFlowNetwork:
     """The graph that a server runs, its variables read from the checkpoint as a server does."""
     served = read_served(folder)
-    reader, signature = checkpoint(served), served.meta_graph.signature_def[SIGNATURE]
+    signature = served.meta_graph.signature_def[SIGNATURE]
     graph, values, names = _inlined(served.part, signature), {}, {}
     nodes = {node.name: node for node in graph.node}
     for node in graph.node:
@@ -24,7 +24,7 @@ def open_network(folder: Path) -> TensorFlowNetwork:
             handle = nodes[node.input[0]]
             while handle.op == "Identity":
                 handle = nodes[handle.input[0]]
-            value = tf.constant(reader.get_tensor(served.keys[handle.name]))
+            value = restored_tensor(served, served.keys[handle.name], node.attr["dtype"].type)
             values[node.name], names[node.name] = value, served.name(handle.name)
             make_placeholder(node, value.dtype, value.shape)
     for info in signature.inputs.values():

@@ -13,6 +13,8 @@ from functools import cached_property
 from itertools import chain
 from pathlib import Path
 
+import numpy as np
+
 from export.contract import Tensor
 from export.errors import ArtifactError
 from export.files import read_bounded
@@ -184,6 +186,8 @@ def _constants(graph) -> Iterator[Found]:
 
 def _weights(served: Served) -> Iterator[Found]:
     """Every float variable as it is restored, and what else the checkpoint holds."""
+    import tensorflow as tf
+
     reader = checkpoint(served)
     shapes, types = reader.get_variable_to_shape_map(), reader.get_variable_to_dtype_map()
     lost = sorted(set(served.keys.values()) - shapes.keys())
@@ -192,7 +196,8 @@ def _weights(served: Served) -> Iterator[Found]:
     unread = shapes.keys() - set(served.keys.values())
     for key in sorted([*served.keys.values(), *unread]):
         if types[key].name == "float32":
-            yield Found.of(_short(key), reader.get_tensor(key))
+            values = restored_tensor(served, key, tf.float32)
+            yield Found.of(_short(key), np.asarray(values))
 
 
 def checkpoint(served: Served):
@@ -204,6 +209,15 @@ def checkpoint(served: Served):
     except Exception as error:  # the reader raises whatever the damage leads to
         why = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ArtifactError(f"{served.prefix} does not load: {why}; export it again") from error
+
+
+def restored_tensor(served: Served, key: str, dtype):
+    """Return a tensor as a server restores it; `get_tensor` of a reader holds its values twice."""
+    import tensorflow as tf
+
+    names = {"tensor_names": [key], "shape_and_slices": [""]}
+    (tensor,) = tf.raw_ops.RestoreV2(prefix=served.prefix, **names, dtypes=[dtype])
+    return tensor
 
 
 def _short(key: str) -> str:

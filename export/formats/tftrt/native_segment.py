@@ -12,6 +12,7 @@ import tensorflow as tf
 from tensorflow.python.framework import function_def_to_graph
 
 from export.errors import ArtifactError
+from export.networks.sharing import room_for, shared
 from export.skeleton.graph import make_placeholder
 from export.skeleton.pour import marked
 
@@ -90,6 +91,15 @@ def _inside(prefix: str, source: str) -> str:
     return f"^{prefix}/{source[1:]}" if source.startswith("^") else f"{prefix}/{source}"
 
 
+def tensor_of(drained, k: int, dtype: tf.DType, shape: list[int]) -> tf.Tensor:
+    """Return what is behind mark `k` as a tensor; a weight, which is float32, is held once."""
+    if dtype == tf.float32:
+        room = room_for(tuple(shape))
+        drained.read_into(k, room)
+        return shared(room)
+    return tf.constant(drained.read(k, dtype.as_numpy_dtype).reshape(shape))
+
+
 def _take_weights_out(graph, drained):
     """Turn constants whose values were drained into placeholders; return their names and values."""
     names, values = [], []
@@ -102,8 +112,7 @@ def _take_weights_out(graph, drained):
             continue
         dtype = tf.as_dtype(tensor.dtype)  # large indices are drained too
         shape = tf.TensorShape(tensor.tensor_shape)
-        flat = np.frombuffer(drained.content(k), dtype.as_numpy_dtype)
-        values.append(tf.constant(flat.reshape(shape.as_list())))
+        values.append(tensor_of(drained, k, dtype, shape.as_list()))
         make_placeholder(node, dtype, shape)
         names.append(f"{node.name}:0")
     return names, values

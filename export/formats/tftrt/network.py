@@ -2,10 +2,9 @@
 
 from pathlib import Path
 
-import numpy as np
 import tensorflow as tf
 
-from export.formats.tftrt.native_segment import without_engines
+from export.formats.tftrt.native_segment import tensor_of, without_engines
 from export.formats.tftrt.reading import read_tftrt
 from export.networks.tensorflow import TensorFlowNetwork
 from export.signatures import SIGNATURE
@@ -26,8 +25,8 @@ def open_network(folder: Path) -> TensorFlowNetwork:
                 tensor.tensor_content = drained.content(k)
             continue
         shape = [dim.size for dim in tensor.tensor_shape.dim]
-        read = tf.make_ndarray(tensor) if k is None else drained.read(k)
-        values[node.name] = tf.constant(np.reshape(read, shape))
+        held = tf.make_ndarray(tensor) if k is None else tensor_of(drained, k, tf.float32, shape)
+        values[node.name] = tf.convert_to_tensor(held)
         prefix = next((f"{e}/" for e in engines if node.name.startswith(f"{e}/")), "")
         names[node.name] = node.name.removeprefix(prefix)
         make_placeholder(node, tf.float32, tf.TensorShape(shape))
