@@ -13,6 +13,7 @@ from export.skeleton.stores import LARGEST_HALF
 
 SMALLEST_NORMAL = 2.0**-14  # of float16; what is smaller loses precision
 SMALLEST = 2.0**-25  # rounds to zero in float16
+AT_ONCE = 1 << 18  # values, which stay in a cache of the processor
 
 
 def canonical_sha256(model) -> str:
@@ -40,11 +41,12 @@ def totals(model) -> Totals:
 def float16_loss(name: str, values: np.ndarray) -> Float16Loss:
     """Return what a weight loses when it is rounded to float16."""
     flat, largest, subnormal, zero = values.reshape(-1), 0.0, 0, 0
-    for start in range(0, flat.size, 1 << 22):
-        size = np.abs(flat[start : start + (1 << 22)])
+    for start in range(0, flat.size, AT_ONCE):
+        size = np.abs(flat[start : start + AT_ONCE])
+        nothing = size.size - np.count_nonzero(size)
         largest = max(largest, peak(size))
-        zero += int(((size < SMALLEST) & (size > 0)).sum())
-        subnormal += int(((size < SMALLEST_NORMAL) & (size > 0)).sum())
+        zero += int(np.count_nonzero(size < SMALLEST)) - nothing
+        subnormal += int(np.count_nonzero(size < SMALLEST_NORMAL)) - nothing
     return Float16Loss(name, largest, subnormal / flat.size, zero / flat.size, values=flat.size)
 
 
