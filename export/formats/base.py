@@ -5,6 +5,8 @@ Formats measure; checks judge.
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sized
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from copy import deepcopy
 from dataclasses import KW_ONLY, dataclass, field
 from importlib.util import find_spec
@@ -36,8 +38,10 @@ class Found:
     @classmethod
     def of(cls, name: str, values: np.ndarray, scale: tuple[float, ...] = ()) -> "Found":
         """From the values as Keras keeps them, float32."""
-        facts = look(values) if values.ndim > 1 else None
-        return cls(name, values.shape, digest(values), facts, scale=scale)
+        with ThreadPoolExecutor(1) as beside:  # hashing lets go of Python
+            sha256 = beside.submit(digest, values)
+            facts = look(values) if values.ndim > 1 else None
+        return cls(name, values.shape, sha256.result(), facts, scale=scale)
 
     @property
     def layer(self) -> str:
@@ -75,11 +79,19 @@ class Conversion:
 
     def __init__(self):
         self._made = []
+        self._begun: Callable[[], object] | None = None
+
+    def begin(self, finish: Callable[[], object]) -> None:
+        """Take down that a conversion is under way; `finish` waits for it and returns it."""
+        self._begun = finish
 
     def once(self, convert: Callable[[], object]):
-        """Return what `convert` makes, which is called the first time alone; each time a copy."""
+        """Return what `convert` makes, which is called the first time alone; each time a copy.
+
+        Where one has begun, that is what is returned.
+        """
         if not self._made:
-            self._made.append(convert())
+            self._made.append((self._begun or convert)())
         return deepcopy(self._made[0])
 
 
@@ -195,6 +207,12 @@ class Format(ABC):
         `kind` is the element type that the artifact keeps it in. Formats with ranges have them.
         """
         raise ExportError(f"{self.name} rounds no activation to steps")
+
+    def begin(self, order: Order, held: ExitStack) -> None:  # noqa: B027, most have nothing to do
+        """Begin what needs no weight, in a process that ends with `held`; `write` waits for it.
+
+        It is asked of one format of an export, while the model is run.
+        """
 
     @abstractmethod
     def write(self, order: Order) -> Written:

@@ -5,7 +5,7 @@ driven as a child process that is asked by files of JSON and arrays. Adding one 
 word in registry.py.
 """
 
-from export.lanes.asking import ask_in_lane, child_in_lane, run_in_lane
+from export.lanes.asking import ask_in_lane, child_in_lane, need_success, run_in_lane
 from export.lanes.lane import Lane, State, lanes_folder
 from export.lanes.registry import LANES, check_lanes, find_lane, leftovers, make
 
@@ -20,5 +20,6 @@ __all__ = [
     "lanes_folder",
     "leftovers",
     "make",
+    "need_success",
     "run_in_lane",
 ]

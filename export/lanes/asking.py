@@ -24,10 +24,19 @@ class LaneChild:
     def __init__(self, lane: Lane, child: Child):
         self._lane, self._child = lane, child
 
+    def begin(self, job: dict, arrays: Arrays) -> None:
+        """Give it a job, and go on with other work while it is done."""
+        self._child.begin(job, arrays)
+
     def ask(self, job: dict, arrays: Arrays) -> tuple[dict, Arrays]:
         """Ask as `export.process.ask` does; raise MissingLane if a failure is the lane's fault."""
+        self.begin(job, arrays)
+        return self.answer()
+
+    def answer(self) -> tuple[dict, Arrays]:
+        """Wait for the answer to the job that it was given."""
         try:
-            answer, made = self._child.ask(job, arrays)
+            answer, made = self._child.answer()
         except ChildFailed as error:
             _refuse_damaged(self._lane, error)
             raise
@@ -60,9 +69,14 @@ def run_in_lane(
 ) -> tuple[dict, Arrays]:
     """Do the same for work that has to succeed: raise ChildFailed or Shortage for an `error`."""
     answer, made = ask_in_lane(name, script, job, arrays, scratch, about=about)
-    if answer["error"]:
-        raise failure(about or Path(script).stem, answer["error"], scratch)
+    need_success(answer, about or Path(script).stem, scratch)
     return answer, made
+
+
+def need_success(answer: dict, name: str, scratch: Path) -> None:
+    """Raise ChildFailed or Shortage for an answer of work called `name` that ended in an error."""
+    if answer["error"]:
+        raise failure(name, answer["error"], scratch)
 
 
 def _refuse_damaged(lane: Lane, cause: Exception | None = None) -> None:

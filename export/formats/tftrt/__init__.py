@@ -8,6 +8,7 @@ Implicit batch is the form that has met a GPU, so it is kept wherever it makes o
 whole network. Else explicit batch is tried, which takes more operations.
 """
 
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -22,16 +23,18 @@ from export.formats.operations import beyond_computing
 from export.formats.stock import pour_or_stock
 from export.formats.tftrt.reading import open_tftrt, weights_schema
 from export.formats.tftrt.segments import described, is_whole, work
+from export.formats.tftrt.stand_ins import network_nodes, shape_of, stand_ins, value_of
 from export.formats.tftrt.untaken import untaken
 from export.networks.base import Network
 from export.results import ROUNDED, Rule
-from export.signatures import CLASSIFY, SIGNATURE
+from export.signatures import SIGNATURE
 from export.signatures.description import write_description
 from export.skeleton.pour import Placement, Step, mark, pour
 
 MODEL = Path(layout.VERSION, layout.MODEL)
 STOCK_FACTOR = 26  # VGG-13 (532 MB) took the official converter 14 GB
 LARGEST = 2**31 - 1  # bytes of a protobuf
+SCRIPT, PASS = "convert.py", "the TF-TRT pass"  # of the lane, and what messages call it
 KINDS = ("T", "Ta", "Tparams", "DstT")  # attributes of operations that compute in a type
 FEW_BITS = {6: "int8", 24: "float8", 25: "float8", 29: "int4", 30: "uint4"}  # TensorFlow's types
 
@@ -76,8 +79,7 @@ class TfTrt(Format):
 
         skeleton, prepared = order.skeleton, prepare(order.skeleton)
         weights = skeleton.weights
-        graph = prepared.filled(lambda number, _: _value(number))
-        converted, note = order.conversion.once(lambda: self._converted(graph, order))
+        converted, note = order.conversion.once(lambda: self._without_weights(prepared, order))
         placements = _placements(converted, tuple(prepared.forms.values()), weights)
         if sum(weights[place.index].bytes for place in placements) + (1 << 20) > LARGEST:
             raise ExportError(
@@ -99,12 +101,50 @@ class TfTrt(Format):
         (order.folder / MODEL).write_bytes(model.SerializeToString(deterministic=True))
         return note
 
-    def _converted(self, graph, order: Order) -> tuple:
+    def begin(self, order: Order, held: ExitStack) -> None:
+        from export.formats.tftrt.narrowing import narrowed
+        from export.formats.tftrt.preparation import prepare
+        from export.lanes import child_in_lane, need_success
+
+        prepared = prepare(order.skeleton)
+        shapes, lane = narrowed(prepared), held.enter_context(ExitStack())
+        child = lane.enter_context(child_in_lane(self.lane, SCRIPT, order.scratch, about=PASS))
+        child.begin(*self._job(prepared.filled(_stand_in, shapes), order))
+
+        def finish() -> tuple:
+            with lane:
+                answer, made = child.answer()
+            need_success(answer, PASS, order.scratch)
+            return self._settled(prepared, shapes, _graph(made), order)
+
+        order.conversion.begin(finish)
+
+    def _without_weights(self, prepared, order: Order) -> tuple:
+        """Convert a prepared network with stand-ins, narrower where that makes no difference."""
+        from export.formats.tftrt.narrowing import narrowed
+
+        shapes = narrowed(prepared)
+        first = self.convert(prepared.filled(_stand_in, shapes), order)
+        return self._settled(prepared, shapes, first, order)
+
+    def _settled(self, prepared, shapes, first, order: Order) -> tuple:
+        """Return what is right of a conversion with `shapes`, or convert again; as `_converted`."""
+        from export.formats.tftrt.narrowing import widen
+
+        if not shapes:
+            return self._converted(prepared.filled(_stand_in), order, first)
+        # An engine that begins or ends within the network would tell of another width.
+        if is_whole(first) and widen(first, prepared.forms, shapes):
+            return first, ""
+        return self._converted(prepared.filled(_stand_in), order)
+
+    def _converted(self, graph, order: Order, implicit=None) -> tuple:
         """Return the converted GraphDef, and why it has explicit batch, where it has.
 
-        Of two that are not one engine each, it is the one whose engines do more of the work.
+        Of two that are not one engine each, it is the one whose engines do more of the work. The
+        one with implicit batch may be there already.
         """
-        implicit = self.convert(graph, order)
+        implicit = implicit or self.convert(graph, order)
         if is_whole(implicit):
             return implicit, ""
         explicit = self.convert(graph, order, explicit=True)
@@ -135,6 +175,12 @@ class TfTrt(Format):
         """Send `graph` through the lane and return the converted GraphDef."""
         from export.lanes import run_in_lane
 
+        job, given = self._job(graph, order, explicit=explicit)
+        _, made = run_in_lane(self.lane, SCRIPT, job, given, order.scratch, about=PASS)
+        return _graph(made)
+
+    def _job(self, graph, order: Order, *, explicit: bool = False) -> tuple[dict, dict]:
+        """What the lane's script is asked, and the arrays that it is given."""
         contract = order.skeleton.contract
         names = [tensor.name for tensor in (*contract.inputs, *contract.outputs)]
         job = {
@@ -144,11 +190,18 @@ class TfTrt(Format):
             "maximum_cached_engines": order.engines,
             "explicit_batch": explicit,
         }
-        given = {"graph": np.frombuffer(graph.SerializeToString(), np.uint8)}
-        _, made = run_in_lane(
-            self.lane, "convert.py", job, given, order.scratch, about="the TF-TRT pass"
-        )
-        return type(graph).FromString(made["converted"].tobytes())
+        return job, {"graph": np.frombuffer(graph.SerializeToString(), np.uint8)}
+
+
+def _stand_in(number: int, _form) -> float:
+    return value_of(number)
+
+
+def _graph(made: dict):
+    """The GraphDef among the arrays that the lane's script gave."""
+    from tensorflow.core.framework import graph_pb2
+
+    return graph_pb2.GraphDef.FromString(made["converted"].tobytes())
 
 
 FP32 = TfTrt(
@@ -193,27 +246,14 @@ def _groups(skeleton) -> str:
     )
 
 
-def _value(index: int) -> float:
-    """The value that stands in for form number `index`: unique, and exact in float32."""
-    return 1.0 + (index + 1) / 65536.0
-
-
 def _placements(graph, forms, weights) -> list[Placement]:
     """Find the forms of weights in a converted graph by their values, and mark their contents.
 
     One that several engines read stands in each of them.
     """
-    numbers = {_value(number): number for number in range(len(forms))}
     placements = []
-    for node in _nodes(graph):
-        if node.op != "Const" or node.attr["dtype"].type != 1:
-            continue
-        tensor = node.attr["value"].tensor
-        shape = tuple(dim.size for dim in tensor.tensor_shape.dim)
-        value = _repeated(tensor)
-        if value not in numbers:
-            continue
-        form = forms[numbers[value]]
+    for number, node in stand_ins(graph, len(forms)):
+        tensor, shape, form = node.attr["value"].tensor, shape_of(node), forms[number]
         # A repeated value does not show a transpose, so only axes of length 1 may have moved.
         if _squeezed(shape) != _squeezed(form.shape):
             raise PourError(
@@ -225,22 +265,6 @@ def _placements(graph, forms, weights) -> list[Placement]:
         tensor.ClearField("float_val")
         tensor.tensor_content = mark(form.index)
     return placements
-
-
-def _nodes(graph):
-    """Every node of the network: those that decode pictures and name classes are left out."""
-    yield from (node for node in graph.node if not node.name.startswith(f"{CLASSIFY}/"))
-    for function in graph.library.function:
-        if not function.signature.name.startswith(f"{CLASSIFY}_"):
-            yield from function.node_def
-
-
-def _repeated(tensor) -> float | None:
-    """The one value that a tensor repeats, if it does."""
-    if len(tensor.float_val) == 1:
-        return tensor.float_val[0]
-    values = np.frombuffer(tensor.tensor_content, "<f4")
-    return float(values[0]) if values.size and (values == values[0]).all() else None
 
 
 def _squeezed(shape):
@@ -256,7 +280,7 @@ def _saved_model(graph, order: Order):
     meta_graph = model.meta_graphs.add()
     meta_graph.meta_info_def.tags.append("serve")
     meta_graph.meta_info_def.tensorflow_version = "2.17.1"
-    for op in sorted({node.op for node in _nodes(graph)}):
+    for op in sorted({node.op for node in network_nodes(graph)}):
         meta_graph.meta_info_def.stripped_op_list.op.add(name=op)
     meta_graph.graph_def.CopyFrom(graph)
     signature = meta_graph.signature_def[SIGNATURE]

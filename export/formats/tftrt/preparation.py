@@ -25,6 +25,7 @@ TO_ROWS = (  # of a table: what may be done to their numbers on the way
     *("Equal", "NotEqual", "GatherV2"),
 )
 EXACT = {t.as_datatype_enum for t in (tf.bool, tf.uint8, tf.int8, tf.float16)}  # in float16
+AS_THEY_ARE: Mapping[str, tuple[int, ...]] = {}  # no shape is another
 
 
 @dataclass(frozen=True)
@@ -47,14 +48,20 @@ class Prepared:
     contract: Contract
     forms: Mapping[str, Form]  # by the name of the node
 
-    def filled(self, value: Callable[[int, Form], np.ndarray | float]):
-        """Return the graph with constants: `value(number, form)`, or one float that is repeated."""
+    def filled(
+        self, value: Callable[[int, Form], np.ndarray | float], shapes: Mapping = AS_THEY_ARE
+    ):
+        """Return the graph with constants: `value(number, form)`, or one float that is repeated.
+
+        Floats are repeated in the form's shape, or in another one that `shapes` has for the node.
+        """
         made = copied(self.graph)
         numbers = {name: number for number, name in enumerate(self.forms)}
         for node in made.node:
             if node.name in numbers:
                 form = self.forms[node.name]
-                _fill(node, form.shape, value(numbers[node.name], form))
+                shape = shapes.get(node.name, form.shape)
+                _fill(node, shape, value(numbers[node.name], form))
         tensors = (*self.contract.inputs, *self.contract.outputs)
         return needed(made, [tensor.name for tensor in tensors])
 

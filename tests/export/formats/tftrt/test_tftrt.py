@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from contextlib import ExitStack
 from dataclasses import replace
 
 import keras
@@ -12,12 +13,15 @@ from tensorflow.core.framework import graph_pb2
 from tensorflow.core.protobuf import saved_model_pb2
 
 from export.errors import ExportError, PourError
-from export.formats import FORMATS
+from export.exporting import Export
+from export.formats import FORMATS, tftrt
 from export.formats.base import Order
-from export.formats.tftrt import MODEL, TfTrt, _placements, _value
+from export.formats.tftrt import MODEL, TfTrt, _placements
 from export.formats.tftrt.preparation import Form
+from export.formats.tftrt.stand_ins import value_of
 from export.lanes import make
-from export.process import ask_script
+from export.observe.model import observe_model
+from export.process import ChildFailed, ask_script
 from export.skeleton.graph import copied
 from export.skeleton.pour import mark, marked
 from export.skeleton.tracing import trace
@@ -157,7 +161,9 @@ def placed(graph, weights):
 
 
 def test_stand_ins_are_found_by_their_values_in_either_encoding(weights):
-    graph = constants(("k", (3, 3, 3, 8), np.full((3, 3, 3, 8), _value(0))), ("b", (8,), _value(1)))
+    graph = constants(
+        ("k", (3, 3, 3, 8), np.full((3, 3, 3, 8), value_of(0))), ("b", (8,), value_of(1))
+    )
     assert placed(graph, weights) == [(0, (3, 3, 3, 8)), (1, (8,))]
     contents = [node.attr["value"].tensor.tensor_content for node in graph.node]
     assert contents == [mark(0), mark(1)]
@@ -165,7 +171,7 @@ def test_stand_ins_are_found_by_their_values_in_either_encoding(weights):
 
 
 def test_constants_that_are_no_stand_ins_are_left_alone(weights):
-    mixed = np.full(8, _value(1), np.float32)
+    mixed = np.full(8, value_of(1), np.float32)
     mixed[3] += 1e-3
     graph = constants(("a", (8,), mixed), ("b", (8,), 1.0), ("c", (8,), 0.1), ("d", (0,), []))
     before = graph.SerializeToString()
@@ -176,16 +182,16 @@ def test_constants_that_are_no_stand_ins_are_left_alone(weights):
 @pytest.mark.parametrize("shape", [(8, 3, 3, 3), (3, 3, 24), (216,), ()])
 def test_a_place_of_another_shape_is_an_error_that_names_the_weight(weights, shape):
     with pytest.raises(PourError, match=re.escape("gave conv1/kernel of shape (3, 3, 3, 8) a")):
-        placed(constants(("k", shape, _value(0))), weights)
+        placed(constants(("k", shape, value_of(0))), weights)
 
 
 @pytest.mark.parametrize("shape", [(8,), (1, 8), (1, 1, 1, 8), (8, 1)])
 def test_axes_of_length_one_may_have_moved(weights, shape):
-    assert placed(constants(("b", shape, _value(1))), weights) == [(1, shape)]
+    assert placed(constants(("b", shape, value_of(1))), weights) == [(1, shape)]
 
 
 def test_values_of_stand_ins_are_unique_and_exact_in_float32():
-    values = [_value(index) for index in range(5000)]
+    values = [value_of(index) for index in range(5000)]
     assert len(set(values)) == len({np.float32(value).item() for value in values}) == 5000
     assert all(np.float32(value).item() == value for value in values)
 
@@ -205,7 +211,7 @@ def converted(change=lambda graph: None):
 def constant_of(graph, index):
     return next(
         node for node in graph.node
-        if node.op == "Const" and list(node.attr["value"].tensor.float_val) == [_value(index)]
+        if node.op == "Const" and list(node.attr["value"].tensor.float_val) == [value_of(index)]
     )  # fmt: skip
 
 
@@ -279,3 +285,41 @@ def test_convolutions_in_groups_are_refused_because_no_engine_builds(tmp_path):
     ):
         FORMATS["tftrt-fp16"].write(Order(skeleton=trace(model), folder=tmp_path, scratch=tmp_path))
     assert list(tmp_path.iterdir()) == []
+
+
+@lane
+def test_a_conversion_that_was_begun_is_the_one_that_is_written(
+    plain, skeleton, tmp_path, monkeypatch
+):
+    order = Order(skeleton=skeleton("plain"), folder=tmp_path / "made", scratch=tmp_path)
+    order.folder.mkdir()
+    monkeypatch.setattr(TfTrt, "convert", None)  # nobody asks the lane again
+    with ExitStack() as held:
+        FORMATS["tftrt-fp16"].begin(order, held)
+        FORMATS["tftrt-fp16"].write(order)
+        assert [path.name for path in tmp_path.iterdir()] == ["made"], "the lane has ended"
+    assert (order.folder / MODEL).read_bytes() == (plain / MODEL).read_bytes()
+
+
+@lane
+def test_a_begun_lane_that_dies_fails_the_format_when_it_is_written(
+    skeleton, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(tftrt, "SCRIPT", "no_such_script.py")
+    order = Order(skeleton=skeleton("plain"), folder=tmp_path / "made", scratch=tmp_path)
+    order.folder.mkdir()
+    with ExitStack() as held:
+        FORMATS["tftrt-fp16"].begin(order, held)
+        with pytest.raises(ChildFailed, match="^the TF-TRT pass failed"):
+            FORMATS["tftrt-fp16"].write(order)
+
+
+@lane
+def test_the_lane_works_while_the_model_is_run(toy, tmp_path, monkeypatch):
+    events, run, begin = [], observe_model, TfTrt.begin
+    monkeypatch.setattr(TfTrt, "begin", lambda *args: (events.append("begun"), begin(*args))[1])
+    running = lambda *args, **how: (events.append("run"), run(*args, **how))[1]  # noqa: E731
+    monkeypatch.setattr("export.observe.model.observe_model", running)
+    with Export(tmp_path, ["onnx", "tftrt-fp32", "tftrt-fp16"]) as export:
+        export.write(toy("plain"))
+    assert events == ["begun", "run"]
