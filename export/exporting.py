@@ -1,6 +1,7 @@
 """An export under way: model -> skeleton -> artifact -> checks -> report, in a place of its own."""
 
 from collections.abc import Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,20 +15,30 @@ from export.contract import PROBABILITIES, Contract
 from export.cost import Meter
 from export.endings import SOFTMAX
 from export.errors import ArtifactError, ExportError, MissingPackage
+from export.files import sync_tree
 from export.formats import Format, find_format
 from export.formats.base import Order, Written
 from export.gate.examine import examine
 from export.html.page import write_page
 from export.keeping import layers_to_keep
 from export.lanes import make as make_lane
-from export.observe.artifact import observer
+from export.observe.ahead import Ahead, jobs_for
+from export.observe.base import Reference
 from export.observe.probes import COUNT, inputs
 from export.options import Options
 from export.place import FAILED, Place, check_goals, check_replaceable, check_space, staged
 from export.process import Child, give_memory_back
 from export.progress import DONE, Progress, silent
 from export.report.entries import artifact_entry, options_entry, warnings_of, weights_entry
-from export.report.file import as_dict, environment, failures, now, read_report, write_report
+from export.report.file import (
+    as_dict,
+    describe_artifact,
+    environment,
+    failures,
+    now,
+    read_report,
+    write_report,
+)
 from export.required import require
 from export.results import Check, Report
 from export.tensorflow_settings import warnings_hidden
@@ -44,7 +55,7 @@ class _Unjudged:
     case: Case
     place: Place
     written: Written
-    child: Child | None = None  # an `observer`, where one was started early
+    flushed: Future  # of a `sync_tree`, of which nothing else reports an error of the disk
 
 
 class Export:
@@ -106,14 +117,19 @@ class Export:
         for format in self._formats:
             self._prepare(format)
         places = self._stages(name)
-        skeleton, reference = self._observe(model, places, images)
-        reference = reference.warned(copied)
+        self._beside = self._held.enter_context(ThreadPoolExecutor(2))  # ends before the stages
+        skeleton = self._trace(model, places)
+        orders = [options.order(skeleton, place.stage, place.scratch) for place in places]
+        self._begin(orders)
+        reference = self._observe(model, skeleton, images).warned(copied)
         expected = expected or Expected.carried_by(model)
         layers = layers_to_keep(reference, options.keep_fp32)
         unjudged = []
-        child = self._start_observer(self._formats[0], places[0])
-        for format, place in zip(self._formats, places, strict=True):
-            order = options.order(skeleton, place.stage, place.scratch)
+        self._ahead, self._jobs = Ahead(self._held), jobs_for(skeleton.weight_bytes, options.jobs)
+        first = self._formats[0]
+        if not (first.lane or first.crowded):  # whose processes take its memory meanwhile
+            self._ahead.start(first, places[0].scratch)
+        for format, place, order in zip(self._formats, places, orders, strict=True):
             written = self._write(format, replace(order, **layers, **self._calibration.order))
             case = Case(
                 format=format,
@@ -127,39 +143,46 @@ class Export:
                 held_out=self._calibration.count_held_out,
                 min_agreement=self._calibration.least_agreement(options.min_agreement),
             )
-            unjudged.append(_Unjudged(case, place, written, None if unjudged else child))
+            flushed = self._beside.submit(sync_tree, place.stage)  # a disk is slow
+            unjudged.append(_Unjudged(case, place, written, flushed))
         self._unjudged = unjudged
 
-    def _start_observer(self, format: Format, place: Place) -> Child | None:
-        """Have what looks at the first artifact import its packages while that is written.
-
-        Not beside a lane or a converter whose process takes as much memory as the weights.
-        """
-        if format.lane or format.crowded:
-            return None
-        return self._held.enter_context(observer(format, place.scratch))
-
-    def _observe(self, model, places: list[Place], images: np.ndarray | None) -> tuple:
-        """The traced network without its weights, and what the model says."""
-        from export.observe.model import observe_model
+    def _trace(self, model, places: list[Place]):
+        """The network without its weights, once it is known that it can be exported."""
         from export.skeleton.tracing import trace
 
-        options = self._options
-        name = options.name or model.name
+        name = self._options.name or model.name
         self._progress(name, "tracing the network without its weights")
         skeleton = trace(model)
-        _refuse_labels(options, skeleton)
+        _refuse_labels(self._options, skeleton)
         self._refuse_beyond(skeleton)
         check_space(self._out, skeleton.weight_bytes, len(places))
         for place in places:
             place.wanted = skeleton.weight_bytes
-        self._progress(name, f"computing reference {skeleton.contract.called}")
+        return skeleton
+
+    def _begin(self, orders: list[Order]) -> None:
+        """Have the first lane work that is needed, while the model is run."""
+        for format, order in zip(self._formats, orders, strict=True):
+            if format.lane:
+                with self.meter.on(format.name):
+                    format.begin(order, self._held)
+                return
+
+    def _observe(self, model, skeleton, images: np.ndarray | None) -> Reference:
+        """What the model says."""
+        from export.observe.model import observe_model
+
+        options = self._options
+        self._progress(
+            options.name or model.name, f"computing reference {skeleton.contract.called}"
+        )
         self._calibration = prepare(options.calibration, skeleton, options.seed)
         given, seeded = self._calibration.beside(images), options.probes
         compared = inputs(skeleton, options.seed, given, seeded=seeded)
         how = {"seed": options.seed, "probes": COUNT if seeded else 0}
         keep = options.keep_fp32
-        return skeleton, observe_model(model, skeleton, compared, self._formats, keep, **how)
+        return observe_model(model, skeleton, compared, self._formats, keep, **how)
 
     def _refuse_unfit(self, name: str, contract: Contract) -> None:
         """Raise ValueError for a format that cannot hold the model, before any work."""
@@ -182,13 +205,20 @@ class Export:
             raise ValueError("there is nothing to judge; call write(model) first")
         give_memory_back()
         reports, unjudged, self._unjudged = [], self._unjudged, []
-        for artifact in unjudged:
+        for at, artifact in enumerate(unjudged):
             name = artifact.case.format.name
+            for other in unjudged[at : at + self._jobs]:
+                self._look(other)
             self._progress(name, "verifying")
             with self.meter.on(name):
                 reports.append(self._judge(artifact))
             self._progress(name, DONE)
         return reports
+
+    def _look(self, artifact: _Unjudged) -> Child:
+        """Have a process look at an artifact, unless one does."""
+        case, place = artifact.case, artifact.place
+        return self._ahead.look(case.format, place.stage, place.scratch, case.reference)
 
     def _prepare(self, format: Format) -> None:
         """Make the lane that a format needs, and say what of the options is nothing to it.
@@ -233,19 +263,22 @@ class Export:
 
     def _judge(self, artifact: _Unjudged) -> Report:
         place, gate = artifact.place, self._options.gate
-        checks = examine(
-            artifact.case, place.stage, place.scratch, gate, self._progress, artifact.child
-        )
+        described = self._beside.submit(describe_artifact, place.stage)  # while others look at it
+        child = self._look(artifact)
+        checks = examine(artifact.case, place.stage, place.scratch, gate, self._progress, child)
         checks = require(checks, gate.require)
         goal = _goal(place, checks, artifact.case.format)
-        report = self._report(artifact, checks, goal)
+        artifact.flushed.result()
+        report = self._report(artifact, described.result(), checks, goal)
         write_report(report, place.stage)
         _draw(report, place.stage, self._progress)
         check_replaceable(goal)  # again: somebody may have put something there meanwhile
         place.publish(goal)
         return report
 
-    def _report(self, artifact: _Unjudged, checks: tuple[Check, ...], goal: Path) -> Report:
+    def _report(
+        self, artifact: _Unjudged, described: dict, checks: tuple[Check, ...], goal: Path
+    ) -> Report:
         case, origin = artifact.case, self._options.origin
         return Report(
             model=self._options.name or case.reference.name,
@@ -253,7 +286,7 @@ class Export:
             checks=checks,
             weights=weights_entry(origin, case.reference),
             calibration=dict(case.calibration),
-            artifact=artifact_entry(artifact.place.stage, artifact.written, checks),
+            artifact=artifact_entry(described, artifact.written, checks),
             options=options_entry(self._options, case.reference),
             contract=case.reference.contract.as_dict(),
             warnings=warnings_of(origin.weights_source, case.reference, checks),

@@ -46,8 +46,11 @@ class Options:
     inputs: Mapping = field(default_factory=dict)  # of those given: source, sha256 and count
     preprocess: Mapping = field(default_factory=dict)  # how pictures become inputs, as in a report
     name: str = ""  # of the folder, and of the model in the report; the model's own if empty
+    jobs: int | None = None  # artifacts looked at at once; None: what cores and memory allow
 
     def __post_init__(self):
+        if self.jobs is not None and self.jobs < 1:
+            raise ValueError(f"at least 1 artifact is looked at at once. Received: {self.jobs}")
         if self.labels and self.recipe is None:
             raise ValueError("labels need a recipe for pictures beside them")
         if not self.batch_sizes or min(self.batch_sizes) < 1:

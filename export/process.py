@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Protocol
@@ -166,6 +166,14 @@ def clean_environment() -> dict[str, str]:
 class Child(Protocol):
     """A process that is asked again and again and keeps what it has loaded; ends with its block."""
 
+    busy: bool  # whether it was given a job whose answer nobody has taken
+
+    def begin(self, job: dict, arrays: Arrays) -> None:
+        """Give it a job, and go on with other work while it is done."""
+
+    def answer(self) -> tuple[dict, Arrays]:
+        """Wait for the answer to the job that it was given; raise as the function `ask`."""
+
     def ask(self, job: dict, arrays: Arrays) -> tuple[dict, Arrays]:
         """As the function `ask`."""
 
@@ -175,10 +183,11 @@ class Child(Protocol):
 
 
 class _Here:
-    """Stands in for a child, within this process."""
+    """Stands in for a child, within this process; works when it is asked for the answer."""
 
     def __init__(self, module: str):
         self.module = module
+        self._job: tuple[dict, Arrays] | None = None
 
     def __enter__(self) -> "_Here":
         return self
@@ -186,7 +195,19 @@ class _Here:
     def __exit__(self, *error) -> None:
         pass
 
+    @property
+    def busy(self) -> bool:
+        return self._job is not None
+
+    def begin(self, job: dict, arrays: Arrays) -> None:
+        self._job = job, arrays
+
     def ask(self, job: dict, arrays: Arrays) -> tuple[dict, Arrays]:
+        self.begin(job, arrays)
+        return self.answer()
+
+    def answer(self) -> tuple[dict, Arrays]:
+        (job, arrays), self._job = self._job, None
         work, made = importlib.import_module(self.module).work, {}
         for answer, more in child.answers(work, json.loads(json.dumps(job)), arrays):
             made |= more
@@ -199,6 +220,7 @@ class _Process:
 
     def __init__(self, command: list[str], name: str, scratch: Path):
         self.name, self.scratch = name, scratch
+        self._job: tempfile.TemporaryDirectory | None = None  # the folder of what it works at
         try:
             self.log = tempfile.TemporaryFile(dir=scratch)  # noqa: SIM115, `__exit__` closes it
         except OSError as error:
@@ -242,30 +264,45 @@ class _Process:
         finally:
             os.close(self.done)
             self.log.close()
+            self._forget()
+
+    @property
+    def busy(self) -> bool:
+        return self._job is not None
 
     def ask(self, job: dict, arrays: Arrays) -> tuple[dict, Arrays]:
-        with ExitStack() as stack:
-            try:
-                made = tempfile.TemporaryDirectory(prefix="child-", dir=self.scratch)
-                folder = Path(stack.enter_context(made))
-                child.write(folder, child.JOB, job, arrays)
-            except OSError as error:
-                raise shortage(error, [self.scratch]) or error from error
-            done = self._have_done(folder)
-            answered = (folder / f"{child.ANSWER}.json").exists()
-            answer, made = child.read(folder, child.ANSWER) if answered else (None, {})
-            if not done:
-                status = self.running.wait()
-                raise _death(self.name, status, self.log, self.scratch, answer)
-            return answer, made
+        self.begin(job, arrays)
+        return self.answer()
 
-    def _have_done(self, folder: Path) -> bool:
-        """Hand the job in `folder` over and wait; False where the process died."""
-        with suppress(BrokenPipeError):
-            line = json.dumps(str(folder)) + "\n"  # as ASCII, whatever the folder is called
+    def begin(self, job: dict, arrays: Arrays) -> None:
+        try:
+            self._job = tempfile.TemporaryDirectory(prefix="child-", dir=self.scratch)
+            child.write(Path(self._job.name), child.JOB, job, arrays)
+        except OSError as error:
+            self._forget()
+            raise shortage(error, [self.scratch]) or error from error
+        with suppress(BrokenPipeError):  # it has died, as its answer will tell
+            line = json.dumps(self._job.name) + "\n"  # as ASCII, whatever the folder is called
             self.running.stdin.write(line.encode())
             self.running.stdin.flush()
-        return os.read(self.done, 1) == child.DONE  # nothing at its end
+
+    def answer(self) -> tuple[dict, Arrays]:
+        try:
+            done = os.read(self.done, 1) == child.DONE  # nothing at its end
+            folder = Path(self._job.name)
+            answered = (folder / f"{child.ANSWER}.json").exists()
+            answer, made = child.read(folder, child.ANSWER) if answered else (None, {})
+        finally:
+            self._forget()
+        if not done:
+            raise _death(self.name, self.running.wait(), self.log, self.scratch, answer)
+        return answer, made
+
+    def _forget(self) -> None:
+        """Remove the folder of the last job, whose large arrays stay as long as they are used."""
+        if self._job:
+            self._job.cleanup()
+            self._job = None
 
 
 def _death(name: str, status: int, log: BinaryIO, folder: Path, answer) -> ExportError:

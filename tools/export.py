@@ -75,6 +75,9 @@ def _parser():
         help="that the server will use: TF-TRT keeps an engine for each (1,4,8)")  # fmt: skip
     add("--self-test", action="store_true",
         help="plant 13 known bugs, one at a time, and count how many the checks catch")  # fmt: skip
+    add("--jobs", type=options.whole(1), metavar="N",
+        help="artifacts that are looked at at once; as many as cores, while they take 2 GB "
+        "together and half of the free memory, if absent")  # fmt: skip
     add_calibration(parser)
     add("--keep-fp32", action="append", default=[], metavar="LAYER",
         help="a layer that formats of fewer bits leave in 32; may be repeated")  # fmt: skip
@@ -303,6 +306,7 @@ def _options(args, prepared, pictures: Pictures, argv: list[str]):
         name=safe_name(args.name or prepared.model.name),
         compression=compression,
         probes=args.probes != NONE,
+        jobs=args.jobs,
     )
 
 

@@ -45,6 +45,14 @@ def observer(format: Format, scratch: Path) -> Child:
     return child_of(__name__, scratch, "observe", parity_runtime(format).packages)
 
 
+def begin(
+    child: Child, format_name: str, folder: Path, inputs: Batch, resized: Batch | None = None
+) -> None:
+    """Have an `observer` open and run the artifact in `folder`; `observe` waits for it."""
+    job = {"format": format_name, "folder": str(folder)}
+    child.begin(job, {**inputs, **prefixed(resized or {}, RESIZED)})
+
+
 def observe(
     format_name: str,
     folder: Path,
@@ -55,13 +63,14 @@ def observe(
 ) -> Observation:
     """Open and run the artifact in `folder`, in the `observer` that is `child`, or in a new one.
 
-    `resized` are further inputs, of other lengths along free axes.
+    `resized` are further inputs, of other lengths along free axes. An observer that is busy looks
+    at that artifact already.
     """
-    job = {"format": format_name, "folder": str(folder)}
-    given = {**inputs, **prefixed(resized or {}, RESIZED)}
     own = nullcontext(child) if child else observer(find_format(format_name), scratch)
     with own as asked:
-        answer, arrays = asked.ask(job, given)
+        if not asked.busy:
+            begin(asked, format_name, folder, inputs, resized)
+        answer, arrays = asked.answer()
     return Observation(
         contract=Contract.from_dict(answer["contract"]),
         weights=tuple(map(_found, answer["weights"])),

@@ -2,11 +2,9 @@
 
 from collections.abc import Iterable
 from dataclasses import asdict
-from pathlib import Path
 
 from export.formats.base import Written
 from export.observe.base import Reference
-from export.report.file import describe_artifact
 from export.report.manifest import structure
 from export.results import EXPLICIT, NOT_ASKED, Check, Status
 
@@ -25,11 +23,11 @@ def weights_entry(origin, reference: Reference) -> dict:
     return {key: value for key, value in entry.items() if value}
 
 
-def artifact_entry(folder: Path, written: Written, checks: tuple[Check, ...]) -> dict:
-    """The `artifact` entry: its files, and how it was converted."""
+def artifact_entry(described: dict, written: Written, checks: tuple[Check, ...]) -> dict:
+    """The `artifact` entry: its files, `described` by their hashes, and how it was converted."""
     facts = {**asdict(written), "graph_sha256": structure(checks)}
     del facts["ranges"]  # they are of the entry `calibration`
-    return describe_artifact(folder) | {key: value for key, value in facts.items() if value}
+    return described | {key: value for key, value in facts.items() if value}
 
 
 def options_entry(options, reference: Reference) -> dict:

@@ -10,8 +10,10 @@ import keras
 import psutil
 import pytest
 
+from export import exporting
 from export.errors import ExportError
 from export.exporting import Export
+from export.options import Options
 
 
 @pytest.fixture(autouse=True)
@@ -85,3 +87,34 @@ def test_steps_in_a_wrong_order_say_what_to_call(toy, tmp_path):
         assert report.passed
         with pytest.raises(ValueError, match="nothing to judge; call write"):
             export.judge()
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_as_many_artifacts_as_asked_for_are_looked_at_at_once(toy, tmp_path, monkeypatch, jobs):
+    busy, names = [], ["savedmodel", "onnx"]  # of those that are busy at each turn
+    real = exporting.examine
+
+    def examine(*args):
+        busy.append([name for name, one in export._ahead._children.items() if one.busy])
+        return real(*args)
+
+    monkeypatch.setattr(exporting, "examine", examine)
+    with Export(tmp_path, names) as export:
+        export.write(toy("plain"), options=Options(jobs=jobs))
+        assert [report.passed for report in export.judge()] == [True, True]
+    assert busy == [names[:jobs], names[1:]]
+
+
+def test_a_disk_that_reports_an_error_while_artifacts_are_judged_ends_the_export(
+    toy, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(exporting, "sync_tree", mock.Mock(side_effect=OSError(5, "I/O error")))
+    with pytest.raises(OSError, match="I/O error"), Export(tmp_path, ["onnx"]) as export:
+        export.write(toy("plain"))
+        export.judge()
+    assert not (tmp_path / "plain" / "onnx").exists()
+
+
+def test_less_than_one_job_is_a_wrong_argument():
+    with pytest.raises(ValueError, match="at least 1 artifact is looked at at once. Received: 0"):
+        Options(jobs=0)

@@ -165,6 +165,54 @@ def test_a_child_that_is_left_early_is_ended_at_once(script, scratch):
     assert one.running.returncode is not None
 
 
+MEET = """
+import pathlib
+folder = pathlib.Path(job["folder"])
+(folder / job["own"]).touch()
+end = time.monotonic() + 60
+while not (folder / job["other"]).exists() and time.monotonic() < end:
+    time.sleep(0.01)
+return {"met": (folder / job["other"]).exists()}, {}
+"""
+
+
+def test_children_that_were_given_a_job_work_beside_each_other(script, scratch, tmp_path):
+    body, job = script(MEET), {"folder": str(tmp_path)}
+    with (
+        child_of_script(PYTHON, body, scratch) as one,
+        child_of_script(PYTHON, body, scratch) as two,
+    ):
+        one.begin({**job, "own": "a", "other": "b"}, {})
+        two.begin({**job, "own": "b", "other": "a"}, GIVEN)
+        assert one.busy and two.busy
+        answers = [child.answer()[0] for child in (one, two)]
+        assert not one.busy and not two.busy
+    assert [answer["met"] for answer in answers] == [True, True]
+    assert list(scratch.iterdir()) == []
+
+
+def test_a_child_whose_answer_nobody_wants_any_more_is_ended_and_leaves_nothing(script, scratch):
+    started = time.monotonic()
+    with (
+        pytest.raises(KeyboardInterrupt),
+        child_of_script(PYTHON, script("time.sleep(60)"), scratch) as one,
+    ):
+        one.begin({}, GIVEN)
+        raise KeyboardInterrupt
+    assert time.monotonic() - started < 30
+    assert one.running.returncode == -signal.SIGKILL
+    assert list(scratch.iterdir()) == []
+
+
+def test_a_child_that_dies_before_it_is_waited_for_says_so_then(script, scratch):
+    with child_of_script(PYTHON, script("os._exit(1)"), scratch, "the runner") as one:
+        one.begin({}, {})
+        one.running.wait()
+        with pytest.raises(ChildFailed, match="^the runner failed$"):
+            one.answer()
+    assert list(scratch.iterdir()) == []
+
+
 def test_a_module_that_cannot_be_imported_fails_the_first_job(scratch, tmp_path):
     path = tmp_path / "broken.py"
     path.write_text("raise ValueError('the reason')")

@@ -1,0 +1,53 @@
+"""Processes that look at artifacts, some of them before their artifact's turn to be judged."""
+
+import os
+from contextlib import ExitStack
+from pathlib import Path
+
+from export.formats.base import Format
+from export.observe.artifact import begin, observer
+from export.observe.base import Reference
+from export.process import Child
+
+RUNTIME = 600_000_000  # bytes that a process takes beside weights, of which it may hold two copies
+COPIES = 2
+TOGETHER = 2_000_000_000  # bytes that processes beside each other may take, unless N are asked for
+
+
+def jobs_for(weight_bytes: int, asked: int | None) -> int:
+    """Return how many artifacts are looked at at once: `asked`, or what cores and memory allow."""
+    if asked is not None:
+        return asked
+    import psutil
+
+    has_affinity = hasattr(os, "sched_getaffinity")
+    cores = len(os.sched_getaffinity(0)) if has_affinity else os.cpu_count() or 1
+    room = min(TOGETHER, psutil.virtual_memory().available // 2)
+    return max(1, min(cores, room // (RUNTIME + COPIES * weight_bytes)))
+
+
+class Ahead:
+    """Observers by their artifact's format; they end with `held`."""
+
+    def __init__(self, held: ExitStack):
+        self._held = held
+        self._children: dict[str, Child] = {}
+
+    def start(self, format: Format, scratch: Path) -> Child:
+        """Have a process import what it needs to look at an artifact of `format`, unless one has.
+
+        It has its files in `scratch`.
+        """
+        if format.name not in self._children:
+            self._children[format.name] = self._held.enter_context(observer(format, scratch))
+        return self._children[format.name]
+
+    def look(self, format: Format, folder: Path, scratch: Path, reference: Reference) -> Child:
+        """Have a process look at the artifact in `folder`, unless one does; it is not waited for.
+
+        It runs what the `reference` was made of, and is asked for its answer by `observe`.
+        """
+        child = self.start(format, scratch)
+        if not child.busy:
+            begin(child, format.name, folder, reference.inputs, reference.resized)
+        return child
