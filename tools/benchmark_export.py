@@ -1,12 +1,13 @@
 """Measure exports by stage and process, beside the stock converters.
 
-    python tools/benchmark_export.py --stock
-    python tools/benchmark_export.py --job vgg19-onnx --stages
+    python tools/benchmark_export.py --stock --stages --out docs/benchmarks.md
+    python tools/benchmark_export.py --job vgg19-onnx --before ../older
 
-Prints Markdown tables: what each job took with its verification, and what is aimed at; with
---stages, where that went. --stock also runs tf2onnx and `Model.export` as their documentation says,
-and the TF-TRT pass on a graph with all its weights, on networks where they finish; that takes up to
-14 GB. Exit status: 0, or 2 where a job could not be run.
+Prints a page of Markdown, or writes it to --out: what each job took with its verification, and what
+is aimed at; with --stages, where that went. --stock also runs tf2onnx and `Model.export` as their
+documentation says, and the TF-TRT pass on a graph with all its weights, on networks where they
+finish; that takes up to 14 GB. --before runs each job by the tools/export.py of another checkout as
+well, just before. Exit status: 0, or 2 where a job could not be run.
 """
 
 import sys
@@ -16,14 +17,18 @@ if not __package__:  # as a script sys.path[0] is tools/, where export.py would 
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 import argparse
+import shlex
 import tempfile
 from dataclasses import KW_ONLY, dataclass
 
 from export.commandline import options
+from export.commandline.paths import need_file, need_place
 from export.ending import ending
 from export.stages import Profile, profile
+from export.tables.exports import Compared, Measured, head, jobs_table, stages_table, stock_table
 
 ROOT = Path(__file__).resolve().parents[1]
+EXPORT = Path("tools", "export.py")
 
 
 @dataclass(frozen=True)
@@ -57,83 +62,84 @@ JOBS = (
 
 
 def main(argv=None) -> int:
+    argv = sys.argv[1:] if argv is None else argv
     parser = options.make_parser(__doc__)
     names = [job.name for job in JOBS]
     parser.add_argument("--job", action="append", type=options.named(names, "job"), metavar="NAME",
         help=f"{', '.join(names)}; all of them if absent")  # fmt: skip
     parser.add_argument("--stages", action="store_true", help="where time and memory go")
     parser.add_argument("--stock", action="store_true", help="the stock converters as well")
+    parser.add_argument("--before", type=Path, metavar="DIR", help="a checkout of other code")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="of the page; printed if absent")
     parser.add_argument("--run-stock", nargs=2, metavar=("FORMAT", "MODEL"), help=argparse.SUPPRESS)
     args = parser.parse_args(argv)
     with ending():
-        return run_stock(*args.run_stock) if args.run_stock else _measure_all(args)
+        return run_stock(*args.run_stock) if args.run_stock else _measure_all(args, argv)
 
 
-def _measure_all(args) -> int:
-    jobs = [job for job in JOBS if args.job is None or job.name in args.job]
-    measured = {}
-    print("| job | wall | aim | CPU | peak memory | aim |")
-    print("|---|--:|--:|--:|--:|--:|")
-    for job in jobs:
-        measured[job.name] = took = _measure(_export(job))
-        print(
-            f"| {job.name}{_ending(took)} | {took.wall_s:.1f} s | {job.aim_s:.0f} s "
-            f"| {took.cpu_s:.1f} s | {took.peak_rss_bytes / 1e9:.2f} GB | {job.aim_gb} GB |",
-            flush=True,
-        )
-    if args.stock:
-        _measure_stock(jobs, measured)
+def _measure_all(args, argv: list[str]) -> int:
+    from export.benchmark.machine import OtherLoad, describe
+
+    if args.before:
+        need_file("--before", args.before / EXPORT, "a checkout that has tools/export.py")
+    if args.out:
+        need_place("--out", args.out)
+    bench, load = _Bench(), OtherLoad()
+    jobs = [bench.job(job, args.before) for job in JOBS if job.name in (args.job or [job.name])]
+    stock = bench.stock(jobs) if args.stock else []
+    spent = sum(took.cpu_s for took in bench.taken)
+    command = shlex.join(["python", "tools/benchmark_export.py", *argv])
+    page = head(command, describe(), load.share(spent)) + jobs_table(jobs)
+    page += stock_table(stock) if stock else ""
     if args.stages:
-        for name, took in measured.items():
-            _print_stages(name, took)
-    return max((2 * (took.status != 0) for took in measured.values()), default=0)
+        page += "".join(stages_table(job.name, job.took) for job in jobs)
+    if args.out:
+        args.out.write_text(page)
+    else:
+        print(page, end="")
+    return max((2 * (took.status != 0) for took in bench.taken), default=0)
 
 
-def _measure_stock(jobs: list[Job], measured: dict[str, Profile]) -> None:
-    """Print what the stock converters take, and beside it a job of the same, if there is one."""
-    print("\n| conversion | ours, verified | stock, not verified |\n|---|--:|--:|")
-    same = {(job.formats, job.models): job.name for job in jobs if not job.options}
-    for format_name, model in [(name, one) for name, models in STOCK.items() for one in models]:
-        name = same.get(((format_name,), (model,)))
-        job = Job("", (model,), (format_name,), aim_gb=0, aim_s=0)
-        ours = measured[name] if name else _measure(_export(job))
-        stock = _measure([__file__, "--run-stock", format_name, model])
-        print(f"| {model} to {format_name} | {_cost(ours)} | {_cost(stock)} |", flush=True)
+class _Bench:
+    """Runs commands one after the other, and says on standard error what each took."""
+
+    def __init__(self):
+        self.taken: list[Profile] = []
+
+    def job(self, job: Job, before: Path | None) -> Measured:
+        """Run a job, and by the code of another checkout first, where there is one."""
+        other = self._take(f"{job.name} before", _export(job, before)) if before else None
+        took = self._take(job.name, _export(job))
+        return Measured(job.name, took, aim_s=job.aim_s, aim_gb=job.aim_gb, before=other)
+
+    def stock(self, jobs: list[Measured]) -> list[Compared]:
+        """Run the stock converters, and beside each of them an export that did not run yet."""
+        done, found = {job.name: job.took for job in jobs}, []
+        for format_name, model in ((name, one) for name, models in STOCK.items() for one in models):
+            name = f"{model} to {format_name}"
+            same = Job(f"{model}-{format_name}", (model,), (format_name,), aim_gb=0, aim_s=0)
+            ours = done.get(same.name) or self._take(name, _export(same))
+            command = [__file__, "--run-stock", format_name, model]
+            found.append(Compared(name, ours, self._take(f"{name}, stock", command)))
+        return found
+
+    def _take(self, name: str, command: list[str]) -> Profile:
+        """Run a Python script, which writes to a folder that is then gone."""
+        with tempfile.TemporaryDirectory(prefix="keras-nets-") as out:
+            own = ["--out", out] if "--run-stock" not in command else []
+            took = profile([sys.executable, *command, *own])
+        self.taken.append(took)
+        print(f"{name}: {took.wall_s:.1f} s, {took.peak_rss_bytes / 1e9:.2f} GB", file=sys.stderr)
+        return took
 
 
-def _print_stages(name: str, took: Profile) -> None:
-    print(f"\n| {name} | process | wall | CPU | peak memory |\n|---|---|--:|--:|--:|")
-    for stage in took.stages:
-        print(
-            f"| {stage.name} | all | {stage.wall_s:.1f} s | | {stage.peak_rss_bytes / 1e9:.2f} GB |"
-        )
-        for process, part in stage.parts.items():
-            memory = f"{part.peak_rss_bytes / 1e9:.2f} GB"
-            print(f"| | {process} | | {part.cpu_s:.1f} s | {memory} |")
-
-
-def _export(job: Job) -> list[str]:
-    command = [str(ROOT / "tools" / "export.py")]
+def _export(job: Job, root: Path = ROOT) -> list[str]:
+    command = [str(root / EXPORT)]
     for model in job.models:
         command += ["--model", model]
     for name in job.formats:
         command += ["--format", name]
     return [*command, *job.options]
-
-
-def _measure(command: list[str]) -> Profile:
-    """Run a Python script, which writes to a folder that is then gone."""
-    with tempfile.TemporaryDirectory(prefix="keras-nets-") as out:
-        own = ["--out", out] if "--run-stock" not in command else []
-        return profile([sys.executable, *command, *own])
-
-
-def _cost(took: Profile) -> str:
-    return f"{took.wall_s:.0f} s, {took.peak_rss_bytes / 1e9:.1f} GB{_ending(took)}"
-
-
-def _ending(took: Profile) -> str:
-    return f" (exit status {took.status})" if took.status else ""
 
 
 def run_stock(format_name: str, model_name: str) -> int:

@@ -42,6 +42,8 @@ convert_weights {f} --model vgg11 --to npz --out {d}/x.h5
 gate_power --model vgg1
 gate_power --seeds -1
 benchmark_export --job none
+benchmark_export --job vgg19-onnx --before {d}
+benchmark_export --job vgg19-onnx --out {d}
 measure_tftrt_load {a}
 summary vgg1
 summary {d}
