@@ -9,10 +9,10 @@ from export.networks import parts
 from export.networks.beside import run_beside
 from export.networks.noise import (
     KERNELS,
-    halved,
     _quantised,
     _shuffled,
     _with_spans,
+    halved,
     measure_noise,
     skeleton_network,
 )
