@@ -39,6 +39,8 @@ class Speed:
     first_ms: float | None
     peak_rss_bytes: float | None
     bytes: float | None
+    joules: float | None  # of an image, by processor and card as far as they tell
+    card: str  # what the GPU said of itself meanwhile
     valid: bool
     why: str
 
@@ -59,6 +61,14 @@ class Benchmark:
         for speed in self.speeds:
             found.setdefault(speed.model, []).append(speed)
         return found
+
+    @property
+    def tells_energy(self) -> bool:
+        return any(speed.joules for speed in self.speeds)
+
+    @property
+    def tells_cards(self) -> bool:
+        return any(speed.card for speed in self.speeds)
 
     def way(self, speed: Speed) -> str:
         """Return what tells this speed from others of its model and batch size."""
@@ -92,8 +102,29 @@ def _speed(record: dict, machine: int) -> Speed:
         machine=machine,
         valid=record.get("valid") is True,
         why=text(record.get("why")),
+        joules=_joules(record),
+        card=_card(mapping(record.get("gpu"))),
         **{name: positive(record.get(name)) for name in NUMBERS},
     )
+
+
+def _joules(record: dict) -> float | None:
+    of_card = mapping(record.get("gpu")).get("joules_per_image")
+    found = [positive(one) for one in (record.get("joules_per_image"), of_card)]
+    return sum(one for one in found if one is not None) or None
+
+
+def _card(gpu: dict) -> str:
+    """The lowest clock, the highest temperature, and the memory of the process."""
+    clock, most, heat, memory = (
+        positive(gpu.get(key)) for key in ("sm_mhz", "most_sm_mhz", "temperature_c", "peak_bytes")
+    )
+    words = (
+        "" if clock is None else f"{clock:.0f} MHz" + (f" of {most:.0f}" if most else ""),
+        "" if heat is None else f"{heat:.0f} °C",
+        "" if memory is None else size(memory),
+    )
+    return ", ".join(filter(None, words))
 
 
 def _machine(known: dict) -> dict[str, str]:

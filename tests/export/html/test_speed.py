@@ -31,3 +31,11 @@ def test_records_without_figures_make_a_page_without_drawings(content):
 def test_figures_of_any_size_are_drawn(ms):
     shown = render([record(median_ms=ms, bytes=1, load_s=ms), record(batch=10**9, median_ms=ms)])
     assert shown.count("<svg") == 4
+
+
+def test_columns_of_a_card_are_there_where_a_record_has_one():
+    gpu = {"sm_mhz": 1500, "joules_per_image": 0.25}
+    assert "1500 MHz" in render([record(gpu=gpu)]) and "Joules an image" in render(
+        [record(gpu=gpu)]
+    )
+    assert "lowest clock" not in render([record()]) and "Joules" not in render([record()])
