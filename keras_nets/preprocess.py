@@ -113,11 +113,14 @@ def preprocess(source, recipe: Recipe) -> np.ndarray:
 
     Raises ImageError if the source cannot be read.
     """
-    pixels = crop_image(load_image(source), recipe)
-    if recipe.order == "bgr":
-        pixels = pixels[..., ::-1]
-    values = pixels * np.float32(1 / 255)
+    values = crop_picture(source, recipe) * np.float32(1 / 255)
     return (values - np.float32(recipe.mean)) / np.float32(recipe.std)
+
+
+def crop_picture(source, recipe: Recipe) -> np.ndarray:
+    """Return the same before it is normalised, uint8 (crop, crop, 3) in the recipe's order."""
+    pixels = crop_image(load_image(source), recipe)
+    return pixels[..., ::-1] if recipe.order == "bgr" else pixels
 
 
 def preprocess_sample(folder: Path | str, recipe: Recipe, most: int = SAMPLE) -> np.ndarray:

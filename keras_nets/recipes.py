@@ -100,6 +100,16 @@ def read_words(words: str) -> Preprocess:
     return Preprocess(network=net.name, flavour=flavour)
 
 
+def of_option(words: str, model: str, in_catalog: bool) -> Preprocess:
+    """Read what --preprocess says of `model`; ValueError for one whose way is in the catalog."""
+    if in_catalog:
+        raise ValueError(
+            "--preprocess is for models outside the catalog; leave it out, because "
+            f"{model} has a way of its own to take pictures"
+        )
+    return read_words(words)
+
+
 def of_model(words: str, arguments: Mapping) -> Preprocess | None:
     """What is known of a model by the words of --model; None of any that is not of Keras' own."""
     if not words.startswith(KERAS) or "include_preprocessing" in arguments:

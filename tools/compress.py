@@ -8,9 +8,9 @@ MODEL is a network of the catalog, a .keras or .h5 file, package.module:function
 keras.applications:Name. <out>/<model>.keras is the same network with the new weights, and
 compression.json beside it says what was done; an export of the file proves it in the artifact. The
 first and the last layer are left alone unless they are asked for. With --images, a folder for each
-class, the network is trained on the way; without, all is done in one shot. Ctrl-C ends a training
-and keeps the best so far. Exit status: 0 done, 1 the accuracy fell too far and nothing was written,
-2 something could not be run, 130 interrupted.
+class or arrays, the network is trained on the way; without, all is done in one shot. Ctrl-C ends a
+training and keeps the best so far. Exit status: 0 done, 1 the accuracy fell too far and nothing was
+written, 2 something could not be run, 130 interrupted.
 """
 
 import sys
@@ -26,6 +26,7 @@ from functools import partial
 
 from export.backend import require_tensorflow
 from export.commandline import options
+from export.commandline.compared import add_preprocess
 from export.commandline.paths import need_file, need_folder, need_weights, need_writable
 from export.compression.method import MOST_VALUES, Method, read_prune
 from export.ending import INTERRUPTED, ending
@@ -63,6 +64,7 @@ def _parser():
     add("--out", type=Path, metavar="DIR", help="(compressed/<model>)")
     _add_method(add)
     _add_training(add)
+    add_preprocess(parser)
     add("--json", action="store_true", help="print compression.json and its path, not a table")
     add("--verbose", action="store_true", help="show what libraries say, and traces of errors")
     return parser
@@ -81,13 +83,16 @@ def _add_method(add) -> None:
 
 
 def _add_training(add) -> None:
-    add("--images", type=Path, metavar="DIR", help="pictures to train on, a folder for each class")
-    add("--held-out", type=Path, metavar="DIR",
+    add("--images", type=Path, metavar="DIR|FILE.npz",
+        help="pictures to train on: a folder for each class, or an .npz of `images`, uint8 in RGB "
+        "or normalised float32 (n, height, width, channels), and `labels` (n,)")  # fmt: skip
+    add("--held-out", type=Path, metavar="DIR|FILE.npz",
         help="others to measure accuracy on; every fifth of --images if absent")  # fmt: skip
     add("--labels", type=Path, metavar="FILE", help="lines `name index`, where folders do not tell")
-    add("--net", metavar="NAME", help="a network of the catalog that reads pictures alike")
+    add("--net", metavar="NAME", help="as --preprocess NAME, of the catalog alone")
     add("--epochs", type=options.positive, default=2, metavar="N", help="of each way (2)")
-    add("--batch-size", type=options.positive, default=32, metavar="N", help="(32)")
+    add("--batch-size", type=options.positive, metavar="N",
+        help="pictures in a batch (32; fewer of large networks with batch-norms)")  # fmt: skip
     add("--rate", type=float, default=1e-4, metavar="X",
         help="of learning; falls along a cosine (0.0001)")  # fmt: skip
     add("--optimizer", choices=("adam", "sgd"), default="adam",
@@ -133,22 +138,43 @@ def _check(args, request: Request) -> None:
     from export.lanes import check_lanes
 
     need_weights(args.weights)
-    for option, folder in (("--images", args.images), ("--held-out", args.held_out)):
-        if folder:
-            need_folder(option, folder, "a folder of pictures")
-    if args.labels:
-        need_file("--labels", args.labels, "a text file of names and indexes")
-    for option in ("held_out", "labels", "resume", "min_accuracy"):
+    for option in ("held_out", "labels", "preprocess", "resume", "min_accuracy"):
         if getattr(args, option) and not args.images:
             raise ValueError(f"--{option.replace('_', '-')} is for training; give --images too")
     if args.qat and not args.images:
         raise ValueError("--qat is training, which needs pictures; give --images")
-    if args.net:
-        sources.catalog.find(args.net)
+    _training(args)
+    _check_pictures(args, request)
     if args.out:
         need_writable("--out", args.out)
     check_lanes([LANE])
     request.check()
+
+
+def _check_pictures(args, request: Request) -> None:
+    """Raise ValueError for pictures that are not there, or said to be read in two ways."""
+    wanted = "a folder of pictures, or an .npz of images and labels"
+    for option, path in (("--images", args.images), ("--held-out", args.held_out)):
+        if path:
+            (need_file if _is_arrays(path) else need_folder)(option, path, wanted)
+    if args.held_out and _is_arrays(args.held_out) != _is_arrays(args.images):
+        raise ValueError("--images and --held-out are both folders of pictures, or both .npz files")
+    if args.labels:
+        need_file("--labels", args.labels, "a text file of names and indexes")
+        if _is_arrays(args.images):
+            raise ValueError(f"--labels is for folders; {args.images} has labels of its own")
+    if args.net and args.preprocess:
+        raise ValueError("--net and --preprocess say the same; give one of them")
+    if args.net:
+        sources.catalog.find(args.net)
+    if args.preprocess:
+        from keras_nets.recipes import of_option
+
+        of_option(args.preprocess, request.words, bool(request.net))
+
+
+def _is_arrays(path: Path) -> bool:
+    return path.suffix == ".npz"
 
 
 def _compress(args, method: Method, request: Request) -> int:
@@ -181,6 +207,7 @@ def _compress(args, method: Method, request: Request) -> int:
 
 
 def _training(args):
+    """How to train; ValueError for what makes no sense."""
     from export.compression.training import Training
 
     return Training(
@@ -199,40 +226,67 @@ def _training(args):
 
 def _lessons(args, settled, model):
     """The pictures of --images, each with its class, and how they are read."""
+    from export.compression.compress import classifier_of
+    from export.skeleton.accepted import accept
+
+    classifier = classifier_of(accept(model), model.name)
+    recipe = partial(_recipe, args, settled, model.name, classifier.image)
+    if _is_arrays(args.images):
+        return _lessons_of_arrays(args, recipe)
+    return _lessons_of_folders(args, recipe(), classifier.classes)
+
+
+def _lessons_of_folders(args, recipe, classes: int):
     from export.compression.pictures import Reading, lessons_of
     from export.evaluation.examples import find_examples
-    from keras_nets.pictures import list_images, load_image
-    from keras_nets.preprocess import crop_image
+    from keras_nets.pictures import list_images
+    from keras_nets.preprocess import crop_picture
 
-    recipe, classes = _recipe(args, settled, model), model.output_shape[-1]
     found = [
         find_examples(folder, list_images(folder), classes, args.labels) if folder else None
         for folder in (args.images, args.held_out)
     ]
     wide = replace(recipe, crop=recipe.short)
     reading = Reading(
-        wide=lambda path: crop_image(load_image(path), wide),
+        wide=partial(crop_picture, recipe=wide),
         wide_side=wide.crop,
-        exact=lambda path: crop_image(load_image(path), recipe),
+        exact=partial(crop_picture, recipe=recipe),
         exact_side=recipe.crop,
     )
     return lessons_of(*found, reading, mean=recipe.mean, std=recipe.std)
 
 
-def _recipe(args, settled, model):
-    """How pictures become images of this network."""
-    from keras_nets.preprocess import recipe_for_image
+def _lessons_of_arrays(args, recipe):
+    """The arrays of --images; `recipe` is asked only where they are bytes, to be normalised."""
+    from export.compression.arrays import are_bytes, lessons_of_arrays
 
-    if settled.request.net and not args.net:
+    files = (args.images, args.held_out)
+    if not any(are_bytes(file) for file in files if file):
+        return lessons_of_arrays(*files)
+    known = recipe()
+    turned = known.order == "bgr"
+    return lessons_of_arrays(*files, turned=turned, mean=known.mean, std=known.std)
+
+
+def _recipe(args, settled, name: str, image: tuple[int, int, int]):
+    """How pictures become images of this network."""
+    from keras_nets import recipes
+
+    request, words = settled.request, args.preprocess or args.net
+    if request.net and not words:
         return settled.recipe()
-    name = args.net or model.name
-    if name.casefold() not in NETS:
+    if not words and name.casefold() in NETS:
+        words = name
+    if words:
+        known = recipes.read_words(words)
+    else:
+        known = recipes.of_model(request.words, sources.read_arguments(request.arguments))
+    if known is None:
         raise ValueError(
-            f"{args.model} is of no network of the catalog, so how it takes pictures is not known; "
-            "name one that takes them alike with --net"
+            f"how pictures become inputs of {args.model} is not known; say it with --preprocess, "
+            "as in scale=127.5,mean=127.5, or a network that takes them alike"
         )
-    net = sources.catalog.find(name)
-    return recipe_for_image(net, net.flavours[0], tuple(model.input_shape[1:]))
+    return known.recipe(image)
 
 
 if __name__ == "__main__":

@@ -114,12 +114,7 @@ def _check_pictures(args, request: Request) -> None:
     from keras_nets import recipes
 
     if args.preprocess is not None:
-        if request.net:
-            raise ValueError(
-                "--preprocess is for models outside the catalog; leave it out, because "
-                f"{request.words} has a way of its own to take pictures"
-            )
-        recipes.read_words(args.preprocess)
+        recipes.of_option(args.preprocess, request.words, bool(request.net))
         return
     folder = args.calibration if Path(args.calibration or "").is_dir() else None
     named = (("--images", args.images), ("--labels", args.labels), ("--calibration DIR", folder))

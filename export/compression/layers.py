@@ -15,6 +15,7 @@ KERNELS = {
     "Conv3DTranspose": "kernel", "Dense": "kernel", "Embedding": "embeddings",
     "SeparableConv1D": "pointwise_kernel", "SeparableConv2D": "pointwise_kernel",
 }  # fmt: skip
+FIRST, LAST = "it is the first layer", "it is the last layer"
 WITH_PATTERN = ("Conv2D", "Dense")  # their kernels end with input and output channels
 
 
@@ -69,7 +70,7 @@ def choose_layers(twin: Twin, method: Method) -> Chosen:
     for one, why in (*unpruned.items(), *unclustered.items()):
         left[one.layer] = f"{left[one.layer]}; {why}" if one.layer in left else why
     if not (prune or cluster or method.qat):
-        raise ValueError(f"no layer is left to compress: {_listed(left, twin)}")
+        raise ValueError(f"no layer is left to compress: {_listed(left, twin)}{_hint(left)}")
     return Chosen(
         kernels=kernels,
         prune=tuple(prune),
@@ -96,14 +97,14 @@ def _named(names: Iterable[str], twin: Twin, kernels: tuple[Kernel, ...]) -> set
 
 
 def _left_alone(kernels: tuple[Kernel, ...], method: Method, only: set[str], skip: set[str]):
-    ends = {kernels[0].layer: "the first layer", kernels[-1].layer: "the last layer"}
+    ends = {one.layer: FIRST for one in kernels[:1]} | {one.layer: LAST for one in kernels[-1:]}
     for one in kernels:
         if one.layer in skip:
             yield one.layer, "--skip names it"
         elif only and one.layer not in only:
             yield one.layer, "--only names others"
         elif one.layer in ends and not (only or method.ends or _is_qat_alone(method)):
-            yield one.layer, f"it is {ends[one.layer]}"
+            yield one.layer, ends[one.layer]
 
 
 def _is_qat_alone(method: Method) -> bool:
@@ -140,3 +141,9 @@ def _listed(left: dict[str, str], twin: Twin) -> str:
     if not left:
         return "the network has no kernel that could be"
     return "; ".join(f"{twin.names[layer]}: {why}" for layer, why in list(left.items())[:5])
+
+
+def _hint(left: dict[str, str]) -> str:
+    """What to do about layers that are left alone for where they lie."""
+    ends = any(why in (FIRST, LAST) for why in left.values())
+    return "; --first-and-last compresses these too" if ends else ""

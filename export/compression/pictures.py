@@ -58,14 +58,9 @@ def lessons_of(
     train on.
     """
     if held_out is None:
-        taken = _every_fifth([one.label for one in examples.items])
+        taken = held_out_of([one.label for one in examples.items], examples.folder)
     else:
         taken = np.zeros(len(examples.items), bool)
-    if taken.all() or not len(taken):
-        raise ValueError(
-            f"{examples.folder} has {len(taken)} pictures, and some have to be held out; name "
-            "others for that with --held-out"
-        )
     trained = _pictures(examples, ~taken, reading.wide, reading.wide_side)
     whole = np.ones(len(held_out.items), bool) if held_out else taken
     measured = _pictures(held_out or examples, whole, reading.exact, reading.exact_side)
@@ -78,11 +73,19 @@ def _pictures(examples: Examples, taken: np.ndarray, read, side: int) -> Picture
     return Pictures(Files(chosen, read, side), labels[taken])
 
 
-def _every_fifth(labels: list[int]) -> np.ndarray:
-    """Which pictures are held out: the first of each class, and every fifth after it."""
+def held_out_of(labels: list[int], source: Path) -> np.ndarray:
+    """Which pictures of `source` are held out: the first of each class, and every fifth after it.
+
+    Raises ValueError where none would be left.
+    """
     seen: dict[int, int] = {}
     taken = np.zeros(len(labels), bool)
     for index, label in enumerate(labels):
         taken[index] = seen.get(label, 0) % HELD_OUT == 0
         seen[label] = seen.get(label, 0) + 1
+    if taken.all():
+        raise ValueError(
+            f"{source} has {len(taken)} pictures, and some have to be held out; name others for "
+            "that with --held-out"
+        )
     return taken

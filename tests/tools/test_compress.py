@@ -5,7 +5,9 @@ import sys
 from collections import namedtuple
 
 import keras
+import numpy as np
 import pytest
+from PIL import Image
 
 from export.errors import AccuracyLost
 from export.lanes import LANES
@@ -114,9 +116,6 @@ def test_a_lane_that_cannot_exist_is_told_in_a_line(toy, capfd, tmp_path, monkey
 @pytest.fixture
 def folder(tmp_path):
     """Pictures of two classes."""
-    import numpy as np
-    from PIL import Image
-
     for name in ("cat", "dog"):
         for index in range(6):
             path = tmp_path / "pictures" / name / f"{index}.png"
@@ -129,7 +128,7 @@ def folder(tmp_path):
     ("argv", "line"),
     [
         (["--net", "vgg11"], "has 2 folders with pictures and the network 5 classes, so their"),
-        ([], "is of no network of the catalog, so how it takes pictures is not known; name one"),
+        ([], "how pictures become inputs of nested.keras is not known; say it with --preprocess"),
     ],
 )
 def test_pictures_of_other_classes_or_of_unknown_reading_end_in_a_line(
@@ -144,13 +143,90 @@ def test_pictures_of_other_classes_or_of_unknown_reading_end_in_a_line(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["nested.keras", "pictures"]
 
 
+@pytest.fixture
+def taught(monkeypatch):
+    """The lessons of each compression, which is not done."""
+    found = []
+
+    def keep(model, method, out, *, lessons, **options):
+        found.append(lessons)
+        raise AccuracyLost("seen enough")
+
+    monkeypatch.setattr("export.compression.compress.compress_model", keep)
+    return found
+
+
+def pair(path):
+    """Save a network of two classes."""
+    image = keras.Input((16, 16, 3))
+    x = keras.layers.Flatten()(keras.layers.Conv2D(4, 3)(image))
+    keras.Model(image, keras.layers.Dense(2, name="last")(x), name="pair").save(path)
+
+
+def test_preprocess_says_how_pictures_are_read(folder, taught, capfd, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    pair("pair.keras")
+    Image.new("RGB", (20, 16), (10, 20, 30)).save(folder / "cat" / "7.png")
+    command = ["--model", "pair.keras", "--prune", "0.5", "--images", "pictures"]
+    how = "scale=51,mean=102,short=18,order=bgr"
+    assert main([*command, "--preprocess", how]) == 1
+    assert (taught[0].std, taught[0].mean) == ((0.2,) * 3, (0.4,) * 3)
+    images = taught[0].train.images
+    assert images.shape == (9, 18, 18, 3), "with a margin to cut from"
+    images.write_to(tmp_path / "train.npy")
+    assert np.load(tmp_path / "train.npy")[4, 0, 0].tolist() == [30, 20, 10]
+    status, last = ends(capfd, *command, "--preprocess", "scale=0")
+    assert (status, "cannot be 0" in last) == (2, True)
+    status, last = ends(capfd, *command, "--preprocess", "vgg13", "--net", "vgg13")
+    assert (status, last) == (2, "error: --net and --preprocess say the same; give one of them")
+    command[1] = "vgg13"
+    status, last = ends(capfd, *command, "--preprocess", "scale=1")
+    assert last.startswith("error: --preprocess is for models outside the catalog; leave it out")
+
+
+def test_arrays_are_taken_as_they_are_or_normalised(folder, taught, capfd, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    pair("pair.keras")
+    images, labels = np.zeros((6, 16, 16, 3), np.float32), np.arange(6) % 2
+    np.savez("floats.npz", images=images, labels=labels)
+    np.savez("bytes.npz", images=images.astype(np.uint8), labels=labels)
+    command = ["--model", "pair.keras", "--prune", "0.5", "--images"]
+    assert main([*command, "floats.npz"]) == 1
+    assert (taught[-1].mean, taught[-1].train.labels.tolist()) == ((0.0,), [0, 1, 0, 1])
+    assert main([*command, "bytes.npz", "--preprocess", "scale=51,mean=102"]) == 1
+    assert taught[-1].mean == (0.4,) * 3
+    for more, line in (
+        (
+            ["bytes.npz"],
+            "how pictures become inputs of pair.keras is not known; say it with --",
+        ),
+        (["none.npz"], "--images none.npz is not there"),
+        (
+            ["floats.npz", "--labels", "pair.keras"],
+            "--labels is for folders; floats.npz has",
+        ),
+        (["floats.npz", "--held-out", "pictures"], "are both folders of pictures, or both .npz"),
+    ):
+        status, last = ends(capfd, *command, *more)
+        assert status == 2 and line in last
+
+
+def test_only_a_classifier_of_pictures_is_taught(capfd, folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    first, second = keras.Input((4,), name="a"), keras.Input((5,), name="b")
+    x = keras.layers.Concatenate()([first, second])
+    keras.Model([first, second], keras.layers.Dense(2)(x), name="two").save("two.keras")
+    status, last = ends(
+        capfd, "--model", "two.keras", "--prune", "0.5", "--images", str(folder), "--net", "vgg11"
+    )
+    assert status == 2
+    assert last.startswith("error: training is of classifiers of pictures, one image in and one")
+
+
 def test_a_picture_that_is_none_is_named(toy, folder, capfd, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("export.compression.compress.make", lambda lane, progress: None)
-    image = keras.Input((16, 16, 3))
-    x = keras.layers.Conv2D(4, 3)(image)
-    x = keras.layers.Dense(2, name="last")(keras.layers.Flatten()(x))
-    keras.Model(image, x, name="pair").save("pair.keras")
+    pair("pair.keras")
     (folder / "cat" / "3.png").write_bytes(b"no picture")
     command = ["--model", "pair.keras", "--prune", "0.5", "--images", str(folder), "--net", "vgg11"]
     status, last = ends(capfd, *command, "--first-and-last")
@@ -164,9 +240,7 @@ def test_a_disk_too_small_for_checkpoints_ends_in_a_line(toy, folder, capfd, tmp
     monkeypatch.setattr("export.compression.compress.make", lambda lane, progress: None)
     usage = namedtuple("usage", "total used free")(100, 1, 99)
     monkeypatch.setattr("shutil.disk_usage", lambda path: usage)
-    x = image = keras.Input((16, 16, 3))
-    x = keras.layers.Dense(2, name="last")(keras.layers.Flatten()(x))
-    keras.Model(image, x, name="pair").save("pair.keras")
+    pair("pair.keras")
     command = ["--model", "pair.keras", "--prune", "0.5", "--images", str(folder), "--net", "vgg11"]
     status, last = ends(capfd, *command, "--first-and-last")
     assert status == 2

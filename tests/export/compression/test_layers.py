@@ -1,5 +1,6 @@
 """Which layers are compressed, and why others are left alone."""
 
+import keras
 import pytest
 
 from export.compression.layers import choose_layers
@@ -67,5 +68,15 @@ def test_a_layer_that_is_none_is_refused_with_one_that_was_meant(choose):
 
 
 def test_where_nothing_is_left_it_says_why(choose):
-    with pytest.raises(ValueError, match="no layer is left to compress: conv1: it is the first"):
+    line = "no layer is left to compress: conv1: it is the first layer; .*--first-and-last"
+    with pytest.raises(ValueError, match=line):
         choose("nested", prune=0.5)
+
+
+def test_a_network_without_kernels_is_refused_in_a_line():
+    image = keras.Input((8, 8, 3))
+    x = keras.layers.DepthwiseConv2D(3, name="depthwise")(image)
+    model = keras.Model(image, keras.layers.Flatten()(x), name="none")
+    line = "^no layer is left to compress: the network has no kernel that could be$"
+    with pytest.raises(ValueError, match=line):
+        choose_layers(describe(model), Method(prune=0.5))
