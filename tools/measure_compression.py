@@ -4,7 +4,8 @@
     python tools/measure_compression.py --weights digits/squeezenet1_1.weights.h5
 
 The network of the digits is trained once; each way is then gone once for each seed of its own
-training. VGG11, with seeded weights, is compressed in one shot, for its sizes. What was measured is
+training. VGG11, with seeded weights, is compressed in one shot, for its sizes, and VGG19 by the
+command line, for its time and memory. What was measured is
 a line of JSON for each, so that a run that was interrupted goes on where it was, and
 docs/compression.md is made of these lines. Without --weights only the page is made. Exit status: 0
 measured, 2 something could not be run.
@@ -36,6 +37,11 @@ WAYS = {
     "prune 50 %, 16 values": {"prune": 0.5, "cluster": 16},
     "16 values": {"cluster": 16},
     "train for int8": {"qat": True},
+}
+LARGEST, PICTURES, SHAPE = "vgg19", 40, (224, 224, 3)  # of which 32 are trained on
+COMMANDS = {
+    "prune 2:4, in one shot": ["--prune", "2:4"],
+    "prune 50 %, trained with SGD": ["--prune", "0.5", "--optimizer", "sgd"],
 }
 IN_ONE_SHOT = tuple(name for name, asked in WAYS.items() if "qat" not in asked)
 EPOCHS, RATE = 4, 3e-4
@@ -87,6 +93,8 @@ def _everything(seeds: int):
         yield LARGE, way, 0
     yield NET, LATENCY, 0
     yield LARGE, LATENCY, 0
+    for way in COMMANDS:
+        yield LARGEST, way, 0
 
 
 def _known(path: Path) -> set:
@@ -100,6 +108,8 @@ def _one(weights: Path, net: str, way: str, seed: int) -> dict:
     """What one way with one seed gives."""
     build = partial(_build, net, weights)
     with tempfile.TemporaryDirectory(prefix="keras-nets-") as folder:
+        if net == LARGEST:
+            return {"cost": _cost(COMMANDS[way], Path(folder))}
         if way == LATENCY:
             return _latency(build, Path(folder), ROUNDS[net])
         if way == DENSE:
@@ -242,6 +252,28 @@ def _latency(build, folder: Path, rounds: int) -> dict:
     files = {name: Path(report.folder, "model.onnx") for name, report in reports.items()}
     image = np.random.default_rng(0).standard_normal((1, *model.input_shape[1:]), np.float32)
     return {"ms": latencies(files, image, rounds), "load": os.getloadavg()[0]}
+
+
+def _cost(options: list[str], folder: Path) -> dict:
+    """Time and memory of the command line, all its processes together."""
+    import numpy as np
+
+    from export.errors import ExportError
+    from export.stages import profile
+
+    command = [sys.executable, str(Path(__file__).with_name("compress.py")), *options]
+    command += ["--model", LARGEST, "--classes", "2", "--out", str(folder / "out")]
+    if "--optimizer" in options:
+        random = np.random.default_rng(0)
+        images = random.integers(0, 256, (PICTURES, *SHAPE), np.uint8)
+        np.savez(folder / "pictures.npz", images=images, labels=np.arange(PICTURES) % 2)
+        command += ["--images", str(folder / "pictures.npz"), "--epochs", "1"]
+        command += ["--min-accuracy", "0"]
+    took = profile(command)
+    if took.status:
+        raise ExportError(f"{' '.join(command)} ended with exit status {took.status}")
+    cores = len(os.sched_getaffinity(0))
+    return {"wall_s": took.wall_s, "peak_bytes": took.peak_rss_bytes, "cores": cores}
 
 
 def _synthetic():

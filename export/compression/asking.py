@@ -127,7 +127,8 @@ def _show(one: dict, before, name: str, progress: Progress):
     """Show one line, and return what identifies its stage and epoch."""
     stage = (one["stage"], one["epoch"])
     if stage != before:
-        progress(name, f"{one['stage']}, epoch {one['epoch']} of {one['epochs']}")
+        fewer = f", {one['batch_size']} pictures a batch" if one["batch_size"] else ""
+        progress(name, f"{one['stage']}, epoch {one['epoch']} of {one['epochs']}{fewer}")
     unit = f"pictures, loss {one['loss']:.3f}, accuracy {one['accuracy']:.1%}"
     if one["held_out"] is not None:
         unit += f", {one['held_out']:.1%} of those held out"

@@ -17,11 +17,11 @@ from export.compression.layers import Chosen, choose_layers
 from export.compression.likeness import Likeness
 from export.compression.method import Method
 from export.compression.place import publish, refuse_foreign
-from export.compression.resuming import FOLDER, forget_unbegun, prepare_checkpoint
+from export.compression.resuming import FOLDER, can_go_on, forget_unbegun, prepare_checkpoint
 from export.compression.training import Lessons, Training
 from export.compression.twin import Twin, describe
-from export.contract import GIVEN, Batch, prefixed
-from export.errors import AccuracyLost, ExportError
+from export.contract import GIVEN, Batch, Classifier, Contract, prefixed
+from export.errors import AccuracyLost, ExportError, Shortage
 from export.lanes import make
 from export.observe.weights import canonical_sha256
 from export.process import give_memory_back
@@ -103,14 +103,21 @@ def compress_model(
     )
 
 
-def _check_lessons(lessons: Lessons, twin: Twin, model) -> None:
-    """Raise ValueError unless these are lessons for `model`."""
-    classifier = twin.contract.classifier
-    if classifier is None:
+def classifier_of(contract: Contract, name: str) -> Classifier:
+    """Return the classifier that a model is by its contract; ValueError for any that cannot be
+    trained here.
+    """
+    if contract.classifier is None:
         raise ValueError(
             f"training is of classifiers of pictures, one image in and one row of logits out, and "
-            f"{model.name} is none; leave --images out to compress it in one shot"
+            f"{name} is none; leave --images out to compress it in one shot"
         )
+    return contract.classifier
+
+
+def _check_lessons(lessons: Lessons, twin: Twin, model) -> None:
+    """Raise ValueError unless these are lessons for `model`."""
+    classifier = classifier_of(twin.contract, model.name)
     lessons.check(classifier.image, classifier.classes)
 
 
@@ -151,9 +158,13 @@ def _in_lane(
             stack.enter_context(shown(Path(plan["told"]), model.name, progress))
         progress(model.name, "compressing its twin in Keras 2")
         give_memory_back()  # of building the model, before the child takes its own
-        answer, made = ask_lane(
-            asked.twin, asked.chosen, asked.method, ChainMap(others, weights), scratch, plan
-        )
+        try:
+            answer, made = ask_lane(
+                asked.twin, asked.chosen, asked.method, ChainMap(others, weights), scratch, plan
+            )
+        except Shortage as error:
+            after = "; then --resume goes on" if plan and can_go_on(checkpoint) else ""
+            raise Shortage(f"{error}{after}") from error
     if answer["difference"] != 0:
         raise ExportError(
             f"the twin in Keras 2 does not hold the model's weights: they differ by "

@@ -48,8 +48,13 @@ def prepare_checkpoint(out: Path, asked: dict, training: Training, weight_bytes:
 
 def forget_unbegun(folder: Path) -> None:
     """Remove the checkpoint in `folder` where there is nothing in it that could be resumed."""
-    if not (folder / STATE).exists():
+    if not can_go_on(folder):
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def can_go_on(folder: Path) -> bool:
+    """Tell whether there is something in the checkpoint in `folder` that could be resumed."""
+    return (folder / STATE).exists()
 
 
 def _mark(folder: Path) -> str | None:

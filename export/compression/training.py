@@ -11,13 +11,15 @@ OPTIMIZERS = ("adam", "sgd")
 class Training:
     """How to train. Each way of compressing takes `epochs`.
 
+    Without a `batch_size` it is 32 pictures, or fewer of a large network with batch-norms, which
+    cannot take a batch in parts.
     `rate` falls along a cosine. Training ends early after `patience` epochs without a better
     accuracy. `crops` cuts out a part of each picture at random, `flips` mirrors every other one.
     `min_accuracy` is what must be left in the end; by default that of before, less 5 points.
     """
 
     epochs: int = 2
-    batch_size: int = 32
+    batch_size: int | None = None
     rate: float = 1e-4
     optimizer: str = "adam"
     flips: bool = True
@@ -30,7 +32,8 @@ class Training:
     def __post_init__(self):
         if self.optimizer not in OPTIMIZERS:
             raise ValueError(f"optimizers are {' and '.join(OPTIMIZERS)}, not {self.optimizer!r}")
-        if min(self.epochs, self.batch_size, self.patience) < 1 or not 0 < self.rate < 1:
+        counts = (self.epochs, self.patience, 1 if self.batch_size is None else self.batch_size)
+        if min(counts) < 1 or not 0 < self.rate < 1:
             raise ValueError(
                 "epochs, batch size and patience are whole numbers from 1 up, and a rate lies "
                 "between 0 and 1"

@@ -36,10 +36,21 @@ promises from it, and the check `compression` reads from each artifact that it h
   begin at +-6 and move slowly, and logits beyond are cut off.
 
 The first and the last layer are not pruned and clustered unless `--first-and-last` or `--only`
-asks for it. `--images` is a folder for each class, of which every fifth picture is held out and
-measured after each epoch. A network that loses more than 5 points of accuracy is not written;
-`--min-accuracy` says otherwise. Ctrl-C keeps the best so far, and `--resume` goes on. Checkpoints
-take up to ten times the weights on disk with Adam, eight times with `--optimizer sgd`.
+asks for it. `--images` is a folder for each class, or an `.npz` of `images` (uint8 in RGB, or
+float32 as the network takes them) and `labels`; every fifth picture of a class is held out and
+measured after each epoch, unless `--held-out` names others. How pictures become inputs of a model
+outside the catalog is said by `--preprocess`, as for an export ([sources.md](sources.md)). A
+network that loses more than 5 points of accuracy is not written; `--min-accuracy` says otherwise.
+Ctrl-C keeps the best so far, and `--resume` goes on.
+
+Pictures are decoded once into a file, and a batch goes through the network in parts of at most
+256 MiB of activations. The gradients of the parts add up to that of the batch; dropout is drawn
+anew for each, and ranges learnt for int8 move with each. A batch-norm needs its batch whole: of
+large networks with some, a batch is 16 or 8 pictures instead of 32, unless `--batch-size` says it.
+`--optimizer sgd` holds the weights, their momentum and the masks of pruning, and little of the
+gradient at once; Adam holds two arrays more of the size of the weights, and a third where a batch
+goes in parts. Clustering holds more than pruning: all indexes into the clusters. Checkpoints take
+up to ten times the weights on disk with Adam, eight times with `--optimizer sgd`.
 
 ## On the digits
 
@@ -77,12 +88,19 @@ TURNS = """\
 Milliseconds of ONNX Runtime on one thread of one CPU, one image at a time, medians of calls in
 turns:
 """
+COST = """\
+## What it takes
+
+Of VGG19 with two classes (0.56 GB of weights), by `tools/compress.py` with its usual settings, one
+epoch of 32 pictures where it trains: memory of all processes together.
+"""
 DENSE, LATENCY = "dense", "latency"
 
 
 def page(lines: str) -> str:
     """Return the whole page, of the lines of JSON in `lines`."""
-    runs = [json.loads(line) for line in lines.splitlines()]
+    known = [json.loads(line) for line in lines.splitlines()]
+    runs = [run for run in known if "cost" not in run]
     trained = [run for run in runs if "accuracy" in run]
     nets = {run["net"]: [one for one in runs if one["net"] == run["net"]] for run in runs}
     digits, *others = nets.values()
@@ -96,6 +114,7 @@ def page(lines: str) -> str:
         PACKED,
         SPEED,
         *([_latency(nets)] if _latency_of(digits) else []),
+        _costs([run for run in known if "cost" in run]),
     ]
     return "\n".join(filter(None, parts))
 
@@ -190,3 +209,16 @@ def _latency(nets: dict[str, list[dict]]) -> str:
     busy = max(run["load"] for run in timed.values())
     table = markdown(["network", *names], "l" + "r" * len(names), rows)
     return f"{TURNS}\n{table}\nThe machine was not idle (load {busy:.1f} on its CPUs).\n"
+
+
+def _costs(runs: list[dict]) -> str:
+    """The section on time and memory; empty where none was measured."""
+    if not runs:
+        return ""
+    rows = [
+        [run["way"], f"{run['cost']['wall_s']:.0f} s", f"{run['cost']['peak_bytes'] / 1e9:.2f} GB"]
+        for run in runs
+    ]
+    cores = max(run["cost"]["cores"] for run in runs)
+    table = markdown(["way", f"{cores} cores", "peak memory"], "lrr", rows)
+    return f"{COST}\n{table}"

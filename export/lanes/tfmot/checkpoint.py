@@ -42,15 +42,28 @@ class Checkpoint:
         partial.replace(self.folder / STATE)
 
     def keep(self, name, variables):
-        """Write the values of `variables` under `name`, one at a time."""
+        """Write the values of `variables` under `name`, one at a time.
+
+        What was there before stays where this fails, as it does on a disk that is full.
+        """
         partial = self.folder / f"{name}.partial"
-        with partial.open("wb") as file:
-            for variable in variables:
-                np.save(file, variable.numpy(), allow_pickle=False)
-        partial.replace(self.folder / f"{name}.arrays")
+        try:
+            with partial.open("wb") as file:
+                for variable in variables:
+                    _write(file, variable.numpy())
+            partial.replace(self.folder / f"{name}.arrays")
+        except BaseException:
+            partial.unlink()
+            raise
 
     def read(self, name, count):
         """Yield the `count` arrays that lie under `name`."""
         with (self.folder / f"{name}.arrays").open("rb") as file:
             for _ in range(count):
                 yield np.load(file, allow_pickle=False)
+
+
+def _write(file, values):
+    """Write an array as numpy does, whose own `tofile` may not notice that a disk is full."""
+    np.lib.format.write_array_header_1_0(file, np.lib.format.header_data_from_array_1_0(values))
+    file.write(values.reshape(-1).view(np.uint8))

@@ -16,6 +16,7 @@ changed, and `quantised` the logits that training for int8 ended with on what wa
 are those of its layers.
 """
 
+import gc
 import signal
 
 import keras2
@@ -36,13 +37,10 @@ def work(job, arrays):
     yield answer, outputs(BEFORE, model, description, given)
     if plan:
         yield from trained(model, job, plan, answer)
-    for layer, weight, variable in chosen(model, description, job["weights"]):
-        values = compressed(variable.numpy(), job["method"], [layer, weight], job["weights"])
-        keras2.assign(variable, values)
-        yield answer, {} if plan else {f"{layer}|{weight}": values}
-    if plan:
         answer["accuracy"]["after"] = measured(model, plan)
-        yield answer, everything(model, description)
+        yield from everything(model, description, answer)
+    else:
+        yield from shot(model, job, answer)
     yield answer, outputs(AFTER, model, description, given)
 
 
@@ -72,12 +70,18 @@ def all_weights(model, description):
             yield described["name"], name, variable
 
 
-def everything(model, description):
-    """Every weight of a network that was trained: biases and statistics change too."""
-    return {
-        f"{layer}|{name}": variable.numpy()
-        for layer, name, variable in all_weights(model, description)
-    }
+def everything(model, description, answer):
+    """Yield every weight of a network that was trained: biases and statistics change too."""
+    for layer, name, variable in all_weights(model, description):
+        yield answer, {f"{layer}|{name}": variable.numpy()}
+
+
+def shot(model, job, answer):
+    """Compress the weights that were chosen as they are; yield each."""
+    for layer, weight, variable in chosen(model, job["description"], job["weights"]):
+        values = compressed(variable.numpy(), job["method"], [layer, weight], job["weights"])
+        keras2.assign(variable, values)
+        yield answer, {f"{layer}|{weight}": values}
 
 
 def compressed(values, method, weight, weights):
@@ -93,7 +97,9 @@ def compressed(values, method, weight, weights):
 def trained(model, job, plan, answer):
     """Train the network one way after the other; yield what is known in between."""
     from checkpoint import Checkpoint, put
+    from portions import portions
 
+    plan |= portions(model, job["description"], plan["batch_size"])
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a file says when to stop
     keras.utils.set_random_seed(plan["seed"])
     tf.config.experimental.enable_op_determinism()
@@ -111,8 +117,11 @@ def trained(model, job, plan, answer):
         watch, rounding = train_stage(stage, model, job, plan, checkpoint)
         if rounding is not None:
             yield from quantised(rounding, model, job, plan, answer)
+        rounding = None
+        gc.collect()  # slots of the optimizer, masks and activations, before kernels are copied
         if watch.interrupted:
             answer["interrupted"] = f"{stage}, epoch {checkpoint.state.get('epoch', 0) + 1}"
+            settle(model, job)
             break
         settle(model, job, stage)
 
@@ -130,7 +139,8 @@ def train_stage(stage, model, job, plan, checkpoint):
     names = {way: {layer for layer, _ in ones} for way, ones in job["weights"].items()}
     method = job["method"]
     if stage == "prune":
-        return ways.prune(model, method["prune"], names["prune"], plan, checkpoint), None
+        kernels = [variable for _, variable in pruned(model, job)]
+        return ways.prune(model, method["prune"], kernels, plan, checkpoint), None
     if stage == "cluster":
         promised = method["cluster"], names["cluster"], names["prune"]
         return ways.cluster(model, *promised, plan, checkpoint), None
@@ -167,7 +177,8 @@ def settle(model, job, stage="cluster"):
     if stage == "prune":
         weights["cluster"] = []
     for layer, weight, variable in chosen(model, job["description"], weights):
-        variable.assign(compressed(variable.numpy(), job["method"], [layer, weight], weights))
+        values = compressed(variable.numpy(), job["method"], [layer, weight], weights)
+        keras2.assign(variable, values)
 
 
 def measured(model, plan):

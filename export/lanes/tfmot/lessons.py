@@ -5,42 +5,34 @@ may be larger than the network's image: training cuts out a part at random, meas
 """
 
 import numpy as np
-import tf_keras as keras
 
 BYTE = np.float32(1 / 255)
 SHARE = 8  # where pictures are no larger than the image, shifts are up to a part in so many
 
 
-class Lessons(keras.utils.Sequence):
+class Lessons:
     """Batches of images (batch, height, width, channels) and labels (batch,), shuffled by a seed.
 
     The same seed and epoch give the same batches, so that a run can be taken up again.
     """
 
-    def __init__(self, images, labels, plan, epoch=0):
-        super().__init__()
+    def __init__(self, images, labels, plan):
         self.images, self.labels = np.load(images, mmap_mode="r"), labels
-        self.plan, self.epoch = plan, epoch
-        self._shuffle()
+        self.plan = plan
 
     def __len__(self):
+        """How many batches an epoch has."""
         return -(-len(self.labels) // self.plan["batch_size"])
 
-    def on_epoch_end(self):
-        self.epoch += 1
-        self._shuffle()
-
-    def _shuffle(self):
-        self.random = np.random.default_rng([self.plan["seed"], self.epoch])
-        self.order = self.random.permutation(len(self.labels))
-        self.draws = self.random.random((len(self.labels), 3))
-
-    def __getitem__(self, number):
-        size = self.plan["batch_size"]
-        chosen = self.order[number * size : (number + 1) * size]
-        draws = self.draws[number * size : (number + 1) * size]
-        batch = [self._varied(self.images[at], *draw) for at, draw in zip(chosen, draws)]  # noqa: B905
-        return normalised(np.stack(batch), self.plan), self.labels[chosen]
+    def batches(self, epoch):
+        """Yield all batches of an epoch."""
+        random, count = np.random.default_rng([self.plan["seed"], epoch]), len(self.labels)
+        order, draws = random.permutation(count), random.random((count, 3))
+        for start in range(0, count, self.plan["batch_size"]):
+            part = slice(start, start + self.plan["batch_size"])
+            pairs = zip(order[part], draws[part])  # noqa: B905 (Python 3.9 has no strict)
+            batch = [self._varied(self.images[at], *draw) for at, draw in pairs]
+            yield normalised(np.stack(batch), self.plan), self.labels[order[part]]
 
     def _varied(self, picture, down, along, side):
         height, width = self.plan["image"][:2]
@@ -77,7 +69,7 @@ def measure(model, images, labels, plan):
 
 def logits_of(model, images, plan):
     """The logits (n, classes) of `images`, a .npy file."""
-    held, parts, size = np.load(images, mmap_mode="r"), [], plan["batch_size"]
+    held, parts, size = np.load(images, mmap_mode="r"), [], plan["part"]
     height, width = plan["image"][:2]
     for start in range(0, len(held), size):
         batch = np.stack([middle(one, height, width) for one in held[start : start + size]])

@@ -1,26 +1,21 @@
 """Prune and cluster the values of one kernel as they are, without training: imported by scripts.
 
-tensorflow-model-optimization works on layers, so the values are put into a layer that does nothing
-but hold them. Large kernels go through it in slices of output channels where the result is the
-same, because its temporary arrays are many times as large as the kernel.
+tensorflow-model-optimization clusters layers, so the values are put into a layer that does nothing
+but hold them.
 """
 
 import keras2  # noqa: F401 (has Keras 2 taken, so it comes first)
 import numpy as np
+import tensorflow as tf
 import tensorflow_model_optimization as tfmot
 import tf_keras as keras
+from pruning import AT_ONCE, PATTERN, Pruned, channels
 
-PATTERN, M_BY_N = "2:4", (2, 4)
-AT_ONCE = 1 << 21  # values
 SAMPLE = 1 << 20  # values that seeds of clusters are drawn from
 ROUNDS = 100  # of Lloyd's iterations at most; 16 clusters settle in about 30
 
 
-class Holder(
-    keras.layers.Layer,
-    tfmot.sparsity.keras.PrunableLayer,
-    tfmot.clustering.keras.ClusterableLayer,
-):
+class Holder(keras.layers.Layer, tfmot.clustering.keras.ClusterableLayer):
     """A layer that has a kernel and does nothing with it."""
 
     def __init__(self, values):
@@ -37,9 +32,6 @@ class Holder(
     def call(self, inputs):
         return inputs
 
-    def get_prunable_weights(self):
-        return [self.kernel]
-
     def get_clusterable_weights(self):
         return [("kernel", self.kernel)]
 
@@ -51,22 +43,17 @@ def prune(values, what):
     """
     if what != PATTERN:
         return _pruned(values, what)
-    step = max(1, AT_ONCE // (values.size // values.shape[-1]))
-    for start in range(0, values.shape[-1], step):
-        values[..., start : start + step] = _pruned(values[..., start : start + step], what)
+    for one in channels(values.shape):
+        values[..., one] = _pruned(values[..., one], what)
     return values
 
 
 def _pruned(values, what):
-    sparsity = tfmot.sparsity.keras
-    schedule = sparsity.ConstantSparsity(0.5 if what == PATTERN else what, 0, frequency=1)
-    pattern = {"sparsity_m_by_n": M_BY_N} if what == PATTERN else {}
-    wrapped = sparsity.prune_low_magnitude(Holder(values), pruning_schedule=schedule, **pattern)
-    wrapped.build((None, 1))
-    wrapped.pruning_step.assign(1)  # masks are made in the first step alone
-    wrapped.pruning_obj.conditional_mask_update()
-    wrapped.pruning_obj.weight_mask_op()
-    return wrapped.layer.kernel.numpy()
+    share = 0.5 if what == PATTERN else what
+    schedule = tfmot.sparsity.keras.ConstantSparsity(share, 0, frequency=1)
+    kernel = tf.Variable(values)
+    Pruned(kernel, what, schedule).advance()
+    return kernel.numpy()
 
 
 def cluster(values, count, keep_zeros):

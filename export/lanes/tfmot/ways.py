@@ -1,14 +1,14 @@
 """The ways of compressing a network while it trains: imported by scripts.
 
-Each wraps the layers that it is for, trains, and leaves what it promises in the network's own
-variables, which the wrappers share. What training leaves undone, because it was ended early or a
-schedule is coarse, is then done in one shot.
+Each trains, and leaves what it promises in the network's own variables. What training leaves
+undone, because it was ended early or a schedule is coarse, is then done in one shot.
 """
 
 import keras2
-import oneshot
 import tensorflow_model_optimization as tfmot
 import tf_keras as keras
+from clusters import have_little
+from pruning import PATTERN, Pruned
 from tensorflow_model_optimization.python.core.quantization.keras import quantize_layer
 from tensorflow_model_optimization.python.core.quantization.keras.default_8bit import (
     default_8bit_quantize_registry as registry,
@@ -20,33 +20,30 @@ GROWING = 0.75  # of the steps, in which it does
 SLOWER = 0.1  # of the rate, for centres of clusters: their gradients are sums over many values
 
 
-def prune(model, what, names, plan, checkpoint):
-    """Prune the kernels of the layers called `names`; return the Watch of the training."""
+def prune(model, what, kernels, plan, checkpoint):
+    """Prune `kernels`, variables of the model, while it trains; return the Watch of the training.
+
+    The library's wrappers would prune within the step that trains, at each part of a batch and
+    beside all activations, so its schedules and masks are used without them.
+    """
     sparsity = tfmot.sparsity.keras
     per_epoch = -(-len(plan["train_labels"]) // plan["batch_size"])
     steps = per_epoch * plan["epochs"]
-    if what == oneshot.PATTERN:
+    if what == PATTERN:
         schedule, end = sparsity.ConstantSparsity(0.5, 0), 1
-        options = {"sparsity_m_by_n": oneshot.M_BY_N}
     else:
         every = max(1, int(steps * GROWING) // UPDATES)
         end = every * max(1, int(steps * GROWING) // every)
         schedule = sparsity.PolynomialDecay(0.0, what, 0, end, frequency=every)
-        options = {}
-
-    def wrap(layer):
-        if layer.name not in names:
-            return layer
-        return sparsity.prune_low_magnitude(layer, pruning_schedule=schedule, **options)
-
-    wrapped = keras.models.clone_model(model, clone_function=wrap)
     stage = {"name": "pruning", "ready": -(-end // per_epoch), "slower": 1.0}
-    return train(wrapped, stage, plan, checkpoint, [sparsity.UpdatePruningStep()])
+    pruned = [Pruned(one, what, schedule) for one in kernels]
+    return train(model, stage, plan, checkpoint, pruned)
 
 
 def cluster(model, count, names, pruned, plan, checkpoint):
     """Cluster the kernels of the layers called `names`, and keep zeros of those in `pruned`."""
     clustering = tfmot.clustering.keras
+    have_little()
     wrappers = []
     # A copy, because the wrapper takes the kernel out of a layer and changes the order of the rest.
     copy = keras.models.clone_model(model)

@@ -11,10 +11,15 @@ from export.compression.compress import compress_model
 from export.compression.facts import holds_pattern
 from export.compression.likeness import Likeness
 from export.compression.method import Method
-from export.errors import ExportError
+from export.errors import AccuracyLost, ExportError
 from export.pipeline import verify
 from export.results import Status
 from keras_nets.weights.seeded import seed_weights
+
+
+def in_kept_lane(test):
+    """Mark a test of the lane, which is started once for all of these."""
+    return pytest.mark.lane(pytest.mark.usefixtures("kept_lane")(test))
 
 
 def fresh(toy, name):
@@ -25,7 +30,7 @@ def fresh(toy, name):
 
 
 @pytest.fixture(scope="module")
-def compressed(toy, tmp_path_factory):
+def compressed(toy, kept_lane, tmp_path_factory):
     """A function (toy, what is asked) -> what came of it, and the model as it lies on disk."""
     made = {}
 
@@ -40,7 +45,7 @@ def compressed(toy, tmp_path_factory):
     return compress
 
 
-@pytest.mark.lane
+@in_kept_lane
 def test_a_share_of_each_kernel_is_zero_and_nothing_else_changes(compressed, toy):
     done, model = compressed("plain", prune=0.5)
     before = {one.path: np.asarray(one) for one in toy("plain").weights}
@@ -57,7 +62,7 @@ def test_a_share_of_each_kernel_is_zero_and_nothing_else_changes(compressed, toy
     assert done.content["sha256"]["before"] != done.content["sha256"]["after"]
 
 
-@pytest.mark.lane
+@in_kept_lane
 def test_a_folder_of_the_users_is_left_alone(toy, tmp_path):
     (tmp_path / "checkpoint").mkdir()
     (tmp_path / "checkpoint" / "mine").write_text("weeks of work")
@@ -65,7 +70,7 @@ def test_a_folder_of_the_users_is_left_alone(toy, tmp_path):
     assert (tmp_path / "checkpoint" / "mine").read_text() == "weeks of work"
 
 
-@pytest.mark.lane
+@in_kept_lane
 def test_pattern_and_clusters_go_together(compressed, toy):
     done, model = compressed("plain", prune="2:4", cluster=16, only=("conv2", "fc4"))
     entries = {layer["name"]: layer for layer in done.content["layers"]}
@@ -86,14 +91,14 @@ def test_pattern_and_clusters_go_together(compressed, toy):
     assert entries["conv3"]["pattern"] == "dense"
 
 
-@pytest.mark.lane
+@in_kept_lane
 @pytest.mark.parametrize("name", ["odd", "shared", "nested"])
 def test_networks_of_every_build_have_a_twin(compressed, name):
     done, _ = compressed(name, cluster=4, ends=True)
     assert {layer["distinct"] for layer in done.content["layers"]} == {4}
 
 
-@pytest.mark.lane
+@in_kept_lane
 def test_a_twin_that_computes_something_else_stops_the_work(toy, tmp_path, monkeypatch):
     model = fresh(toy, "nested")
     before, run = model.get_weights(), Likeness.outputs
@@ -135,7 +140,7 @@ def ids():
     return keras.Model(given, layers.Dense(3, name="mood")(x), name="words")
 
 
-@pytest.mark.lane
+@in_kept_lane
 @pytest.mark.parametrize("build", [two_inputs, two_outputs, ids])
 def test_networks_of_any_contract_are_compressed_in_one_shot(build, tmp_path):
     model = seed_weights(build(), seed=1)
@@ -151,6 +156,22 @@ def test_training_is_of_classifiers_of_pictures(build, tmp_path):
         compress_model(build(), Method(prune=0.5), tmp_path, lessons=object())
 
 
+def test_an_accuracy_that_collapsed_writes_nothing_and_leaves_the_model(toy, tmp_path, monkeypatch):
+    def collapse(*asked):
+        kernel = {"conv2|kernel": np.zeros((3, 3, 8, 8), np.float32)}
+        return {"difference": 0.0, "accuracy": {"before": 0.9, "after": 0.84}}, kernel
+
+    monkeypatch.setattr("export.compression.compress.make", lambda lane, progress: None)
+    monkeypatch.setattr("export.compression.compress.ask_lane", collapse)
+    monkeypatch.setattr(Likeness, "difference", lambda *asked: "")
+    model = fresh(toy, "plain")
+    line = r"^the accuracy fell from 90.0% to 84.0%, below 85.0%, so nothing was written; train lon"
+    with pytest.raises(AccuracyLost, match=line):
+        compress_model(model, Method(prune=0.5), tmp_path)
+    assert list(tmp_path.iterdir()) == []
+    assert all(map(np.array_equal, model.get_weights(), toy("plain").get_weights()))
+
+
 def test_what_is_foreign_is_seen_before_any_work(toy, tmp_path, monkeypatch):
     monkeypatch.setenv("KERAS_NETS_LANES", str(tmp_path / "lanes"))
     (tmp_path / "plain.keras").write_text("mine")
@@ -159,7 +180,7 @@ def test_what_is_foreign_is_seen_before_any_work(toy, tmp_path, monkeypatch):
     assert not (tmp_path / "lanes").exists()
 
 
-@pytest.mark.lane
+@in_kept_lane
 def test_the_artifact_of_every_format_shows_what_was_done(compressed, tmp_path):
     from export import FORMATS, Options, export_model
     from export.calibration.reading import synthetic

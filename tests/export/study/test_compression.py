@@ -67,3 +67,13 @@ def test_another_network_has_sizes_and_latency():
     assert "| prune | 3 | 0.50 | - | 0.25 | 0.15 |" in text
     assert "| squeezenet1_1 | 2.00 | 1.50 |\n| vgg11 | 20.00 | 15.00 |" in text
     assert "(load 4.0 on its CPUs)" in text
+
+
+def test_what_it_takes_is_a_row_for_each_way():
+    text = text_of(
+        run("prune", 0, 0.96),
+        {"net": "vgg19", "way": "a", "seed": 0,
+         "cost": {"wall_s": 61.5, "peak_bytes": 3.456e9, "cores": 2}},
+    )  # fmt: skip
+    assert "| way | 2 cores | peak memory |" in text
+    assert text.endswith("| a | 62 s | 3.46 GB |\n")
