@@ -6,7 +6,7 @@ than the batch itself. Where weights are small, batches run one after the other.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -18,20 +18,28 @@ from export.networks.tensorflow import TensorFlowNetwork, register
 from export.skeleton.graph import producer
 
 AT_ONCE = 4  # batches, because each holds its own activations
+NOTHING: Mapping[str, tf.Tensor] = {}
 HEAVY = 1 << 26  # bytes of weights, below which activations are what takes memory
 
 
 def run_beside(
-    network: TensorFlowNetwork, graph, batches: Sequence[Batch], tensors: Sequence[Sequence[str]]
+    network: TensorFlowNetwork,
+    graph,
+    batches: Sequence[Batch],
+    tensors: Sequence[Sequence[str]],
+    fed: Mapping[str, tf.Tensor] = NOTHING,
 ) -> list[list[np.ndarray]]:
-    """Return of each batch the values of its `tensors`; `graph` is the network's, maybe changed."""
+    """Return of each batch the values of its `tensors`; `graph` is the network's, maybe changed.
+
+    `fed` are values of placeholders that it has beside inputs and weights, the same for each.
+    """
     register(graph.library)
     heavy = sum(4 * math.prod(value.shape) for value in network.values.values()) > HEAVY
     step, made = AT_ONCE if heavy else 1, []
 
     @cache
     def function(wanted: tuple):
-        return _function(network, graph, wanted)
+        return _function(network, graph, wanted, fed)
 
     for start in range(0, len(batches), step):
         part = slice(start, start + step)
@@ -39,11 +47,12 @@ def run_beside(
     return made
 
 
-def _function(network, graph, tensors: tuple):
+def _function(network, graph, tensors: tuple, fed: Mapping[str, tf.Tensor]):
     """Return a function from as many batches as there are in `tensors` to the values of these."""
-    beside, shared = _copies(network, graph, len(tensors))
+    held = {**network.values, **fed}
+    beside, shared = _copies(network, graph, len(tensors), fed)
     read = network.read_inputs()
-    holders = [f"{name}:0" for name in network.values]
+    holders = [f"{name}:0" for name in held]
     givens = [
         f"{_name(at, producer(end))}:0" for at in range(len(tensors)) for end in read.values()
     ]
@@ -62,7 +71,7 @@ def _function(network, graph, tensors: tuple):
 
     def values(batches: Sequence[Batch]) -> list[list[np.ndarray]]:
         given = [tf.constant(batch[name]) for batch in batches for name in read]
-        found = iter(run(given, list(network.values.values())))
+        found = iter(run(given, list(held.values())))
         return [[np.asarray(next(found)) for _ in names] for names in tensors]
 
     return values
@@ -85,8 +94,8 @@ class _Order:
         return range(copies if not self.large or node in self.large else 1)
 
 
-def _order(network, graph) -> _Order:
-    shared = _of_weights(network, graph)
+def _order(network, graph, fed: Iterable[str]) -> _Order:
+    shared = _of_weights([*network.values, *fed], graph)
     large = {name for name, value in network.values.items() if 4 * math.prod(value.shape) > HEAVY}
     reads = {node.name: _read_by(node) for node in graph.node}
     behind = _closed(large, lambda name, found: not found.isdisjoint(reads[name]), reads)
@@ -96,9 +105,12 @@ def _order(network, graph) -> _Order:
     return _Order(shared, behind & shared, gates - inputs)
 
 
-def _copies(network, graph, count: int):
-    """Return `graph` with a copy of each node for each batch, and the names of nodes without."""
-    order, inputs = _order(network, graph), {producer(end) for end in network.inputs.values()}
+def _copies(network, graph, count: int, fed: Iterable[str] = ()):
+    """Return `graph` with a copy of each node for each batch, and the names of nodes without.
+
+    `fed` are the names of what is the same for all, beside weights.
+    """
+    order, inputs = _order(network, graph, fed), set(map(producer, network.inputs.values()))
     shared, beside = order.shared, type(graph)(versions=graph.versions, library=graph.library)
     for node in graph.node:
         if node.op == "Placeholder":  # it would stay unfed if it were imported
@@ -120,10 +132,10 @@ def _copies(network, graph, count: int):
     return beside, shared
 
 
-def _of_weights(network, graph) -> set[str]:
+def _of_weights(held: Iterable[str], graph) -> set[str]:
     """Return the names of weights and constants, and of nodes that read nothing else."""
     reads = {node.name: _read_by(node) for node in graph.node}
-    first = {node.name for node in graph.node if node.op == "Const"} | set(network.values)
+    first = {node.name for node in graph.node if node.op == "Const"} | set(held)
     return _closed(first, lambda name, found: found.issuperset(reads[name] or [name]), reads)
 
 

@@ -18,6 +18,7 @@ from export.contract import Batch, joined, part, rows
 from export.endings import undone
 from export.networks.base import only
 from export.networks.beside import run_beside
+from export.networks.differences import moves, with_differences
 from export.networks.layers import layer_scopes, layer_tensors
 from export.networks.parts import in_parts
 from export.networks.tensorflow import TensorFlowNetwork
@@ -66,7 +67,7 @@ def _measure(skeleton, inputs: Batch, layers, norms, kinds: frozenset[str], exac
     first, *rest = (part(inputs, slice(at, at + AT_ONCE)) for at in starts)
     eight_bits = "int8" in kinds and not _beyond(network)
     base, spans = _with_spans(network, tensors, first, KERNELS if eight_bits else ())
-    spreads = list(map(_spread, base))
+    spreads = [_spread(np.asarray(one)) for one in base]
     base_rest = ends.of(network.function(ends.tensors), rest)
 
     def moved(graph, rest) -> list[float]:
@@ -74,10 +75,10 @@ def _measure(skeleton, inputs: Batch, layers, norms, kinds: frozenset[str], exac
 
         That is for the first inputs; the outputs, which come last, for the `rest` as well.
         """
-        wanted = [tensors, *([ends.tensors] * len(rest))]
-        graph = in_parts(network, graph)
-        outputs, *more = run_beside(network, graph, [first, *rest], wanted)
-        found = list(map(_moved, base, outputs, spreads))
+        graph, fetched, fed = with_differences(in_parts(network, graph), tensors, base)
+        wanted = [[*fetched, *ends.tensors], *([ends.tensors] * len(rest))]
+        outputs, *more = run_beside(network, graph, [first, *rest], wanted, fed)
+        found = moves(outputs[: len(fetched)], spreads)
         before = ends.joined([ends.among(base), *base_rest[: len(rest)]])
         after = ends.joined(map(ends.among, [outputs, *more]))
         moved_ends = {
@@ -131,15 +132,10 @@ def _worst(values: Iterable[float]) -> float:
     return max((value for value in values if not math.isnan(value)), default=math.nan)
 
 
-def _moved(own: np.ndarray, other: np.ndarray, spread: float | None = None) -> float:
-    """The largest difference, in standard deviations of `own`, which are `spread` if known.
-
-    It is made of a sample at a time, because a layer of all may take 50 MB.
-    """
-    spread = _spread(own) if spread is None else spread
-    pairs = zip(np.atleast_1d(own), np.atleast_1d(other), strict=True)
-    moved = np.max([_largest(*pair) for pair in pairs]) / (spread or 1.0)
-    return float(moved) if np.isfinite(moved) else float("inf")
+def _moved(own: np.ndarray, other: np.ndarray) -> float:
+    """The largest difference, in standard deviations of `own`."""
+    moved = _largest(own, other) / (_spread(own) or 1.0)
+    return moved if np.isfinite(moved) else float("inf")
 
 
 def _spread(values: np.ndarray) -> float:
@@ -168,7 +164,7 @@ def skeleton_network(skeleton) -> TensorFlowNetwork:
 
 
 def _with_spans(network, tensors: list[str], batch: Batch, operations: Container[str]):
-    """Return the tensors' values, and the extremes of the input of each node of `operations`."""
+    """Return the tensors, and the extremes of the input of each node of `operations`."""
     graph = copied(network.graph)
     kernels = [node for node in network.graph.node if node.op in operations]
     extremes = []
@@ -179,9 +175,8 @@ def _with_spans(network, tensors: list[str], batch: Batch, operations: Container
             made = graph.node.add(op=op, name=f"{node.name}/{op}", input=inputs)
             made.attr["T"].type, made.attr["Tidx"].type = FLOAT, INT
             extremes.append(made.name)
-    made = network.function([*tensors, *extremes], graph)(batch)
-    found = [np.asarray(tensor) for tensor in made]  # in TensorFlow's own memory
-    numbers = np.reshape(found[len(tensors) :], (-1, 2))
+    found = network.function([*tensors, *extremes], graph)(batch)
+    numbers = np.reshape([*map(np.asarray, found[len(tensors) :])], (-1, 2))
     spans = {node.name: pair for node, pair in zip(kernels, numbers.tolist(), strict=True)}
     return found[: len(tensors)], spans
 

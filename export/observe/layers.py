@@ -1,6 +1,9 @@
 """Run a Keras model, and take down what its layers give."""
 
 import math
+import os
+import tempfile
+from dataclasses import replace
 
 import numpy as np
 
@@ -10,6 +13,7 @@ from export.observe.base import Layer
 from export.skeleton.keras_graph import called_with, functional, kind, layer_names, run_graph
 
 DEPTHWISE = ("DepthwiseConv2D", "SeparableConv2D")  # only oneDNN has kernels of unequal strides
+MUCH = 1 << 26  # bytes of activations
 AT_ONCE = 2  # samples a run: eager Keras keeps every activation until the end
 
 
@@ -41,6 +45,31 @@ def run_model(model, contract: Contract, inputs: Batch) -> tuple[Batch, tuple[La
         outputs = zip(contract.outputs, keras.tree.flatten(made), strict=True)
         parts.append({tensor.name: np.asarray(values) for tensor, values in outputs})
     return joined(parts), tuple(seen.values())
+
+
+def put_aside(layers: tuple[Layer, ...]) -> tuple[Layer, ...]:
+    """Put what the layers gave for the first sample into a file, where that is much.
+
+    It is in memory again only where it is looked at, which few exports do. The file has no name and
+    is gone with the arrays. Without room for it everything stays as it is.
+    """
+    if sum(layer.first.nbytes for layer in layers if layer.first is not None) < MUCH:
+        return layers
+    try:
+        with tempfile.TemporaryFile() as file:
+            return tuple(replace(layer, first=_mapped(file, layer.first)) for layer in layers)
+    except OSError:
+        return layers
+
+
+def _mapped(file, values: np.ndarray | None) -> np.ndarray | None:
+    """Append an array to a file, and return it as it is there."""
+    if values is None or not values.size:
+        return values
+    start = file.seek(0, os.SEEK_END)
+    file.write(np.ascontiguousarray(values).data)
+    file.flush()
+    return np.memmap(file, values.dtype, "r", start, values.shape)
 
 
 def as_tensor(values: np.ndarray, dtype: str):

@@ -11,7 +11,7 @@ from export.contract import Batch
 from export.formats import ALL, Format
 from export.formats.base import Found
 from export.observe.base import Reference
-from export.observe.layers import run_model
+from export.observe.layers import put_aside, run_model
 from export.observe.noise import Noise, NoiseError
 from export.observe.probes import COUNT, other_lengths
 from export.observe.weights import (
@@ -52,6 +52,7 @@ def observe_model(
             beside.submit(canonical_sha256, model),
         )
         outputs, layers = run_model(model, skeleton.contract, inputs)
+        layers = put_aside(layers)
         weights = kept.result()
         folds = tuple(norms(model))
         kinds = frozenset().union(*(format.noises for format in formats))

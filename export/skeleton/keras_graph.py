@@ -4,6 +4,7 @@ Keras keeps these under private names; this is the one file to mend when they mo
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 
 RESERVED = ("image", "logits")  # the names of an artifact's own input and output
@@ -91,6 +92,12 @@ def nodes(graph) -> list:
     return [node for depth in graph._nodes_by_depth.values() for node in depth]
 
 
+def in_running_order(graph) -> list:
+    """Return the same calls, each after those that it needs."""
+    depths = sorted(graph._nodes_by_depth.items(), reverse=True)
+    return [node for _, depth in depths for node in depth]
+
+
 def operations(graph) -> list:
     """Return every operation of a functional model once, in an order that can be run."""
     return list(graph.operations)
@@ -99,13 +106,32 @@ def operations(graph) -> list:
 def run_graph(graph, inputs, run):
     """Run a functional model, but call `run(operation)` in place of each operation.
 
-    First `inputs` are converted to what the model declares, as when it is called.
+    First `inputs` are converted to what the model declares, as when it is called. Keras' own way
+    keeps what every operation gives until the end; here it is let go after its last use.
     """
     import keras
 
     # In the structure of the declared ones, or Keras warns of every call.
     inputs = keras.tree.pack_sequence_as(graph._inputs_struct, keras.tree.flatten(inputs))
-    return graph._run_through_graph(graph._standardize_inputs(inputs), operation_fn=run)
+    given = keras.tree.flatten(graph._standardize_inputs(inputs))
+    held = {id(tensor): value for tensor, value in zip(graph.inputs, given, strict=True)}
+    calls = [node for node in in_running_order(graph) if node.operation and not node.is_input]
+    uses = Counter(id(tensor) for node in calls for tensor in node.input_tensors)
+    uses.update(map(id, graph.outputs))
+    for node in calls:
+        taken = [id(tensor) for tensor in node.input_tensors]
+        if any(tensor not in held for tensor in taken):
+            continue  # Keras passes over what no input leads to
+        args, options = node.arguments.fill_in(held)
+        made = keras.tree.flatten(run(node.operation)(*args, **options))
+        held |= {id(tensor): value for tensor, value in zip(node.outputs, made, strict=False)}
+        uses.subtract(taken)
+        for tensor in {*taken, *map(id, node.outputs)}:
+            if uses[tensor] <= 0:
+                held.pop(tensor, None)
+        del args, options, made
+    outputs = [held[id(tensor)] for tensor in graph.outputs]
+    return keras.tree.pack_sequence_as(graph._outputs_struct, outputs)
 
 
 def follow_graph(graph, inputs: list, run) -> list:

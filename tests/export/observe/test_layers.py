@@ -1,5 +1,8 @@
 """The Keras model itself, run layer by layer."""
 
+import tempfile
+from unittest import mock
+
 import keras
 import numpy as np
 import pytest
@@ -9,6 +12,7 @@ from keras import layers
 from export.contract import Contract, Tensor
 from export.errors import ExportError
 from export.observe import layers as observing
+from export.observe.base import Layer
 from export.observe.layers import run_model
 from keras_nets.weights.seeded import seed_weights
 
@@ -62,3 +66,26 @@ def test_a_layer_that_has_no_kernel_is_named_in_tensorflow_s_own_words(monkeypat
         "layer first does not run in TensorFlow on this machine: only equal strides"
     )
     assert observing._own_words("no kernel") == "no kernel"
+
+
+def layers_of(*values) -> tuple[Layer, ...]:
+    return tuple(Layer(str(number), 1.0, first) for number, first in enumerate(values))
+
+
+def test_much_of_what_layers_gave_is_put_into_a_file_and_stays_the_same(monkeypatch, tmp_path):
+    monkeypatch.setattr(observing, "MUCH", 40)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    values = np.random.default_rng(0).normal(size=(3, 5)).astype(np.float32)
+    aside = observing.put_aside(layers_of(values, None, values.T[1:]))
+    assert [type(layer.first) for layer in aside] == [np.memmap, type(None), np.memmap]
+    assert np.array_equal(aside[0].first, values)
+    assert np.array_equal(aside[2].first, values.T[1:])
+    assert list(tmp_path.iterdir()) == [], "the file has no name"
+
+
+def test_little_stays_where_it_is_and_so_does_what_no_disk_takes(monkeypatch):
+    given = layers_of(np.ones(5, np.float32))
+    assert observing.put_aside(given) is given
+    monkeypatch.setattr(observing, "MUCH", 0)
+    monkeypatch.setattr(tempfile, "TemporaryFile", mock.Mock(side_effect=OSError("full")))
+    assert observing.put_aside(given) is given

@@ -1,5 +1,7 @@
 """Layers of Keras' graphs: which a model runs, and their names."""
 
+import weakref
+
 import keras
 import pytest
 import tensorflow as tf
@@ -12,6 +14,7 @@ from export.skeleton.keras_graph import (
     input_rank,
     kind,
     layer_names,
+    run_graph,
     scope,
     source,
     takes_training,
@@ -94,3 +97,38 @@ def test_a_layer_s_name_becomes_a_scope_that_tensorflow_takes(layer, wanted):
     assert scope(layer) == wanted
     with tf.Graph().as_default(), tf.name_scope(scope(layer)):
         assert tf.constant(1).op.name == f"{wanted}/Const"
+
+
+def branched():
+    """A model whose shortcut is read late, which runs a layer twice and gives its input, too."""
+    x = inputs = keras.Input((6,))
+    twice = layers.Dense(6, name="twice")
+    short = x = twice(x)
+    for number in range(3):
+        x = layers.Dense(6, name=f"row_{number}")(x)
+    x = layers.Add(name="add")([short, x])
+    return keras.Model(inputs, {"last": twice(x), "same": inputs, "add": x})
+
+
+def test_a_model_run_an_operation_at_a_time_gives_what_it_gives():
+    model, values = branched(), tf.random.stateless_normal((2, 6), (1, 2))
+    wanted, made = model(values), run_graph(model, [values], lambda operation: operation)
+    assert wanted.keys() == made.keys()
+    assert all(bool(tf.reduce_all(wanted[name] == made[name])) for name in wanted)
+
+
+def test_what_an_operation_gives_is_let_go_after_its_last_use():
+    model, given, alive = branched(), {}, {}
+
+    def run(operation):
+        def call(*args):
+            made = operation(*args)
+            alive[operation.name] = [name for name, one in given.items() if one() is not None]
+            given[operation.name] = weakref.ref(made)
+            return made
+
+        return call
+
+    run_graph(model, [tf.ones((2, 6))], run)
+    assert alive["row_2"] == ["twice", "row_1"], "the shortcut is still to be read"
+    assert alive["add"] == ["twice", "row_2"]
