@@ -74,7 +74,6 @@ GAPS = _everywhere("is a transposed convolution with gaps")
 FEW_BITS = {TFTRT: "of which TF-TRT makes no engine"}
 GROUPS = {TFTRT: "builds no engine of convolutions in groups"}
 LOOP = {TFTRT: "takes no loop into an engine"}
-HOLES = {TFTRT: "with gaps into an engine"}
 UNTOLD = _everywhere("does not tell what it takes; give it some inputs")
 
 ARCHITECTURES = (
@@ -100,7 +99,7 @@ ARCHITECTURES = (
         )
     ),
     _own("pictures", "dilated_transpose", refused=GAPS),
-    _own("pictures", "dilated_depthwise", refused=HOLES),
+    _own("pictures", "dilated_depthwise"),
     _own("pictures", "resnext", refused=GROUPS),
     _own("pictures", "any_size", refused=FREE),
     _own("pictures", "channels_first", refused=_everywhere("layer first takes channels first")),
@@ -112,7 +111,7 @@ ARCHITECTURES = (
         _own("sequences", name)
         for name in ("audio", "film", "each_frame")
     ),
-    _own("sequences", "transformer_text", refused={TFTRT: "takes no causal mask"}),
+    _own("sequences", "transformer_text"),
     _own("sequences", "conv_lstm", refused=LOOP),
     *(_own("several", name) for name in ("two_inputs", "two_outputs", "siamese", "nested")),
     _own("words", "text_vectorization", refused=TEXT),

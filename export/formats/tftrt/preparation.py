@@ -12,6 +12,9 @@ import numpy as np
 import tensorflow as tf
 
 from export.contract import Contract
+from export.formats.tftrt.cuts import cut, join
+from export.formats.tftrt.gaps import fill_gaps
+from export.formats.tftrt.masks import fix_masks
 from export.skeleton.graph import add_constant, copied, make_constant, needed, producer
 from export.skeleton.pour import Step, follow
 from export.skeleton.tracing import stand_in
@@ -72,6 +75,8 @@ def prepare(skeleton) -> Prepared:
     _narrow_ids(graph)
     held = _held(graph, skeleton.weights)
     tensors = _imported(graph)
+    fill_gaps(graph, tensors)
+    fix_masks(graph, tensors)
     for node in list(graph.node):
         if node.name not in held and node.op in REWRITES:
             REWRITES[node.op](graph, node, tensors)
@@ -206,15 +211,34 @@ def _roll(graph, node, tensors) -> None:
         name = f"{node.name}/turn_{turn}"
         spans = [(at, sizes[int(axis)]), (0, at)]
         parts = [
-            _slice(graph, f"{name}/{k}", source, int(axis) % sizes.rank, span, kind)
+            cut(graph, f"{name}/{k}", source, int(axis) % sizes.rank, span, kind)
             for k, span in enumerate(spans)
         ]
-        join = node if last else graph.node.add(name=name)
-        join.op = "ConcatV2"
-        join.attr.clear()
-        join.attr["N"].i, join.attr["T"].type, join.attr["Tidx"].type = 2, kind, INT32
-        join.input[:] = [*parts, add_constant(graph, f"{name}/axis", np.int32(axis % sizes.rank))]
-        source = join.name
+        made = node if last else graph.node.add(name=name)
+        source = join(graph, made, parts, axis % sizes.rank, kind)
+
+
+def _mirror(graph, node, tensors) -> None:
+    """Pad by rows that are cut out one by one, and joined in the other order."""
+    op = tensors[node.name]
+    source, sizes = node.input[0], op.inputs[0].shape
+    paddings = tf.get_static_value(op.inputs[1])
+    if paddings is None or sizes.rank is None:
+        return
+    padded = [axis for axis in range(sizes.rank) if paddings[axis].any()]
+    if not padded or any(sizes[axis] is None for axis in padded):
+        return
+    kind, shift = node.attr["T"].type, int(node.attr["mode"].s == b"REFLECT")
+    for axis in padded:
+        name, (before, after) = f"{node.name}/side_{axis}", map(int, paddings[axis])
+        rows = [*range(before - 1 + shift, shift - 1, -1)]
+        last = [*range(sizes[axis] - 1 - shift, sizes[axis] - 1 - shift - after, -1)]
+        parts = [
+            cut(graph, f"{name}/{k}", source, axis, (row, row + 1), kind)
+            for k, row in enumerate([*rows, *last])
+        ]
+        made = node if axis == padded[-1] else graph.node.add(name=f"{name}/joined")
+        source = join(graph, made, [*parts[:before], source, *parts[before:]], axis, kind)
 
 
 def _unpack(graph, node, tensors) -> None:
@@ -227,30 +251,11 @@ def _unpack(graph, node, tensors) -> None:
     names = {}
     for k in range(len(op.outputs)):
         name = f"{node.name}/part_{k}"
-        cut = _slice(graph, name, node.input[0], axis, (k, k + 1), kind, shrink=True)
-        names[node.name if k == 0 else f"{node.name}:{k}"] = cut
+        part = cut(graph, name, node.input[0], axis, (k, k + 1), kind, shrink=True)
+        names[node.name if k == 0 else f"{node.name}:{k}"] = part
     for reader in graph.node:
         if reader is not node:
             reader.input[:] = [names.get(source, source) for source in reader.input]
-
-
-def _slice(graph, name, source, axis, span, kind, *, shrink=False) -> str:
-    """Add a cut of one axis, from and to the numbers of `span`."""
-    cut, lasts = graph.node.add(name=name, op="StridedSlice"), np.zeros(axis + 1, np.int32)
-    begin, end = lasts.copy(), lasts.copy()
-    begin[axis], end[axis] = span
-    cut.input.extend([
-        source,
-        add_constant(graph, f"{name}/begin", begin),
-        add_constant(graph, f"{name}/end", end),
-        add_constant(graph, f"{name}/step", lasts + 1),
-    ])  # fmt: skip
-    whole = (1 << axis) - 1
-    cut.attr["begin_mask"].i = cut.attr["end_mask"].i = whole
-    cut.attr["shrink_axis_mask"].i = 1 << axis if shrink else 0
-    cut.attr["ellipsis_mask"].i = cut.attr["new_axis_mask"].i = 0
-    cut.attr["T"].type, cut.attr["Index"].type = kind, INT32
-    return name
 
 
 def _cast_exactly(graph, node, tensors) -> None:
@@ -273,6 +278,7 @@ REWRITES = {
     "BroadcastTo": _multiply,
     "Cast": _cast_exactly,
     "Conv2DBackpropInput": _fix_size,
+    "MirrorPad": _mirror,
     "Reshape": _fix_shape,
     "Roll": _roll,
     "Unpack": _unpack,

@@ -29,6 +29,7 @@ def model_of(shape, *steps):
     return seed_weights(keras.Model(inputs, x, name="model"), 5)
 
 
+SIDES = [[0, 0], [1, 2], [3, 0], [0, 0]]
 MODELS = {
     "one axis": lambda: model_of((9, 2), layers.Conv1D(4, 3, activation="relu")),
     "transposed": lambda: model_of((4, 4, 3), layers.Conv2DTranspose(5, 3, strides=2)),
@@ -45,6 +46,17 @@ MODELS = {
         (2, 4), lambda x: ops.subtract(*ops.unstack(ops.transpose(x, (1, 0, 2)), axis=0))
     ),
     "unstacked rows": lambda: model_of((3, 4), lambda x: ops.add(*ops.unstack(x, axis=1)[1:])),
+    "gaps": lambda: model_of(
+        (7, 10, 3), layers.DepthwiseConv2D(3, dilation_rate=2, padding="same")
+    ),
+    "wide gaps": lambda: model_of(
+        (14, 13, 2), layers.DepthwiseConv2D(3, dilation_rate=3, depth_multiplier=2)
+    ),
+    "reflected": lambda: model_of((4, 5, 3), lambda x: ops.pad(x, SIDES, "reflect")),
+    "mirrored": lambda: model_of((4, 5, 3), lambda x: ops.pad(x, SIDES, "symmetric")),
+    "causal": lambda: model_of(
+        (5, 6), lambda x: layers.MultiHeadAttention(2, 3)(x, x, use_causal_mask=True)
+    ),
     "free axis": lambda: model_of((None, 6), layers.Dense(4), layers.ReLU()),
 }
 
@@ -83,7 +95,21 @@ def test_no_weight_is_reshaped_in_the_graph(name):
     assert set(prepared.forms) <= set(nodes)
 
 
-@pytest.mark.parametrize("name", ["transposed", "groups of channels", "attention"])
+@pytest.mark.parametrize(
+    ("name", "gone"),
+    [
+        ("gaps", {"SpaceToBatchND", "BatchToSpaceND"}),
+        ("wide gaps", {"SpaceToBatchND", "BatchToSpaceND"}),
+        ("reflected", {"MirrorPad"}),
+        ("causal", {"MatrixBandPart", "LogicalAnd"}),
+    ],
+)
+def test_what_no_engine_takes_is_written_in_another_way(name, gone):
+    _, _, graph = prepared_graph(MODELS[name]())
+    assert not gone & {node.op for node in graph.node}
+
+
+@pytest.mark.parametrize("name", ["transposed", "groups of channels", "attention", "causal"])
 def test_shapes_are_known_before_it_runs(name):
     _, _, graph = prepared_graph(MODELS[name]())
     assert "Shape" not in {node.op for node in graph.node}

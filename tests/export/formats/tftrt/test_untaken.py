@@ -1,6 +1,8 @@
 """What is said before TF-TRT is asked, because no engine ever holds it."""
 
+import keras
 import pytest
+from keras import layers
 
 from export import ExportError, export_model
 from export.formats import find_format
@@ -21,8 +23,6 @@ def model_of(name: str):
     [
         ("lstm_text", "takes no loop into an engine, and lstm_text has one at lstm/"),
         ("augmented", "takes no bilinear resizing into an engine"),
-        ("dilated_depthwise", "with gaps into an engine"),
-        ("transformer_text", "takes no causal mask into an engine"),
         ("integer_lookup", "takes no look-up into an engine"),
     ],
 )
@@ -31,7 +31,28 @@ def test_what_no_engine_holds_is_named_with_what_to_do(name, what):
     assert what in said and said.endswith("or accept an engine for a part with --partial-engines")
 
 
-@pytest.mark.parametrize("name", ["convmixer", "mlp_mixer", "each_frame", "two_inputs"])
+@pytest.mark.parametrize(
+    ("layer", "what"),
+    [
+        (layers.DepthwiseConv2D(3, dilation_rate=(1, 2)), "no depthwise convolution with unequal"),
+        (layers.UpSampling2D(interpolation="bilinear"), "no bilinear resizing into an engine"),
+    ],
+)
+def test_what_cannot_be_written_in_another_way_is_named(layer, what):
+    inputs = keras.Input((8, 8, 3))
+    assert what in untaken(trace(keras.Model(inputs, layer(inputs))))
+
+
+def test_a_transposed_convolution_of_a_film_is_named():
+    inputs = keras.Input((4, 4, 4, 3))
+    model = keras.Model(inputs, layers.Conv3DTranspose(5, 3)(inputs))
+    assert "no transposed convolution of three axes into an engine" in untaken(trace(model))
+
+
+ONE = ("convmixer", "mlp_mixer", "each_frame", "two_inputs", "dilated_depthwise")
+
+
+@pytest.mark.parametrize("name", [*ONE, "transformer_text"])
 def test_what_one_engine_holds_is_not(name):
     assert untaken(trace(in_full_precision(model_of(name))[0])) == ""
 
