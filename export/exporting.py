@@ -1,6 +1,6 @@
 """An export under way: model -> skeleton -> artifact -> checks -> report, in a place of its own."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -9,11 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from export.arguments import need_model
+from export.aside import Aside
 from export.calibration.prepared import prepare
 from export.checks import Case, Expected
-from export.contract import PROBABILITIES, Contract
 from export.cost import Meter
-from export.endings import SOFTMAX
 from export.errors import ArtifactError, ExportError, MissingPackage
 from export.files import sync_tree
 from export.formats import Format, find_format
@@ -29,6 +28,7 @@ from export.options import Options
 from export.place import FAILED, Place, check_goals, check_replaceable, check_space, staged
 from export.process import Child, give_memory_back
 from export.progress import DONE, Progress, silent
+from export.refusing import refuse_beyond, refuse_labels, refuse_unfit, refuse_unmet
 from export.report.entries import artifact_entry, options_entry, warnings_of, weights_entry
 from export.report.file import (
     as_dict,
@@ -42,10 +42,6 @@ from export.report.file import (
 from export.required import require
 from export.results import Check, Report
 from export.tensorflow_settings import warnings_hidden
-from export.wording import listed
-
-# What an option is, where its name does not say it.
-HINTS = {"calibration": "pictures to take ranges from, as in --calibration DIR"}
 
 
 @dataclass(frozen=True)
@@ -69,18 +65,38 @@ class Export:
     Nothing in it keeps the model, so a caller who lets go of it after `write` has its memory back
     before the artifacts are opened. It holds the artifacts' locked stages, which are gone at the
     end of the `with` unless `judge` published them, and a meter that runs from its beginning.
-    Raises ValueError for formats that make no sense.
+    Of several formats, one that cannot be made does not keep the others from their places: its
+    error is in `unable`, by the format's name. What is found before the model is run is raised at
+    once, unless `patient`. Raises ValueError for formats that make no sense.
     """
 
-    def __init__(self, out: str | Path, formats: Iterable[str], *, progress: Progress = silent):
+    def __init__(
+        self,
+        out: str | Path,
+        formats: Iterable[str],
+        *,
+        progress: Progress = silent,
+        patient: bool = False,
+    ):
         names = [formats] if isinstance(formats, str) else formats
         self._out = Path(out)
         self._formats = [find_format(name) for name in dict.fromkeys(names)]
         self._progress = progress
         self._held = ExitStack()  # locked stages, and the meter's thread
         self._unjudged: list[_Unjudged] = []
+        self._aside = Aside(len(self._formats), patient=patient, progress=progress)
         if not self._formats:
             raise ValueError("no format was asked for")
+
+    @property
+    def unable(self) -> dict[str, Exception]:
+        """The error of each format that could not be made, by its name."""
+        return self._aside.errors
+
+    @property
+    def _possible(self) -> list[Format]:
+        """The formats that nothing has been found against."""
+        return [format for format in self._formats if format.name not in self.unable]
 
     def __enter__(self) -> "Export":
         self.meter = Meter()
@@ -101,7 +117,7 @@ class Export:
     ) -> None:
         """Write `model` in every format, each in a stage of its own; see `export_model`."""
         need_model(model, "export_model")
-        if self._unjudged:
+        if self._unjudged or self.unable:
             raise ValueError("one model is written already; call judge(), or begin another Export")
         self._options = options = options or Options()
         name = options.name or model.name
@@ -112,61 +128,78 @@ class Export:
         from export.skeleton.wrapped import functional_of
 
         model, copied = in_full_precision(functional_of(model, images))
-        self._refuse_unfit(name, accept(model))
+        contract = accept(model)
         check_goals(self._out, name, [format.name for format in self._formats])
         for format in self._formats:
-            self._prepare(format)
+            with self._aside.work(format.name, early=True):
+                refuse_unfit(format, name, contract)
+                self._prepare(format)
         places = self._stages(name)
         self._beside = self._held.enter_context(ThreadPoolExecutor(2))  # ends before the stages
         skeleton = self._trace(model, places)
-        orders = [options.order(skeleton, place.stage, place.scratch) for place in places]
+        orders = {
+            name: options.order(skeleton, place.stage, place.scratch)
+            for name, place in places.items()
+        }
         self._begin(orders)
+        if not self._possible:
+            return
         reference = self._observe(model, skeleton, images).warned(copied)
         expected = expected or Expected.carried_by(model)
         layers = layers_to_keep(reference, options.keep_fp32)
         unjudged = []
         self._ahead, self._jobs = Ahead(self._held), jobs_for(skeleton.weight_bytes, options.jobs)
-        first = self._formats[0]
+        first = self._possible[0]
         if not (first.lane or first.crowded):  # whose processes take its memory meanwhile
-            self._ahead.start(first, places[0].scratch)
-        for format, place, order in zip(self._formats, places, orders, strict=True):
-            written = self._write(format, replace(order, **layers, **self._calibration.order))
-            case = Case(
-                format=format,
-                reference=reference,
-                expected=expected,
-                batch_sizes=options.batch_sizes,
-                stock=written.stock,
-                compression=options.compression,
-                kept=written.kept,
-                calibration=self._calibration.entry(written.ranges),
-                held_out=self._calibration.count_held_out,
-                min_agreement=self._calibration.least_agreement(options.min_agreement),
-            )
-            flushed = self._beside.submit(sync_tree, place.stage)  # a disk is slow
-            unjudged.append(_Unjudged(case, place, written, flushed))
+            self._ahead.start(first, places[first.name].scratch)
+        for format in self._possible:
+            place, order = places[format.name], orders[format.name]
+            with self._aside.work(format.name):
+                written = self._write(format, replace(order, **layers, **self._calibration.order))
+                case = self._case(format, written, reference, expected)
+                flushed = self._beside.submit(sync_tree, place.stage)  # a disk is slow
+                unjudged.append(_Unjudged(case, place, written, flushed))
         self._unjudged = unjudged
 
-    def _trace(self, model, places: list[Place]):
-        """The network without its weights, once it is known that it can be exported."""
+    def _case(self, format: Format, written: Written, reference, expected: Expected) -> Case:
+        """What the checks of an artifact hold it against."""
+        options, calibration = self._options, self._calibration
+        return Case(
+            format=format,
+            reference=reference,
+            expected=expected,
+            batch_sizes=options.batch_sizes,
+            stock=written.stock,
+            compression=options.compression,
+            kept=written.kept,
+            calibration=calibration.entry(written.ranges),
+            held_out=calibration.count_held_out,
+            min_agreement=calibration.least_agreement(options.min_agreement),
+        )
+
+    def _trace(self, model, places: Mapping[str, Place]):
+        """The network without its weights; a format that it is beyond is set aside."""
         from export.skeleton.tracing import trace
 
         name = self._options.name or model.name
         self._progress(name, "tracing the network without its weights")
         skeleton = trace(model)
-        _refuse_labels(self._options, skeleton)
-        self._refuse_beyond(skeleton)
-        check_space(self._out, skeleton.weight_bytes, len(places))
-        for place in places:
+        refuse_labels(self._options, skeleton)
+        partial = self._options.gate.partial_engines
+        for format in self._possible:
+            with self._aside.work(format.name, early=True):
+                refuse_beyond(format, skeleton, partial_engines=partial)
+        check_space(self._out, skeleton.weight_bytes, len(self._possible))
+        for place in places.values():
             place.wanted = skeleton.weight_bytes
         return skeleton
 
-    def _begin(self, orders: list[Order]) -> None:
+    def _begin(self, orders: Mapping[str, Order]) -> None:
         """Have the first lane work that is needed, while the model is run."""
-        for format, order in zip(self._formats, orders, strict=True):
+        for format in self._possible:
             if format.lane:
-                with self.meter.on(format.name):
-                    format.begin(order, self._held)
+                with self._aside.work(format.name), self.meter.on(format.name):
+                    format.begin(orders[format.name], self._held)
                 return
 
     def _observe(self, model, skeleton, images: np.ndarray | None) -> Reference:
@@ -182,37 +215,22 @@ class Export:
         compared = inputs(skeleton, options.seed, given, seeded=seeded)
         how = {"seed": options.seed, "probes": COUNT if seeded else 0}
         keep = options.keep_fp32
-        return observe_model(model, skeleton, compared, self._formats, keep, **how)
-
-    def _refuse_unfit(self, name: str, contract: Contract) -> None:
-        """Raise ValueError for a format that cannot hold the model, before any work."""
-        for format in self._formats:
-            if why := format.unfit(contract):
-                raise ValueError(f"{name} does not go into {format.name}: {why}")
-
-    def _refuse_beyond(self, skeleton) -> None:
-        """Raise ExportError for a format that a traced network is beyond, before it is run."""
-        for format in self._formats:
-            why = format.limit(skeleton)
-            if not why and not self._options.gate.partial_engines:
-                why = format.apart(skeleton)
-            if why:
-                raise ExportError(why)
+        return observe_model(model, skeleton, compared, self._possible, keep, **how)
 
     def judge(self) -> list[Report]:
-        """Check what was written, and put it in its place."""
-        if not self._unjudged:
+        """Check what was written, and put it in its place; return the reports of what was."""
+        if not self._unjudged and not self.unable:
             raise ValueError("there is nothing to judge; call write(model) first")
-        give_memory_back()
         reports, unjudged, self._unjudged = [], self._unjudged, []
         for at, artifact in enumerate(unjudged):
             name = artifact.case.format.name
+            give_memory_back()
             for other in unjudged[at : at + self._jobs]:
                 self._look(other)
             self._progress(name, "verifying")
-            with self.meter.on(name):
+            with self._aside.work(name), self.meter.on(name):
                 reports.append(self._judge(artifact))
-            self._progress(name, DONE)
+                self._progress(name, DONE)
         return reports
 
     def _look(self, artifact: _Unjudged) -> Child:
@@ -226,28 +244,20 @@ class Export:
         Raises ValueError where the options lack what it cannot be written without, and
         MissingPackage where this machine does.
         """
-        if unmet := format.unmet(self._options):
-            hints = "; ".join(HINTS[name] for name in unmet if name in HINTS)
-            raise ValueError(
-                f"{format.name} needs {listed(unmet)}; give them as options"
-                + (f": {hints}" if hints else "")
-            )
-        if format.missing:
-            raise MissingPackage(format.missing)
+        refuse_unmet(format, self._options)
         if self._options.labels and not format.classifies:
             self._progress(format.name, "has no signature classify, so labels add nothing to it")
         if format.lane:
             with self.meter.on("lane"):  # made once, so no cost of any artifact
                 make_lane(format.lane, self._progress)
 
-    def _stages(self, model: str) -> list[Place]:
-        """A locked stage for each of the formats, in their order."""
+    def _stages(self, model: str) -> dict[str, Place]:
+        """A locked stage for each of the formats, by its name."""
         # Locked in an order of its own, or two exports with several formats wait for each other.
-        stages = {
+        return {
             name: self._held.enter_context(_stage(self._out, model, name, self._progress))
-            for name in sorted(format.name for format in self._formats)
+            for name in sorted(format.name for format in self._possible)
         }
-        return [stages[format.name] for format in self._formats]
 
     def _write(self, format: Format, order: Order) -> Written:
         give_memory_back()
@@ -305,23 +315,6 @@ def _stage(out: Path, model: str, format: str, progress: Progress):
         progress(format, "waiting for another export into the same folder")
 
     return staged(out, model, format, waiting)
-
-
-def _refuse_labels(options: Options, skeleton) -> None:
-    """Raise ValueError for labels of a model that does not tell classes of pictures apart."""
-    if not options.labels:
-        return
-    if not skeleton.contract.classifier:
-        raise ValueError(
-            f"labels are of classifiers of pictures, one float32 image in and one row of logits "
-            f"out, and {skeleton.name} is none; leave them out"
-        )
-    (output,) = skeleton.contract.outputs
-    if skeleton.endings and (output.name, *skeleton.endings.values()) != (PROBABILITIES, SOFTMAX):
-        raise ValueError(
-            f"labels name classes of which one is right, and {skeleton.name} ends in a "
-            f"{skeleton.endings[output.name]} called {output.name}; leave them out"
-        )
 
 
 def _draw(report: Report, folder: Path, progress: Progress) -> None:

@@ -40,13 +40,18 @@ def export_model(
     takes them: an array (n, ...) for its only input, or arrays by the names of inputs. The check
     `params` expects the counts that a network of the catalog carries, unless others are `expected`.
     Raises ValueError for arguments that make no sense and ExportError where this machine cannot do
-    it; an artifact that fails a check is no exception but a report whose `passed` is false.
+    it; an artifact that fails a check is no exception but a report whose `passed` is false. Where
+    one of several formats turns out to be impossible after the model was run, that is raised once
+    the others are in their places.
     """
     need_model(model, "export_model")
     with Export(out, formats, progress=progress) as export:
         export.write(model, images=images, expected=expected, options=options)
         del model
-        return export.judge()
+        reports = export.judge()
+    for error in export.unable.values():
+        raise error
+    return reports
 
 
 def verify(

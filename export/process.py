@@ -99,6 +99,11 @@ def child_of(module: str, scratch: Path, name: str = "", packages: Iterable[str]
     return _Process(command, name or module.rpartition(".")[2], scratch)
 
 
+def stand_in_for(module: str) -> "Child":
+    """Return what does the work of a module in this process, for who has its packages loaded."""
+    return _Here(module)
+
+
 def child_of_script(python: Path, script: Path, scratch: Path, name: str = "") -> "Child":
     """Start a script in the same way, under the interpreter `python`."""
     return _Process([str(python), child.__file__, str(script)], name or script.stem, scratch)

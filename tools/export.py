@@ -4,8 +4,9 @@
 
 MODEL is a network of the catalog, a .keras or .h5 file, package.module:function,
 keras.applications:Name, or the folder of a SavedModel. Artifacts land in <out>/<model>/<format>/,
-each with its report.json. Exit status: 0 all verified, 1 a check failed, 2 something could not be
-run.
+each with its report.json. Of several formats, those that a model does not go into are named in a
+line each, and the others are made. Exit status: 0 all verified, 1 a check failed, 2 something could
+not be run.
 """
 
 import sys
@@ -28,7 +29,7 @@ from export.commandline.each import export_each
 from export.commandline.formats import wanted_formats
 from export.commandline.paths import need_file, need_weights, need_writable
 from export.commandline.spelling import typed
-from export.ending import ending, leave
+from export.ending import IMPOSSIBLE, ending, leave
 from export.formats.names import NAMES
 from export.results import BATCH_SIZES
 from keras_nets import sources
@@ -127,12 +128,14 @@ def _check_pictures(args, request: Request) -> None:
 
 
 def _check_places(out: Path, name: str, requests: list[Request], formats: list[str]) -> None:
-    """Raise ExportError where a format has no lane, or an artifact's place is not of an export."""
+    """Raise ExportError where an artifact's place is not of an export, or no format has a lane."""
     from export.formats import find_format
     from export.lanes import check_lanes
     from export.place import check_goals
 
-    check_lanes(find_format(name).lane for name in formats)
+    lanes = [find_format(name).lane for name in formats]
+    if all(lanes):  # else a format without one can be made, and the others are set aside
+        check_lanes(lanes)
     for request in requests:
         if request.net:
             check_goals(out, name or request.words, formats)
@@ -142,10 +145,13 @@ def _export(args, request: Request, formats: list[str], argv: list[str]) -> int:
     """Export one model in this process."""
     from export.commandline.display import display
     from export.commandline.next_steps import print_next_steps
-    from export.commandline.terminal import print_reports, print_warnings
+    from export.commandline.terminal import print_reports, print_unable, print_warnings
     from export.pipeline import Export
 
-    with display(args.verbose) as show, Export(args.out, formats, progress=show) as export:
+    with (
+        display(args.verbose) as show,
+        Export(args.out, formats, progress=show, patient=True) as export,
+    ):
         if request.net and args.weights:
             show(request.words, f"reading {args.weights}")
         settled = request.read_weights(partial(show.bar, request.words))
@@ -158,6 +164,9 @@ def _export(args, request: Request, formats: list[str], argv: list[str]) -> int:
     if not args.json:
         print_next_steps(reports)
         print_warnings(reports)
+    print_unable(export.unable)
+    if export.unable:
+        return IMPOSSIBLE
     return 0 if all(report.passed for report in reports) else 1
 
 

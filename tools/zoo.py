@@ -3,11 +3,12 @@
     python tools/zoo.py --stock
     python tools/zoo.py --only vit --only EfficientNetB0
 
-13 networks of keras.applications, and small ones of other kinds (keras_nets/zoo). Every export
-is a process of its own. What is done is kept in --record and not done again, unless --again says
-so, so a run can be stopped and resumed; all takes an hour or two. --stock runs the converters of
-others beside ours. Exit status: 0 the page was written and every verdict is the expected one, 1
-one is another, 2 something could not be run.
+13 networks of keras.applications, and small ones of other kinds (keras_nets/zoo). Every network
+is exported by a process of its own, to all formats at once; --apart has one for each format. What
+is done is kept in --record and not done again, unless --again says so, so a run can be stopped and
+resumed; all takes an hour. --stock runs the converters of others beside ours. Exit status: 0 the
+page was written and every verdict is the expected one, 1 one is another, 2 something could not be
+run.
 """
 
 import sys
@@ -49,7 +50,8 @@ def _parser():
     add("--format", action="append", type=options.named(FORMATS, "format"), metavar="NAME",
         help=f"{', '.join(FORMATS)}; all if absent")  # fmt: skip
     add("--small", action="store_true", help="small pictures and few classes, where there are such")
-    add("--stock", action="store_true", help="tf2onnx and Model.export as well")
+    add("--apart", action="store_true", help="each format in an export of its own")
+    add("--stock", action="store_true", help="tf2onnx and Model.export as well; implies --apart")
     add("--again", action="store_true", help="also what is recorded already")
     add("--seconds", type=options.positive, default=900, metavar="N",
         help="after which an export is stopped (900)")  # fmt: skip
@@ -64,35 +66,62 @@ def _parser():
 
 def _run(args, architecture) -> None:
     """Export one architecture to every format, and keep what came of it."""
-    from export.formats import find_format
-    from export.study.converters import CONVERTERS
-
     if architecture.needs and not importlib.util.find_spec(architecture.needs):
         print(f"{architecture.name}: left out, {architecture.needs} is not installed", flush=True)
         return
-    built = architecture.options(args.small)
-    for name in args.format or FORMATS:
-        command = [str(ROOT / "tools" / "export.py"), *built, "--name", architecture.name]
-        _keep(args, (architecture.name, name, ""), [*command, "--format", name])
-        kind = find_format(name).kind
-        for converter in [made for own, made in CONVERTERS if own == kind and args.stock]:
+    formats = args.format or FORMATS
+    if not (args.apart or args.stock):
+        _export(args, architecture, formats)
+        return
+    for name in formats:
+        _export(args, architecture, [name])
+        if args.stock:
+            _convert_beside(args, architecture, name)
+
+
+def _export(args, architecture, formats) -> None:
+    """Record what comes of one export to `formats`, unless that was done before."""
+    from export.study.zoo.running import Bounds, export_once
+
+    if not _wanted(args, [(architecture.name, name, "") for name in formats]):
+        return
+    command = [str(ROOT / "tools" / "export.py"), *architecture.options(args.small)]
+    command += ["--name", architecture.name]
+    command += [word for name in formats for word in ("--format", name)]
+    bounds = Bounds(args.seconds, args.gigabytes * 1e9)
+    _keep(args, export_once(architecture.name, formats, command, bounds, args.machine))
+
+
+def _convert_beside(args, architecture, name: str) -> None:
+    """Record how the converters of others end whose results are as those of the format `name`."""
+    from export.formats import find_format
+    from export.study.converters import CONVERTERS
+    from export.study.zoo.running import Bounds, stock_once
+
+    kind = find_format(name).kind
+    for converter in [made for own, made in CONVERTERS if own == kind]:
+        key = (architecture.name, name, converter)
+        if _wanted(args, [key]):
             command = [__file__, "--run-stock", architecture.name, kind, converter]
             command += ["--small"] if args.small else []
-            _keep(args, (architecture.name, name, converter), command)
+            bounds = Bounds(args.seconds, args.gigabytes * 1e9)
+            _keep(args, [stock_once(key, command, bounds, args.machine)])
 
 
-def _keep(args, key: tuple[str, str, str], command: list[str]) -> None:
-    """Record what comes of running `command`, unless that was done before."""
+def _wanted(args, keys) -> bool:
+    from export.study.zoo.record import read_records
+
+    return args.again or not read_records(args.record).keys() >= set(keys)
+
+
+def _keep(args, found) -> None:
+    """Print what came of a process, and write it down."""
     from export.study.zoo.record import read_records, write_records
-    from export.study.zoo.running import Bounds, export_once, stock_once
 
-    if key in read_records(args.record) and not args.again:
-        return
-    once = stock_once if key[2] else export_once
-    record = once(key, command, Bounds(args.seconds, args.gigabytes * 1e9), args.machine)
-    cost = f"{record.wall_s} s, {record.peak_bytes / 1e9:.2f} GB"
-    print(*filter(None, key), record.verdict, cost, record.line, flush=True)
-    write_records(args.record, read_records(args.record) | {key: record})
+    for one in found:
+        cost = f"{one.wall_s} s, {one.peak_bytes / 1e9:.2f} GB"
+        print(*filter(None, one.key), one.verdict, cost, one.line, flush=True)
+    write_records(args.record, read_records(args.record) | {one.key: one for one in found})
 
 
 def _finish(args, architectures) -> int:

@@ -2,11 +2,14 @@
 
 import json
 import re
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Callable, Iterator, Mapping
 
 from export.commandline.console import make_console
 from export.commandline.hanging import print_hanging
+from export.commandline.spelling import spelled
 from export.contract import LOGITS, called
+from export.printable import printable
 from export.report.file import as_dict
 from export.results import Check, Report, Status, Verdict
 from export.wording import number, unit_of
@@ -64,13 +67,27 @@ def print_warnings(reports: list[Report]) -> None:
         print_hanging(console, "[yellow]note[/]", f"[yellow]{escape(warning)}[/]", 9)
 
 
+def print_unable(errors: Mapping[str, Exception]) -> None:
+    """Print a line to stderr for each error, with the names of what it kept from being made."""
+    names: dict[str, list[str]] = {}
+    for name, error in errors.items():
+        names.setdefault(" ".join(f"{error}".splitlines()), []).append(name)
+    for line, kept in names.items():
+        text = printable(spelled(f"{', '.join(kept)}: {line}"), None)
+        print(f"error: {text}", file=sys.stderr, flush=True)
+
+
 def print_summary(reports: list[Report], *, costs: bool = True) -> None:
-    """Print one line for each of many reports to stdout, with what each artifact cost if asked."""
+    """Print one line for each of many reports to stdout, with what each artifact cost if asked.
+
+    Where two are of one network and format, their folders tell them apart.
+    """
     from rich.markup import escape
     from rich.table import Table
 
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
-    for heading in ("network", "format", "verdict", "parity"):
+    twice = len({(one.model, one.format) for one in reports}) < len(reports)
+    for heading in ("network", "format", "verdict", "parity", *(["folder"] if twice else [])):
         table.add_column(heading, overflow="fold")
     for heading in ("MB", "s", "GB") if costs else ("MB",):
         table.add_column(heading, no_wrap=True, justify="right")
@@ -84,16 +101,29 @@ def print_summary(reports: list[Report], *, costs: bool = True) -> None:
             report.format,
             VERDICTS[report.verdict],
             f"{number(parity.measured, missing='-')} of {number(parity.allowed, missing='-')}",
+            *([escape(report.folder)] if twice else []),
             *(texts if costs else texts[:1]),
         )
+    _print_table(table)
+    _print_below(reports, twice)
+
+
+def _print_table(table) -> None:
     console = make_console()
     if console.is_terminal and make_console(width=WIDE).measure(table).minimum > console.width:
         _print_rows(console, table)
     else:
         console.print(table, width=None if console.is_terminal else WIDE)
+
+
+def _print_below(reports: list[Report], twice: bool) -> None:
+    """Print below a table its unit, and why artifacts are not verified."""
+    from rich.markup import escape
+
+    console = make_console()
     std = f"standard deviations of the {escape(_called(reports))}"
     console.print(f"[dim]parity: worst error, in {std}[/]")
-    reasons = ((report.verdict, _reason(report)) for report in reports)
+    reasons = ((report.verdict, _reason(report, twice)) for report in reports)
     for verdict, reason in dict.fromkeys(reasons):
         if reason:
             width = len(verdict.value) + 2
@@ -109,15 +139,18 @@ def _print_rows(console, table) -> None:
             print_hanging(console, f"  {heading}", cell, INDENT)
 
 
-def _reason(report: Report) -> str:
-    """Return why an artifact is not verified, for a line below the table; "" if it is."""
+def _reason(report: Report, twice: bool = False) -> str:
+    """Return why an artifact is not verified, for a line below the table; "" if it is.
+
+    It is called by its folder where there are `twice` of its name.
+    """
     if report.verdict in (Verdict.VERIFIED, Verdict.SYNTHETIC):
         return ""
     if report.verdict is Verdict.EXCEPT_ENGINE:
         return next(check.note for check in report.checks if check.name == "engine")
     failed = (check for check in report.checks if check.status is Status.FAILED)
     whys = "; ".join(f"{check.name}: {check.note}".rstrip(": ") for check in failed)
-    return f"{report.model} {report.format}: {whys}"
+    return f"{report.folder if twice else f'{report.model} {report.format}'}: {whys}"
 
 
 def _lines(check: Check, details: bool) -> Iterator[tuple[str, str]]:

@@ -144,9 +144,12 @@ def test_one_engine_takes_and_gives_several_tensors(exported, name):
 
 
 @LANE
-@pytest.mark.parametrize(("name", "axis"), [("text", "time"), ("free sides", "height")])
-def test_tensorrt_is_refused_a_free_axis_before_any_work(exported, name, axis, tmp_path):
-    with pytest.raises(ValueError, match=f"has a free axis {axis}; give it a fixed size"):
+@pytest.mark.parametrize(
+    ("name", "axis", "advice"),
+    [("text", "time", "$"), ("free sides", "height", ", as --image-size does$")],
+)
+def test_tensorrt_is_refused_a_free_axis_before_any_work(exported, name, axis, advice, tmp_path):
+    with pytest.raises(ValueError, match=f"has a free axis {axis}; give it a fixed size{advice}"):
         exported(name, "tftrt-fp16")
     assert not list(tmp_path.rglob("*.pb"))
 

@@ -1,6 +1,7 @@
 """The object of an export: it keeps no model, and what it holds is gone when it ends."""
 
 import gc
+import sys
 import threading
 import weakref
 from contextvars import ContextVar
@@ -13,7 +14,9 @@ import pytest
 from export import exporting
 from export.errors import ExportError
 from export.exporting import Export
+from export.observe.artifact import observe
 from export.options import Options
+from export.pipeline import export_model
 
 
 @pytest.fixture(autouse=True)
@@ -70,6 +73,7 @@ def test_what_looks_at_the_artifact_is_started_early_and_ends_with_an_export_tha
 
     monkeypatch.setattr("export.process._in_this_process", ContextVar("another", default=False))
     monkeypatch.setattr("export.formats.onnx.Onnx.write", write)
+    monkeypatch.delitem(sys.modules, "onnxruntime", raising=False)  # of tests that ran before
     with pytest.raises(ExportError, match="full"), Export(tmp_path, ["onnx"]) as export:
         export.write(toy("plain"))
     assert len(alive) == 1
@@ -118,3 +122,51 @@ def test_a_disk_that_reports_an_error_while_artifacts_are_judged_ends_the_export
 def test_less_than_one_job_is_a_wrong_argument():
     with pytest.raises(ValueError, match="at least 1 artifact is looked at at once. Received: 0"):
         Options(jobs=0)
+
+
+def test_a_format_that_fails_late_is_set_aside_and_the_other_is_put_in_its_place(
+    toy, tmp_path, monkeypatch
+):
+    failing = mock.Mock(side_effect=ExportError("full"))
+    monkeypatch.setattr("export.formats.onnx.Onnx.write", failing)
+    with Export(tmp_path, ["onnx", "savedmodel"]) as export:
+        export.write(toy("plain"))
+        (report,) = export.judge()
+    assert (report.format, report.passed) == ("savedmodel", True)
+    assert {name: str(error) for name, error in export.unable.items()} == {"onnx": "full"}
+    assert [path.name for path in (tmp_path / "plain").iterdir()] == ["savedmodel"]
+    with pytest.raises(ExportError, match="full"):
+        export_model(toy("plain"), ["onnx", "savedmodel"], tmp_path / "python")
+    assert (tmp_path / "python" / "plain" / "savedmodel" / "report.json").exists()
+
+
+def test_an_artifact_that_cannot_be_looked_at_keeps_no_other_from_its_place(
+    toy, tmp_path, monkeypatch
+):
+    def look(format_name, *_):
+        if format_name == "savedmodel":
+            raise ExportError("observe was killed")
+        return observe(format_name, *_)
+
+    monkeypatch.setattr("export.gate.examine.observe", look)
+    with Export(tmp_path, ["savedmodel", "onnx"]) as export:
+        export.write(toy("plain"))
+        assert [report.format for report in export.judge()] == ["onnx"]
+    assert list(export.unable) == ["savedmodel"]
+    assert not (tmp_path / ".staging").exists()
+
+
+def test_nothing_is_run_where_no_format_is_left(toy, tmp_path, monkeypatch):
+    monkeypatch.setattr("export.formats.base.Format.apart", lambda *_: "it has a loop")
+    monkeypatch.setattr(
+        "export.observe.model.observe_model", mock.Mock(side_effect=AssertionError("it was run"))
+    )
+    with Export(tmp_path, ["savedmodel", "onnx"], patient=True) as export:
+        export.write(toy("plain"))
+        assert export.judge() == []
+    assert list(map(str, export.unable.values())) == ["it has a loop"] * 2
+    with (
+        pytest.raises(ExportError, match="a loop"),
+        Export(tmp_path, ["savedmodel", "onnx"]) as export,
+    ):
+        export.write(toy("plain"))

@@ -217,8 +217,8 @@ NETS_OF_A_USER = """
 import keras
 
 
-def net(classes=4):
-    image = keras.Input((16, 16, 3))
+def net(classes=4, side=16):
+    image = keras.Input((side, side, 3))
     x = keras.layers.Conv2D(6, 3, activation="relu")(image)
     x = keras.layers.GlobalMaxPooling2D()(x)
     return keras.Model(image, keras.layers.Dense(classes)(x), name="own_net")
@@ -286,6 +286,17 @@ def test_any_model_is_exported_and_verified_again_without_a_word_on_it(
     assert ("random weights: for trying only" in written["warnings"]) == (weights == "seeded:7")
     assert verify.main([str(here / "exports"), "--no-self-test"]) == 0
     assert "Traceback" not in capsys.readouterr().err
+
+
+def test_a_format_that_a_model_does_not_go_into_is_a_line_and_the_other_is_made(here, capsys):
+    command = ["--model", "nets_to_export:net", "--model-arg", "side=None", "--json"]
+    assert export.main([*command, "--format", "tftrt-fp16", "--format", "onnx"]) == 2
+    said = capsys.readouterr()
+    assert json.loads(said.out)["format"] == "onnx"
+    assert (here / "exports" / "own_net" / "onnx" / "report.json").exists()
+    line = said.err.splitlines()[-1]
+    assert line.startswith("error: tftrt-fp16: own_net does not go into tftrt-fp16: its engine")
+    assert line.endswith("has a free axis height; give it a fixed size, as --image-size does")
 
 
 def test_weights_of_a_file_fill_the_model_of_a_function(here, capsys):

@@ -219,6 +219,7 @@ def test_every_artifact_of_a_tree_is_verified_and_one_that_cannot_be_stops_no_ot
     rows = [line.split() for line in said.out.splitlines() if line.startswith("squeezenet1_1 ")]
     assert [len(row) for row in rows].count(2) == 1, "only what failed is shown check by check"
     assert [row[2] for row in rows if len(row) > 2] == ["NOT", "verified"]
+    assert [str(tree / name) in said.out for name in ("a", "b/good")] == [True, True]
     assert said.err.splitlines()[-1].startswith(f"error: {tree}/c/report.json is not a report")
 
 

@@ -19,25 +19,41 @@ def asked(monkeypatch):
     """The commands that are run in place of exports, each of which is verified at once."""
     commands = []
 
-    def once(key, command, bounds, machine):
+    def made(model, format, converter=""):
+        return Record(model, format, VERIFIED, converter=converter, wall_s=1.0, peak_bytes=2e9)
+
+    def once(model, formats, command, bounds, machine):
         commands.append(command)
-        return Record(key[0], key[1], VERIFIED, converter=key[2], wall_s=1.0, peak_bytes=2e9)
+        return [made(model, name) for name in formats]
+
+    def stock(key, command, bounds, machine):
+        commands.append(command)
+        return made(*key)
 
     monkeypatch.setattr(running, "export_once", once)
-    monkeypatch.setattr(running, "stock_once", once)
+    monkeypatch.setattr(running, "stock_once", stock)
     return commands
 
 
-def test_each_format_is_an_export_of_its_own_and_is_done_once(places, asked, tmp_path, capsys):
+FORMATS = ["savedmodel", "onnx", "tftrt-fp16"]
+
+
+def test_a_network_is_one_export_to_all_formats_and_is_done_once(places, asked, tmp_path, capsys):
     words = ["--only", "vit", "--only", "mixed_float16", *places]
     assert zoo.main(words) == 0
-    assert [command[-1] for command in asked] == ["savedmodel", "onnx", "tftrt-fp16"] * 2
+    assert [command[-5::2] for command in asked] == [FORMATS] * 2
     assert asked[0][1:3] == ["--model", "keras_nets.zoo.pictures:vit"]
     assert "policy='mixed_float16'" in asked[-1]
     assert len(read_records(tmp_path / "zoo.jsonl")) == 6
     assert "vit savedmodel verified 1.0 s, 2.00 GB" in capsys.readouterr().out
-    assert zoo.main(words) == 0 and len(asked) == 6
-    assert zoo.main([*words, "--again"]) == 0 and len(asked) == 12
+    assert zoo.main(words) == 0 and len(asked) == 2
+    assert zoo.main([*words, "--again"]) == 0 and len(asked) == 4
+
+
+def test_each_format_is_an_export_of_its_own_where_that_is_asked_for(places, asked, tmp_path):
+    assert zoo.main(["--only", "vit", "--apart", *places]) == 0
+    assert [command[-1] for command in asked] == FORMATS
+    assert len(read_records(tmp_path / "zoo.jsonl")) == 3
 
 
 def test_the_converters_of_others_run_beside_ours(places, asked, tmp_path):

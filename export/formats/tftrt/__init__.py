@@ -157,9 +157,13 @@ class TfTrt(Format):
             if tensor.dtype == "string":
                 return f"TensorRT takes no text, and {tensor.name} is text"
             if tensor.free:
+                # One picture whose sides are both free; see --image-size.
+                sides = len(contract.inputs) == 1 and tensor.sizes[:2] == (None, None)
+                picture = sides and len(tensor.shape) == 4
                 return (
                     f"its engine is of one size, and {tensor.name} has a free axis "
                     f"{tensor.free[0]}; give it a fixed size"
+                    + (", as --image-size does" if picture else "")
                 )
         return ""
 

@@ -12,15 +12,18 @@ from export.wording import MISSING, duration, size
 PAGE = """\
 # A zoo of architectures
 
-Each is exported by `tools/export.py` to SavedModel, ONNX and TF-TRT, by a process for each, with
-every check. Weights are of a seed. Written by
+Each is exported by `tools/export.py` to SavedModel, ONNX and TF-TRT, with every check. Weights are
+of a seed. Written by
 
-    python tools/zoo.py --stock
+    python tools/zoo.py
 
-after `pip install -e '.[zoo]'`. Times are of whole processes, imports included; memory is the peak
-of the whole process tree, its parts added up, and what is allowed of it is 1 GB and 2.5 times the
-artifact; what takes more is in bold. *refused* means exit status 2 with the one line that stands
-below the tables; "verified, engine unseen" means that no GPU was there to run the TensorRT engine.
+after `pip install -e '.[zoo]'`. All formats of a network are made by one process. The time and the
+memory of each are those of `report.json`, in which what formats share, from reading the network to
+computing its outputs, counts in each. Rows with a star had a process to themselves (`--apart`), and
+theirs are of all of it, imports included. Memory is the peak of the whole process tree, its parts
+added up; what is allowed of it is 1 GB and 2.5 times the artifact, and what takes more is in bold.
+*refused* means exit status 2 with the one line that stands below the tables; "verified, engine
+unseen" means that no GPU was there to run the TensorRT engine.
 [tftrt.md](tftrt.md) has the two forms of an engine; the one called *explicit batch* has run on no
 GPU yet.
 {machine}
@@ -97,17 +100,28 @@ def _tables(own: list[Record], groups: Mapping[str, str]) -> str:
 
 
 def _row(record: Record) -> Sequence[str]:
-    over = record.artifact_bytes and record.peak_bytes > record.allowed_bytes
     return (
         record.model,
         record.format,
         _verdict(record),
         MISSING if record.error is None else f"{record.error:.0e}",
         _engines(record),
-        duration(record.wall_s),
-        f"**{size(record.peak_bytes)}**" if over else size(record.peak_bytes),
+        _time(record),
+        _memory(record),
         size(record.allowed_bytes) if record.artifact_bytes else MISSING,
     )
+
+
+def _time(record: Record) -> str:
+    took = duration(record.wall_s) if record.wall_s else MISSING
+    return took if record.together else f"{took} \\*"
+
+
+def _memory(record: Record) -> str:
+    if not record.peak_bytes:
+        return MISSING
+    over = record.artifact_bytes and record.peak_bytes > record.allowed_bytes
+    return f"**{size(record.peak_bytes)}**" if over else size(record.peak_bytes)
 
 
 def _verdict(record: Record) -> str:

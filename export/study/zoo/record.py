@@ -21,8 +21,9 @@ class Record:
     _: KW_ONLY
     converter: str = ""  # another's, such as "tf2onnx"; empty: ours
     line: str = ""  # why it was refused, or which checks failed and why
-    wall_s: float = 0.0  # of the whole process, imports included
+    wall_s: float = 0.0  # of the whole process, imports included; 0 where it is not known
     peak_bytes: int = 0  # of the process tree
+    together: bool = False  # with other formats, by one process: what they share counts in each
     artifact_bytes: int = 0  # about what the weights take; 0 where nothing was written
     error: float | None = None  # of the outputs, in standard deviations
     engines: int | None = None  # of TensorRT

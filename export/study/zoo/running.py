@@ -92,17 +92,52 @@ def _text(file) -> str:
     return file.read()
 
 
-def export_once(key: Key, command: Sequence[str], bounds: Bounds, machine: str) -> Record:
-    """Export by `command`, whose artifact is thrown away, and say what came of it.
+def export_once(
+    model: str, formats: Sequence[str], command: Sequence[str], bounds: Bounds, machine: str
+) -> list[Record]:
+    """Export by `command` to `formats`, whose artifacts are thrown away; say what came of each.
 
-    `command` is the script with its arguments, but for --out and --json.
+    `command` is the script with its arguments, but for --out and --json. Time and memory of one of
+    several formats are those in its report, where what formats share counts in each.
     """
     with tempfile.TemporaryDirectory(prefix="keras-nets-") as out:
         done = run([*command, "--out", out, "--json"], bounds)
-        reports = [json.loads(line) for line in done.out.splitlines() if line.startswith("{")]
-        verdict, line = verdict_of(done, reports)
-        content = _content(reports[0]) if reports else {}
-        return _record(key, done, verdict=verdict, line=line, machine=machine, **content)
+    lines = [json.loads(line) for line in done.out.splitlines() if line.startswith("{")]
+    reports = {content.get("format", formats[0]): content for content in lines}
+    refusals = _refusals(done, formats)
+    found = []
+    for name in formats:
+        report = reports.get(name)
+        verdict, line = _verdict(done, report, refusals.get(name))
+        more = _content(report) if report else {}
+        if len(formats) > 1:
+            more |= {"together": True, "cost": _own_cost(done, reports, report)}
+        key = (model, name, "")
+        found.append(_record(key, done, verdict=verdict, line=line, machine=machine, **more))
+    return found
+
+
+def _own_cost(done: Done, reports: dict, report: dict | None) -> Cost:
+    """The cost of one format of several: of all the process where it made none, else its own."""
+    if report:
+        return Cost(**report["cost"])
+    return Cost(0, 0, 0) if reports else done.cost
+
+
+def _refusals(done: Done, formats: Sequence[str]) -> dict[str, str]:
+    """Why each format was refused, where it was; a line that names none is about all of them."""
+    if done.status != 2:
+        return {}
+    found, whole = {}, []
+    for line in done.error.splitlines():
+        if not line.startswith(ERROR):
+            continue
+        names, _, why = line.removeprefix(ERROR).partition(": ")
+        if len(formats) > 1 and set(names.split(", ")) <= set(formats):
+            found |= dict.fromkeys(names.split(", "), why)
+        else:
+            whole.append(line.removeprefix(ERROR))
+    return dict.fromkeys(formats, whole[0]) if len(whole) == 1 and not found else found
 
 
 def stock_once(key: Key, command: Sequence[str], bounds: Bounds, machine: str) -> Record:
@@ -114,34 +149,41 @@ def stock_once(key: Key, command: Sequence[str], bounds: Bounds, machine: str) -
     return _record(key, done, verdict=verdict, line=line, machine=machine)
 
 
-def _record(key: Key, done: Done, *, verdict: str, line: str, **more) -> Record:
+def _record(
+    key: Key, done: Done, *, verdict: str, line: str, cost: Cost | None = None, **more
+) -> Record:
     model, format, converter = key
+    cost = cost or done.cost
     return Record(
         model,
         format,
         verdict,
         converter=converter,
         line=line[:LINE],
-        wall_s=round(done.cost.wall_s, 1),
-        peak_bytes=done.cost.peak_rss_bytes,
+        wall_s=round(cost.wall_s, 1),
+        peak_bytes=cost.peak_rss_bytes,
         **more,
     )
 
 
 def verdict_of(done: Done, reports: list[dict]) -> tuple[str, str]:
-    """Return the word for how an export ended, and the line that says why."""
-    if done.stopped:
+    """Return the word for how an export to one format ended, and the line that says why."""
+    return _verdict(done, reports[0] if reports else None, _refusals(done, [""]).get(""))
+
+
+def _verdict(done: Done, report: dict | None, refusal: str | None) -> tuple[str, str]:
+    """Return the word for what came of one format, and the line that says why."""
+    if done.stopped and not report:
         return STOPPED, done.stopped
     lines = [line for line in done.error.splitlines() if line.strip()]
     if "Traceback (most recent call last)" in done.error:
         return TRACEBACK, lines[-1]
-    if reports:
-        failed = [one for one in reports[0]["checks"] if one["status"] == "failed"]
+    if report:
+        failed = [one for one in report["checks"] if one["status"] == "failed"]
         why = "; ".join(f"{one['name']}: {one['note']}" for one in failed)
-        return (VERIFIED, "") if reports[0]["passed"] else (FAILED, why)
-    said = [line.removeprefix(ERROR) for line in lines if line.startswith(ERROR)]
-    if done.status == 2 and len(said) == 1:
-        return REFUSED, said[0]
+        return (VERIFIED, "") if report["passed"] else (FAILED, why)
+    if refusal:
+        return REFUSED, refusal
     return TRACEBACK, f"exit status {done.status}: {(lines or ['without a word'])[-1]}"
 
 

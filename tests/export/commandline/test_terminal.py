@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from export.commandline.display import display
-from export.commandline.terminal import print_reports, print_summary, print_warnings
+from export.commandline.terminal import print_reports, print_summary, print_unable, print_warnings
+from export.errors import ExportError
 from export.results import Check, Cost, Report, Status
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -263,6 +264,29 @@ def test_a_table_of_many_says_its_unit_and_each_reason_once(capsys):
     assert said.count("standard deviations of the logits") == 1
     assert said.count("verified except engine  needs a GPU; find one") == 1
     assert "NOT verified  toy savedmodel: parity: top-1 equal on 1 of 8" in said
+
+
+def test_two_of_one_name_are_told_apart_by_their_folders(capsys):
+    good = Check("parity", Status.PASSED, measured=1e-6, allowed=1e-4, unit="std")
+    wrong = Check("parity", Status.FAILED, measured=2.0, allowed=1e-4, unit="std", note="far off")
+    print_summary([report_of(good, folder="a/onnx"), report_of(wrong, folder="b/[x]/onnx")])
+    said = capsys.readouterr().out
+    rows = [line.split() for line in said.splitlines() if line.startswith("toy ")]
+    assert [row[-4:-3] or row for row in rows] == [["a/onnx"], ["b/[x]/onnx"]]
+    assert "NOT verified  b/[x]/onnx: parity: far off" in said
+
+
+def test_no_folder_stands_beside_names_that_differ(capsys):
+    good = Check("parity", Status.PASSED, measured=1e-6, allowed=1e-4, unit="std")
+    print_summary([report_of(good), report_of(good, format="savedmodel", folder="b/x")])
+    assert "folder" not in capsys.readouterr().out
+
+
+def test_what_could_not_be_made_is_a_line_for_each_reason(capsys):
+    same = "it takes\nno text"
+    print_unable({"onnx": ValueError(same), "litert": ExportError("no"), "x": ExportError(same)})
+    lines = capsys.readouterr().err.splitlines()
+    assert lines == ["error: onnx, x: it takes no text", "error: litert: no"]
 
 
 def seen_on_a_terminal_of(width: int, report: Report, show=None) -> list[str]:

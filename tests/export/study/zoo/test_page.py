@@ -20,7 +20,7 @@ def test_verdicts_stand_by_group_in_the_order_of_the_listing(tmp_path):
     text = page(
         tmp_path,
         Record("lstm", "onnx", VERIFIED, error=2e-7, wall_s=9.0, peak_bytes=900_000_000,
-               artifact_bytes=1000),
+               artifact_bytes=1000, together=True),
         Record("vit", "tftrt", VERIFIED, engines=1, engine_checked=False, artifact_bytes=1000),
         Record("big", "onnx", VERIFIED, peak_bytes=3_000_000_000, artifact_bytes=100_000_000),
     )  # fmt: skip
@@ -33,6 +33,16 @@ def test_verdicts_stand_by_group_in_the_order_of_the_listing(tmp_path):
     assert "verified, engine unseen" in rows(text, "vit")[0] and "1, outside: nothing" in text
     assert "**3.00 GB** | 1.25 GB" in rows(text, "big")[0]
     assert rows(text, "keras.applications") == ["| keras.applications | 1 verified | 1 not run |"]
+
+
+def test_a_process_for_one_format_is_marked_and_a_cost_that_is_not_known_is_left_out(tmp_path):
+    text = page(
+        tmp_path,
+        Record("vit", "onnx", VERIFIED, wall_s=9.0, peak_bytes=900_000_000, artifact_bytes=1000),
+        Record("vit", "tftrt", REFUSED, line="no", together=True),
+    )
+    assert rows(text, "vit", "onnx")[0].endswith("| 9.0 s \\* | 900.0 MB | 1.00 GB |")
+    assert rows(text, "vit", "tftrt")[0].endswith("| \u2013 | \u2013 | \u2013 |")
 
 
 def test_the_form_of_an_engine_stands_beside_what_is_outside_of_it(tmp_path):

@@ -6,7 +6,6 @@ import pytest
 
 from export.study.zoo.running import Bounds, export_once, run, stock_once
 
-KEY = ("toy", "onnx", "")
 CHECKS = [
     {"name": "graph", "status": "passed", "measured": 1, "note": "outside the engine: 2 Cast"},
     {"name": "parity", "status": "passed", "measured": 1e-6, "note": ""},
@@ -31,7 +30,9 @@ def script(tmp_path):
 
 
 def exported(command, bounds=Bounds()):  # noqa: B008
-    return export_once(KEY, command, bounds, "a machine")
+    (record,) = export_once("toy", ["onnx"], command, bounds, "a machine")
+    assert (record.key, record.together) == (("toy", "onnx", ""), False)
+    return record
 
 
 def test_a_report_is_what_came_of_an_export(script):
@@ -86,6 +87,39 @@ def test_an_export_without_a_report_was_refused_or_went_wrong(script, text, verd
     record = exported(script(f"import os, sys, time\n{text}"), Bounds(seconds=1))
     assert record.verdict == verdict and line in record.line
     assert record.artifact_bytes == 0
+
+
+ALL = ["savedmodel", "onnx", "tftrt-fp16"]
+COST = {"wall_s": 3.0, "cpu_s": 2.0, "peak_rss_bytes": 5}
+WRITTEN = [json.dumps(REPORT | {"format": name, "cost": COST}) for name in ALL[:2]]
+
+
+def test_of_several_formats_each_has_its_own_cost_and_what_is_refused_has_its_line(script):
+    text = f"import sys\nprint({chr(10).join(WRITTEN)!r})\nprint('error: tftrt-fp16: a loop: no', "
+    text += "file=sys.stderr)\nsys.exit(2)"
+    found = export_once("toy", ALL, script(text), Bounds(), "")
+    assert [(one.verdict, one.line, one.wall_s, one.peak_bytes) for one in found] == [
+        ("verified", "", 3.0, 5),
+        ("verified", "", 3.0, 5),
+        ("refused", "a loop: no", 0.0, 0),
+    ]
+    assert all(one.together for one in found)
+
+
+@pytest.mark.parametrize(
+    ("lines", "verdicts"),
+    [
+        (["toy: no such thing"], ["refused"] * 3),
+        (["savedmodel, tftrt-fp16: no text", "onnx: no text either"], ["refused"] * 3),
+        (["savedmodel: no text"], ["refused", "traceback", "traceback"]),
+        (["one", "two"], ["traceback"] * 3),
+    ],
+)
+def test_lines_without_a_format_are_of_all_where_there_is_but_one(script, lines, verdicts):
+    text = "\n".join(f"print({'error: ' + line!r}, file=sys.stderr)" for line in lines)
+    found = export_once("toy", ALL, script(f"import sys\n{text}\nsys.exit(2)"), Bounds(), "")
+    assert [one.verdict for one in found] == verdicts
+    assert min(one.wall_s for one in found) > 0, "it is the cost of all that was done"
 
 
 def test_a_process_that_takes_too_much_is_stopped_with_its_children(script):
