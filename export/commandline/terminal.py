@@ -15,7 +15,7 @@ from export.results import Check, Report, Status, Verdict
 from export.wording import number, unit_of
 
 AROUND = 3  # layers shown on either side of the first that differs
-WIDE = 200  # columns of a table that no terminal bounds
+WIDE, ANY = 200, 100_000  # columns of a table that no terminal bounds, and of one without end
 INDENT = 14  # columns that the names of checks take
 STD, SPELT = re.compile(r"\bstd\b"), "standard deviations of the {called} (std)"
 MARKS = {Status.PASSED: "[green]passed[/]", Status.FAILED: "[red]FAILED[/]"}
@@ -87,8 +87,10 @@ def print_summary(reports: list[Report], *, costs: bool = True) -> None:
 
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
     twice = len({(one.model, one.format) for one in reports}) < len(reports)
-    for heading in ("network", "format", "verdict", "parity", *(["folder"] if twice else [])):
+    for heading in ("network", "format", "verdict", "parity"):
         table.add_column(heading, overflow="fold")
+    if twice:
+        table.add_column("folder", no_wrap=True)
     for heading in ("MB", "s", "GB") if costs else ("MB",):
         table.add_column(heading, no_wrap=True, justify="right")
     for report in reports:
@@ -110,10 +112,13 @@ def print_summary(reports: list[Report], *, costs: bool = True) -> None:
 
 def _print_table(table) -> None:
     console = make_console()
-    if console.is_terminal and make_console(width=WIDE).measure(table).minimum > console.width:
+    least = make_console(width=ANY).measure(table).minimum
+    if console.is_terminal and least > console.width:
         _print_rows(console, table)
+    elif console.is_terminal:
+        console.print(table)
     else:
-        console.print(table, width=None if console.is_terminal else WIDE)
+        make_console(width=max(WIDE, least)).print(table)
 
 
 def _print_below(reports: list[Report], twice: bool) -> None:
