@@ -111,7 +111,7 @@ ARCHITECTURES = (
         _own("sequences", name)
         for name in ("audio", "film", "each_frame")
     ),
-    _own("sequences", "transformer_text"),
+    _own("sequences", "transformer_text", refused={TFTRT: "takes no causal mask"}),
     _own("sequences", "conv_lstm", refused=LOOP),
     *(_own("several", name) for name in ("two_inputs", "two_outputs", "siamese", "nested")),
     _own("words", "text_vectorization", refused=TEXT),

@@ -14,7 +14,6 @@ import tensorflow as tf
 from export.contract import Contract
 from export.formats.tftrt.cuts import cut, join
 from export.formats.tftrt.gaps import fill_gaps
-from export.formats.tftrt.masks import fix_masks
 from export.skeleton.graph import add_constant, copied, make_constant, needed, producer
 from export.skeleton.pour import Step, follow
 from export.skeleton.tracing import stand_in
@@ -76,7 +75,6 @@ def prepare(skeleton) -> Prepared:
     held = _held(graph, skeleton.weights)
     tensors = _imported(graph)
     fill_gaps(graph, tensors)
-    fix_masks(graph, tensors)
     for node in list(graph.node):
         if node.name not in held and node.op in REWRITES:
             REWRITES[node.op](graph, node, tensors)

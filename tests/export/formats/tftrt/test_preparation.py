@@ -101,7 +101,6 @@ def test_no_weight_is_reshaped_in_the_graph(name):
         ("gaps", {"SpaceToBatchND", "BatchToSpaceND"}),
         ("wide gaps", {"SpaceToBatchND", "BatchToSpaceND"}),
         ("reflected", {"MirrorPad"}),
-        ("causal", {"MatrixBandPart", "LogicalAnd"}),
     ],
 )
 def test_what_no_engine_takes_is_written_in_another_way(name, gone):
@@ -109,7 +108,7 @@ def test_what_no_engine_takes_is_written_in_another_way(name, gone):
     assert not gone & {node.op for node in graph.node}
 
 
-@pytest.mark.parametrize("name", ["transposed", "groups of channels", "attention", "causal"])
+@pytest.mark.parametrize("name", ["transposed", "groups of channels", "attention"])
 def test_shapes_are_known_before_it_runs(name):
     _, _, graph = prepared_graph(MODELS[name]())
     assert "Shape" not in {node.op for node in graph.node}
