@@ -269,11 +269,16 @@ def _cost(options: list[str], folder: Path) -> dict:
         np.savez(folder / "pictures.npz", images=images, labels=np.arange(PICTURES) % 2)
         command += ["--images", str(folder / "pictures.npz"), "--epochs", "1"]
         command += ["--min-accuracy", "0"]
-    took = profile(command)
+    load, took = os.getloadavg()[0], profile(command)
     if took.status:
         raise ExportError(f"{' '.join(command)} ended with exit status {took.status}")
-    cores = len(os.sched_getaffinity(0))
-    return {"wall_s": took.wall_s, "peak_bytes": took.peak_rss_bytes, "cores": cores}
+    return {
+        "wall_s": took.wall_s,
+        "cpu_s": took.cpu_s,
+        "peak_bytes": took.peak_rss_bytes,
+        "cores": len(os.sched_getaffinity(0)),
+        "load": load,
+    }
 
 
 def _synthetic():

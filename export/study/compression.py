@@ -216,9 +216,13 @@ def _costs(runs: list[dict]) -> str:
     if not runs:
         return ""
     rows = [
-        [run["way"], f"{run['cost']['wall_s']:.0f} s", f"{run['cost']['peak_bytes'] / 1e9:.2f} GB"]
+        [run["way"], *(f"{run['cost'][key]:.0f} s" for key in ("wall_s", "cpu_s")), _memory(run)]
         for run in runs
     ]
-    cores = max(run["cost"]["cores"] for run in runs)
-    table = markdown(["way", f"{cores} cores", "peak memory"], "lrr", rows)
-    return f"{COST}\n{table}"
+    table = markdown(["way", "wall", "CPU", "peak memory"], "lrrr", rows)
+    cores, load = (max(run["cost"][key] for run in runs) for key in ("cores", "load"))
+    return f"{COST}\n{table}\n{cores} CPUs, with a load of up to {load:.1f} from others.\n"
+
+
+def _memory(run: dict) -> str:
+    return f"{run['cost']['peak_bytes'] / 1e9:.2f} GB"

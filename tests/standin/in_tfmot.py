@@ -19,7 +19,9 @@ def prune(arrays, what, at_once):
     import pruning
 
     pruning.AT_ONCE = at_once
-    return {}, {"kernel": oneshot.prune(arrays["kernel"], what)}
+    (kernel,) = tf_variables(arrays["kernel"])
+    oneshot.prune(kernel, what)
+    return {}, {"kernel": kernel.numpy()}
 
 
 def nearest(arrays):

@@ -8,6 +8,7 @@ optimizer; `best`, the wrapped network after its best epoch.
 import json
 import pathlib
 
+import keras2
 import numpy as np
 
 STATE = "state.json"
@@ -16,7 +17,7 @@ STATE = "state.json"
 def put(variables, values):
     """Give each of `variables` its value."""
     for variable, value in zip(variables, values):  # noqa: B905 (Python 3.9 has no strict)
-        variable.assign(value)
+        keras2.assign(variable, value)
 
 
 class Checkpoint:
@@ -50,7 +51,7 @@ class Checkpoint:
         try:
             with partial.open("wb") as file:
                 for variable in variables:
-                    _write(file, variable.numpy())
+                    _write(file, variable)
             partial.replace(self.folder / f"{name}.arrays")
         except BaseException:
             partial.unlink()
@@ -63,7 +64,13 @@ class Checkpoint:
                 yield np.load(file, allow_pickle=False)
 
 
-def _write(file, values):
-    """Write an array as numpy does, whose own `tofile` may not notice that a disk is full."""
-    np.lib.format.write_array_header_1_0(file, np.lib.format.header_data_from_array_1_0(values))
-    file.write(values.reshape(-1).view(np.uint8))
+def _write(file, variable):
+    """Write a variable as numpy writes an array, a piece at a time.
+
+    numpy's own `tofile` may not notice that a disk is full, and needs a copy of all.
+    """
+    shape, dtype = variable.shape.as_list(), np.dtype(variable.dtype.as_numpy_dtype)
+    header = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False}
+    np.lib.format.write_array_header_1_0(file, {**header, "shape": tuple(shape)})
+    for piece in keras2.pieces(variable.shape):
+        file.write(variable[piece].numpy().reshape(-1).view(np.uint8))

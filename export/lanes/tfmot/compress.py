@@ -79,19 +79,18 @@ def everything(model, description, answer):
 def shot(model, job, answer):
     """Compress the weights that were chosen as they are; yield each."""
     for layer, weight, variable in chosen(model, job["description"], job["weights"]):
-        values = compressed(variable.numpy(), job["method"], [layer, weight], job["weights"])
-        keras2.assign(variable, values)
-        yield answer, {f"{layer}|{weight}": values}
+        compress(variable, job["method"], [layer, weight], job["weights"])
+        yield answer, {f"{layer}|{weight}": variable.numpy()}
 
 
-def compressed(values, method, weight, weights):
-    """The values of one weight after the ways that it was chosen for."""
+def compress(variable, method, weight, weights):
+    """Go the ways with one weight that it was chosen for."""
     pruned = weight in weights["prune"]
     if pruned:
-        values = oneshot.prune(values, method["prune"])
+        oneshot.prune(variable, method["prune"])
     if weight in weights["cluster"]:
-        values = oneshot.cluster(values, method["cluster"], keep_zeros=pruned)
-    return values
+        values = oneshot.cluster(variable.numpy(), method["cluster"], keep_zeros=pruned)
+        keras2.assign(variable, values)
 
 
 def trained(model, job, plan, answer):
@@ -177,8 +176,7 @@ def settle(model, job, stage="cluster"):
     if stage == "prune":
         weights["cluster"] = []
     for layer, weight, variable in chosen(model, job["description"], weights):
-        values = compressed(variable.numpy(), job["method"], [layer, weight], weights)
-        keras2.assign(variable, values)
+        compress(variable, job["method"], [layer, weight], weights)
 
 
 def measured(model, plan):

@@ -9,14 +9,21 @@ import os
 os.environ["TF_USE_LEGACY_KERAS"] = "1"
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+import ctypes
 import inspect
+import sys
 
 import numpy as np
 import tf_keras as keras
 
 AT_ONCE = 1 << 24  # values
+GIVEN_BACK = 1 << 22  # bytes from which memory goes back at once
 # What Keras 3 calls a weight that Keras 2 has under another name.
 NAMES = {("DepthwiseConv2D", "kernel"): "depthwise_kernel"}
+
+
+if sys.platform == "linux":  # else C keeps what is smaller than a limit that it raises on the way
+    ctypes.CDLL(None).mallopt(-3, GIVEN_BACK)  # M_MMAP_THRESHOLD
 
 
 def build(description, blank=False):
@@ -114,26 +121,27 @@ def assign(variable, values):
     if values.size <= AT_ONCE:
         variable.assign(values)
         return
-    for piece in pieces(values):
+    for piece in pieces(values.shape):
         variable[piece].assign(values[piece])
 
 
 def difference(variable, values):
     """The largest difference between a variable and what it should hold."""
     worst = 0.0
-    for piece in pieces(values):
+    for piece in pieces(values.shape):
         held, wanted = variable[piece].numpy(), values[piece]
         if not np.array_equal(held, wanted):  # the difference would be a third copy
             worst = max(worst, float(np.abs(held - wanted).max(initial=0.0)))
     return worst
 
 
-def pieces(values):
+def pieces(shape):
     """Slices of the first axis, AT_ONCE values each; all of an array that is no larger."""
-    if values.size <= AT_ONCE:
+    size = int(np.prod(shape))
+    if size <= AT_ONCE:
         return [...]
-    step = max(1, AT_ONCE // (values.size // len(values)))
-    return [slice(start, start + step) for start in range(0, len(values), step)]
+    step = max(1, AT_ONCE // (size // shape[0]))
+    return [slice(start, start + step) for start in range(0, shape[0], step)]
 
 
 def fill(model, description, arrays):

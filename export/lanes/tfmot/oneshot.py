@@ -36,24 +36,21 @@ class Holder(keras.layers.Layer, tfmot.clustering.keras.ClusterableLayer):
         return [("kernel", self.kernel)]
 
 
-def prune(values, what):
-    """Return `values` with a share of them zero, or PATTERN along the axis before the last.
-
-    The pattern is put into `values` themselves, because a copy may not fit into memory.
-    """
+def prune(kernel, what):
+    """Make a share of `kernel`, a variable, zero, or PATTERN along the axis before the last."""
     if what != PATTERN:
-        return _pruned(values, what)
-    for one in channels(values.shape):
-        values[..., one] = _pruned(values[..., one], what)
-    return values
+        _prune(kernel, what)
+        return
+    for one in channels(kernel.shape):  # because the arrays that it takes may not fit into memory
+        part = tf.Variable(kernel[..., one])
+        _prune(part, what)
+        kernel[..., one].assign(part)
 
 
-def _pruned(values, what):
+def _prune(kernel, what):
     share = 0.5 if what == PATTERN else what
     schedule = tfmot.sparsity.keras.ConstantSparsity(share, 0, frequency=1)
-    kernel = tf.Variable(values)
     Pruned(kernel, what, schedule).advance()
-    return kernel.numpy()
 
 
 def cluster(values, count, keep_zeros):

@@ -73,7 +73,8 @@ def test_what_it_takes_is_a_row_for_each_way():
     text = text_of(
         run("prune", 0, 0.96),
         {"net": "vgg19", "way": "a", "seed": 0,
-         "cost": {"wall_s": 61.5, "peak_bytes": 3.456e9, "cores": 2}},
+         "cost": {"wall_s": 61.5, "cpu_s": 90, "peak_bytes": 3.456e9, "cores": 2, "load": 1.25}},
     )  # fmt: skip
-    assert "| way | 2 cores | peak memory |" in text
-    assert text.endswith("| a | 62 s | 3.46 GB |\n")
+    assert "| way | wall | CPU | peak memory |" in text
+    assert "| a | 62 s | 90 s | 3.46 GB |\n" in text
+    assert text.endswith("\n2 CPUs, with a load of up to 1.2 from others.\n")
