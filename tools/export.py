@@ -21,7 +21,7 @@ from functools import partial
 
 import export
 import keras_nets
-from export.backend import require_tensorflow
+from export.backend import load_keras, require_tensorflow
 from export.commandline import options
 from export.commandline.calibrated import add_calibration, check_calibration, read_calibration
 from export.commandline.compared import NONE, add_compared, check_compared, read_inputs
@@ -158,6 +158,7 @@ def _export(args, request: Request, formats: list[str], argv: list[str]) -> int:
         given = read_inputs(args)  # what is wrong with it, or with pictures, shows at once
         early = request.net and _pictures(args, request, settled.classes, settled.recipe, show)
         show(request.words, "loading TensorFlow")
+        load_keras()
         _write(args, settled, early, given, (argv, show), export)
         reports = export.judge()
     print_reports(reports, args.json, details=args.verbose or args.layers)

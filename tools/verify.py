@@ -122,6 +122,7 @@ def _alone(args, folder: Path, error: Exception) -> str:
 
 
 def _verify_one(args, folder: Path, report, build, show):
+    from export.backend import load_keras
     from export.gate.examine import GateOptions
     from export.pipeline import Verification
 
@@ -135,6 +136,7 @@ def _verify_one(args, folder: Path, report, build, show):
     with Verification(folder, progress=show) as verification:
         if "tensorflow" not in sys.modules:
             show(report.model, "loading TensorFlow")
+            load_keras()
         _observe(args, report, build, show, verification)
         return verification.judge(compare_hashes=not args.ignore_hash, gate=gate)
 

@@ -132,10 +132,9 @@ ARCHITECTURES = (
         _hub(network)
         for network in (
             "CSPNet", "DeiT", "DenseNet", "EfficientNet", "MiT", "ResNet", "SwinTransformer",
-            "VGG", "ViT", "Xception",
+            "VGG", "ViT", "Xception", "HGNetV2",
         )
     ),
-    _hub("HGNetV2", GROUPS),
 )  # fmt: skip
 
 

@@ -75,3 +75,22 @@ def test_the_tools_say_so_in_one_line(command, tmp_path):
     assert done.returncode == 2
     (line,) = done.stderr.splitlines()
     assert line.startswith("error: exporting needs Keras on TensorFlow")
+
+
+LEAN = """
+import sys
+from export.backend import ALONG, load_keras
+load_keras()
+assert not set(ALONG) & sys.modules.keys(), sorted(set(ALONG) & sys.modules.keys())
+assert "keras" in sys.modules and "tensorflow" in sys.modules
+import matplotlib
+load_keras()
+assert sys.modules["matplotlib"] is matplotlib
+"""
+
+
+def test_keras_is_loaded_without_what_it_takes_along_which_can_be_imported_later():
+    done = subprocess.run(
+        [sys.executable, "-c", LEAN], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
