@@ -128,14 +128,12 @@ def _check_pictures(args, request: Request) -> None:
 
 
 def _check_places(out: Path, name: str, requests: list[Request], formats: list[str]) -> None:
-    """Raise ExportError where an artifact's place is not of an export, or no format has a lane."""
+    """Raise ExportError where a format has no lane, or an artifact's place is not of an export."""
     from export.formats import find_format
     from export.lanes import check_lanes
     from export.place import check_goals
 
-    lanes = [find_format(name).lane for name in formats]
-    if all(lanes):  # else a format without one can be made, and the others are set aside
-        check_lanes(lanes)
+    check_lanes(find_format(name).lane for name in formats)
     for request in requests:
         if request.net:
             check_goals(out, name or request.words, formats)

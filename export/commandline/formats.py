@@ -24,9 +24,12 @@ def wanted_formats(asked: list[str], *, calibrated: bool) -> list[str]:
 
     wanted = all_of(asked, NAMES, "format", "known are")
     if ALL in map(str.casefold, asked):
-        for why in filter(None, (find_format(name).missing for name in wanted)):
+        lacks = {
+            name: find_format(name).missing or _lost(find_format(name).lane) for name in wanted
+        }
+        for why in dict.fromkeys(filter(None, lacks.values())):
             print(f"left out: {why}", file=sys.stderr)
-        wanted = [name for name in wanted if not find_format(name).missing]
+        wanted = [name for name in wanted if not lacks[name]]
     lacking = [name for name in wanted if "calibration" in find_format(name).needs]
     if calibrated or not lacking:
         return wanted
@@ -37,3 +40,15 @@ def wanted_formats(asked: list[str], *, calibrated: bool) -> list[str]:
         )
     print(f"left out, because they need --calibration: {', '.join(lacking)}", file=sys.stderr)
     return [name for name in wanted if name not in lacking]
+
+
+def _lost(lane: str | None) -> str:
+    """Say why a lane is not there and cannot be made; empty where it is, or can, or none is needed."""
+    from export.errors import MissingLane
+    from export.lanes import check_lanes
+
+    try:
+        check_lanes([lane])
+    except MissingLane as error:
+        return f"{error}"
+    return ""

@@ -33,12 +33,13 @@ class Architecture:
         return ["--model", self.words, *(word for pair in pairs for word in ("--model-arg", pair))]
 
 
-def _application(name: str, side: int = 224, least: int = 32) -> Architecture:
+def _application(name: str, side: int | None = None, least: int = 32) -> Architecture:
+    """A network of keras.applications for pictures of its own size, or of `side` x `side`."""
     return Architecture(
         name=name,
         group=APPLICATIONS,
         words=f"keras.applications:{name}",
-        arguments={} if side == 224 else {"input_shape": (side, side, 3)},
+        arguments={"input_shape": (side, side, 3)} if side else {},
         small={"input_shape": (least, least, 3), "classes": 10},
     )
 
@@ -81,7 +82,7 @@ ARCHITECTURES = (
     _application("ResNet50V2"),
     _application("MobileNet"),
     _application("MobileNetV2"),
-    _application("MobileNetV3Small"),
+    _application("MobileNetV3Small", 224),
     _application("EfficientNetB0"),
     _application("EfficientNetV2B0"),
     _application("DenseNet121"),
