@@ -43,7 +43,7 @@ def wanted_formats(asked: list[str], *, calibrated: bool) -> list[str]:
 
 
 def _lost(lane: str | None) -> str:
-    """Say why a lane is not there and cannot be made; empty where it is, or can, or none is needed."""
+    """Say why a lane cannot be had; empty where it can, or none is needed."""
     from export.errors import MissingLane
     from export.lanes import check_lanes
 
