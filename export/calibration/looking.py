@@ -25,7 +25,7 @@ class Look:
 
     def open(self, fed: Mapping[str, np.ndarray], threads: int = 0) -> See:
         """What looks at one image after another; `fed` are the weights, 0 threads are all."""
-        run = self._session(fed, threads)
+        run = self.session(fed, threads)
         if not self.bins:
             return lambda number, image: self._extremes(number, image, run(image))
         return lambda number, image: self._histograms((*run(image), image))
@@ -37,8 +37,12 @@ class Look:
         low, high = np.minimum(one, other)[:, 0], np.maximum(one, other)[:, 1]
         return np.stack([low, high], axis=1)
 
-    def _session(self, fed: Mapping[str, np.ndarray], threads: int):
-        """A function from an image to the outputs of the model."""
+    def session(self, fed: Mapping[str, np.ndarray], threads: int):
+        """A function from an image to the outputs of the model.
+
+        These are the lowest and the highest number of each tensor but the image, one after the
+        other, or with `bins` all numbers of each.
+        """
         import onnxruntime
 
         options = onnxruntime.SessionOptions()

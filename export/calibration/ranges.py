@@ -6,7 +6,7 @@ so that an interrupted calibration goes on where it was, and the next one of the
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -35,19 +35,38 @@ class Progress:
     histograms: dict[str, list[int]] = field(default_factory=dict)
 
 
+# From how many images were looked at before, how many bins histograms have, and their edges: yields
+# up to which image it has looked, and what it saw since it last said so, as a Look sees it.
+Looked = Callable[[int, int, tuple[float, ...]], Iterator[tuple[int, np.ndarray]]]
+
+
 def measure_ranges(
     model, fed: Mapping[str, np.ndarray], calibration: Calibration, notes: Path
 ) -> dict[str, tuple[float, float]]:
     """The range of every float tensor that a node of `model` gives, and of the image.
 
-    `model` is an ONNX model whose weights are inputs, which are `fed`; `notes` is the file in which
-    progress is kept. Raises ExportError, naming the tensor, where a number is not finite.
+    `model` is an ONNX model whose weights are inputs, which are `fed`; see `ranges_of`.
+    """
+    names = (*float_tensors(model), _given(model, fed))
+
+    def looked(first: int, bins: int, edges: tuple[float, ...]):
+        giving = _with_outputs(model, names[:-1]) if bins else _with_extremes(model, names[:-1])
+        look = Look(model=giving.SerializeToString(), names=names, bins=bins, edges=edges)
+        return _looked(calibration, look, fed, first)
+
+    return ranges_of(names, looked, calibration, notes)
+
+
+def ranges_of(
+    names: Sequence[str], looked: Looked, calibration: Calibration, notes: Path
+) -> dict[str, tuple[float, float]]:
+    """The range of each activation, by its name; `notes` is the file in which progress is kept.
+
+    Raises ExportError, naming the tensor, where a number is not finite.
     """
     images, state = calibration.images, _read(notes)
-    names = (*float_tensors(model), _given(model, fed))
     if state.done < len(images):
-        look = Look(model=_with_extremes(model, names[:-1]).SerializeToString(), names=names)
-        for done, found in _looked(calibration, look, fed, state.done):
+        for done, found in looked(state.done, 0, ()):
             state.done = done
             for name, (low, high) in zip(names, found.tolist(), strict=True):
                 state.low[name] = min(low, state.low.get(name, low))
@@ -55,19 +74,15 @@ def measure_ranges(
             _note(notes, state, state.done == len(images) or state.done % EVERY == 0)
     if calibration.method == "minmax":
         return {name: (state.low[name], state.high[name]) for name in state.low}
-    return _cut(model, fed, calibration, state, notes)
+    return _cut(names, looked, calibration, state, notes)
 
 
-def _cut(model, fed, calibration: Calibration, state: Progress, notes: Path):
+def _cut(names, looked: Looked, calibration: Calibration, state: Progress, notes: Path):
     """Ranges that leave out what is rare, from histograms over a range that all images fit in."""
-    images, names = calibration.images, (*float_tensors(model), _given(model, fed))
+    images, bins = calibration.images, BINS[calibration.method]
     edges = {name: max(abs(state.low[name]), abs(state.high[name]), 1e-9) for name in names}
     if state.counted < len(images):
-        giving, bins = _with_outputs(model, names[:-1]), BINS[calibration.method]
-        look = Look(
-            model=giving.SerializeToString(), names=names, bins=bins, edges=tuple(edges.values())
-        )
-        for counted, found in _looked(calibration, look, fed, state.counted):
+        for counted, found in looked(state.counted, bins, tuple(edges.values())):
             state.counted = counted
             for name, counts in zip(names, found, strict=True):
                 state.histograms[name] = (counts + state.histograms.get(name, [0] * bins)).tolist()
@@ -149,13 +164,13 @@ def _given(model, fed: Mapping[str, object]) -> str:
     return name
 
 
-def notes_of(model, weights, calibration: Calibration, images_sha256: str) -> Path:
+def notes_of(model: bytes, weights, calibration: Calibration, images_sha256: str) -> Path:
     """Where progress of this calibration is kept: a file for model, weights, images and method."""
     from platformdirs import user_cache_path
 
     from export.skeleton.pour import digest
 
-    sha = hashlib.sha256(model.SerializeToString(deterministic=True))
+    sha = hashlib.sha256(model)
     for weight in weights:
         sha.update(digest(weight.read()).encode())
     method = f"{calibration.method} {len(calibration.images)}"

@@ -2,8 +2,6 @@
 
 from collections.abc import Mapping
 
-import numpy as np
-
 from export.calibration.images import SYNTHETIC
 from export.calibration.names import range_of
 from export.checks.base import Trial
@@ -11,7 +9,6 @@ from export.results import Check, skipped, verdict
 from export.wording import counted
 
 SHOWN = 3
-TYPES = {"uint8": 2, "int8": 3}  # TensorProto's
 
 
 def ranges(trial: Trial) -> Check | None:
@@ -39,19 +36,7 @@ def ranges(trial: Trial) -> Check | None:
 def _fits(pair: dict, ranges: Mapping, format) -> bool:
     """Whether a pair rounds as one of the ranges that it may be for says, exactly."""
     return any(
-        _steps(span, pair["type"], format.symmetric) == (pair["scale"], pair["zero"])
+        format.steps(span, pair["type"]) == (pair["scale"], pair["zero"])
         for name in pair["like"]
         if (span := range_of(ranges, name))
     )
-
-
-def _steps(span: tuple[float, float], kind: str, symmetric: bool) -> tuple[float, int]:
-    """Scale and zero point, by the arithmetic of the quantizer, from a range."""
-    from onnxruntime.quantization.quant_utils import compute_scale_zp, get_qmin_qmax_for_qType
-
-    if kind not in TYPES:
-        return (0.0, 0)
-    least, most = get_qmin_qmax_for_qType(TYPES[kind], symmetric=symmetric)
-    low, high = (np.array(end, np.float32) for end in span)
-    zero, scale = compute_scale_zp(low, high, least, most, symmetric)
-    return float(scale), int(zero)

@@ -10,6 +10,7 @@ MADE_IN = {
     "openvino": "export.formats.openvino:FORMAT",
     "litert": "export.formats.litert:FORMAT",
     "litert-fp16": "export.formats.litert:FP16",
+    "litert-int8": "export.formats.litert.int8:FORMAT",
     "tftrt-fp32": "export.formats.tftrt:FP32",
     "tftrt-fp16": "export.formats.tftrt:FP16",
 }

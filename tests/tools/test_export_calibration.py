@@ -42,7 +42,7 @@ def test_without_pictures_a_format_of_8_bits_is_refused_with_the_option(capsys, 
 def test_all_takes_what_needs_no_pictures_and_says_what_it_left_out(capsys):
     wanted = wanted_formats(["all"], calibrated=False)
     assert "onnx-fp16" in wanted and "onnx-int8" not in wanted
-    assert "need --calibration: onnx-int8, onnx-int8-trt" in capsys.readouterr().err
+    assert "need --calibration: onnx-int8, onnx-int8-trt, litert-int8" in capsys.readouterr().err
 
 
 def test_all_leaves_out_and_names_what_lacks_a_package(capsys, monkeypatch):

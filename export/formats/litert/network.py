@@ -111,10 +111,10 @@ class LiteRtNetwork:
             own[_as_float(model, number)] = held
         with tempfile.TemporaryDirectory(prefix="litert-") as folder:
             path = Path(folder) / MODEL
-            self._write(model, own, path)
+            self.write(model, own, path)
             return _run(path)
 
-    def _write(self, model, own: Mapping[int, np.ndarray], path: Path) -> None:
+    def write(self, model, own: Mapping[int, np.ndarray], path: Path) -> None:
         """Write a model with `own` contents of some buffers; others are as in the artifact."""
         places = [at for at, one in enumerate(model.buffers) if one.offset >= OUTSIDE or at in own]
         sources = {at: model.buffers[at].offset for at in places}

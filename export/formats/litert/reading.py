@@ -14,10 +14,19 @@ from export.errors import ArtifactError, MissingPackage
 from export.formats.admission import refused
 from export.formats.base import Found, Opened
 from export.formats.litert.flatbuffer import MAGIC, OUTSIDE, operation, schema, text, unpacked
+from export.formats.litert.steps import (
+    INT8,
+    INT32,
+    activation_steps,
+    as_floats,
+    bias_steps,
+    is_rounded,
+)
 from export.formats.names import LITERT
 
 MODEL = "model.tflite"
 FLOATS = {0: "<f4", 1: "<f2"}  # numpy's names of TensorType's numbers
+HELD = {**FLOATS, INT8: "i1", INT32: "<i4"}
 # The axes that turn a kernel to Keras' order, by the operation that takes it as its second input.
 KERNELS = {"CONV_2D": (1, 2, 3, 0), "TRANSPOSE_CONV": (1, 2, 0, 3)}
 DTYPES = {
@@ -40,22 +49,29 @@ class Flat:
     model: object  # a ModelT
 
     def tensors(self) -> Iterator[tuple]:
-        """Yield (graph, number) of each tensor of floats that the file has values for."""
+        """Yield (graph, number) of each tensor that the file has floats for, or steps of such."""
         for graph in self.model.subgraphs:
             for number, tensor in enumerate(graph.tensors):
-                if tensor.type in FLOATS and self._size(tensor):
+                if (tensor.type in FLOATS or is_rounded(tensor)) and self._size(tensor):
                     yield graph, number
 
     def values(self, tensor) -> np.ndarray:
         """What a tensor holds, as float32, of its own shape."""
-        buffer, dtype = self.model.buffers[tensor.buffer], FLOATS[tensor.type]
+        kept = self.kept(tensor)
+        if is_rounded(tensor):
+            return as_floats(tensor, kept)
+        return kept.astype(np.float32, copy=False)
+
+    def kept(self, tensor) -> np.ndarray:
+        """The same as it is kept."""
+        buffer, dtype = self.model.buffers[tensor.buffer], HELD[tensor.type]
         if buffer.offset >= OUTSIDE:
             count = buffer.size // np.dtype(dtype).itemsize
             held = np.fromfile(self.path, dtype, count, offset=buffer.offset)
         else:
             held = np.frombuffer(bytes(bytearray(buffer.data)), dtype)
         shape = () if tensor.shape is None else tuple(int(size) for size in tensor.shape)
-        return held.reshape(shape).astype(np.float32, copy=False)
+        return held.reshape(shape)
 
     def read(self, graph, number: int) -> np.ndarray:
         """The same in the layout that Keras keeps it in."""
@@ -169,6 +185,8 @@ def open_litert(folder: Path) -> Opened:
     operators = [one for graph in flat.model.subgraphs for one in graph.operators]
     ops = Counter(operation(flat.model, one) for one in operators)
     facts = {"kind": LITERT, "ops": dict(ops), "structure": _structure(flat)}
+    if pairs := activation_steps(flat.model):
+        facts["pairs"] = pairs
     return Opened(inputs=inputs, outputs=outputs, weights=lambda: _weights(flat), graph=facts)
 
 
@@ -186,7 +204,8 @@ def _weights(flat: Flat) -> Iterator[Found]:
         _, at = flat.reader(graph, number)
         if not outside and at == 2 and not values.any():
             continue  # the bias of a layer without one, which LiteRT wants
-        yield Found.of(text(tensor.name), values)
+        steps = bias_steps(graph, number) if tensor.type == INT32 else ()
+        yield Found.of(text(tensor.name), values, steps)
 
 
 def _structure(flat: Flat) -> str:

@@ -31,8 +31,17 @@ PLACE = re.compile(
 MOST_WEIGHTS = 16_000  # each has a float16 of its own to stand for it
 
 
+Places = list[tuple[int, Placement]]  # the number of the buffer that each is of
+
+
 def write_flatbuffer(order: Order, store: Callable[[str], Store]) -> None:
-    """Write the artifact; `store` says what a weight is kept as, by its name.
+    """Write the artifact; `store` says what a weight is kept as, by its name; see `converted`."""
+    model, places = converted(order, store)
+    pour(model, order.skeleton.weights, places, order.folder / MODEL)
+
+
+def converted(order: Order, store: Callable[[str], Store]) -> tuple[object, Places]:
+    """What LiteRT's converter makes of the network, without its weights, and where these go.
 
     Raises PourError where the converter lost a weight, and ExportError where it has no conversion.
     """
@@ -60,7 +69,7 @@ def write_flatbuffer(order: Order, store: Callable[[str], Store]) -> None:
             f"litert cannot hold each weight of {order.skeleton.name}: {error}; export to another "
             "format, such as openvino or onnx"
         ) from error
-    _pour(model, weights, places, order.folder / MODEL)
+    return model, places
 
 
 def _convert(order: Order) -> tuple[bytes, dict[int, int]]:
@@ -156,7 +165,7 @@ def _name_ends(model, contract) -> None:
             main.tensors[place].name = name
 
 
-def _pour(model, weights, places: list[tuple[int, Placement]], path: Path) -> None:
+def pour(model, weights, places: Places, path: Path) -> None:
     """Write the flatbuffer, and behind it the weights, at the offsets that it states."""
     for number, _ in places:
         model.buffers[number].offset = model.buffers[number].size = OUTSIDE  # takes its room

@@ -63,6 +63,11 @@ class OnnxInt8(ReducedOnnx):
 
         return misrounded(folder, to)
 
+    def steps(self, span: tuple[float, float], kind: str) -> tuple[float, int]:
+        from export.formats.onnx.steps import steps_of
+
+        return steps_of(span, kind, self.symmetric)
+
     def reduce(self, model, places: Places, order: Order) -> Pass:
         join_biases(model)
         tensors = float_tensors(model)
@@ -102,7 +107,8 @@ def _ranges(model, tensors: list[str], places: Places, order: Order) -> dict:
         return found
     # As arrays, of which a session has no copy, and those of dense layers are Keras' own.
     fed = {name: np.ascontiguousarray(places.read(name)) for name in places.indices}
-    notes = notes_of(model, order.skeleton.weights, calibration, order.images_sha256)
+    own = model.SerializeToString(deterministic=True)
+    notes = notes_of(own, order.skeleton.weights, calibration, order.images_sha256)
     return measure_ranges(model, fed, calibration, notes)
 
 

@@ -15,6 +15,8 @@ from export.calibration.reading import synthetic
 from export.errors import ArtifactError
 from export.formats import ALL, FORMATS, find_format, names, registry
 from export.formats.base import Order
+from export.formats.litert.flatbuffer import OUTSIDE
+from export.formats.litert.reading import read_flat
 from export.skeleton.tracing import trace
 from keras_nets.weights.seeded import seed_weights
 
@@ -147,7 +149,11 @@ def test_one_flipped_bit_in_a_weight_fails_the_check_of_weights(
     folder = shutil.copytree(written("plain", format), tmp_path / "damaged")
     path = folder / WEIGHTS_FILE[FORMATS[format].kind]
     content = path.read_bytes()
-    if FORMATS[format].precision == "int8":  # the graph, with its scales, takes most of the file
+    if FORMATS[format].kind == names.LITERT:
+        buffers = read_flat(folder).model.buffers
+        start = min(buffer.offset for buffer in buffers if buffer.offset >= OUTSIDE)
+        flipped = content[:start] + damaged(content[start:], "flipped")
+    elif FORMATS[format].precision == "int8":  # the graph, with its scales, takes most of the file
         weight = onnx.load(path).graph.initializer
         largest = max(weight, key=lambda tensor: len(tensor.raw_data)).raw_data
         flipped = content.replace(largest, damaged(largest, "flipped"))
