@@ -21,12 +21,13 @@ from export.gate.examine import examine
 from export.html.page import write_page
 from export.keeping import layers_to_keep
 from export.lanes import make as make_lane
+from export.memory import give_memory_back
 from export.observe.ahead import Ahead, jobs_for
 from export.observe.base import Reference
 from export.observe.probes import COUNT, inputs
 from export.options import Options
 from export.place import FAILED, Place, check_goals, check_replaceable, check_space, staged
-from export.process import Child, give_memory_back
+from export.process import Child
 from export.progress import DONE, Progress, silent
 from export.refusing import refuse_beyond, refuse_labels, refuse_unfit, refuse_unmet
 from export.report.entries import artifact_entry, options_entry, warnings_of, weights_entry

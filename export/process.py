@@ -1,8 +1,6 @@
 """This process and its children, which end with it and whose output is kept in files."""
 
-import ctypes
 import fcntl
-import gc
 import importlib
 import json
 import os
@@ -10,7 +8,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from pathlib import Path
@@ -29,6 +27,9 @@ if TYPE_CHECKING:  # numpy takes longer to import than --help may take
     import numpy as np
 
 Arrays = dict[str, "np.ndarray"]
+NO_DEFAULTS: Mapping[str, str] = {}  # environment variables
+# The C library keeps freed memory for itself up to blocks of 32 MB, as soon as it has seen one.
+LEAN = {"MALLOC_MMAP_THRESHOLD_": f"{4 << 20}"}
 _in_this_process: ContextVar[bool] = ContextVar("in_this_process", default=False)
 
 # Waits for a command, the leader of the command's process group, and kills all of it when its own
@@ -96,7 +97,7 @@ def child_of(module: str, scratch: Path, name: str = "", packages: Iterable[str]
     if _in_this_process.get():
         return _Here(module)
     command = [sys.executable, child.__file__, module, str(ROOT), *packages]
-    return _Process(command, name or module.rpartition(".")[2], scratch)
+    return _Process(command, name or module.rpartition(".")[2], scratch, LEAN)
 
 
 def stand_in_for(module: str) -> "Child":
@@ -223,7 +224,13 @@ class _Here:
 class _Process:
     """A child in a process of its own; it reads the folders of jobs, and says when each is done."""
 
-    def __init__(self, command: list[str], name: str, scratch: Path):
+    def __init__(
+        self,
+        command: list[str],
+        name: str,
+        scratch: Path,
+        defaults: Mapping[str, str] = NO_DEFAULTS,
+    ):
         self.name, self.scratch = name, scratch
         self._job: tempfile.TemporaryDirectory | None = None  # the folder of what it works at
         try:
@@ -240,7 +247,7 @@ class _Process:
                 stdin=subprocess.PIPE,
                 stdout=self.log,
                 stderr=subprocess.STDOUT,
-                env=clean_environment(),
+                env={**defaults, **clean_environment()},
                 pass_fds=[says_done],
             )
         finally:
@@ -335,10 +342,3 @@ def _last_line(end: str) -> str:
     lines = [line.strip() for line in end.splitlines()]
     said = [line for line in lines if line and not line.startswith(LOGGED)]
     return f": {said[-1]}" if said else ""
-
-
-def give_memory_back() -> None:
-    """Collect models and activations, which lie in cycles, and return their pages to the system."""
-    gc.collect()
-    if sys.platform == "linux":
-        ctypes.CDLL(None).malloc_trim(0)

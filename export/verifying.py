@@ -14,10 +14,10 @@ from export.errors import ArtifactError, MissingPackage
 from export.formats import Format, find_format
 from export.formats.base import Order
 from export.gate.examine import GateOptions, examine
+from export.memory import give_memory_back
 from export.observe.base import Reference
 from export.observe.probes import COUNT, inputs
 from export.printable import printable
-from export.process import give_memory_back
 from export.progress import DONE, Progress, silent
 from export.report.entries import warnings_of
 from export.report.file import environment, read_report

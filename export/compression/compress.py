@@ -23,8 +23,8 @@ from export.compression.twin import Twin, describe
 from export.contract import GIVEN, Batch, Classifier, Contract, prefixed
 from export.errors import AccuracyLost, ExportError, Shortage
 from export.lanes import make
+from export.memory import give_memory_back
 from export.observe.weights import canonical_sha256
-from export.process import give_memory_back
 from export.progress import DONE, Progress, silent
 
 BEFORE, AFTER = "before/", "after/"  # begin the names of outputs, as the lane's script has them

@@ -16,6 +16,7 @@ import tensorflow as tf
 from export.child import in_a_line
 from export.contract import Batch, joined, part, rows
 from export.endings import undone
+from export.memory import trim
 from export.networks.base import only
 from export.networks.beside import run_beside
 from export.networks.differences import moves, with_differences
@@ -67,6 +68,7 @@ def _measure(skeleton, inputs: Batch, layers, norms, kinds: frozenset[str], exac
     first, *rest = (part(inputs, slice(at, at + AT_ONCE)) for at in starts)
     eight_bits = "int8" in kinds and not _beyond(network)
     base, spans = _with_spans(network, tensors, first, KERNELS if eight_bits else ())
+    trim()
     spreads = [_spread(np.asarray(one)) for one in base]
     base_rest = ends.of(network.function(ends.tensors), rest)
 
@@ -77,6 +79,7 @@ def _measure(skeleton, inputs: Batch, layers, norms, kinds: frozenset[str], exac
         """
         graph, fetched, fed = with_differences(in_parts(network, graph), tensors, base)
         wanted = [[*fetched, *ends.tensors], *([ends.tensors] * len(rest))]
+        trim()  # what the run before has freed
         outputs, *more = run_beside(network, graph, [first, *rest], wanted, fed)
         found = moves(outputs[: len(fetched)], spreads)
         before = ends.joined([ends.among(base), *base_rest[: len(rest)]])

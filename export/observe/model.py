@@ -10,6 +10,7 @@ from export.child import in_a_line
 from export.contract import Batch
 from export.formats import ALL, Format
 from export.formats.base import Found
+from export.memory import give_memory_back
 from export.observe.base import Reference
 from export.observe.layers import put_aside, run_model
 from export.observe.noise import Noise, NoiseError
@@ -20,7 +21,6 @@ from export.observe.weights import (
     float16_loss,
     totals,
 )
-from export.process import give_memory_back
 from export.skeleton.channels import channel_axes
 from export.skeleton.fold import norms
 from export.skeleton.pour import digest

@@ -13,7 +13,8 @@ import numpy as np
 
 from export.contract import GIVEN, Batch, Predict, joined, named, part, prefixed, rows
 from export.formats import find_format, open_network
-from export.process import ask, give_memory_back
+from export.memory import give_memory_back
+from export.process import ask
 from export.runtimes import parity_runtime
 
 AT_ONCE = 1  # sample a run: what a layer gives is small beside all weights then
