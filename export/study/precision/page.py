@@ -24,8 +24,8 @@ COSTS = """\
 Whole processes from the Keras model on, imports included, and of ours every check too; memory is
 the most that the process tree held, its parts added up. The tools of others are called as their
 documentation says, from the same model, in the same run, and nobody checks what they write. Other
-work ran beside on the same two cores (*load*: of the minute before), so times of lines far apart
-are not to be compared.
+work ran beside on the same two cores (*load*: of the minute before), so trust the CPU time, which is
+of both cores together, more than the time.
 """
 ACCURACY = """\
 ## Accuracy
@@ -90,15 +90,16 @@ def _costs(own: Iterable[Record], records: Mapping[Key, Record]) -> str:
             one.network,
             one.format,
             duration(one.wall_s),
+            duration(one.cpu_s),
             size(one.peak_bytes),
             f"{one.load:g}",
             *_beside(stock.get((one.network, one.format))),
         )
         for one in own
     ]
-    header = ("network", "format", "time", "memory", "load", "tool of others", "its MB",
+    header = ("network", "format", "time", "CPU", "memory", "load", "tool of others", "its MB",
               "its time", "its memory", "load")  # fmt: skip
-    return markdown(header, "llrrrlrrrr", rows)
+    return markdown(header, "llrrrrlrrrr", rows)
 
 
 def _beside(stock: Record | None) -> tuple[str, ...]:

@@ -29,6 +29,7 @@ class Record:
     held_out: int | None = None
     kept: tuple[str, ...] = ()  # layers left in 32 bits
     wall_s: float = 0.0  # of the whole process, imports and verification included
+    cpu_s: float | None = None  # of all its processes, as the report says; None: another's
     peak_bytes: int = 0  # of the process tree
     accuracy: float | None = None  # share of labelled pictures whose first choice is the label
     pictures: int | None = None  # that accuracy was measured on
@@ -70,5 +71,6 @@ def of_report(report: Mapping) -> dict:
         "equal": agreement.get("equal"),
         "held_out": agreement.get("of"),
         "kept": tuple(report["artifact"].get("kept", {})),
+        "cpu_s": report["cost"]["cpu_s"],
         "calibrated": report.get("calibration", {}).get("count"),
     }

@@ -25,6 +25,7 @@ REPORT = {
     "checks": [PARITY],
     "artifact": {"bytes": 100, "kept": {"conv1": "asked for"}},
     "calibration": {"count": 128},
+    "cost": {"cpu_s": 7.5},
 }
 EXPORT = """
 import json, sys
@@ -60,7 +61,7 @@ def test_an_export_is_taken_down_with_its_accuracy(script, tmp_path):
     assert (record.verdict, record.error, record.exact) == ("verified", 0.1, 1e-6)
     assert (record.equal, record.held_out, record.calibrated) == (31, 32, 128)
     assert (record.accuracy, record.pictures, record.kept) == (0.975, 360, ("conv1",))
-    assert record.wall_s > 0
+    assert record.wall_s > 0 and record.cpu_s == 7.5
 
 
 def test_what_others_wrote_is_the_last_number_that_they_print(script):
