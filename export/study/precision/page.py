@@ -24,8 +24,8 @@ COSTS = """\
 Whole processes from the Keras model on, imports included, and of ours every check too; memory is
 the most that the process tree held, its parts added up. The tools of others are called as their
 documentation says, from the same model, in the same run, and nobody checks what they write. Other
-work ran beside on the same two cores (*load*: of the minute before), so trust the CPU time, which is
-of both cores together, more than the time.
+work ran beside on the same two cores (*load*: of the minute before), so trust the CPU time, which
+is of both cores together, more than the time.
 """
 ACCURACY = """\
 ## Accuracy

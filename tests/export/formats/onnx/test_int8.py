@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-import onnxruntime
 import pytest
 from onnx import numpy_helper
 
@@ -22,6 +21,7 @@ from export.formats import find_format
 from export.formats.base import Order
 from export.observe.probes import probes
 from export.results import Status, Verdict
+from export.runtimes import parity_runtime
 
 INT8, UINT8, INT32, FLOAT = 3, 2, 6, 1
 FORMATS = ("onnx-int8", "onnx-int8-trt")
@@ -375,8 +375,9 @@ def test_digits_are_told_as_well_in_8_bits_as_in_32(tmp_path, here):
     options = Options(calibration=of_array(images[::4], "digits", count=70))
     rest, known = np.delete(images, np.s_[::4], 0), np.delete(labels, np.s_[::4])
     right = model.predict(rest, verbose=0).argmax(axis=1) == known
-    for report in export_model(model, ["onnx-fp16", *FORMATS], tmp_path, options=options):
+    formats = ["onnx-fp16", *FORMATS, "litert-int8"]
+    for report in export_model(model, formats, tmp_path, options=options):
         assert report.passed, report.checks
-        session = onnxruntime.InferenceSession(Path(report.folder) / "model.onnx")
-        found = session.run(["logits"], {"image": rest})[0].argmax(axis=1)
+        with parity_runtime(find_format(report.format)).open(Path(report.folder)) as session:
+            found = session.predict({"image": rest})["logits"].argmax(axis=1)
         assert abs((found == known).mean() - right.mean()) <= 0.01

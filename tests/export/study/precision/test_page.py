@@ -42,7 +42,10 @@ def test_the_tool_of_others_stands_in_the_row_of_ours():
     stock = Record(network="small", format="onnx-int8", verdict="stopped", converter="theirs",
                    line="stopped at 10 GB", wall_s=60.0, peak_bytes=10**10, load=3.5)  # fmt: skip
     text = measured(records(FP32, INT8, stock), NETWORKS, FORMATS)
-    assert "| 12.5 s | 20.0 s | 1.50 GB | 2 | theirs (stopped: stopped at 10 GB) | – | 60.0 s |" in text
+    assert (
+        "| 12.5 s | 20.0 s | 1.50 GB | 2 | theirs (stopped: stopped at 10 GB) | – | 60.0 s |"
+        in text
+    )
     assert text.count("theirs") == 1
 
 
