@@ -83,6 +83,7 @@ def trace(model) -> Skeleton:
         names = [name for name in names if name not in unused]
         graph = _trace(model, folded, names, contract)
     weights = tuple(folded.weights[name] for name in names)
+    contract = _as_traced(graph, contract)
     own = outline(model, contract)
     endings = _endings(graph, contract)
     contract, endings = _probabilities(graph, contract, endings)
@@ -117,6 +118,22 @@ def _taken(model, contract: Contract) -> InputRange:
     if more or len(first.shape) != 4 or None in first.sizes:
         return InputRange()
     return input_range(model, first.sizes)
+
+
+def _as_traced(graph, contract: Contract) -> Contract:
+    """Return the contract with lengths of outputs that a layer leaves open and the trace tells."""
+    if not any(tensor.free for tensor in contract.outputs):
+        return contract
+    with tf.Graph().as_default() as imported:
+        tf.import_graph_def(graph, name="")
+    outputs = []
+    for tensor in contract.outputs:
+        shape = imported.get_tensor_by_name(f"{tensor.name}:0").shape
+        known = shape.as_list()[1:] if shape.rank == len(tensor.shape) else tensor.sizes
+        pairs = zip(tensor.shape[1:], known, strict=True)
+        sizes = (axis if size is None else size for axis, size in pairs)
+        outputs.append(replace(tensor, shape=(tensor.shape[0], *sizes)))
+    return replace(contract, outputs=tuple(outputs))
 
 
 def _endings(graph, contract: Contract) -> dict[str, str]:

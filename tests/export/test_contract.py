@@ -68,6 +68,13 @@ def flags():
     return keras.Model(given, layers.Dense(5, name="score")(keras.ops.cast(given, "float32")))
 
 
+def left_open():
+    """A layer says that it does not know how many rows it gives, and the network does."""
+    rows = keras.Input((12, 5), name="rows")
+    dense = layers.EinsumDense("abc,cd->abd", output_shape=(None, 7), name="spread")
+    return keras.Model(rows, dense(rows))
+
+
 MODELS = {
     "two inputs": (
         two_inputs,
@@ -98,6 +105,11 @@ MODELS = {
         halves_in,
         [("half", "float16", ["batch", 12])],
         [("score", "float32", ["batch", 5])],
+    ),
+    "left open": (
+        left_open,
+        [("rows", "float32", ["batch", 12, 5])],
+        [("spread", "float32", ["batch", 12, 7])],
     ),
     "flags": (flags, [("flags", "bool", ["batch", 12])], [("score", "float32", ["batch", 5])]),
 }

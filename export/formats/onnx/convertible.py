@@ -13,8 +13,8 @@ REWRITTEN = frozenset(
 )  # fmt: skip
 
 
-# These it converts to what ONNX Runtime does not take.
-BROKEN = ("ResizeBicubic",)
+# These it converts to what ONNX Runtime does not take, or what computes something else.
+BROKEN = ("ResizeArea", "ResizeBicubic")
 
 
 def unconvertible(skeleton, format: str, opset: int) -> str:

@@ -6,7 +6,13 @@ from export.skeleton.graph import all_nodes, needed
 UNTAKEN = {
     "While": "loop",
     "StatelessWhile": "loop",
+    "ResizeArea": "resizing by area",
+    "ResizeBicubic": "bicubic resizing",
     "ResizeBilinear": "bilinear resizing",
+    "ScaleAndTranslate": "resizing by a kernel",
+    "Bucketize": "Discretization",
+    "FFT": "Fourier transform",
+    "RFFT": "Fourier transform",
     "SpaceToBatchND": "depthwise convolution with unequal gaps",
     "LowerBound": "look-up",
     "MatrixBandPart": "causal mask",
@@ -15,7 +21,9 @@ UNTAKEN = {
 }
 
 READ = "export to onnx, which TensorRT reads itself"
-INSTEAD = {"LowerBound": "export to savedmodel"}  # ONNX has no such operation either
+# ONNX has no such operation either, or not always.
+NOT_IN_ONNX = "LowerBound ResizeArea ResizeBicubic ScaleAndTranslate Bucketize FFT RFFT"
+INSTEAD = dict.fromkeys(NOT_IN_ONNX.split(), "export to savedmodel")
 
 
 def untaken(skeleton) -> str:

@@ -1,9 +1,12 @@
 """Whether a network survives in 16 bits."""
 
+import math
+
 import numpy as np
 import pytest
 
 from export.checks.fp16_range import LARGEST, fp16_range
+from export.contract import Contract, Tensor
 from export.observe.base import Float16Loss, Layer
 from export.observe.noise import LayerNoise, Noise
 from export.results import ROUNDED, Status
@@ -101,6 +104,13 @@ def test_rounding_that_moves_logits_too_far_fails_by_what_it_moves(honest):
         Status.FAILED, 0.8, ROUNDED.largest, "std",
     )  # fmt: skip
     assert check.note.endswith("; keep conv in FP32")
+
+
+def test_outputs_that_are_no_floats_are_not_held_against_what_rounding_moves(honest):
+    whole = Contract((), (Tensor("best", "int64", ("batch",)),))
+    check = judged(honest, noise=Noise(math.nan, math.nan, math.nan), contract=whole)
+    assert check.status is Status.PASSED
+    assert check.note.endswith("no output is a float, so what rounding moves is unseen")
 
 
 def test_without_a_simulation_there_is_no_pass(honest):

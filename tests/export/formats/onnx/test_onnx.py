@@ -286,6 +286,7 @@ def test_what_the_converter_adds_for_slices_and_one_hots_is_no_weight(here, tmp_
     ("layer", "operation"),
     [
         (lambda: layers.Resizing(5, 6, interpolation="bicubic"), "ResizeBicubic"),
+        (lambda: layers.Resizing(4, 4, interpolation="area"), "ResizeArea"),
         (lambda: layers.Discretization(bin_boundaries=[0.0, 1.0]), "Bucketize"),
     ],
 )
