@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from export.results import Cost
 
 INTERVAL = 0.05  # seconds between samples of memory
+STARTING = 2.0  # seconds in which a process becomes the program that it is to be
 
 
 @dataclass
@@ -80,12 +81,23 @@ class Meter:
         try:
             for process in (self._process, *self._process.children(recursive=True)):
                 try:
-                    total += process.memory_info().rss
+                    total += 0 if is_a_copy(process) else process.memory_info().rss
                 except self._gone:
                     continue  # it ended between being listed and being asked
         except self._gone:
             return
         span.peak = max(span.peak, total)
+
+
+def is_a_copy(process) -> bool:
+    """Whether a process of psutil has just begun, and shares the memory of the one that started it.
+
+    Between the two steps in which a program is started, the new process is the old one once more.
+    """
+    if time.time() - process.create_time() > STARTING:
+        return False
+    parent = process.parent()
+    return parent is not None and process.cmdline() == parent.cmdline()
 
 
 def _now() -> tuple[float, float]:

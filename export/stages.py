@@ -11,6 +11,8 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from export.cost import is_a_copy
+
 INTERVAL = 0.05  # seconds between samples
 FIRST = "starting"  # the stage before the first line
 LAST, ALL = "ending", "in all"  # the stage after the last line, which is about all of an export
@@ -94,7 +96,8 @@ class _Watched:
         stage.wall_s, self._last = stage.wall_s + now - self._last, now
         for one in _tree(process):
             try:
-                times, resident = one.cpu_times(), one.memory_info().rss
+                times = one.cpu_times()
+                resident = 0 if is_a_copy(one) else one.memory_info().rss
                 name = self._name(one)
             except psutil.Error:
                 continue  # it ended meanwhile

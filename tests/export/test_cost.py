@@ -1,6 +1,8 @@
 """What an export took: the whole process tree, and no sampling that outlives who asked for it."""
 
 import gc
+import os
+import signal
 import subprocess
 import sys
 import threading
@@ -9,7 +11,7 @@ import time
 import psutil
 import pytest
 
-from export.cost import Meter
+from export.cost import Meter, is_a_copy
 from export.errors import MissingLane
 from export.exporting import Export
 
@@ -113,3 +115,25 @@ def test_making_a_lane_is_no_cost_of_an_artifact(toy, tmp_path, monkeypatch):
         with pytest.raises(MissingLane):
             export.write(toy("plain"))
         assert export.meter.read().wall_s - export.meter.read("tftrt-fp16").wall_s > 0.25
+
+
+def test_a_process_that_is_still_a_copy_of_its_parent_takes_nothing():
+    """As between fork and exec, which on a busy machine is long enough to be sampled."""
+    command = [sys.executable, "-c", "import time; time.sleep(0.2)"]
+    ready, go = os.pipe()
+    pid = os.fork()
+    if not pid:  # what comes before the other program
+        os.read(ready, 1)
+        os.execv(command[0], command)
+    try:
+        child = psutil.Process(pid)
+        assert is_a_copy(child)
+        os.write(go, b".")
+        while child.cmdline() != command:
+            time.sleep(0.01)
+        assert not is_a_copy(child)
+    finally:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        os.close(ready)
+        os.close(go)
