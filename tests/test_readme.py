@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
 PAGES = [README, *sorted(ROOT.glob("C*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
 TOOLS = sorted((ROOT / "tools").glob("[!_]*.py"))
-SHARED = [ROOT / "export" / "commandline" / name for name in ("options.py", "compared.py")]
+SHARED = sorted((ROOT / "export" / "commandline").glob("*.py"))
 SCRIPTS = [*TOOLS, *sorted((ROOT / "examples").glob("*.py"))]
 
 
@@ -117,7 +117,7 @@ def test_the_two_lines_that_set_everything_up_are_there_as_ci_runs_them():
     lines = README.read_text().splitlines()
     main = "pip install -e . && python tools/export.py --model vgg13 --format tftrt-fp16"
     assert lines.count(f"    {main}") == 1
-    assert lines.count("    pip install -e '.[test]' && pytest") == 1
+    assert lines.count("    pip install -e '.[test]' && pytest -n 2 --dist loadfile") == 1
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
