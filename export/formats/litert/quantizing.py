@@ -25,7 +25,8 @@ from export.skeleton.stores import STEPS, Quantised, scales_of
 # The axis of channels of a kernel as LiteRT keeps it, by what takes it as its second input.
 CHANNELS = {"CONV_2D": 0, "FULLY_CONNECTED": 0, "DEPTHWISE_CONV_2D": 3}
 FLOAT = 0  # TensorType.FLOAT32
-ENDS = ("SOFTMAX", "LOGISTIC")  # left alone, and compared by what goes into them
+FIXED = ("SOFTMAX", "LOGISTIC", "TANH")  # to LiteRT what they give has steps of its own
+OWN_STEPS = "LiteRT rounds what it gives to steps that are not of its range"
 UNABLE = "LiteRT's quantizer leaves what takes it in 32 bits"
 PLACED = re.compile(r"^\d+\.\d+:")  # before a tensor's own name, while the quantizer has it
 Spans = Mapping[str, tuple[float, float]]
@@ -172,8 +173,8 @@ def _library(model, spans: Spans, apart: Iterable[str]) -> bytes:
     kinds, none = types.TFLOperationName, algorithms.AlgorithmName.NO_QUANTIZE
     recipe = recipes.RecipeManager()
     recipe.add_static_config(".*", kinds.ALL_SUPPORTED, 8, 8)
-    for kind in (kinds.INPUT, kinds.OUTPUT, kinds.SOFTMAX, kinds.LOGISTIC):
-        recipe.add_quantization_config(".*", kind, algorithm_key=none)
+    for kind in ("INPUT", "OUTPUT", *FIXED):
+        recipe.add_quantization_config(".*", getattr(kinds, kind), algorithm_key=none)
     for name in apart:
         recipe.add_quantization_config(
             f"^{re.escape(name)}", kinds.ALL_SUPPORTED, algorithm_key=none
@@ -258,10 +259,25 @@ def _reasons(model, places: Places, order: Order) -> dict[str, str]:
         exact = axes > 1 and not isinstance(place.store, Quantised)
         if exact and scope(layer) not in reasons:
             reasons[layer] = UNABLE
-    for operator in model.subgraphs[0].operators:
-        output = model.subgraphs[0].tensors[operator.outputs[0]]
-        if output.type == FLOAT and operation(model, operator) not in (DEQUANTIZE, *ENDS):
-            layer = scope_of(text(output.name))
-            if layer and layer not in set(map(scope, reasons)):
-                reasons[layer] = UNABLE
-    return reasons
+    known = {scope(layer) for layer in reasons}
+    stored = {scope(layer_of(place.tensor)) for _, place in places} - known
+    return reasons | _left_in_floats(model, known, stored)
+
+
+def _left_in_floats(model, known: set[str], stored: set[str]) -> dict[str, str]:
+    """Why operations give floats, by their layers but those `known`; an output is to be floats.
+
+    In a layer that has its weights `stored` in 8 bits the operation is named, not the layer.
+    """
+    main, found = model.subgraphs[0], {}
+    ends = {int(number) for number in main.outputs}
+    for operator in main.operators:
+        kind, number = operation(model, operator), int(operator.outputs[0])
+        output = main.tensors[number]
+        layer = scope_of(text(output.name))
+        if output.type != FLOAT or number in ends or kind == DEQUANTIZE or layer in known:
+            continue
+        name = text(output.name) if layer in stored else layer
+        if name:
+            found[name] = OWN_STEPS if kind in FIXED else UNABLE
+    return found

@@ -171,15 +171,19 @@ def test_what_the_quantizer_leaves_in_32_bits_is_listed_with_the_reason(tmp_path
     from keras import layers
 
     x = inputs = keras.Input((16, 16, 3), name="image")
-    x = layers.Conv2D(6, 3, activation="relu", name="conv1")(x)
+    x = layers.Conv2D(6, 3, activation="swish", name="conv1")(x)
     x = layers.Conv2DTranspose(4, 3, strides=2, activation="relu", name="up")(x)
     x = layers.GlobalAveragePooling2D(name="mean")(x)
-    model = keras.Model(inputs, layers.Dense(5, name="last")(x), name="odd_ones")
+    ends = layers.Dense(5, activation="softmax", name="last")(x)
+    model = keras.Model(inputs, ends, name="odd_ones")
     options = Options(calibration=synthetic(count=16))
     (report,) = export_model(model, ["litert-int8"], tmp_path, options=options)
     assert report.check("weights").status is Status.PASSED, report.check("weights").note
     assert report.passed, report.checks
-    assert report.artifact["kept"]["up"] == quantizing.UNABLE
+    assert report.artifact["kept"] == {
+        "up": quantizing.UNABLE,
+        "conv1/Sigmoid": quantizing.OWN_STEPS,
+    }
 
 
 def test_without_pictures_it_is_refused_with_the_option_that_is_missing(toy, tmp_path):
