@@ -29,7 +29,7 @@ def without_init(package):
 without_init("tensorflow")
 from tensorflow.compiler.tf2tensorrt import _pywrap_py_utils  # noqa: E402, F401 (registers the pass)
 from tensorflow.core.protobuf import config_pb2, meta_graph_pb2  # noqa: E402
-from tensorflow.python.framework import op_def_registry  # noqa: E402
+from tensorflow.python.framework import errors_impl, op_def_registry  # noqa: E402, F401 (raised)
 from tensorflow.python.grappler import tf_optimizer  # noqa: E402
 
 

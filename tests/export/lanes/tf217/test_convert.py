@@ -62,3 +62,13 @@ def test_an_operation_that_the_lane_lacks_is_an_error_and_no_graph_without_engin
     answer, made = converted(strange, tmp_path)
     assert answer["error"].startswith("ValueError: TensorFlow 2.17 has no operation PoolOfTomorrow")
     assert not made
+
+
+def test_an_error_of_the_pass_is_told_and_does_not_end_the_process(graph, tmp_path):
+    strange = type(graph)()
+    strange.CopyFrom(graph)
+    for node in strange.node:
+        node.attr["transpose_a"].SetInParent()  # of no type
+    answer, made = converted(strange, tmp_path)
+    assert answer["error"].startswith("InvalidArgumentError: Failed to bind all placeholders")
+    assert not made
