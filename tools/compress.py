@@ -178,12 +178,13 @@ def _is_arrays(path: Path) -> bool:
 
 
 def _compress(args, method: Method, request: Request) -> int:
-    from export.commandline.compression_table import print_compression
     from export.commandline.display import display
-    from export.compression.compress import compress_model
 
     training = _training(args)
     with display(args.verbose) as show:
+        from export.commandline.compression_table import print_compression
+        from export.compression.compress import compress_model
+
         settled = request.read_weights(partial(show.bar, args.model))
         show(args.model, "building the network")
         model = settled.prepare().model

@@ -13,7 +13,7 @@ def print_compression(done: Compressed) -> None:
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
     table.add_column("layer", overflow="fold")
     for heading in ("zero", "pattern", "distinct values"):
-        table.add_column(heading, justify="right")
+        table.add_column(heading, justify="right", overflow="fold")
     for layer in done.content["layers"]:
         table.add_row(
             escape(layer["name"]),

@@ -80,8 +80,14 @@ class Display:
             about, doing = self._step
             self._took[doing] = self._took.get(doing, 0) + now - self._since
             if self._terminal:
-                self._print(now - self._since, about, doing)
+                self._print(now - self._since, about, f"{doing}{self._last()}")
         self._step, self._amount, self._since = None, None, now
+
+    def _last(self) -> str:
+        """The last amount of the step, such as pictures and what was learnt of them."""
+        if not self._amount or self._amount[2] == BYTES:
+            return ""
+        return f"  {_amount(*self._amount)}"
 
     def _print(self, seconds: float, about: str, doing: str) -> None:
         self._printed = time.monotonic()

@@ -1,8 +1,10 @@
 """The command line of compress."""
 
 import json
+import subprocess
 import sys
 from collections import namedtuple
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -13,6 +15,8 @@ from export.errors import AccuracyLost
 from export.lanes import LANES
 from tools import export
 from tools.compress import main
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def ends(capsys, *argv):
@@ -40,6 +44,13 @@ def test_a_file_is_compressed_and_told_of_as_json(toy, tmp_path, capfd, monkeypa
     assert report["compression"] == {key: content[key] for key in content if key != "path"}
     (check,) = (check for check in report["checks"] if check["name"] == "compression")
     assert (check["status"], check["measured"]) == ("passed", 0)
+
+
+def test_tensorflow_is_loaded_where_its_chatter_is_hidden():
+    code = "import sys, tools.compress as tool, export.commandline.display as shown\n"
+    code += "shown.display = lambda verbose: sys.exit('tensorflow' in sys.modules)\n"
+    code += "tool.main(['--model', 'vgg11', '--prune', '0.5'])"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import os
 import pty
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -26,6 +27,8 @@ with display(verbose=sys.argv[2] == "verbose") as show:
     logging.warning("chatter of a logger")
     print("chatter of a module", file=sys.stderr)
     os.write(2, b"chatter of a library\\n")
+    show("vgg13", "pruning")
+    show.bar("vgg13", 8, 8, "pictures, loss 0.500")
 print("afterwards", file=sys.stderr)
 """
 
@@ -71,6 +74,13 @@ def test_progress_is_seen_and_the_chatter_of_libraries_is_not(seen):
 
 def test_a_terminal_shows_how_much_of_a_file_has_come():
     assert "1.5 of 3.0 MB" in on_a_terminal()
+
+
+def test_a_step_leaves_its_last_amount_on_a_terminal_unless_that_is_bytes():
+    lines = re.sub(r"\x1b\[[\d;?]*[A-Za-z]", "", on_a_terminal()).splitlines()
+    left = [line.split(" s ", 1)[1].split() for line in lines if line.startswith("   0.0 s")]
+    assert " ".join(left[0]) == "vgg13[/b] seeding weights [0]"
+    assert " ".join(left[1]) == "vgg13 pruning 8 of 8 pictures, loss 0.500"
 
 
 def test_elsewhere_an_amount_is_a_line_when_it_is_whole(capfd):
