@@ -202,8 +202,9 @@ def _refuse_loss(accuracy: dict | None, training: Training) -> None:
     if least is None:
         least = accuracy["before"] - POINTS
     if accuracy["after"] < least:
+        how = "fell" if accuracy["after"] < accuracy["before"] else "went"
         raise AccuracyLost(
-            f"the accuracy fell from {accuracy['before']:.1%} to {accuracy['after']:.1%}, below "
+            f"the accuracy {how} from {accuracy['before']:.1%} to {accuracy['after']:.1%}, below "
             f"{least:.1%}, so nothing was written; train longer with --epochs, compress less, or "
             "allow it with --min-accuracy"
         )
