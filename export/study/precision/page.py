@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from export.study.precision.formats import BASE
+from export.study.precision.formats import BASE, UNROUNDED
 from export.study.precision.record import Key, Record
 from export.study.zoo.record import VERIFIED
 from export.tables.markdown import markdown
@@ -164,8 +164,9 @@ def _megabytes(one: Record) -> str:
 
 
 def _ratio(one: Record, records: Mapping[Key, Record]) -> str:
-    base = records.get((one.network, BASE, ""))
-    return f"{one.bytes / base.bytes:.3f}" if base and base.bytes and one.bytes else MISSING
+    whole = (records.get((one.network, format, "")) for format in UNROUNDED)
+    base = next((found.bytes for found in whole if found and found.bytes), 0)
+    return f"{one.bytes / base:.3f}" if base and one.bytes else MISSING
 
 
 def _short(value: float | None) -> str:
