@@ -1,6 +1,6 @@
 """Architectures of every kind, each verified or refused as the zoo's listing says.
 
-`pytest -m zoo` exports all of them to all formats, as tools/zoo.py does; that takes hours. What
+`pytest -m zoo` exports all of them to all formats, as tools/zoo.py does; that takes an hour. What
 runs by default are small ones, of kinds that no other test has, in this process.
 """
 
