@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -227,7 +227,8 @@ class Export:
             name = artifact.case.format.name
             give_memory_back()
             for other in unjudged[at : at + self._jobs]:
-                self._look(other)
+                with suppress(ExportError):  # asked for again, and told, in its own turn
+                    self._look(other)
             self._progress(name, "verifying")
             with self._aside.work(name), self.meter.on(name):
                 reports.append(self._judge(artifact))

@@ -263,7 +263,7 @@ class _Process:
         """
         if self.log.closed:
             return
-        if kind is not None:
+        if kind is not None or self.busy:
             self.running.kill()
         with suppress(BrokenPipeError):
             self.running.stdin.close()

@@ -24,6 +24,7 @@ from dataclasses import KW_ONLY, dataclass
 from export.commandline import options
 from export.commandline.paths import need_file, need_place
 from export.ending import ending
+from export.files import write_whole
 from export.stages import Profile, profile
 from export.tables.exports import Compared, Measured, head, jobs_table, stages_table, stock_table
 
@@ -94,7 +95,7 @@ def _measure_all(args, argv: list[str]) -> int:
     if args.stages:
         page += "".join(stages_table(job.name, job.took) for job in jobs)
     if args.out:
-        args.out.write_text(page)
+        write_whole(args.out, page)
     else:
         print(page, end="")
     return max((2 * (took.status != 0) for took in bench.taken), default=0)

@@ -31,16 +31,22 @@ class Seen:
     peak_bytes: int | None = None  # of its memory, by the process alone
     joules: float | None = None
     slowed: set[str] = field(default_factory=set)  # by what
+    unknown: bool = False  # whether the card does not tell what slows it
 
     def look(self, nvml, gpu, pid: int) -> None:
-        self.sm_mhz = _least(self.sm_mhz, nvml.nvmlDeviceGetClockInfo(gpu, nvml.NVML_CLOCK_SM))
-        heat = nvml.nvmlDeviceGetTemperature(gpu, nvml.NVML_TEMPERATURE_GPU)
-        self.temperature_c = _most(self.temperature_c, heat)
-        for process in nvml.nvmlDeviceGetComputeRunningProcesses(gpu):
-            if process.pid == pid and process.usedGpuMemory is not None:
+        """Take down what the card tells now; what it does not tell stays None."""
+        clock = _told(nvml, nvml.nvmlDeviceGetClockInfo, gpu, nvml.NVML_CLOCK_SM)
+        heat = _told(nvml, nvml.nvmlDeviceGetTemperature, gpu, nvml.NVML_TEMPERATURE_GPU)
+        self.sm_mhz, self.temperature_c = (
+            _least(self.sm_mhz, clock),
+            _most(self.temperature_c, heat),
+        )
+        for process in _told(nvml, nvml.nvmlDeviceGetComputeRunningProcesses, gpu) or ():
+            if process.pid == pid:
                 self.peak_bytes = _most(self.peak_bytes, process.usedGpuMemory)
-        reasons = nvml.nvmlDeviceGetCurrentClocksThrottleReasons(gpu)
-        self.slowed |= {by for bit, by in SLOWED.items() if reasons & bit}
+        reasons = _told(nvml, nvml.nvmlDeviceGetCurrentClocksThrottleReasons, gpu)
+        self.unknown |= reasons is None
+        self.slowed |= {by for bit, by in SLOWED.items() if (reasons or 0) & bit}
 
     def join(self, other: "Seen") -> "Seen":
         """What was seen in both turns."""
@@ -53,7 +59,16 @@ class Seen:
             peak_bytes=_most(self.peak_bytes, other.peak_bytes),
             joules=None if None in joules else sum(joules),
             slowed=self.slowed | other.slowed,
+            unknown=self.unknown or other.unknown,
         )
+
+
+def _told(nvml, ask, *what):
+    """What the card answers; None where it does not tell."""
+    try:
+        return ask(*what)
+    except nvml.NVMLError:
+        return None
 
 
 def _least(*values: int | None) -> int | None:
@@ -66,19 +81,23 @@ def _most(*values: int | None) -> int | None:
 
 @contextmanager
 def watch(device: str, pid: int) -> Iterator[Seen | None]:
-    """Look at the GPU that process `pid` runs on; None where `device` is none, or NVML is absent.
+    """Look at the GPU that process `pid` runs on.
 
-    It is the first of CUDA_VISIBLE_DEVICES, or the first there is.
+    None where `device` is none, where NVML is absent, or where it is not certain which card it is:
+    CUDA numbers several by their speed, and NVML by their place, unless CUDA_DEVICE_ORDER says so.
     """
     nvml = _nvml() if device == "gpu" else None
     if nvml is None:
         yield None
         return
     try:
-        gpu = _visible(nvml)
-        seen, ended = Seen(name=_text(nvml.nvmlDeviceGetName(gpu))), threading.Event()
-        seen.most_sm_mhz = nvml.nvmlDeviceGetMaxClockInfo(gpu, nvml.NVML_CLOCK_SM)
-        before = _millijoules(nvml, gpu)
+        gpu = _told(nvml, _visible, nvml)
+        if gpu is None:
+            yield None
+            return
+        seen, ended = Seen(name=_text(_told(nvml, nvml.nvmlDeviceGetName, gpu))), threading.Event()
+        seen.most_sm_mhz = _told(nvml, nvml.nvmlDeviceGetMaxClockInfo, gpu, nvml.NVML_CLOCK_SM)
+        before = _told(nvml, nvml.nvmlDeviceGetTotalEnergyConsumption, gpu)
         thread = threading.Thread(target=_look_on, args=(seen, nvml, gpu, pid, ended))
         thread.start()
         try:
@@ -86,7 +105,7 @@ def watch(device: str, pid: int) -> Iterator[Seen | None]:
         finally:
             ended.set()
             thread.join()
-            after = _millijoules(nvml, gpu)
+            after = _told(nvml, nvml.nvmlDeviceGetTotalEnergyConsumption, gpu)
             if None not in (before, after):
                 seen.joules = (after - before) / 1000
     finally:
@@ -94,13 +113,9 @@ def watch(device: str, pid: int) -> Iterator[Seen | None]:
 
 
 def _look_on(seen: Seen, nvml, gpu, pid: int, ended: threading.Event) -> None:
-    while True:
-        try:
-            seen.look(nvml, gpu, pid)
-        except nvml.NVMLError:
-            return  # a card that does not tell; what it told stays
-        if ended.wait(EVERY_S):
-            return
+    seen.look(nvml, gpu, pid)
+    while not ended.wait(EVERY_S):
+        seen.look(nvml, gpu, pid)
 
 
 def _nvml():
@@ -116,18 +131,13 @@ def _nvml():
 
 
 def _visible(nvml):
-    first = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")[0].strip()
-    if first.startswith("GPU-"):
+    """The first card that CUDA sees; None where that is not certain."""
+    first = os.environ.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0].strip()
+    if first.startswith(("GPU-", "MIG-")):
         return nvml.nvmlDeviceGetHandleByUUID(first)
-    return nvml.nvmlDeviceGetHandleByIndex(int(first) if first.isdigit() else 0)
+    by_place = os.environ.get("CUDA_DEVICE_ORDER") == "PCI_BUS_ID" or nvml.nvmlDeviceGetCount() == 1
+    return nvml.nvmlDeviceGetHandleByIndex(int(first)) if by_place and first.isdigit() else None
 
 
-def _text(name: str | bytes) -> str:
-    return name.decode() if isinstance(name, bytes) else name
-
-
-def _millijoules(nvml, gpu) -> int | None:
-    try:
-        return nvml.nvmlDeviceGetTotalEnergyConsumption(gpu)
-    except nvml.NVMLError:
-        return None
+def _text(name: str | bytes | None) -> str:
+    return name.decode() if isinstance(name, bytes) else name or ""

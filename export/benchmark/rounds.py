@@ -168,6 +168,8 @@ def _doubts(taken: Taken) -> Iterator[str]:
         yield "the processor was throttled because it was hot"
     if taken.gpu and taken.gpu.slowed:
         yield f"the GPU was slowed by {' and '.join(sorted(taken.gpu.slowed))}"
+    if taken.gpu and taken.gpu.unknown:
+        yield "the GPU does not tell whether it was slowed"
 
 
 def _gpu(taken: Taken) -> dict | None:

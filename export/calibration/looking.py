@@ -7,6 +7,7 @@ import numpy as np
 
 from export.errors import ExportError
 
+EVERY = 16  # images between two notes of progress, and in a piece for an actor
 See = Callable[[int, np.ndarray], np.ndarray]  # number and image (h, w, channels) -> what is seen
 
 

@@ -11,10 +11,9 @@ from functools import partial, reduce
 import numpy as np
 
 from export.calibration.images import Calibration
-from export.calibration.looking import Look
+from export.calibration.looking import EVERY, Look
 from export.errors import ExportError
 
-PIECE = 16  # images, after which progress is noted too
 AGAIN = "run it again, and it goes on where it was"
 
 
@@ -23,7 +22,7 @@ def looked(
 ) -> Iterator[tuple[int, np.ndarray]]:
     """Yield up to which image it has looked from `first` on, and what was seen since the last."""
     images, waiting, at = calibration.images, {}, first
-    starts = range(first, len(images), PIECE)
+    starts = range(first, len(images), EVERY)
     pieces = [{"about": f"images from {start}", "first": start} for start in starts]
     with calibration.cluster.holding(sum(values.nbytes for values in fed.values())) as cluster:
         for reply in cluster.replies(partial(_open, look), pieces, AGAIN, images, dict(fed)):
@@ -42,7 +41,7 @@ def _open(look: Look, images: Sequence, fed: Mapping[str, np.ndarray]) -> Callab
 
     def answer(piece: dict) -> dict:
         first = piece["first"]
-        numbers = range(first, min(first + PIECE, len(images)))
+        numbers = range(first, min(first + EVERY, len(images)))
         seen = reduce(look.join, (see(number, images[number]) for number in numbers))
         return {"first": first, "count": len(numbers), "seen": seen.tolist()}
 

@@ -13,10 +13,9 @@ from pathlib import Path
 import numpy as np
 
 from export.calibration.images import Calibration
-from export.calibration.looking import Look
+from export.calibration.looking import EVERY, Look
 from export.files import write_whole
 
-EVERY = 16  # images between two notes
 # ONNX Runtime's own entropy begins with 128 bins, and more come as the range grows; with as many as
 # there are levels in 8 bits there would be one range to choose from.
 BINS = {"entropy": 512, "percentile": 2048}

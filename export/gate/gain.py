@@ -14,10 +14,11 @@ from export.checks import Trial
 from export.checks.costly import SHOWN, costliest
 from export.checks.parity import held_out, moved
 from export.contract import GIVEN, Batch, named, part, prefixed
+from export.errors import Shortage
 from export.formats import find_format, open_network
 from export.networks.layers import layer_scopes
 from export.observe.plain import asked_of, in_parts
-from export.process import ask
+from export.process import ChildFailed, ask
 from export.runtimes import parity_runtime
 from export.skeleton.graph import producer
 
@@ -48,7 +49,10 @@ def measure_gain(trial: Trial, folder: Path, scratch: Path) -> tuple[list[Gain],
     arrays |= {**prefixed(given, GIVEN), **prefixed(right, RIGHT)}
     job |= {"costly": costly, "scopes": _scopes(trial)}
     packages = (*parity_runtime(trial.format).packages, "tensorflow")
-    answer, made = ask(__name__, job, arrays, scratch, packages=packages)
+    try:
+        answer, made = ask(__name__, job, arrays, scratch, packages=packages)
+    except (ChildFailed, Shortage) as error:  # the artifact has failed all the same, by its parity
+        return [], str(error)
     if answer["error"]:
         return [], answer["error"]
     gains = [

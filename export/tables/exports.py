@@ -77,8 +77,10 @@ def jobs_table(jobs: Iterable[Measured]) -> str:
 def _beside(job: Measured) -> list[str]:
     if job.before is None:
         return ["", ""]
-    ratio = job.took.wall_s / job.before.wall_s
-    return [f"{job.before.wall_s:.1f} s, {_memory(job.before)}", f"{ratio:.2f}"]
+    ratio = f"{job.took.wall_s / job.before.wall_s:.2f}"
+    whole = job.took.status == job.before.status == 0
+    before = f"{job.before.wall_s:.1f} s, {_memory(job.before)}{_ending(job.before)}"
+    return [before, ratio if whole else ""]
 
 
 def stock_table(conversions: Iterable[Compared]) -> str:

@@ -483,3 +483,15 @@ def test_what_is_stopped_with_patience_may_clear_up(tmp_path):
 def test_a_job_that_is_not_json_is_refused_before_a_child_starts(script, scratch):
     with pytest.raises(TypeError):
         ask_script(PYTHON, script(""), {"folder": Path("/")}, {}, scratch)
+
+
+def test_a_child_whose_answer_nobody_takes_is_ended_with_its_block(tmp_path):
+    script = tmp_path / "slow.py"
+    script.write_text(
+        "import time\ndef work(job, arrays):\n    time.sleep(60)\n    return {'error': ''}, {}\n"
+    )
+    began = time.monotonic()
+    with child_of_script(Path(sys.executable), script, tmp_path) as child:
+        child.begin({}, {})
+        assert child.busy
+    assert time.monotonic() - began < 30

@@ -101,6 +101,8 @@ def misrounded(folder: Path, to: Path) -> Iterator[str]:
     """Write the model in `folder` to `to` with one bug after another; yield the bugs' names."""
     for name, change in BUGS.items():
         proto, drained = read_onnx(folder)
+        if not any(node.op_type == Q for node in proto.graph.node):
+            return  # every layer was kept in 32 bits
         change(_Model(proto.graph, drained))
 
         def content(_, held, drained=drained):

@@ -54,7 +54,7 @@ class Checkpoint:
                     _write(file, variable)
             partial.replace(self.folder / f"{name}.arrays")
         except BaseException:
-            partial.unlink()
+            partial.unlink(missing_ok=True)
             raise
 
     def read(self, name, count):

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from export.errors import ExportError
 from export.study.precision.record import Key, Record, of_report
 from export.study.zoo.record import FAILED, STOPPED, VERIFIED
 from export.study.zoo.running import Bounds, Done, run, verdict_of
@@ -42,11 +43,16 @@ def stock_once(key: Key, command: Sequence[str], bounds: Bounds, machine: str) -
     """Run tools of others by `command`, whose last line says how many bytes they wrote."""
     load = os.getloadavg()[0]
     done = run(command, bounds)
-    lines = [line for line in done.error.splitlines() if line.strip()]
-    line = done.stopped or ("" if done.status == 0 else (lines or ["without a word"])[-1])
+    line = "" if done.status == 0 and not done.stopped else _last_words(done)
     verdict = STOPPED if done.stopped else VERIFIED if done.status == 0 else FAILED
     size = int(done.out.split()[-1]) if verdict == VERIFIED else 0
     return _record(key, done, verdict=verdict, line=line, machine=machine, load=load, bytes=size)
+
+
+def _last_words(done: Done) -> str:
+    """Why a run ended early, in a line."""
+    lines = [line for line in done.error.splitlines() if line.strip()]
+    return done.stopped or (lines or ["without a word"])[-1]
 
 
 def _record(key: Key, done: Done, *, line: str, load: float, **more) -> Record:
@@ -69,7 +75,10 @@ def _accuracy(out: Path, held: Held, bounds: Bounds) -> dict:
     asked = [str(report.parent), "--images", str(held.images), "--no-keras", "--json"]
     done = run([*held.command, *asked], bounds)
     if done.status:
-        return {}
+        raise ExportError(
+            f"the accuracy of {report.parent.name} was not measured ({_last_words(done)}); "
+            "run it again"
+        )
     found = json.loads(done.out)
     (network,) = found["networks"]
     return {"accuracy": network["top1"], "pictures": found["images"]["pictures"]}

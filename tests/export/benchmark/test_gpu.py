@@ -17,6 +17,7 @@ def nvml(monkeypatch):
     module.NVMLError = type("NVMLError", (Exception,), {})
     module.NVML_CLOCK_SM, module.NVML_TEMPERATURE_GPU, module.closed = 1, 0, []
     module.nvmlInit = lambda: None
+    module.nvmlDeviceGetCount = lambda: 4
     module.nvmlShutdown = lambda: module.closed.append(True)
     module.nvmlDeviceGetHandleByIndex = lambda index: ("card", index)
     module.nvmlDeviceGetHandleByUUID = lambda uuid: ("card", uuid)
@@ -32,6 +33,7 @@ def nvml(monkeypatch):
     monkeypatch.setitem(sys.modules, "pynvml", module)
     monkeypatch.setattr(gpu, "EVERY_S", 0.001)
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setenv("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
     return module
 
 
@@ -44,13 +46,35 @@ def test_clocks_heat_memory_and_energy_are_those_of_the_turn_and_the_process(nvm
 
 
 @pytest.mark.parametrize(
-    ("visible", "name"), [("3,1", "Card 3"), ("GPU-a1", "Card GPU-a1"), ("", "Card 0")]
+    ("visible", "name"), [("3,1", "Card 3"), ("GPU-a1", "Card GPU-a1"), ("MIG-b2,0", "Card MIG-b2")]
 )
 def test_the_card_is_the_first_that_is_visible(nvml, monkeypatch, visible, name):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
     with watch("gpu", 7) as seen:
         pass
     assert seen.name == name
+
+
+@pytest.mark.parametrize(
+    ("visible", "order"), [("1", ""), ("-1", "PCI_BUS_ID"), ("", "PCI_BUS_ID")]
+)
+def test_a_card_that_is_not_certain_is_not_described(nvml, monkeypatch, visible, order):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    monkeypatch.setenv("CUDA_DEVICE_ORDER", order)
+    with watch("gpu", 7) as seen:
+        assert seen is None
+    assert nvml.closed == [True]
+
+
+def test_a_card_that_tells_nothing_of_what_slows_it_is_said_and_the_rest_is_kept(nvml):
+    def refuse(*what):
+        raise nvml.NVMLError
+
+    nvml.nvmlDeviceGetCurrentClocksThrottleReasons = nvml.nvmlDeviceGetClockInfo = refuse
+    nvml.nvmlDeviceGetName = nvml.nvmlDeviceGetMaxClockInfo = refuse
+    with watch("gpu", 7) as seen:
+        pass
+    assert seen.unknown and (seen.name, seen.sm_mhz, seen.temperature_c) == ("", None, 61)
 
 
 def test_a_card_that_does_not_tell_its_energy_leaves_it_open(nvml):

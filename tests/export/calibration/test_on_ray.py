@@ -80,7 +80,7 @@ def test_ranges_are_those_of_one_machine_also_where_an_actor_is_killed(
     assert (tmp_path / "here.json").read_text() == (tmp_path / "there.json").read_text()
 
 
-def test_a_number_that_is_not_finite_names_image_and_tensor_and_what_was_seen_stays(
+def test_a_number_that_is_not_finite_names_image_and_tensor_and_what_was_noted_is_no_harm(
     network, cluster, tmp_path
 ):
     def spoilt(number):
