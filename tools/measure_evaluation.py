@@ -3,8 +3,8 @@
     python tools/measure_evaluation.py exports/squeezenet1_1/onnx --pictures 2000 --workers 2
 
 Makes seeded pictures of 256x256 pixels, evaluates them with both engines in turns and prints a
-Markdown table: the whole command, and the ratio of each to the pool in the same round. Exit status:
-0, or 2 where an evaluation failed or the engines counted differently.
+Markdown table: the whole command, and the ratio of each to the pool in the same round.
+Exit status: 0, or 2 where an evaluation failed or the engines counted differently.
 """
 
 import sys

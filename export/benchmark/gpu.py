@@ -37,10 +37,8 @@ class Seen:
         """Take down what the card tells now; what it does not tell stays None."""
         clock = _told(nvml, nvml.nvmlDeviceGetClockInfo, gpu, nvml.NVML_CLOCK_SM)
         heat = _told(nvml, nvml.nvmlDeviceGetTemperature, gpu, nvml.NVML_TEMPERATURE_GPU)
-        self.sm_mhz, self.temperature_c = (
-            _least(self.sm_mhz, clock),
-            _most(self.temperature_c, heat),
-        )
+        self.sm_mhz = _least(self.sm_mhz, clock)
+        self.temperature_c = _most(self.temperature_c, heat)
         for process in _told(nvml, nvml.nvmlDeviceGetComputeRunningProcesses, gpu) or ():
             if process.pid == pid:
                 self.peak_bytes = _most(self.peak_bytes, process.usedGpuMemory)
