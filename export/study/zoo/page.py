@@ -13,8 +13,8 @@ PAGE = """\
 # A zoo of architectures
 
 Each is exported by `tools/export.py` to SavedModel, ONNX and TF-TRT, with every check. Weights are
-of a seed; those of Xception have batch-norms that met two pictures of noise, because with weights of
-a seed alone 16 bits move its logits by more than the half standard deviation that is allowed.
+of a seed; those of Xception have batch-norms that met two pictures of noise, because with weights
+of a seed alone 16 bits move its logits by more than the half standard deviation that is allowed.
 Written by
 
     python tools/zoo.py
@@ -24,8 +24,8 @@ memory of each are those of `report.json`, in which what formats share, from rea
 computing its outputs, counts in each. Rows with a star had a process to themselves (`--apart`), and
 theirs are of all of it, imports included. Memory is the peak of the whole process tree, its parts
 added up; what is allowed of it is 1 GB and 2.5 times the artifact, and what takes more is in bold.
-In ResNet50V2, which was looked at, that is activations: those of all layers for two pictures are kept
-while noise is measured.
+In ResNet50V2, which was looked at, that is activations: those of all layers for two pictures are
+kept while noise is measured.
 *refused* means exit status 2 with the one line that stands below the tables; "verified, engine
 unseen" means that no GPU was there to run the TensorRT engine.
 [tftrt.md](tftrt.md) has the two forms of an engine; the one called *explicit batch* has run on no
