@@ -22,6 +22,7 @@ from export.process import ChildFailed, ask
 from export.runtimes import parity_runtime
 from export.skeleton.graph import producer
 
+LITTLE = 0.9  # of the error: what is left where it is hardly worth a layer
 RIGHT = "right/"  # before the name of an output of the model
 
 
@@ -90,8 +91,8 @@ def sentence(gains: Sequence[Gain], least: float) -> str:
     enough = [gain for gain in others if gain.agreement >= least and gain.error < before.error]
     best = enough[0] if enough else max(others, key=lambda gain: (gain.agreement, -gain.error))
     words = " ".join(f"--keep-fp32 {layer}" for layer in best.layers)
-    if (best.agreement, -best.error) <= (before.agreement, -before.error):
-        return f"simulated, {words} gains nothing"
+    if best.agreement <= before.agreement and best.error > LITTLE * before.error:
+        return f"simulated, {words} gains next to nothing"
     return (
         f"simulated, {words} brings the error from {before.error:.1e} to {best.error:.1e} std "
         f"and agreement from {before.agreement:.3f} to {best.agreement:.3f}"
