@@ -23,9 +23,10 @@ COSTS = """\
 
 Whole processes from the Keras model on, imports included, and of ours every check too; memory is
 the most that the process tree held, its parts added up. The tools of others are called as their
-documentation says, from the same model, in the same run, and nobody checks what they write. Other
-work ran beside on the same two cores (*load*: of the minute before), so trust the CPU time, which
-is of both cores together, more than the time.
+documentation says, from the same model, and nobody checks what they write; they were stopped where
+they took more memory or time than `--gigabytes` and `--seconds` allowed. Other work ran beside on
+two cores, more or less of it for each row (*load*: of the minute before), so times say little and
+times of different rows are not to be compared; CPU time is of both cores together.
 """
 ACCURACY = """\
 ## Accuracy
