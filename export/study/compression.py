@@ -58,8 +58,8 @@ Made by `python tools/measure_compression.py` of `docs/compression.jsonl`: the S
 `examples/train_digits.py`, {epochs} epochs of each way. Accuracy is on the 360 digits held out,
 where one digit is 0.28 points; mean and standard deviation are over seeds of the training of the
 compression, all from one dense network of {dense:.2%}.
-Rows of five seeds were trained by Keras' own `fit`, before a loop that bounds memory took its place;
-a test holds the steps of the two against each other.
+Rows of five seeds were trained by Keras' own `fit`, before a loop that bounds memory took its
+place; a test holds the steps of the two against each other.
 """
 SIZES = """\
 Sizes are those of the ONNX file of the first seed, in parts of the dense network's file of 32 bits:
