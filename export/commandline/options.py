@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+import textwrap
 from collections.abc import Callable, Iterable
 
 from export.commandline.spelling import spelled
@@ -19,9 +20,16 @@ def make_parser(description: str) -> argparse.ArgumentParser:
     """
     return _Parser(
         description=spelled(description),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=_Formatter,
         allow_abbrev=False,  # or an option that is added later changes what a command means
     )
+
+
+class _Formatter(argparse.RawDescriptionHelpFormatter):
+    """Folds lines, and leaves names such as onnx-int8 whole."""
+
+    def _split_lines(self, text: str, width: int) -> list[str]:
+        return textwrap.wrap(" ".join(text.split()), width, break_on_hyphens=False)
 
 
 class _Parser(argparse.ArgumentParser):

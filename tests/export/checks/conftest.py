@@ -44,6 +44,7 @@ GRAPHS = {  # by kind
 PAIR = {"tensor": "conv", "zero": 0, "like": ["conv"]}
 UNSIGNED = {"pairs": [PAIR | {"scale": 1.0, "type": "uint8"}]}
 SIGNED = {"pairs": [PAIR | {"scale": float(np.float32(255 / 127)), "type": "int8"}]}
+SHIFTED = {"pairs": [PAIR | {"scale": 1.0, "zero": -128, "type": "int8"}]}
 
 
 def _by_name(changes: dict) -> dict:
@@ -67,8 +68,9 @@ def honest():
     """
 
     def make(format="savedmodel", *, graph=None, observation=None, reference=None, **trial):
-        pairs = SIGNED if getattr(FORMATS[format], "symmetric", False) else UNSIGNED
         kind, precision = FORMATS[format].kind, FORMATS[format].precision
+        pairs = SIGNED if getattr(FORMATS[format], "symmetric", False) else UNSIGNED
+        pairs = SHIFTED if kind == "litert" else pairs
         random = np.random.default_rng(0)
         logits = random.standard_normal((8, 5)).astype(np.float32)
         weights = tuple(
