@@ -59,6 +59,7 @@ class Taken:
     loadgen_ms: list[float] = field(default_factory=list)  # its own medians, one a round
     pairs: list[tuple[float, float]] = field(default_factory=list)  # and those of a bare loop
     gpu: Seen | None = None  # in all rounds
+    device_ms: list[float] = field(default_factory=list)  # of a GPU alone, where events are read
     images: int = 0  # of all rounds
 
 
@@ -101,6 +102,7 @@ def _take_turn(runner: Runner, taken: Taken, batch: int, seconds: float) -> None
     if seen:
         taken.gpu = taken.gpu.join(seen) if taken.gpu else seen
     taken.images += batch * len(answer["nanoseconds"])
+    taken.device_ms += answer.get("device_ms", [])
     if joules := meter.joules():
         taken.joules.append(joules / (batch * len(answer["nanoseconds"])))
     taken.throttled |= meter.throttled()
@@ -151,6 +153,7 @@ def figures(taken: Taken) -> dict:
         "medians_ms": taken.medians,
         "pairs_ms": taken.pairs,
         "joules_per_image": float(np.median(taken.joules)) if taken.joules else None,
+        "device_median_ms": float(np.median(taken.device_ms)) if taken.device_ms else None,
         "gpu": _gpu(taken),
         "loadgen": "; ".join(dict.fromkeys(taken.loadgen)),
         "valid": not reasons,

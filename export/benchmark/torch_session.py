@@ -26,7 +26,8 @@ class TorchSession(Session):
     """Runs a model of one image in and one row of logits out.
 
     On a GPU the images are there before, as PyTorch's own benchmarks have them, and a call ends
-    when the GPU has: its time is that of the device and of handing it the work.
+    when the GPU has: its time is that of the device and of handing it the work. `device_ms` has
+    what the device alone took for each call, by its own events.
     """
 
     def __init__(self, torch, model, device: str, way: str):
@@ -35,15 +36,24 @@ class TorchSession(Session):
         if way == "compiled":
             self._model = torch.compile(model)
         self._prepared: dict[int, tuple] = {}  # array's id -> the array, and what runs it
+        self.device_ms: list[float] = []
 
     def predict(self, batch: Batch, signature: str = SIGNATURE) -> Batch:
         (images,) = batch.values()
         with self._torch.inference_mode():
-            made = self._run(images)()
-            if self._on_gpu:
-                self._torch.cuda.synchronize()
-                made = made.cpu()
+            run = self._run(images)
+            made = self._on_device(run).cpu() if self._on_gpu else run()
         return {"output": made.numpy()}
+
+    def _on_device(self, run):
+        """What `run` gives, once the device is done; it is timed between two events there."""
+        began, ended = (self._torch.cuda.Event(enable_timing=True) for _ in range(2))
+        began.record()
+        made = run()
+        ended.record()
+        self._torch.cuda.synchronize()
+        self.device_ms.append(began.elapsed_time(ended))
+        return made
 
     def _run(self, images: np.ndarray):
         """What runs the model on `images`; made once, since only the network is measured."""

@@ -6,7 +6,8 @@
   model that a `builder` makes. It gets `threads`, and the processors in `pin`: `load_s`, and
   `first_ms` of the first batch of each of `batches`, whose `inputs` are made here.
 - `warm` up on batches of `batch` until it is steady: `calls`.
-- `stream` for `seconds` in batches of `batch`: `nanoseconds` of each call, and what loadgen says.
+- `stream` for `seconds` in batches of `batch`: `nanoseconds` of each call, `device_ms` of each
+  where the runtime reads a GPU's events, and what loadgen says.
 - `loop` for `seconds` without loadgen: `nanoseconds` of each call.
 - `offline` for `seconds` in batches of `batch` at `rate` samples a second: `samples_per_s`.
 
@@ -127,8 +128,11 @@ def _is_steady(taken: list[float]) -> bool:
 
 def _stream(job: dict) -> dict:
     (session,) = _opened
+    timed = getattr(session.session, "device_ms", [])
+    timed.clear()
     found = loadgen.stream(lambda: session.call(job["batch"]), job["seconds"])
     return {
+        "device_ms": list(timed),
         "nanoseconds": list(found.nanoseconds),
         "valid": found.valid,
         "why": found.why,

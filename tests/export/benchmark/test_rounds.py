@@ -21,6 +21,7 @@ def runner(name, jobs, milliseconds=2.0, breaks=None):
         if job["do"] == "stream":
             taken = [int(milliseconds * 1e6)] * 100
             answer |= {"nanoseconds": taken, "valid": True, "why": "", "p50_ns": taken[0]}
+            answer |= {"device_ms": [0.5 * milliseconds] * 100}
         if job["do"] == "loop":
             answer |= {"nanoseconds": [int(milliseconds * 1e6)] * 9}
         if job["do"] == "offline":
@@ -47,6 +48,7 @@ def test_figures_are_of_all_calls_and_valid_where_rounds_agree(quiet):
     found = figures(taken)
     assert (found["median_ms"], found["p90_ms"], found["calls"]) == (2.0, 2.0, 300)
     assert found["valid"] and found["why"] == ""
+    assert found["device_median_ms"] == 1.0
     # Offline was asked for more than the latencies promise, which loadgen wants.
     assert found["images_per_s"] == pytest.approx(1.3 * 4 * 500)
 

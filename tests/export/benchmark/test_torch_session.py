@@ -79,11 +79,22 @@ def cuda(torch, monkeypatch):
         def replay(self):
             torch.asked.append("replay")
 
+    class Event:
+        def __init__(self, enable_timing):
+            assert enable_timing
+
+        def record(self):
+            torch.asked.append("event")
+
+        def elapsed_time(self, later):
+            return 2.5
+
     stream = SimpleNamespace(wait_stream=lambda other: None)
     torch.from_numpy = lambda array: array.view(Array)
     torch.cuda = SimpleNamespace(
         is_available=lambda: True,
         synchronize=lambda: torch.asked.append("synchronize"),
+        Event=Event,
         Stream=lambda: stream,
         current_stream=lambda: stream,
         stream=contextlib.nullcontext,
@@ -98,7 +109,8 @@ def test_on_a_gpu_a_call_ends_when_the_gpu_has(cuda):
         for _ in range(2):
             made = session.predict({"image": IMAGES})["output"]
     assert np.array_equal(made, IMAGES[:, 0, 0, :])
-    assert cuda.asked == [("to", "cuda"), "synchronize", "synchronize"]
+    assert session.device_ms == [2.5, 2.5]
+    assert cuda.asked == [("to", "cuda"), *["event", "event", "synchronize"] * 2]
 
 
 def test_a_captured_model_is_captured_once_and_replayed(cuda):
@@ -106,7 +118,7 @@ def test_a_captured_model_is_captured_once_and_replayed(cuda):
         for _ in range(2):
             made = session.predict({"image": IMAGES})["output"]
     assert np.array_equal(made, IMAGES[:, 0, 0, :])
-    assert cuda.asked == [("to", "cuda"), *["replay", "synchronize"] * 2]
+    assert cuda.asked == [("to", "cuda"), *["event", "replay", "event", "synchronize"] * 2]
 
 
 def test_a_pytorch_that_sees_no_gpu_is_said_and_never_timed(cuda):
