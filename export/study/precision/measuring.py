@@ -9,8 +9,8 @@ from pathlib import Path
 
 from export.errors import ExportError
 from export.study.precision.record import Key, Record, of_report
-from export.study.zoo.record import FAILED, STOPPED, VERIFIED
-from export.study.zoo.running import Bounds, Done, run, verdict_of
+from export.study.zoo.record import VERIFIED
+from export.study.zoo.running import Bounds, Done, ended, run, verdict_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,16 +43,9 @@ def stock_once(key: Key, command: Sequence[str], bounds: Bounds, machine: str) -
     """Run tools of others by `command`, whose last line says how many bytes they wrote."""
     load = os.getloadavg()[0]
     done = run(command, bounds)
-    line = "" if done.status == 0 and not done.stopped else _last_words(done)
-    verdict = STOPPED if done.stopped else VERIFIED if done.status == 0 else FAILED
+    verdict, line = ended(done)
     size = int(done.out.split()[-1]) if verdict == VERIFIED else 0
     return _record(key, done, verdict=verdict, line=line, machine=machine, load=load, bytes=size)
-
-
-def _last_words(done: Done) -> str:
-    """Why a run ended early, in a line."""
-    lines = [line for line in done.error.splitlines() if line.strip()]
-    return done.stopped or (lines or ["without a word"])[-1]
 
 
 def _record(key: Key, done: Done, *, line: str, load: float, **more) -> Record:
@@ -76,7 +69,7 @@ def _accuracy(out: Path, held: Held, bounds: Bounds) -> dict:
     done = run([*held.command, *asked], bounds)
     if done.status:
         raise ExportError(
-            f"the accuracy of {report.parent.name} was not measured ({_last_words(done)}); "
+            f"the accuracy of {report.parent.name} was not measured ({ended(done)[1]}); "
             "run it again"
         )
     found = json.loads(done.out)

@@ -66,15 +66,10 @@ def _rounding(own: Iterable[Record], records: Mapping[Key, Record]) -> str:
     rows = [
         (
             one.network,
-            one.format,
-            _verdict(one),
-            _megabytes(one),
-            _ratio(one, records),
-            _short(one.error),
-            _short(one.allowed),
+            *_outcome(one, records),
             _short(one.exact),
             _short(one.exact_allowed),
-            MISSING if one.held_out is None else f"{one.equal} of {one.held_out}",
+            _agreement(one),
             ", ".join(one.kept),
         )
         for one in own
@@ -82,6 +77,16 @@ def _rounding(own: Iterable[Record], records: Mapping[Key, Record]) -> str:
     header = ("network", "format", "verdict", "MB", "x FP32", "error", "allowed",
               "without rounding", "allowed", "agreement", "kept")  # fmt: skip
     return markdown(header, "lllrrrrrrrl", rows)
+
+
+def _outcome(one: Record, records: Mapping[Key, Record]) -> tuple[str, ...]:
+    """Format, verdict, size, its part of 32 bits, error and what is allowed."""
+    sizes = _megabytes(one), _ratio(one, records)
+    return one.format, _verdict(one), *sizes, _short(one.error), _short(one.allowed)
+
+
+def _agreement(one: Record) -> str:
+    return MISSING if one.held_out is None else f"{one.equal} of {one.held_out}"
 
 
 def _costs(own: Iterable[Record], records: Mapping[Key, Record]) -> str:
@@ -118,13 +123,8 @@ def _accuracy(digits: Sequence[Record], records: Mapping[Key, Record]) -> str:
     base = records.get((DIGITS, BASE, ""))
     rows = [
         (
-            one.format,
-            _verdict(one),
-            _megabytes(one),
-            _ratio(one, records),
-            _short(one.error),
-            _short(one.allowed),
-            MISSING if one.held_out is None else f"{one.equal} of {one.held_out}",
+            *_outcome(one, records),
+            _agreement(one),
             MISSING if one.accuracy is None else f"{one.accuracy:.2%}",
             _points(one, base),
         )

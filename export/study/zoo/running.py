@@ -143,10 +143,18 @@ def _refusals(done: Done, formats: Sequence[str]) -> dict[str, str]:
 def stock_once(key: Key, command: Sequence[str], bounds: Bounds, machine: str) -> Record:
     """Run a converter of others by `command`, and say how it ended."""
     done = run(command, bounds)
-    lines = [line for line in done.error.splitlines() if line.strip()]
-    line = done.stopped or ("" if done.status == 0 else (lines or ["without a word"])[-1])
-    verdict = STOPPED if done.stopped else VERIFIED if done.status == 0 else FAILED
+    verdict, line = ended(done)
     return _record(key, done, verdict=verdict, line=line, machine=machine)
+
+
+def ended(done: Done) -> tuple[str, str]:
+    """The verdict on a command that writes no report, and in a line why it ended early."""
+    if done.stopped:
+        return STOPPED, done.stopped
+    if done.status == 0:
+        return VERIFIED, ""
+    lines = [line for line in done.error.splitlines() if line.strip()]
+    return FAILED, (lines or ["without a word"])[-1]
 
 
 def _record(
