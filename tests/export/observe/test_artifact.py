@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from export.observe.artifact import observe
+from export.formats import find_format
+from export.observe.artifact import observe, observer
 from export.process import ChildFailed
 
 
@@ -66,3 +67,15 @@ def test_a_child_that_dies_is_an_export_error_and_leaves_no_images(tmp_path, mon
     with pytest.raises(ChildFailed, match="^observe died of signal 6"):
         observe("onnx", tmp_path, images, tmp_path / "scratch")
     assert list((tmp_path / "scratch").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "here"),
+    [("savedmodel", True), ("onnx", False), ("openvino", False), ("litert", False)],
+)
+def test_only_what_tensorflow_runs_is_looked_at_in_the_process_that_wrote_it(name, here, tmp_path):
+    import onnxruntime  # noqa: F401 (as formats of fewer bits have it loaded)
+    import tensorflow  # noqa: F401 (as every export has it loaded)
+
+    with observer(find_format(name), tmp_path, trusted=True) as one:
+        assert (not hasattr(one, "running")) is here
