@@ -39,7 +39,7 @@ def work(job: dict, arrays: dict) -> tuple[dict, dict]:
     batch = named(arrays, GIVEN)
     network = open_network(job["format"], Path(job["folder"]))
     own = network.build(network.graph)
-    base = joined(own(few) for few in _parts(batch))
+    base = joined(own(part(batch, where)) for where in _slices(batch))
     contract = Contract.from_dict(job["contract"])
     subject = Subject(
         network,
@@ -49,7 +49,7 @@ def work(job: dict, arrays: dict) -> tuple[dict, dict]:
         norms=_norms(job, arrays),
         promises=promised(job["promises"]),
     )
-    measure = _Measure(batch, base, job["endings"], job["bound"])
+    measure = Measure(batch, base, job["endings"], job["bound"])
     known = mutations_of(find_format(job["format"]).precision)
     known = (*known, *PROMISES) if subject.promises else known
     trials = [_Trying(mutation, subject, measure) for mutation in known]
@@ -69,9 +69,9 @@ def mutant(number: int) -> str:
     return f"mutant_{number}/"
 
 
-def _parts(batch: Batch) -> Iterator[Batch]:
-    for start in range(0, rows(batch), FEW):
-        yield part(batch, slice(start, start + FEW))
+def _slices(batch: Batch) -> Iterator[slice]:
+    """The samples of `batch`, a few at a time."""
+    return (slice(start, start + FEW) for start in range(0, rows(batch), FEW))
 
 
 def _norms(job: dict, arrays: dict) -> tuple[Norm, ...]:
@@ -84,7 +84,7 @@ def _norms(job: dict, arrays: dict) -> tuple[Norm, ...]:
 class _Trying:
     """One mutation: its edits, each tried until one changes an output, and what came of them."""
 
-    def __init__(self, mutation: Mutation, subject: Subject, measure: "_Measure"):
+    def __init__(self, mutation: Mutation, subject: Subject, measure: "Measure"):
         self.record = {
             "name": mutation.name,
             "why_none": mutation.why_none,
@@ -95,7 +95,7 @@ class _Trying:
         self._mutation, self._subject, self._measure = mutation, subject, measure
 
     def around(self, own: Predict) -> None:
-        """Try the edits that leave the graph of `own`, the network as it is, alone."""
+        """Try the edits that come first and leave the graph of `own`, the network as it is."""
         for edit in takewhile(lambda edit: not edit.inside, self._mutation.edits_of(self._subject)):
             self._try(edit, lambda: own)
             if self.record["effect"]:
@@ -104,7 +104,9 @@ class _Trying:
     def inside(self) -> None:
         """Try the edits for which the network has to be built anew, one at a time in memory."""
         network = self._subject.network
-        for edit in takewhile(lambda edit: edit.inside, self._mutation.edits_of(self._subject)):
+        if self.record["effect"]:
+            return
+        for edit in filter(lambda edit: edit.inside, self._mutation.edits_of(self._subject)):
             graph = network.changed(edit)  # what fails here is our own fault
             self._try(edit, partial(network.build, graph, edit.weights))
             if self.record["effect"]:
@@ -117,7 +119,7 @@ class _Trying:
         else:
             record["weights"] = {name: digest(values) for name, values in edit.weights.items()}
         try:
-            effect, self.outputs = self._measure.effect(around(build(), edit))
+            effect, self.outputs = self._measure.effect(build(), edit)
         except Exception as error:  # a network that is broken, not only wrong: it proves nothing
             record["error"] = in_a_line(error)
             return
@@ -126,7 +128,7 @@ class _Trying:
 
 
 @dataclass(frozen=True)
-class _Measure:
+class Measure:
     """How far mutants change the outputs, which are compared before a final softmax or sigmoid."""
 
     batch: Batch
@@ -134,18 +136,25 @@ class _Measure:
     endings: dict[str, str]
     bound: float
 
-    def effect(self, predict: Predict) -> tuple[float, Batch]:
+    def effect(self, predict: Predict, edit: Edit) -> tuple[float, Batch]:
         """Return the largest change in standard deviations, and the outputs that show it.
 
-        It is that of a few inputs, or else of all.
+        It is that of a few inputs, or else of all. `predict` runs what `edit` built.
         """
-        outputs = predict(part(self.batch, slice(FEW)))
+        first, *rest = _slices(self.batch)
+        outputs = self._outputs(predict, edit, first)
         effect = self._largest(outputs)
-        if effect > 2 * self.bound or rows(self.batch) <= FEW:
+        if effect > 2 * self.bound or not rest:
             return effect, outputs
-        _, *rest = _parts(self.batch)
-        outputs = joined([outputs, *(predict(few) for few in rest)])
+        outputs = joined([outputs, *(self._outputs(predict, edit, where) for where in rest)])
         return self._largest(outputs), outputs
+
+    def _outputs(self, predict: Predict, edit: Edit, where: slice) -> Batch:
+        """What is given for some samples: that is known where an edit changes outputs alone."""
+        if edit.inside or edit.given:
+            return around(predict, edit)(part(self.batch, where))
+        known = part(self.base, where)
+        return edit.gives(known) if edit.gives else known
 
     def _largest(self, outputs: Batch) -> float:
         return max(self._change(name, values) for name, values in outputs.items())

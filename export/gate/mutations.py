@@ -155,8 +155,13 @@ def _dropped_relu(subject: Subject) -> Iterator[Edit]:
 
 
 def _ceil(subject: Subject) -> Iterator[Edit]:
-    for part in subject.parts(POOL):
-        yield Edit(changes=(Change(CEIL, part.node),))
+    """Of pools that divide evenly none has to be run: they round up to the same size."""
+    pools = subject.parts(POOL)
+    if not all(part.ragged for part in pools):
+        yield Edit()
+    for part in pools:
+        if part.ragged:
+            yield Edit(changes=(Change(CEIL, part.node),))
 
 
 def _shifted_pad(subject: Subject) -> Iterator[Edit]:

@@ -26,6 +26,7 @@ class Part:
     kernel: str = ""  # of a convolution or dense layer: a weight, as the artifact calls it
     bias: str = ""
     padded: bool = False  # whether it pads by itself, and could do so one pixel off
+    ragged: bool = True  # whether a pool's output has another size, or may, once rounded up
 
 
 # How a node can be wrong, and no weight with it.
@@ -92,6 +93,12 @@ def around(predict: Predict, edit: Edit) -> Predict:
         return edit.gives(made) if edit.gives else made
 
     return changed
+
+
+def is_ragged(sizes: Iterable[int | None], windows: Iterable[int], strides: Iterable[int]) -> bool:
+    """Whether windows that step over axes of these sizes leave a rest; None is any size."""
+    axes = zip(sizes, windows, strides, strict=True)
+    return any(size is None or (size - window) % stride for size, window, stride in axes)
 
 
 def only(outputs: Mapping[str, str]) -> str:

@@ -24,6 +24,7 @@ from export.networks.base import (
     Edit,
     Part,
     Predict,
+    is_ragged,
 )
 
 KINDS = {
@@ -148,6 +149,7 @@ class OnnxNetwork:
                 kernel=kernel,
                 bias=bias,
                 padded=_is_padded(node),
+                ragged=kind == POOL and _is_ragged(node, self._floats.get(node.input[0])),
             )
 
     def _added_bias(self, node) -> str:
@@ -172,11 +174,18 @@ class OnnxNetwork:
         return onnxruntime.OrtValue.ortvalue_from_numpy(np.ascontiguousarray(values, np.float32))
 
 
-def _floats(model) -> set[str]:
-    """The tensors that nodes give and that hold floats."""
+def _floats(model) -> dict[str, list[int | None]]:
+    """The shapes of tensors that hold floats, by name; a size that is not known is None."""
     found = onnx.shape_inference.infer_shapes(model).graph
-    values = (*found.value_info, *found.output)
-    return {value.name for value in values if value.type.tensor_type.elem_type == FLOAT}
+    kinds = {
+        value.name: value.type.tensor_type
+        for value in (*found.input, *found.value_info, *found.output)
+    }
+    return {
+        name: [dim.dim_value if dim.HasField("dim_value") else None for dim in kind.shape.dim]
+        for name, kind in kinds.items()
+        if kind.elem_type == FLOAT
+    }
 
 
 def _attribute(node, name: str):
@@ -208,6 +217,26 @@ def _is_padded(node) -> bool:
         return True
     pads = _pads(node) if node.op_type == "Conv" else None
     return bool(pads) and max(pads[: len(pads) // 2]) > 0
+
+
+def _is_even(node) -> bool:
+    """Whether a pool pads as it needs to, so that no window hangs over the edge."""
+    mode, pads = _attribute(node, "auto_pad"), _attribute(node, "pads")
+    return mode is not None and mode.s.startswith(b"SAME") or pads is not None and any(pads.ints)
+
+
+def _is_ragged(node, shape: list[int | None] | None) -> bool:
+    """Whether a pool that takes a tensor of this shape gives another size if it rounds up."""
+    if _is_even(node):
+        return False
+    windows = list(_attribute(node, "kernel_shape").ints)
+    strides, dilations = (
+        list(found.ints) if (found := _attribute(node, name)) else [1] * len(windows)
+        for name in ("strides", "dilations")
+    )
+    spans = [(size - 1) * step + 1 for size, step in zip(windows, dilations, strict=True)]
+    sizes = shape[2:] if shape else [None] * len(windows)
+    return is_ragged(sizes, spans, strides)
 
 
 def _set(node, name: str, value) -> None:
@@ -252,8 +281,7 @@ def _halve(network, graph, node) -> None:
 
 
 def _ceil(_network, _graph, node) -> None:
-    mode, pads = _attribute(node, "auto_pad"), _attribute(node, "pads")
-    if mode is not None and mode.s.startswith(b"SAME") or pads and any(pads.ints):
+    if _is_even(node):
         return
     _drop(node, "auto_pad")
     _set(node, "ceil_mode", 1)

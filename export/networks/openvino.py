@@ -23,6 +23,7 @@ from export.networks.base import (
     ZERO,
     Edit,
     Part,
+    is_ragged,
 )
 
 KINDS = {
@@ -108,7 +109,15 @@ class OpenVinoNetwork:
             kernel = held[1] if kind in (CONV, DENSE) else ""
             name = node.get_friendly_name()
             bias = self._added_bias(node) if kernel else ""
-            yield Part(kind, name, _name(node), kernel=kernel, bias=bias, padded=_is_padded(node))
+            yield Part(
+                kind,
+                name,
+                _name(node),
+                kernel=kernel,
+                bias=bias,
+                padded=_is_padded(node),
+                ragged=kind == POOL and _is_ragged(node),
+            )
 
     def _weight(self, source) -> str:
         """The name of the weight that a tensor is; empty where it is none."""
@@ -180,6 +189,25 @@ def _pads(node) -> tuple[list[int], list[int]]:
     return list(options["pads_begin"]), list(options["pads_end"])
 
 
+def _is_even(node) -> bool:
+    """Whether a pool pads as it needs to, so that no window hangs over the edge."""
+    options = node.get_attributes()
+    padded = [*options["pads_begin"], *options["pads_end"]]
+    return options["auto_pad"].startswith("same") or any(padded)
+
+
+def _is_ragged(node) -> bool:
+    """Whether a pool gives another size if it rounds up, or may."""
+    options, shape = node.get_attributes(), node.input_value(0).get_partial_shape()
+    if _is_even(node):
+        return False
+    windows, strides = list(options["kernel"]), list(options["strides"])
+    steps = list(options.get("dilations", [1] * len(windows)))
+    spans = [(size - 1) * step + 1 for size, step in zip(windows, steps, strict=True)]
+    sizes = [axis.get_length() if axis.is_static else None for axis in list(shape)[2:]]
+    return is_ragged(sizes, spans, strides)
+
+
 def _bypass(node) -> None:
     _replace(node, node.input_value(0).get_node())
 
@@ -201,9 +229,7 @@ def _halve(node) -> None:
 
 
 def _ceil(node) -> None:
-    options = node.get_attributes()
-    padded = [*options["pads_begin"], *options["pads_end"]]
-    if options["auto_pad"].startswith("same") or any(padded):
+    if _is_even(node):
         return
     node.set_attribute("auto_pad", "explicit")
     node.set_attribute("rounding_type", "ceil")

@@ -26,6 +26,7 @@ from export.networks.base import (
     Part,
     Predict,
     in_order,
+    is_ragged,
 )
 from export.skeleton.graph import add_constant, copied, producer
 
@@ -168,7 +169,13 @@ class TensorFlowNetwork:
             kernel = self._kernel(node) if kind in (CONV, DENSE) else ""
             bias = biases.get(name, "")
             yield Part(
-                kind, name, f"{name}:0", kernel=kernel, bias=bias, padded=self._is_padded(node)
+                kind,
+                name,
+                f"{name}:0",
+                kernel=kernel,
+                bias=bias,
+                padded=self._is_padded(node),
+                ragged=kind == POOL and self._is_ragged(node),
             )
 
     def _kernel(self, node) -> str:
@@ -185,6 +192,13 @@ class TensorFlowNetwork:
             return False
         wide = max(self.shape(node.input[1])[:2]) > 1
         return wide and list(node.attr["strides"].list.i) == [1, 1, 1, 1]
+
+    def _is_ragged(self, node) -> bool:
+        """Whether a pool gives another size if it rounds up, or may."""
+        if node.attr["padding"].s != b"VALID":
+            return False
+        sizes = (node.attr[name].list.i[1:3] for name in ("ksize", "strides"))
+        return is_ragged(self.shape(node.input[0])[1:3], *sizes)
 
     def _joins(self, node) -> bool:
         """Whether the node joins branches, rather than adding a constant or counting."""

@@ -3,7 +3,7 @@
 import numpy as np
 
 from export.formats.litert.flatbuffer import number_of, operation, schema
-from export.networks.base import BYPASS, CEIL, HALVE, SHIFT, ZERO
+from export.networks.base import BYPASS, CEIL, HALVE, SHIFT, ZERO, is_ragged
 
 SAME, VALID = 0, 1  # LiteRT's Padding
 
@@ -26,6 +26,16 @@ def is_padded(model, operator) -> bool:
         return False
     kernel = model.subgraphs[0].tensors[operator.inputs[1]]
     return max(kernel.shape[1:3]) > 1 and options.strideW == options.strideH == 1
+
+
+def is_ragged_pool(model, operator) -> bool:
+    """Whether a pool gives another size if it rounds up."""
+    options, shape = operator.builtinOptions, model.subgraphs[0].tensors[operator.inputs[0]].shape
+    windows, strides = (
+        (options.filterHeight, options.filterWidth),
+        (options.strideH, options.strideW),
+    )
+    return options.padding == VALID and is_ragged(map(int, shape[1:3]), windows, strides)
 
 
 def _tensor(model, like, values: np.ndarray | None = None, shape=None) -> int:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from export.contract import Batch, Predict
-from export.formats.litert.changes import CHANGES, constant, is_padded
+from export.formats.litert.changes import CHANGES, constant, is_padded, is_ragged_pool
 from export.formats.litert.flatbuffer import OUTSIDE, operation, packed, schema, text, unpacked
 from export.formats.litert.reading import BACK, FLOATS, MODEL, Flat, read_flat
 from export.lazy import need
@@ -147,8 +147,15 @@ class LiteRtNetwork:
             if kind == JOIN and any(held):
                 continue
             kernel, bias = (held[1:] + [""])[:2] if kind in (CONV, DENSE) else ("", "")
-            padded = is_padded(self.graph, operator)
-            yield Part(kind, str(number), name, kernel=kernel, bias=bias, padded=padded)
+            yield Part(
+                kind,
+                str(number),
+                name,
+                kernel=kernel,
+                bias=bias,
+                padded=is_padded(self.graph, operator),
+                ragged=kind == POOL and is_ragged_pool(self.graph, operator),
+            )
             options = operator.builtinOptions
             if kind != RELU and getattr(options, "fusedActivationFunction", 0) in RECTIFIERS:
                 yield Part(RELU, f"{number}{FUSED}", name)

@@ -5,7 +5,7 @@ import pytest
 
 from export.contract import Contract
 from export.gate.mutations import MUTATIONS, NO_CLASSIFIER, OFF, Subject
-from export.networks.base import around
+from export.networks.base import CEIL, POOL, Change, Edit, around
 from export.observe.probes import probes
 from export.skeleton.fold import norms
 
@@ -44,9 +44,25 @@ def test_every_bug_changes_the_outputs(subject, name):
     assert max(changes) > 0
 
 
-def test_pools_that_divide_evenly_round_to_the_same(subject):
+def test_pools_that_divide_evenly_round_to_the_same_and_are_not_changed(subject):
     (edit,) = edits(subject, "pooling rounded up")
-    np.testing.assert_array_equal(run(subject, edit), subject.outputs["logits"])
+    assert not edit.inside
+    (pool,) = subject.parts(POOL)
+    rounded = Edit(changes=(Change(CEIL, pool.node),))
+    np.testing.assert_array_equal(run(subject, rounded), subject.outputs["logits"])
+
+
+def test_a_pool_that_leaves_a_rest_is_changed_beside_one_that_divides_evenly(subject):
+    from dataclasses import replace
+
+    (even,) = subject.parts(POOL)
+
+    class Pools:
+        parts = (even, replace(even, node="ragged", ragged=True))
+
+    first, second = edits(replace(subject, network=Pools()), "pooling rounded up")
+    assert not first.inside
+    assert second.changes == (Change(CEIL, "ragged"),)
 
 
 def test_another_epsilon_is_what_keras_computes_with_it(subject, toy):

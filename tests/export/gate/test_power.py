@@ -9,7 +9,9 @@ import pytest
 from export.checks import CHECKS, run_checks
 from export.gate import power
 from export.gate.examine import Wish, examine
+from export.gate.mutants import Measure
 from export.gate.power import Mutant, Power, as_details, measure_power
+from export.networks.base import Edit
 from export.results import Status, find, verdict
 
 FORMATS = ["savedmodel", "onnx", pytest.param("tftrt-fp16", marks=pytest.mark.lane)]
@@ -135,10 +137,27 @@ def test_a_mutant_that_does_not_run_proves_nothing(here, reference, written, tmp
     parity = find(checks, "parity")
     assert (parity.details["power"]["caught"], parity.details["power"]["of"]) == (9, 9)
     assert parity.note.endswith(
-        "; not tested: a branch zeroed, a ReLU dropped, pooling rounded up, padding shifted by one"
+        "; not tested: a branch zeroed, a ReLU dropped, padding shifted by one"
     )
     notes = {entry["name"]: entry.get("note") for entry in parity.details["mutants"]}
     assert notes["a ReLU dropped"] == "not tested: RuntimeError: ShapeInferenceError"
+
+
+def test_an_edit_of_outputs_runs_nothing():
+    base = {"logits": np.arange(12, dtype=np.float32).reshape(4, 3)}
+    images = {"image": np.zeros((4, 2), np.float32)}
+    measure = Measure(images, base, {}, bound=1e9)
+
+    def run(batch):
+        raise AssertionError("what it gives is known")
+
+    reverse = Edit(gives=lambda made: {name: made[name][:, ::-1] for name in made})
+    effect, outputs = measure.effect(run, reverse)
+    assert effect == pytest.approx(2 / base["logits"].std())
+    np.testing.assert_array_equal(outputs["logits"], base["logits"][:, ::-1])
+    effect, outputs = measure.effect(run, Edit())
+    assert effect == 0
+    np.testing.assert_array_equal(outputs["logits"], base["logits"])
 
 
 def test_infinite_effects_are_no_json(tmp_path):

@@ -107,7 +107,13 @@ def pooled(rounding: str):
     return keras.Model(inputs, layers.Dense(5, name="logits")(x), name="pooled")
 
 
-@pytest.mark.parametrize("format", ["savedmodel", "onnx"])
+@pytest.mark.parametrize("format", FORMATS)
+def test_a_pool_that_divides_evenly_is_not_ragged(network, format):
+    (pool,) = (part for part in network("plain", format).parts if part.kind == POOL)
+    assert not pool.ragged
+
+
+@pytest.mark.parametrize("format", ["savedmodel", "onnx", "openvino", "litert"])
 def test_rounding_up_is_what_keras_computes_then(tmp_path, format):
     from export.formats import open_network
     from export.formats.base import Order
@@ -119,11 +125,14 @@ def test_rounding_up_is_what_keras_computes_then(tmp_path, format):
     images = probes((9, 9, 3), count=2)
     opened = open_network(format, tmp_path)
     (part,) = (part for part in opened.parts if part.kind == POOL)
+    assert part.ragged
     got = opened.build(opened.changed(Edit(changes=(Change(CEIL, part.node),))))({"image": images})[
         "logits"
     ]
-    np.testing.assert_allclose(got, reference_of(up, images), rtol=0, atol=1e-5)
-    assert np.abs(got - reference_of(down, images)).max() > 1e-3
+    halves = format == "openvino"  # in which it keeps weights
+    wanted, atol = reference_of(up, images), 2e-3 if halves else 1e-5
+    np.testing.assert_allclose(got, wanted, rtol=0, atol=atol)
+    assert np.abs(got - reference_of(down, images)).max() > 10 * atol
 
 
 @pytest.mark.parametrize("format", ["savedmodel", "onnx"])
