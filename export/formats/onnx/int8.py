@@ -30,6 +30,7 @@ from export.formats.onnx.pairs import (
     take_off,
 )
 from export.formats.onnx.reduced import Pass, Places, ReducedOnnx
+from export.formats.onnx.slender import slim
 from export.formats.onnx.weightless import drop_unread, drop_unread_initializers, sort
 from export.results import QUANTISED, Rule
 from export.skeleton.keras_graph import scope
@@ -85,6 +86,7 @@ class OnnxInt8(ReducedOnnx):
         for kind in (DQ, Q):
             drop_unread(made.graph, kind)
         drop_unread_initializers(made.graph)
+        slim(made.graph, places.indices)
         sort(made)
         for value in made.graph.input:
             if value.name in places.indices:

@@ -68,9 +68,13 @@ def _clipped(model: _Model) -> None:
 
 
 def _moved_zero(model: _Model) -> None:
-    name = model.pair.input[2]
-    zero = model.values(name)
-    model.put(name, np.asarray(zero + (MOVED if zero < MOVED else -MOVED), zero.dtype))
+    quantize, name = model.pair, "moved"
+    zero = model.values(quantize.input[2])
+    moved = np.asarray(zero + (MOVED if zero < MOVED else -MOVED), zero.dtype)
+    model.graph.initializer.append(numpy_helper.from_array(moved, name))
+    for node in model.graph.node:  # that of others stays
+        if node is quantize or node.op_type == DQ and node.input[0] == quantize.output[0]:
+            node.input[2] = name
 
 
 def _one_scale(model: _Model) -> None:

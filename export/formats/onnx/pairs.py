@@ -9,7 +9,7 @@ from export.errors import ArtifactError
 from export.formats.onnx.weightless import bypass
 from export.skeleton.stores import STEPS
 
-Q, DQ = "QuantizeLinear", "DequantizeLinear"
+Q, DQ, PRODUCT = "QuantizeLinear", "DequantizeLinear", "Mul"
 INT32 = 6  # TensorProto.INT32
 # These give numbers that they are given, or means of them.
 MOVES = ("Reshape", "Transpose", "Squeeze", "Unsqueeze", "Flatten", "MaxPool", "AveragePool",
@@ -87,8 +87,10 @@ def integer_bias(
     scale = (scales[kernel.input[0]] * step).astype(np.float32)
     if not (np.abs(read(name)) / scale < LARGEST).all():
         return None
-    graph.initializer.append(numpy_helper.from_array(scale, f"{name}/scale"))
-    inputs, outputs = [name, f"{name}/scale"], [f"{name}/float"]
+    # Runtimes multiply once, as they load; stored, it would take as much as the bias.
+    factors, product = [kernel.input[1], before.input[1]], f"{name}/scale"
+    graph.node.append(helper.make_node(PRODUCT, factors, [product], name=product))
+    inputs, outputs = [name, product], [f"{name}/float"]
     graph.node.append(helper.make_node(DQ, inputs, outputs, name=f"{name}/float", axis=0))
     layer.input[2] = outputs[0]
     return scale
@@ -134,9 +136,27 @@ class Scaled:
         return (values - (zero.reshape(sides) if zero.ndim else zero)) * scale
 
 
+def products_of_steps(graph) -> dict[str, object]:
+    """The nodes that multiply a scale by one number to one that a pair reads, by what they give."""
+    sides = {tensor.name: len(tensor.dims) for tensor in graph.initializer}
+    read = {node.input[1] for node in graph.node if node.op_type in (Q, DQ)}
+    return {
+        node.output[0]: node
+        for node in graph.node
+        if node.op_type == PRODUCT and node.output[0] in read
+        if sides.keys() >= set(node.input) and min(sides[name] for name in node.input) == 0
+    }
+
+
+def step_names(graph) -> set[str]:
+    """The names of scales and zero points."""
+    pairs = {name for node in graph.node if node.op_type in (Q, DQ) for name in node.input[1:]}
+    return pairs.union(*(node.input for node in products_of_steps(graph).values()))
+
+
 def integer_weights(graph) -> dict[str, Scaled]:
     """The initializers that a DequantizeLinear reads, by name."""
-    held, found = {tensor.name: tensor for tensor in graph.initializer}, {}
+    held, found = _held(graph), {}
     for node in graph.node:
         if node.op_type == DQ and node.input[0] in held:
             axis = next((a.i for a in node.attribute if a.name == "axis"), 1)
@@ -150,7 +170,7 @@ def bias_steps(graph, bias: Scaled, scaled: Mapping[str, Scaled]) -> tuple[float
 
     Else there are none, and it is taken for a bias that should not have been rounded.
     """
-    held = {tensor.name: tensor for tensor in graph.initializer}
+    held = _held(graph)
     made = {name: node for node in graph.node for name in node.output}
     for node in graph.node:
         if len(node.input) < 3 or node.input[2] != bias.output or node.op_type not in BIASED:
@@ -166,13 +186,26 @@ def bias_steps(graph, bias: Scaled, scaled: Mapping[str, Scaled]) -> tuple[float
     return ()
 
 
-def _scale_and_zero(node, held: Mapping[str, object]) -> tuple[np.ndarray, np.ndarray]:
+def _held(graph) -> dict[str, np.ndarray | object]:
+    """Tensors that `graph` holds, by name, and scales that are the product of two of them."""
+    held = {tensor.name: tensor for tensor in graph.initializer}
+    for name, node in products_of_steps(graph).items():
+        first, second = (_values(held[factor]) for factor in node.input)
+        held[name] = (first * second).astype(np.float32)
+    return held
+
+
+def _values(tensor) -> np.ndarray:
     from onnx import numpy_helper
 
+    return tensor if isinstance(tensor, np.ndarray) else numpy_helper.to_array(tensor)
+
+
+def _scale_and_zero(node, held: Mapping[str, object]) -> tuple[np.ndarray, np.ndarray]:
     if lost := [name for name in node.input[1:] if name not in held]:
         raise ArtifactError(f"the model is damaged, it lacks {lost[0]!r}; export it again")
-    scale = numpy_helper.to_array(held[node.input[1]]).astype(np.float32)
-    zero = numpy_helper.to_array(held[node.input[2]]) if len(node.input) > 2 else np.uint8(0)
+    scale = _values(held[node.input[1]]).astype(np.float32)
+    zero = _values(held[node.input[2]]) if len(node.input) > 2 else np.uint8(0)
     return scale, np.asarray(zero)
 
 
@@ -182,7 +215,7 @@ def activation_pairs(graph) -> list[dict]:
     `like` are the tensors whose range it may be for: its own, those that only moved numbers made it
     of, and those that an activation behind it, within the same layer to a runtime, gives.
     """
-    held = {tensor.name: tensor for tensor in graph.initializer}
+    held = _held(graph)
     made = {name: node for node in graph.node for name in node.output}
     readers: dict[str, list] = {}
     for node in graph.node:

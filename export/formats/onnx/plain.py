@@ -7,7 +7,7 @@ import onnx
 import onnxruntime
 
 from export.formats.onnx.network import leave_out, restore_structure
-from export.formats.onnx.pairs import DQ, Q, Scaled, integer_weights
+from export.formats.onnx.pairs import DQ, PRODUCT, Q, Scaled, integer_weights
 from export.formats.onnx.reading import FLOATS, read_onnx, values_of
 from export.formats.onnx.weightless import bypass, drop_unread, drop_unread_initializers
 from export.networks.onnx import OnnxNetwork
@@ -47,7 +47,8 @@ def _take_pairs_out(graph, scaled: Mapping[str, Scaled]) -> None:
             source = made[source].input[0]
         bypass(graph, node, source)
         made = {name: node for node in graph.node for name in node.output}
-    drop_unread(graph, Q)
+    for kind in (Q, PRODUCT):
+        drop_unread(graph, kind)
     drop_unread_initializers(graph)
 
 

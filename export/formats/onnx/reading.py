@@ -13,7 +13,15 @@ from export.errors import ArtifactError
 from export.formats.base import Found, Opened
 from export.formats.names import ONNX
 from export.formats.onnx.admission import OWN, check_model, every_graph
-from export.formats.onnx.pairs import DQ, INT32, Q, activation_pairs, bias_steps, integer_weights
+from export.formats.onnx.pairs import (
+    DQ,
+    INT32,
+    Q,
+    activation_pairs,
+    bias_steps,
+    integer_weights,
+    step_names,
+)
 from export.formats.structure import structure_of_onnx
 from export.lazy import need
 from export.skeleton.pour import drain, marked
@@ -58,7 +66,7 @@ def read_onnx(folder: Path) -> tuple:
 
 def _put_steps_back(graph, drained) -> None:
     """Put the content of large scales and zero points back, which belong to the graph."""
-    steps = {name for n in graph.node if n.op_type in (Q, DQ) for name in n.input[1:]}
+    steps = step_names(graph)
     for tensor in graph.initializer:
         k = marked(tensor.raw_data) if tensor.name in steps else None
         if k is not None:
@@ -126,13 +134,13 @@ def _weights(graph, drained) -> Iterator[Found]:
         attributes = {a.name: a.i for a in node.attribute}
         for at, name in enumerate(node.input):
             readers[name] = (node.op_type, at, attributes)
-    scaled = integer_weights(graph)
+    scaled, of_pairs = integer_weights(graph), step_names(graph)
     for tensor in (*graph.initializer, *_constants(graph)):
         pair = scaled.get(tensor.name)
         if tensor.data_type not in FLOATS and not pair:
             continue
         op, at, attributes = readers.get(pair.output if pair else tensor.name, ("", 0, {}))
-        if op in OPTIONS:
+        if op in OPTIONS or tensor.name in of_pairs:
             continue
         values = values_of(tensor, drained)
         if (np.abs(values) == NOWHERE).all():

@@ -70,6 +70,15 @@ def held(model) -> dict:
     return {tensor.name: tensor for tensor in model.graph.initializer}
 
 
+def quantizers(model) -> list:
+    return [node for node in model.graph.node if node.op_type == "QuantizeLinear"]
+
+
+def zeros_of(model) -> list:
+    """The zero points of activations."""
+    return [held(model)[node.input[2]] for node in quantizers(model)]
+
+
 @pytest.mark.parametrize("format", FORMATS)
 @pytest.mark.parametrize("name", ["plain", "odd", "shared", "nested"])
 def test_every_kernel_is_of_integers_with_a_scale_for_each_channel(write, name, format):
@@ -85,22 +94,42 @@ def test_every_kernel_is_of_integers_with_a_scale_for_each_channel(write, name, 
 
 
 def test_for_tensorrt_zero_points_are_0_and_biases_floats(write):
-    tensors = held(load(write("plain", "onnx-int8-trt")[1]))
+    model = load(write("plain", "onnx-int8-trt")[1])
+    tensors = held(model)
     assert INT32 not in Counter(tensor.data_type for tensor in tensors.values())
-    zeros = [t for n, t in tensors.items() if n.endswith("zero_point")]
+    zeros = zeros_of(model)
     assert zeros and all(not numpy_helper.to_array(zero).any() for zero in zeros)
     assert {zero.data_type for zero in zeros} == {INT8}
 
 
 def test_for_cpus_activations_are_unsigned_and_biases_of_32_bits(write):
-    tensors = held(load(write("plain", "onnx-int8")[1]))
-    assert tensors["conv2/bias"].data_type == INT32
-    assert UINT8 in {t.data_type for n, t in tensors.items() if n.endswith("zero_point")}
+    model = load(write("plain", "onnx-int8")[1])
+    assert held(model)["conv2/bias"].data_type == INT32
+    assert UINT8 in {zero.data_type for zero in zeros_of(model)}
 
 
 def test_no_relu_is_lost_though_its_range_begins_at_0(write):
     before = Counter(n.op_type for n in load(write("odd", "onnx-int8")[1]).graph.node)
     assert before["Relu"] == 4
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_what_pairs_add_takes_little_room(write, format):
+    model = load(write("plain", format)[1])
+    pairs = [n for n in model.graph.node if n.op_type in ("QuantizeLinear", "DequantizeLinear")]
+    assert max(len(name) for node in pairs for name in node.output if name != "logits") < 5
+    assert not any(node.name for node in pairs)
+    zeros = [held(model)[node.input[2]] for node in pairs if len(node.input) > 2]
+    contents = {(z.data_type, tuple(z.dims), numpy_helper.to_array(z).tobytes()) for z in zeros}
+    assert len({zero.name for zero in zeros}) == len(contents)
+
+
+def test_the_scale_of_a_bias_is_what_runtimes_multiply_as_they_load(write):
+    model = load(write("plain", "onnx-int8")[1])
+    made = {node.output[0]: node for node in model.graph.node}
+    biases = [node for node in made.values() if node.input[0].endswith("/bias")]
+    assert biases and {made[node.input[1]].op_type for node in biases} == {"Mul"}
+    assert all(name in held(model) for node in biases for name in made[node.input[1]].input)
 
 
 def test_a_layer_that_is_kept_stays_in_32_bits(write):
@@ -240,20 +269,14 @@ def honest_int8(skeleton, toy, look, look_plain, write):
     return lambda **changes: make(**changes)[0]
 
 
-def scale_of(tensors, end: str):
-    return next(t for n, t in tensors.items() if n.endswith(end))
-
-
 def wrong_scale(model):
-    tensor = scale_of(held(model), "_scale")
+    tensor = held(model)[quantizers(model)[0].input[1]]
     values = numpy_helper.to_array(tensor) * np.float32(1.01)
     tensor.CopyFrom(numpy_helper.from_array(values, tensor.name))
 
 
 def moved_zero(model):
-    tensor = next(
-        t for n, t in held(model).items() if n.endswith("_zero_point") and t.data_type == UINT8
-    )
+    tensor = next(zero for zero in zeros_of(model) if zero.data_type == UINT8)
     values = np.asarray(255 - numpy_helper.to_array(tensor), np.uint8)
     tensor.CopyFrom(numpy_helper.from_array(values, tensor.name))
 
@@ -266,9 +289,10 @@ def one_scale(model):
 
 
 def wrong_bias_scale(model):
-    scale = held(model)["logits/bias/scale"]
-    values = numpy_helper.to_array(scale) * np.float32(1.5)
-    scale.CopyFrom(numpy_helper.from_array(values, scale.name))
+    product = next(n for n in model.graph.node if n.output[0] == "logits/bias/scale")
+    values = numpy_helper.to_array(held(model)[product.input[1]]) * np.float32(1.5)
+    model.graph.initializer.append(numpy_helper.from_array(values, "another"))
+    product.input[1] = "another"
 
 
 def unrounded(model):
