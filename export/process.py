@@ -174,8 +174,11 @@ class Child(Protocol):
 
     busy: bool  # whether it was given a job whose answer nobody has taken
 
-    def begin(self, job: dict, arrays: Arrays) -> None:
-        """Give it a job, and go on with other work while it is done."""
+    def begin(self, job: dict, arrays: Arrays, *, last: bool = False) -> None:
+        """Give it a job, and go on with other work while it is done.
+
+        After its `last` one it ends by itself, so it holds no memory until its answer is taken.
+        """
 
     def answer(self) -> tuple[dict, Arrays]:
         """Wait for the answer to the job that it was given; raise as the function `ask`."""
@@ -205,7 +208,7 @@ class _Here:
     def busy(self) -> bool:
         return self._job is not None
 
-    def begin(self, job: dict, arrays: Arrays) -> None:
+    def begin(self, job: dict, arrays: Arrays, *, last: bool = False) -> None:
         self._job = job, arrays
 
     def ask(self, job: dict, arrays: Arrays) -> tuple[dict, Arrays]:
@@ -286,7 +289,7 @@ class _Process:
         self.begin(job, arrays)
         return self.answer()
 
-    def begin(self, job: dict, arrays: Arrays) -> None:
+    def begin(self, job: dict, arrays: Arrays, *, last: bool = False) -> None:
         try:
             self._job = tempfile.TemporaryDirectory(prefix="child-", dir=self.scratch)
             child.write(Path(self._job.name), child.JOB, job, arrays)
@@ -297,6 +300,8 @@ class _Process:
             line = json.dumps(self._job.name) + "\n"  # as ASCII, whatever the folder is called
             self.running.stdin.write(line.encode())
             self.running.stdin.flush()
+            if last:
+                self.running.stdin.close()
 
     def answer(self) -> tuple[dict, Arrays]:
         try:

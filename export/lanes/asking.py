@@ -24,9 +24,9 @@ class LaneChild:
     def __init__(self, lane: Lane, child: Child):
         self._lane, self._child = lane, child
 
-    def begin(self, job: dict, arrays: Arrays) -> None:
-        """Give it a job, and go on with other work while it is done."""
-        self._child.begin(job, arrays)
+    def begin(self, job: dict, arrays: Arrays, *, last: bool = False) -> None:
+        """Give it a job, and go on with other work while it is done; it ends after its `last`."""
+        self._child.begin(job, arrays, last=last)
 
     def ask(self, job: dict, arrays: Arrays) -> tuple[dict, Arrays]:
         """Ask as `export.process.ask` does; raise MissingLane if a failure is the lane's fault."""

@@ -13,7 +13,7 @@ from export.observe.base import Layer
 from export.skeleton.keras_graph import called_with, functional, kind, layer_names, run_graph
 
 DEPTHWISE = ("DepthwiseConv2D", "SeparableConv2D")  # only oneDNN has kernels of unequal strides
-MUCH = 1 << 26  # bytes of activations
+MUCH = 1 << 25  # bytes of activations
 AT_ONCE = 2  # samples a run: eager Keras keeps every activation until the end
 
 
@@ -21,7 +21,7 @@ def run_model(model, contract: Contract, inputs: Batch) -> tuple[Batch, tuple[La
     """Return the outputs of the model by name, and the largest activation of each of its layers."""
     import keras
 
-    names, seen, parts = layer_names(model), {}, []
+    names, seen, parts = layer_names(model), _Seen(), []
 
     def tap(operation):
         graph = functional(operation)
@@ -32,7 +32,7 @@ def run_model(model, contract: Contract, inputs: Batch) -> tuple[Batch, tuple[La
         def call(*args, **options):
             outputs = _called(operation, name, args, options)
             if hasattr(outputs, "dtype"):
-                _take_down(seen, name, outputs, in_first=not parts)
+                seen.take_down(name, outputs, in_first=not parts)
             return outputs
 
         return call
@@ -44,22 +44,7 @@ def run_model(model, contract: Contract, inputs: Batch) -> tuple[Batch, tuple[La
         made = run_graph(graph, given, tap) if graph else called_with(model, given)
         outputs = zip(contract.outputs, keras.tree.flatten(made), strict=True)
         parts.append({tensor.name: np.asarray(values) for tensor, values in outputs})
-    return joined(parts), tuple(seen.values())
-
-
-def put_aside(layers: tuple[Layer, ...]) -> tuple[Layer, ...]:
-    """Put what the layers gave for the first sample into a file, where that is much.
-
-    It is in memory again only where it is looked at, which few exports do. The file has no name and
-    is gone with the arrays. Without room for it everything stays as it is.
-    """
-    if sum(layer.first.nbytes for layer in layers if layer.first is not None) < MUCH:
-        return layers
-    try:
-        with tempfile.TemporaryFile() as file:
-            return tuple(replace(layer, first=_mapped(file, layer.first)) for layer in layers)
-    except OSError:
-        return layers
+    return joined(parts), seen.layers()
 
 
 def _mapped(file, values: np.ndarray | None) -> np.ndarray | None:
@@ -117,20 +102,53 @@ def _in_groups(layer, x):
     return layer.activation(x + layer.bias if layer.use_bias else x)
 
 
-def _take_down(seen: dict[str, Layer], name: str, outputs, *, in_first: bool) -> None:
-    """Keep what one call of a layer gave; `in_first` if that was for the first batch of inputs.
+class _Seen:
+    """What each layer gave; for the first sample in a file, where all of that is much.
 
-    Only floats are kept: nothing is rounded in others.
+    It is in memory again only where it is looked at, which few exports do. Files have no names and
+    are gone with the arrays. Without room for them everything stays in memory.
     """
-    values = np.asarray(outputs)
-    if values.dtype.kind != "f" or not values.size:
-        return
-    before, largest = seen.get(name), peak(values)
-    if before is None:
-        seen[name] = Layer(name, largest, values[:1].astype(np.float32))
-    else:
-        first = None if in_first else before.first  # it runs twice
-        seen[name] = Layer(name, max(largest, before.largest), first)
+
+    def __init__(self):
+        self._layers: dict[str, Layer] = {}
+        self._in_memory: list[str] = []  # layers by name
+        self._bytes = 0  # of those in memory
+        self._has_room = True
+
+    def layers(self) -> tuple[Layer, ...]:
+        return tuple(self._layers.values())
+
+    def take_down(self, name: str, outputs, *, in_first: bool) -> None:
+        """Keep what one call of a layer gave; `in_first` if that was for the first batch of inputs.
+
+        Only floats are kept: nothing is rounded in others.
+        """
+        values = np.asarray(outputs)
+        if values.dtype.kind != "f" or not values.size:
+            return
+        before, largest = self._layers.get(name), peak(values)
+        if before is not None:
+            first = None if in_first else before.first  # it runs twice
+            self._layers[name] = Layer(name, max(largest, before.largest), first)
+            return
+        first = values[:1].astype(np.float32)
+        self._layers[name] = Layer(name, largest, first)
+        self._in_memory.append(name)
+        self._bytes += first.nbytes
+        if self._bytes > MUCH and self._has_room:
+            self._put_aside()
+
+    def _put_aside(self) -> None:
+        """Move to a file what is in memory."""
+        layers = (self._layers[name] for name in self._in_memory)
+        try:
+            with tempfile.TemporaryFile() as file:
+                aside = {one.name: replace(one, first=_mapped(file, one.first)) for one in layers}
+        except OSError:
+            self._has_room = False
+            return
+        self._layers |= aside
+        self._in_memory, self._bytes = [], 0
 
 
 def peak(values: np.ndarray) -> float:

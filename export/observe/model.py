@@ -10,9 +10,9 @@ from export.child import in_a_line
 from export.contract import Batch
 from export.formats import ALL, Format
 from export.formats.base import Found
-from export.memory import give_memory_back
+from export.memory import give_memory_back, unmap_libraries
 from export.observe.base import Reference
-from export.observe.layers import put_aside, run_model
+from export.observe.layers import run_model
 from export.observe.noise import Noise, NoiseError
 from export.observe.probes import COUNT, other_lengths
 from export.observe.weights import (
@@ -46,13 +46,13 @@ def observe_model(
     that are of other lengths.
     """
     formats = tuple(ALL if formats is None else formats)
+    unmap_libraries()  # of which importing and building reads far more than running does
     with ThreadPoolExecutor(1) as beside:  # hashing lets go of Python, and takes one processor
         kept, sha256 = (
             beside.submit(_weights, skeleton, formats),
             beside.submit(canonical_sha256, model),
         )
         outputs, layers = run_model(model, skeleton.contract, inputs)
-        layers = put_aside(layers)
         weights = kept.result()
         folds = tuple(norms(model))
         kinds = frozenset().union(*(format.noises for format in formats))

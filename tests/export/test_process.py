@@ -183,8 +183,9 @@ def test_children_that_were_given_a_job_work_beside_each_other(script, scratch, 
         child_of_script(PYTHON, body, scratch) as two,
     ):
         one.begin({**job, "own": "a", "other": "b"}, {})
-        two.begin({**job, "own": "b", "other": "a"}, GIVEN)
+        two.begin({**job, "own": "b", "other": "a"}, GIVEN, last=True)
         assert one.busy and two.busy
+        assert two.running.wait(60) == 0, "it ends after its last job, and its answer waits"
         answers = [child.answer()[0] for child in (one, two)]
         assert not one.busy and not two.busy
     assert [answer["met"] for answer in answers] == [True, True]

@@ -109,7 +109,7 @@ class TfTrt(Format):
         prepared = prepare(order.skeleton)
         shapes, lane = narrowed(prepared), held.enter_context(ExitStack())
         child = lane.enter_context(child_in_lane(self.lane, SCRIPT, order.scratch, about=PASS))
-        child.begin(*self._job(prepared.filled(_stand_in, shapes), order))
+        child.begin(*self._job(prepared.filled(_stand_in, shapes), order), last=True)
 
         def finish() -> tuple:
             with lane:

@@ -68,24 +68,39 @@ def test_a_layer_that_has_no_kernel_is_named_in_tensorflow_s_own_words(monkeypat
     assert observing._own_words("no kernel") == "no kernel"
 
 
-def layers_of(*values) -> tuple[Layer, ...]:
-    return tuple(Layer(str(number), 1.0, first) for number, first in enumerate(values))
+def seen(*values) -> tuple[Layer, ...]:
+    """The layers, named by their numbers, of a network that gives `values`, one after the other."""
+    seen = observing._Seen()
+    for number, value in enumerate(values):
+        seen.take_down(str(number), value, in_first=True)
+    return seen.layers()
 
 
-def test_much_of_what_layers_gave_is_put_into_a_file_and_stays_the_same(monkeypatch, tmp_path):
-    monkeypatch.setattr(observing, "MUCH", 40)
+def test_much_of_what_layers_gave_is_put_into_files_and_stays_the_same(monkeypatch, tmp_path):
+    monkeypatch.setattr(observing, "MUCH", 80)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    values = np.random.default_rng(0).normal(size=(3, 5)).astype(np.float32)
-    aside = observing.put_aside(layers_of(values, None, values.T[1:]))
-    assert [type(layer.first) for layer in aside] == [np.memmap, type(None), np.memmap]
-    assert np.array_equal(aside[0].first, values)
-    assert np.array_equal(aside[2].first, values.T[1:])
-    assert list(tmp_path.iterdir()) == [], "the file has no name"
+    values = np.random.default_rng(0).normal(size=(2, 3, 5)).astype(np.float32)
+    taken = seen(values, values.T, values[:, :1], np.float16(values) + 1)
+    assert [type(layer.first) for layer in taken] == [np.memmap, np.memmap, np.ndarray, np.ndarray]
+    assert np.array_equal(taken[0].first, values[:1])
+    assert np.array_equal(taken[1].first, values.T[:1])
+    assert taken[3].first.dtype == np.float32
+    assert list(tmp_path.iterdir()) == [], "a file has no name"
 
 
-def test_little_stays_where_it_is_and_so_does_what_no_disk_takes(monkeypatch):
-    given = layers_of(np.ones(5, np.float32))
-    assert observing.put_aside(given) is given
+def test_a_layer_that_runs_twice_has_no_first_sample_also_where_that_was_in_a_file(monkeypatch):
     monkeypatch.setattr(observing, "MUCH", 0)
-    monkeypatch.setattr(tempfile, "TemporaryFile", mock.Mock(side_effect=OSError("full")))
-    assert observing.put_aside(given) is given
+    seen = observing._Seen()
+    for value in (1.0, -3.0):
+        seen.take_down("shared", np.full((2, 4), value, np.float32), in_first=True)
+    assert seen.layers() == (Layer("shared", 3.0),)
+    assert seen.layers()[0].first is None
+
+
+def test_what_no_disk_takes_stays_in_memory_and_is_offered_once(monkeypatch):
+    monkeypatch.setattr(observing, "MUCH", 0)
+    full = mock.Mock(side_effect=OSError("full"))
+    monkeypatch.setattr(tempfile, "TemporaryFile", full)
+    taken = seen(*np.ones((3, 2, 4), np.float32))
+    assert [type(layer.first) for layer in taken] == [np.ndarray] * 3
+    full.assert_called_once_with()

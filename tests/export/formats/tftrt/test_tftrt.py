@@ -2,11 +2,13 @@
 
 import re
 import shutil
+import time
 from contextlib import ExitStack
 from dataclasses import replace
 
 import keras
 import numpy as np
+import psutil
 import pytest
 from keras import layers
 from tensorflow.core.framework import graph_pb2
@@ -295,10 +297,21 @@ def test_a_conversion_that_was_begun_is_the_one_that_is_written(
     order.folder.mkdir()
     monkeypatch.setattr(TfTrt, "convert", None)  # nobody asks the lane again
     with ExitStack() as held:
+        before = psutil.Process().children()
         FORMATS["tftrt-fp16"].begin(order, held)
+        (lane,) = set(psutil.Process().children()).difference(before)
+        assert _ends(lane), "it takes 0.3 GB, and more of a large network"
         FORMATS["tftrt-fp16"].write(order)
         assert [path.name for path in tmp_path.iterdir()] == ["made"], "the lane has ended"
     assert (order.folder / MODEL).read_bytes() == (plain / MODEL).read_bytes()
+
+
+def _ends(process, seconds=60) -> bool:
+    """Whether a process ends by itself; nobody has waited for it then."""
+    until = time.monotonic() + seconds
+    while process.status() != psutil.STATUS_ZOMBIE and time.monotonic() < until:
+        time.sleep(0.02)
+    return process.status() == psutil.STATUS_ZOMBIE
 
 
 @lane
