@@ -274,10 +274,11 @@ class Export:
                 ) from error
 
     def _judge(self, artifact: _Unjudged) -> Report:
-        place, gate = artifact.place, self._options.gate
+        place, gate, jobs = artifact.place, self._options.gate, self._options.jobs
         described = self._beside.submit(describe_artifact, place.stage)  # while others look at it
         child = self._look(artifact)
-        checks = examine(artifact.case, place.stage, place.scratch, gate, self._progress, child)
+        asked = gate, self._progress, child, jobs
+        checks = examine(artifact.case, place.stage, place.scratch, *asked)
         checks = require(checks, gate.require)
         goal = _goal(place, checks, artifact.case.format)
         artifact.flushed.result()

@@ -46,7 +46,7 @@ class Options:
     inputs: Mapping = field(default_factory=dict)  # of those given: source, sha256 and count
     preprocess: Mapping = field(default_factory=dict)  # how pictures become inputs, as in a report
     name: str = ""  # of the folder, and of the model in the report; the model's own if empty
-    jobs: int | None = None  # artifacts looked at at once; None: what cores and memory allow
+    jobs: int | None = None  # processes that open artifacts at once; None: as the machine allows
 
     def __post_init__(self):
         if self.jobs is not None and self.jobs < 1:

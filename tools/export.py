@@ -77,8 +77,8 @@ def _parser():
     add("--self-test", action="store_true",
         help="plant 13 known bugs, one at a time, and count how many the checks catch")  # fmt: skip
     add("--jobs", type=options.whole(1), metavar="N",
-        help="artifacts that are looked at at once; as many as cores, while they take 2 GB "
-        "together and half of the free memory, if absent")  # fmt: skip
+        help="processes that open artifacts at once; as many as cores, while they take 2 GB "
+        "together, 3.5 with --self-test, and half of the free memory, if absent")  # fmt: skip
     add_calibration(parser)
     add("--keep-fp32", action="append", default=[], metavar="LAYER",
         help="a layer that formats of fewer bits leave in 32; may be repeated")  # fmt: skip

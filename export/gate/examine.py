@@ -1,5 +1,6 @@
 """The whole gate: look at an artifact, ask every check, and test the gate itself on mutants."""
 
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -29,6 +30,10 @@ class GateOptions:
     partial_engines: bool = False  # accept engines for a part of the network
     require: tuple[str, ...] = ()  # names of checks that fail where they are skipped or not made
 
+    @property
+    def tests(self) -> bool:
+        return self.self_test or self.strict
+
     def __post_init__(self):
         object.__setattr__(self, "require", known_checks(self.require))
 
@@ -43,17 +48,37 @@ def examine(
     asked: GateOptions | None = None,
     progress=lambda about, doing: None,
     child: Child | None = None,
+    jobs: int | None = None,
 ) -> tuple[Check, ...]:
     """Every check of the artifact in `folder`, made now; `scratch` is an empty folder.
 
-    `child` is an `observer` of the format, if one was started before.
+    `child` is an `observer` of the format, if one was started before. As many as `jobs` processes
+    open the artifact at once; by default what cores and memory allow.
     """
-    asked, format = asked or GateOptions(), case.format
+    asked = asked or GateOptions()
     case = replace(case, partial_engines=asked.partial_engines)
-    trial = observed(case, folder, scratch, child)
-    checks = run_checks(trial)
+    early = asked.tests and power.opens_early(case, jobs)
+    inputs = case.reference.inputs
+    with power.opened(case.format, folder, inputs, scratch) if early else nullcontext() as tester:
+        trial = observed(case, folder, scratch, child)
+        checks = _explained(trial, run_checks(trial), folder, scratch, asked, progress)
+        if asked.tests and not trial.observation.error:
+            progress(case.format.name, "testing the gate on mutants")
+            parity = find(checks, "parity")
+            exact = parity.details.get("halves", {}).get("exact", {})  # what bugs are measured by
+            allowed = exact.get("allowed", parity.allowed)
+            found = power.measure_power(trial, checks, folder, scratch, allowed, tester)
+            checks = _with_power(checks, found, asked.strict)
+    return checks
+
+
+def _explained(
+    trial: Trial, checks: tuple[Check, ...], folder: Path, scratch: Path, asked, progress
+) -> tuple[Check, ...]:
+    """Say beside parity's verdict where it comes from, and show it, as far as that is asked for."""
+    format, reference = trial.format, trial.reference
     failed = find(checks, "parity").status is Status.FAILED
-    ran = not trial.observation.error and _is_finite(case.reference.outputs)
+    ran = not trial.observation.error and _is_finite(reference.outputs)
     if ran and (asked.layers or failed):
         progress(format.name, "comparing layer by layer")
         probe = _worst_probe(trial) if failed else 0
@@ -62,16 +87,9 @@ def examine(
     if ran and _is_off_by_rounding(checks):
         progress(format.name, "simulating what layers cost")
         gains, why = gain.measure_gain(trial, folder, scratch)
-        checks = _with_gain(checks, gains, why, case.min_agreement)
-    if ran and asked.shown and trial.comparable and case.reference.contract.classifier:
+        checks = _with_gain(checks, gains, why, trial.min_agreement)
+    if ran and asked.shown and trial.comparable and reference.contract.classifier:
         checks = _with_pictures(checks, trial, asked.shown)
-    if not trial.observation.error and (asked.self_test or asked.strict):
-        progress(format.name, "testing the gate on mutants")
-        parity = find(checks, "parity")
-        exact = parity.details.get("halves", {}).get("exact", {})  # what bugs are measured by
-        allowed = exact.get("allowed", parity.allowed)
-        found = power.measure_power(trial, checks, folder, scratch, allowed)
-        checks = _with_power(checks, found, asked.strict)
     return checks
 
 

@@ -4,7 +4,7 @@ ONNX is run without TensorFlow.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from functools import partial
 from itertools import takewhile
 from pathlib import Path
@@ -13,55 +13,84 @@ import numpy as np
 
 from export.child import in_a_line
 from export.compression.facts import look
-from export.contract import GIVEN, Batch, Contract, Predict, joined, named, part, prefixed, rows
+from export.contract import Batch, Contract, Predict, joined, part, prefixed, rows
 from export.endings import undone
 from export.formats import find_format, open_network
 from export.gate.mutations import Mutation, Subject, mutations_of
 from export.gate.promised import PROMISES, promised
-from export.networks.base import Edit, around
+from export.networks.base import Edit, Network, around
 from export.skeleton.fold import Norm
 from export.skeleton.pour import digest
 
-BASE = "base/"
 FEW = 2  # samples that a mutant is run on, unless its error is small
 
 
-def work(job: dict, arrays: dict) -> tuple[dict, dict]:
-    """Try every mutation on an artifact.
+@dataclass(frozen=True)
+class _Opened:
+    """An artifact that was opened for changes."""
 
-    The job names the `format` and the `folder`, says how weights are `held`, which `norms` there
-    are and which `promises` of a compression, has the `contract` and the `endings` of its outputs,
-    and gives the `bound` below which an error is looked at again on all inputs; `arrays` has the
-    inputs as `given/<name>`, and `variance_<i>` and `beta_<i>` of each norm. The answer has a
-    record for each mutation in `mutants`; its arrays are outputs: `base/<name>`, and
+    network: Network
+    run: Predict  # the network as it is
+    batch: Batch
+    outputs: Batch
+    _: KW_ONLY
+    precision: str
+
+
+_opened: list[_Opened] = []  # what the job `try` is about
+
+
+def work(job: dict, arrays: dict) -> tuple[dict, dict]:
+    """Do what the job says: `open` an artifact for changes, or `try` every mutation on it."""
+    return DOES[job["do"]](job, arrays)
+
+
+def _open(job: dict, batch: dict) -> tuple[dict, dict]:
+    """Run an artifact on the inputs in `batch`, and answer with its outputs as arrays.
+
+    The job names the `format` and the `folder`.
+    """
+    network = open_network(job["format"], Path(job["folder"]))
+    run, precision = network.build(network.graph), find_format(job["format"]).precision
+    outputs = joined(run(part(batch, where)) for where in _slices(batch))
+    _opened[:] = [_Opened(network, run, batch, outputs, precision=precision)]
+    return {}, outputs
+
+
+def _try(job: dict, arrays: dict) -> tuple[dict, dict]:
+    """Try every mutation on the artifact that is open.
+
+    The job says how weights are `held`, which `norms` there are and which `promises` of a
+    compression, has the `contract` and the `endings` of its outputs, and gives the `bound` below
+    which an error is looked at again on all inputs; `arrays` has `variance_<i>` and `beta_<i>` of
+    each norm. The answer has a record for each mutation in `mutants`; its arrays are the outputs
     `mutant_<i>/<name>` of each that ran.
     """
-    batch = named(arrays, GIVEN)
-    network = open_network(job["format"], Path(job["folder"]))
-    own = network.build(network.graph)
-    base = joined(own(part(batch, where)) for where in _slices(batch))
-    contract = Contract.from_dict(job["contract"])
+    opened = _opened.pop()
     subject = Subject(
-        network,
-        contract,
-        base,
+        opened.network,
+        Contract.from_dict(job["contract"]),
+        opened.outputs,
         job["held"],
         norms=_norms(job, arrays),
         promises=promised(job["promises"]),
     )
-    measure = Measure(batch, base, job["endings"], job["bound"])
-    known = mutations_of(find_format(job["format"]).precision)
+    measure = Measure(opened.batch, opened.outputs, job["endings"], job["bound"])
+    known = mutations_of(opened.precision)
     known = (*known, *PROMISES) if subject.promises else known
     trials = [_Trying(mutation, subject, measure) for mutation in known]
     for trying in trials:
-        trying.around(own)
-    del own  # the network as it is goes before others are built
+        trying.around(opened.run)
+    del opened  # the network as it is goes before others are built
     for trying in trials:
         trying.inside()
-    made = prefixed(base, BASE)
+    made = {}
     for number, trying in enumerate(trials):
         made |= prefixed(trying.outputs, mutant(number))
     return {"mutants": [trying.record for trying in trials]}, made
+
+
+DOES = {"open": _open, "try": _try}
 
 
 def mutant(number: int) -> str:

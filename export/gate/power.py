@@ -3,24 +3,30 @@
 A mutant is caught by the checks that fail for it and do not fail for the artifact itself.
 """
 
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from export.checks import Trial, run_checks
+from export.checks import Case, Trial, run_checks
 from export.compression.facts import Facts
 from export.compression.promises import promises_of
-from export.contract import GIVEN, Batch, named, part, prefixed, rows
+from export.contract import Batch, named, part, rows
+from export.formats import Format
 from export.gate import misrounded
-from export.gate.mutants import BASE, mutant
+from export.gate.mutants import mutant
 from export.gate.mutations import Promised
 from export.gate.promised import as_entry
-from export.process import ask
+from export.observe.ahead import jobs_for
+from export.process import Child, child_of
 from export.results import Check, Status, find
 from export.runtimes import parity_runtime
 
 UNTESTED = "not tested"
+TOGETHER = 3_500_000_000  # bytes that a self-test may take beside what looks at the artifact
 
 
 @dataclass(frozen=True)
@@ -76,22 +82,46 @@ class Power:
         return min(alone, key=lambda mutant: mutant.effect, default=None)
 
 
+def opens_early(case: Case, jobs: int | None) -> bool:
+    """Whether the artifact may be opened for changes while another process looks at it.
+
+    `jobs` is how many processes may do so at once, if that was asked for.
+    """
+    weights = 4 * sum(math.prod(weight.shape) for weight in case.reference.weights)
+    # One that rounds is run without its rounding, too, before it is changed.
+    return jobs_for(2 * weights if case.format.rounds else weights, jobs, TOGETHER) > 1
+
+
+@contextmanager
+def opened(format: Format, folder: Path, inputs: Batch, scratch: Path) -> Iterator[Child]:
+    """Have a process open the artifact in `folder`, for `measure_power` to have it changed."""
+    packages = parity_runtime(format).packages
+    with child_of("export.gate.mutants", scratch, packages=packages) as child:
+        child.begin({"do": "open", "format": format.name, "folder": str(folder)}, inputs)
+        yield child
+
+
 def measure_power(
-    trial: Trial, checks: tuple[Check, ...], folder: Path, scratch: Path, bound: float
+    trial: Trial,
+    checks: tuple[Check, ...],
+    folder: Path,
+    scratch: Path,
+    bound: float,
+    child: Child | None = None,
 ) -> Power:
     """Mutate the artifact in `folder`, and ask every check; `checks` are those of the artifact.
 
-    `bound` is what parity allows, in standard deviations.
+    `bound` is what parity allows, in standard deviations. `child` is what `opened` gave, if that
+    was asked for before.
     """
     parity = find(checks, "parity")
     if parity.status is not Status.PASSED:
         return Power((), "the artifact itself fails; mutants of it prove nothing")
-    answer, arrays = _run(trial, folder, scratch, bound)
+    inputs = trial.reference.inputs
+    with nullcontext(child) if child else opened(trial.format, folder, inputs, scratch) as asked:
+        answer, arrays = _tried(trial, asked, bound)
     if answer["error"]:
         return Power((), answer["error"])
-    own = trial.plain.got if trial.format.rounds else trial.observation.outputs
-    if not all(_is_same(trial, name, named(arrays, BASE), own, bound) for name in own):
-        return Power((), "the graph opened for changes gives other outputs than the artifact")
     fails = {check.name for check in checks if check.status is Status.FAILED}
     mutants = [
         _judge(trial, fails, record, named(arrays, mutant(number)))
@@ -104,6 +134,17 @@ def measure_power(
     return Power(tuple(mutants))
 
 
+def _tried(trial: Trial, child: Child, bound: float) -> tuple[dict, Batch]:
+    """Return the answer of `child`, which has opened the artifact for changes, and its arrays."""
+    answer, base = child.answer()
+    own = trial.plain.got if trial.format.rounds else trial.observation.outputs
+    if answer["error"]:
+        return answer, {}
+    if not all(_is_same(trial, name, base, own, bound) for name in own):
+        return {"error": "the graph opened for changes gives other outputs than the artifact"}, {}
+    return child.ask(*_job(trial, bound))
+
+
 def _is_same(trial: Trial, name: str, base: Batch, own: Batch, bound: float) -> bool:
     """Whether an output of the opened graph is that of the artifact, within `bound`."""
     if own[name].dtype.kind != "f":
@@ -113,16 +154,14 @@ def _is_same(trial: Trial, name: str, base: Batch, own: Batch, bound: float) -> 
     return float(np.abs(sides[0] - sides[1]).max()) <= bound * float(wanted.std())
 
 
-def _run(trial: Trial, folder: Path, scratch: Path, bound: float) -> tuple[dict, dict]:
-    """Return the answer of export/gate/mutants.py and its arrays."""
-    norms = trial.reference.norms
-    arrays = prefixed(trial.reference.inputs, GIVEN)
+def _job(trial: Trial, bound: float) -> tuple[dict, dict]:
+    """What export/gate/mutants.py is asked to try."""
+    norms, arrays = trial.reference.norms, {}
     for number, norm in enumerate(norms):
         arrays |= {f"variance_{number}": norm.variance, f"beta_{number}": norm.beta}
     plain = ("name", "into", "kernel", "bias", "epsilon")
     job = {
-        "format": trial.format.name,
-        "folder": str(folder),
+        "do": "try",
         "bound": bound,
         "held": trial.names_in_artifact(),
         "contract": trial.reference.contract.as_dict(),
@@ -130,8 +169,7 @@ def _run(trial: Trial, folder: Path, scratch: Path, bound: float) -> tuple[dict,
         "norms": [{key: getattr(norm, key) for key in plain} for norm in norms],
         "promises": [as_entry(one) for one in _promised(trial)],
     }
-    packages = parity_runtime(trial.format).packages
-    return ask("export.gate.mutants", job, arrays, scratch, packages=packages)
+    return job, arrays
 
 
 def _promised(trial: Trial) -> list[Promised]:

@@ -14,15 +14,18 @@ COPIES = 2
 TOGETHER = 2_000_000_000  # bytes that processes beside each other may take, unless N are asked for
 
 
-def jobs_for(weight_bytes: int, asked: int | None) -> int:
-    """Return how many artifacts are looked at at once: `asked`, or what cores and memory allow."""
+def jobs_for(weight_bytes: int, asked: int | None, together: int = TOGETHER) -> int:
+    """Return how many artifacts are looked at at once: `asked`, or what cores and memory allow.
+
+    Beside each other the processes may take `together` bytes.
+    """
     if asked is not None:
         return asked
     import psutil
 
     has_affinity = hasattr(os, "sched_getaffinity")
     cores = len(os.sched_getaffinity(0)) if has_affinity else os.cpu_count() or 1
-    room = min(TOGETHER, psutil.virtual_memory().available // 2)
+    room = min(together, psutil.virtual_memory().available // 2)
     return max(1, min(cores, room // (RUNTIME + COPIES * weight_bytes)))
 
 

@@ -12,6 +12,7 @@ from export.gate.examine import Wish, examine
 from export.gate.mutants import Measure
 from export.gate.power import Mutant, Power, as_details, measure_power
 from export.networks.base import Edit
+from export.process import ChildFailed
 from export.results import Status, find, verdict
 
 FORMATS = ["savedmodel", "onnx", pytest.param("tftrt-fp16", marks=pytest.mark.lane)]
@@ -91,16 +92,17 @@ def test_a_graph_that_is_not_the_artifact_proves_nothing(here, trial, written, t
     assert "gives other outputs than the artifact" in found.error
 
 
-def examined(wish, reference, written, tmp_path, **changes):
+def case_of(reference, format: str = "onnx"):
     from export.checks import Case, Expected
     from export.formats import find_format
 
-    case = Case(
-        format=replace(find_format("onnx"), **changes),
-        reference=reference("plain"),
-        expected=Expected.unknown("a toy"),
-    )
-    return examine(case, written("plain", "onnx"), tmp_path, wish)
+    unknown = Expected.unknown("a toy")
+    return Case(format=find_format(format), reference=reference, expected=unknown)
+
+
+def examined(wish, reference, written, tmp_path, **options):
+    case = case_of(reference("plain"))
+    return examine(case, written("plain", "onnx"), tmp_path, wish, **options)
 
 
 def test_power_stands_beside_parity(here, reference, written, tmp_path):
@@ -141,6 +143,64 @@ def test_a_mutant_that_does_not_run_proves_nothing(here, reference, written, tmp
     )
     notes = {entry["name"]: entry.get("note") for entry in parity.details["mutants"]}
     assert notes["a ReLU dropped"] == "not tested: RuntimeError: ShapeInferenceError"
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_an_artifact_opened_early_is_judged_the_same(
+    here, reference, written, tmp_path, monkeypatch, jobs
+):
+    children = []
+
+    def measure(*args):
+        children.append(args[-1])
+        return measure_power(*args)
+
+    monkeypatch.setattr(power, "measure_power", measure)
+    checks = examined(Wish(self_test=True), reference, written, tmp_path, jobs=jobs)
+    assert [child is not None for child in children] == [jobs > 1]
+    assert find(checks, "parity").details["power"] == {"caught": 12, "of": 12, "missed": []}
+
+
+def test_an_artifact_that_does_not_open_is_not_tested(reference, tmp_path):
+    folder, scratch = tmp_path / "artifact", tmp_path / "scratch"
+    folder.mkdir()
+    scratch.mkdir()
+    case = case_of(reference("plain"))
+    checks = examine(case, folder, scratch, Wish(strict=True), jobs=2)
+    assert "power" not in find(checks, "parity").details
+    assert find(checks, "contract").status is Status.FAILED
+    assert not any(scratch.iterdir())  # what the processes passed is gone
+
+
+def test_the_end_of_the_process_that_changes_the_artifact_is_told(
+    trial, written, tmp_path, monkeypatch
+):
+    folder = written("plain", "onnx")
+    subject = trial("plain", "onnx", folder)
+    checks, inputs = run_checks(subject), subject.reference.inputs
+    with power.opened(subject.format, folder, inputs, tmp_path) as child:
+        child.running.kill()
+        with pytest.raises(ChildFailed, match="mutants was killed"):
+            measure_power(subject, checks, folder, tmp_path, 1e-5, child)
+
+
+@pytest.mark.parametrize(
+    ("format", "jobs", "early"),
+    [("onnx", 1, False), ("onnx", 2, True), ("onnx-int8", 1, False), ("onnx-int8", 2, True)],
+)
+def test_it_is_opened_early_as_is_asked_for(reference, format, jobs, early):
+    assert power.opens_early(case_of(reference("plain"), format), jobs) is early
+
+
+def test_memory_decides_whether_an_artifact_is_opened_early(reference, monkeypatch):
+    asked = []
+    monkeypatch.setattr(power, "jobs_for", lambda *args: asked.append(args) or 2)
+    weights = 4 * reference("plain").totals.total
+    for format in ("onnx", "onnx-int8"):
+        assert power.opens_early(case_of(reference("plain"), format), None)
+    assert [room for *_, room in asked] == [power.TOGETHER] * 2
+    assert asked[1][0] == 2 * asked[0][0]  # it is run without its rounding as well
+    assert asked[0][0] == pytest.approx(weights, rel=0.1)
 
 
 def test_an_edit_of_outputs_runs_nothing():
