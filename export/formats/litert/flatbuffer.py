@@ -51,10 +51,10 @@ def unpacked(content: bytes):
 
 def packed(model) -> bytes:
     """The flatbuffer of a model."""
-    import flatbuffers
+    from export.formats.litert.sharing import Builder, shared
 
-    builder = flatbuffers.Builder(1 << 16)
-    builder.Finish(model.Pack(builder), MAGIC)
+    builder = Builder()
+    builder.Finish(shared(model).Pack(builder), MAGIC)
     return bytes(builder.Output())
 
 

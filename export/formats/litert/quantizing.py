@@ -216,7 +216,7 @@ def _restored(model, held: Mapping[int, Placement], weights) -> Places:
         tensors = [t for t in graph.tensors if text(t.name) in by_name]
         for tensor in sorted(tensors, key=lambda one: one.type == INT32):  # biases behind kernels
             place = by_name[text(tensor.name)]
-            tensor.shape = list(place.shape)
+            tensor.shape = np.asarray(place.shape, "<i4")
             buffer = model.buffers[tensor.buffer]
             buffer.data, buffer.offset, buffer.size = None, 0, 0
             if is_rounded(tensor):
@@ -245,8 +245,8 @@ def _in_steps(model, graph, tensor, place: Placement, weights) -> Placement:
                 f"--keep-fp32 {layer_of(place.tensor)}"
             )
     flat = scale.reshape(-1)
-    tensor.quantization.scale = flat.tolist()
-    tensor.quantization.zeroPoint = [0] * len(flat)
+    tensor.quantization.scale = flat.astype("<f4")
+    tensor.quantization.zeroPoint = np.zeros(len(flat), "<i8")
     return replace(place, store=Quantised("i1" if tensor.type == INT8 else "<i4", scale))
 
 
