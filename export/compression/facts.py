@@ -6,6 +6,7 @@ import numpy as np
 
 GROUP, ZEROS = 4, 2  # of GROUP neighbouring input channels, at least so many are zero
 AT_ONCE = 1 << 24  # values
+CACHED = 1 << 18  # values, of which comparing makes flags
 SAMPLE = 1 << 16  # values that are looked at first
 MANY = 1024  # distinct values above which nobody asks how many they are
 
@@ -34,14 +35,20 @@ class Facts:
 
 def look(values: np.ndarray) -> Facts:
     """Look at a kernel in Keras' layout, (..., input channels, output channels)."""
-    zeros = int(values.size - np.count_nonzero(values))
     return Facts(
         size=int(values.size),
-        zeros=zeros,
+        zeros=count_zeros(values),
         pattern=holds_pattern(values),
         distinct=_distinct(values),
         in_a_channel=_in_a_channel(values),
     )
+
+
+def count_zeros(values: np.ndarray) -> int:
+    """How many values are zero; counted a part at a time, which a processor's cache holds."""
+    flat = values.ravel("K")  # as they lie in memory, which copies nothing
+    parts = (flat[start : start + CACHED] for start in range(0, flat.size, CACHED))
+    return int(flat.size) - sum(int(np.count_nonzero(part != 0)) for part in parts)
 
 
 def holds_pattern(values: np.ndarray) -> bool:
@@ -65,7 +72,7 @@ def count_distinct(values: np.ndarray) -> int:
 
 
 def _distinct(values: np.ndarray) -> int | None:
-    flat = values.reshape(-1)
+    flat = values.ravel("K")
     if np.unique(flat[:: -(-flat.size // SAMPLE)]).size > MANY:
         return None
     found = np.unique(

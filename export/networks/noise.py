@@ -1,14 +1,17 @@
 """A network's own numerical noise: how far its logits move though nothing is wrong.
 
 Bounds are multiples of it. In 32 bits, sums are made in another order: the channels that a
-convolution or a dense layer adds up are shuffled, which changes nothing else. In 16 bits, weights
-and activations are rounded to float16 and everything is added up in float32. In 8 bits, kernels are
-rounded to 255 levels a channel and what they are applied to to 256 levels between its extremes; NaN
-where a kernel is applied in a way that is not simulated.
+convolution or a dense layer adds up are shuffled, which changes nothing else; batches of inputs
+take turns at several such orders. In 16 bits, weights and activations are rounded to float16 and
+everything is added up in float32. In 8 bits, kernels are rounded to 255 levels a channel and what
+they are applied to to 256 levels between its extremes; NaN where a kernel is applied in a way that
+is not simulated.
 """
 
 import math
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import tensorflow as tf
@@ -28,7 +31,7 @@ from export.observe.probes import COUNT
 from export.skeleton.graph import add_constant, copied, producer
 from export.skeleton.tracing import as_tensor, stand_in
 
-SHUFFLES = 2  # of which the larger difference counts
+SHUFFLES = 2  # orders of sums
 AT_ONCE = 2  # images a run, because every layer's output is kept
 MOST = 8 * COUNT  # inputs: all probes, and of those that a user gives as many as time allows
 # Runtimes merge these with what goes into them, and keep that in 32 bits.
@@ -44,65 +47,64 @@ def measure_noise(
     norms=(),
     kinds: Iterable[str] = KINDS,
     exact: Container[str] = (),
+    outputs: Batch | None = None,
 ) -> Noise:
     """Measure the noise of a traced network on `inputs`, at most MOST; of layers, on the first.
 
     `layers` are the names of Keras layers, in running order, that are measured one by one. Only
     noise of `kinds` is measured; the others are NaN. Layers in `exact` are not rounded to float16.
-    Raises NoiseError, in one line, where a changed network does not run.
+    `outputs` are the model's own, run AT_ONCE inputs at a time: if the traced network gives the
+    first of them to the bit, the others are taken for its own too. Raises NoiseError, in one line,
+    where a changed network does not run.
     """
     try:
-        return _measure(skeleton, inputs, layers, norms, frozenset(kinds), exact)
+        return _measure(skeleton, inputs, layers, norms, frozenset(kinds), exact, outputs)
     except (tf.errors.OpError, ValueError) as error:  # ValueError: no graph to import
         raise NoiseError(in_a_line(error)) from error
 
 
-def _measure(skeleton, inputs: Batch, layers, norms, kinds: frozenset[str], exact) -> Noise:
+def _measure(skeleton, inputs: Batch, layers, norms, kinds, exact, outputs) -> Noise:
     network = skeleton_network(skeleton)
     scopes = layer_scopes(layers, norms)
     places = layer_tensors(scopes, network.tensors(), only(network.outputs))
     apart = tuple(f"{path}/" for name, path in scopes.items() if name in exact)
     ends = _Ends(skeleton)
-    tensors = [*places.values(), *ends.tensors]
-    starts = range(0, min(rows(inputs), MOST), AT_ONCE)
-    first, *rest = (part(inputs, slice(at, at + AT_ONCE)) for at in starts)
+    batches = _in_batches(inputs)
     eight_bits = "int8" in kinds and not _beyond(network)
-    base, spans = _with_spans(network, tensors, first, KERNELS if eight_bits else ())
+    tensors = [*places.values(), *ends.tensors]
+    values, spans = _with_spans(network, tensors, batches[0], KERNELS if eight_bits else ())
     trim()
-    spreads = [_spread(np.asarray(one)) for one in base]
-    base_rest = ends.of(network.function(ends.tensors), rest)
-
-    def moved(graph, rest) -> list[float]:
-        """Return how far each tensor moves in a changed graph, in its own standard deviations.
-
-        That is for the first inputs; the outputs, which come last, for the `rest` as well.
-        """
-        graph, fetched, fed = with_differences(in_parts(network, graph), tensors, base)
-        wanted = [[*fetched, *ends.tensors], *([ends.tensors] * len(rest))]
-        trim()  # what the run before has freed
-        outputs, *more = run_beside(network, graph, [first, *rest], wanted, fed)
-        found = moves(outputs[: len(fetched)], spreads)
-        before = ends.joined([ends.among(base), *base_rest[: len(rest)]])
-        after = ends.joined(map(ends.among, [outputs, *more]))
-        moved_ends = {
-            tensor: _moved(*(ends.compared(name, side[name]) for side in (before, after)))
-            for tensor, name in zip(ends.tensors, ends.names, strict=True)
-        }
-        return [moved_ends.get(tensor, one) for tensor, one in zip(tensors, found, strict=True)]
-
+    traced = [ends.among(values)]
+    known = _in_batches(outputs) if outputs else []
+    if not (known and _are_equal(traced[0], known[0])):
+        traced += ends.of(network.function(ends.tensors), batches[1:])
+        known = traced
+    base = _Base(
+        network=network, ends=ends, tensors=tensors, batches=batches, values=values, outputs=known
+    )
     shuffled = half = eight = [math.nan] * len(tensors)
+    every = range(len(batches))
     if "fp32" in kinds:
-        shuffles = [moved(_shuffled(network, seed), rest) for seed in range(SHUFFLES)]
-        shuffled = [max(pair) for pair in zip(*shuffles, strict=True)]
+        shuffled = base.moved((_shuffled(network, n), every[n::SHUFFLES]) for n in range(SHUFFLES))
     if "fp16" in kinds:
-        half = moved(halved(network, apart), rest)
+        half = base.moved([(halved(network, apart), every)])
     if eight_bits:
-        eight = moved(_quantised(network, spans), [])
-    every = list(map(LayerNoise, [*places, *ends.names], shuffled, half, eight))
-    layers, outputs = tuple(every[: len(places)]), tuple(every[len(places) :])
+        eight = base.moved([(_quantised(network, spans), every[:1])])
+    found = list(map(LayerNoise, [*places, *ends.names], shuffled, half, eight))
+    layers, outputs = tuple(found[: len(places)]), tuple(found[len(places) :])
     worst = (_worst(getattr(one, kind) for one in outputs) for kind in ("fp32", "fp16", "int8"))
-    traced = ends.joined([ends.among(base), *base_rest])
-    return Noise(*worst, layers, outputs=outputs, traced=traced)
+    return Noise(*worst, layers, outputs=outputs, traced=ends.joined(traced))
+
+
+def _in_batches(inputs: Batch) -> list[Batch]:
+    """The inputs that are measured, AT_ONCE at a time."""
+    starts = range(0, min(rows(inputs), MOST), AT_ONCE)
+    return [part(inputs, slice(start, start + AT_ONCE)) for start in starts]
+
+
+def _are_equal(own: Batch, outputs: Batch) -> bool:
+    """Whether a network gave the model's outputs to the bit, and can be taken for it."""
+    return all(np.array_equal(values, outputs[name]) for name, values in own.items())
 
 
 class _Ends:
@@ -128,6 +130,51 @@ class _Ends:
 
     def joined(self, batches: list[Batch]) -> Batch:
         return joined(batches) if self.names else {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Base:
+    """A network as it is, which changed ones are compared with."""
+
+    network: TensorFlowNetwork
+    ends: _Ends
+    tensors: list[str]  # those of layers, and then the outputs
+    batches: list[Batch]
+    values: list[tf.Tensor]  # of the tensors, on the first batch
+    outputs: list[Batch]  # on each
+
+    def moved(self, turns: Iterable[tuple[object, Sequence[int]]]) -> list[float]:
+        """Return how far each tensor moves, in its own standard deviations.
+
+        `turns` are changed graphs, and the numbers of the batches that each is run on. The outputs
+        are compared on all of these, every other tensor on the first batch alone.
+        """
+        found, after = [], {}
+        for graph, chosen in turns:
+            for at, values in zip(chosen, self._run(graph, chosen), strict=True):
+                after[at] = self.ends.among(values)
+                if at == 0:
+                    found = moves(values[: 2 * len(self.tensors)], self._spreads)
+        own = self.ends.joined([self.outputs[at] for at in sorted(after)])
+        others = self.ends.joined([after[at] for at in sorted(after)])
+        last = {
+            tensor: _moved(*(self.ends.compared(name, side[name]) for side in (own, others)))
+            for tensor, name in zip(self.ends.tensors, self.ends.names, strict=True)
+        }
+        return [last.get(tensor, one) for tensor, one in zip(self.tensors, found, strict=True)]
+
+    def _run(self, graph, chosen: Sequence[int]) -> list[list[np.ndarray]]:
+        """Of each chosen batch the outputs, and before those of the first what `moves` takes."""
+        graph, fetched, fed = in_parts(self.network, graph), [], {}
+        if 0 in chosen:
+            graph, fetched, fed = with_differences(graph, self.tensors, self.values)
+        wanted = [[*([] if at else fetched), *self.ends.tensors] for at in chosen]
+        trim()  # what the run before has freed
+        return run_beside(self.network, graph, [self.batches[at] for at in chosen], wanted, fed)
+
+    @cached_property
+    def _spreads(self) -> list[float]:
+        return [_spread(np.asarray(one)) for one in self.values]
 
 
 def _worst(values: Iterable[float]) -> float:

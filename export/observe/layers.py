@@ -153,5 +153,5 @@ class _Seen:
 
 def peak(values: np.ndarray) -> float:
     """Return the largest absolute value; NaN counts as infinite, because `max` may lose it."""
-    peak = float(np.abs(values).max())
+    peak = max(float(values.max()), -float(values.min()))  # which copies nothing
     return math.inf if math.isnan(peak) else peak

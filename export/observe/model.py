@@ -58,7 +58,8 @@ def observe_model(
         kinds = frozenset().union(*(format.noises for format in formats))
         exact = frozenset([*keep, *beyond_float16(layers, weights["float16"], folds)])
         resized, resized_outputs, untaken = _resized(model, skeleton, inputs, seed)
-        noise, warning = _noise(skeleton, inputs, layers, folds, kinds, exact)
+        names = [layer.name for layer in layers]
+        noise, warning = _noise(skeleton, inputs, names, folds, kinds, exact, outputs)
     return Reference(
         name=skeleton.name,
         contract=skeleton.contract,
@@ -146,14 +147,13 @@ def _constants(graph, formats: Iterable[Format]) -> Iterator[np.ndarray]:
                     yield np.moveaxis(held, -1, -3)  # channels before rows and columns
 
 
-def _noise(skeleton, inputs, layers, folds, kinds, exact) -> tuple[Noise | None, tuple[str, ...]]:
+def _noise(skeleton, *how) -> tuple[Noise | None, tuple[str, ...]]:
     """Return the noise of the network; or None, and a warning that bounds are fixed without it."""
     from export.networks.noise import measure_noise
 
     give_memory_back()  # of the model's activations
     try:
-        names = [layer.name for layer in layers]
-        return measure_noise(skeleton, inputs, names, folds, kinds, exact), ()
+        return measure_noise(skeleton, *how), ()
     except NoiseError as error:
         return None, (
             f"the network's own noise could not be measured, so bounds are fixed: {error}",

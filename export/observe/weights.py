@@ -43,7 +43,7 @@ def float16_loss(name: str, values: np.ndarray) -> Float16Loss:
     flat, largest, subnormal, zero = values.reshape(-1), 0.0, 0, 0
     for start in range(0, flat.size, AT_ONCE):
         size = np.abs(flat[start : start + AT_ONCE])
-        nothing = size.size - np.count_nonzero(size)
+        nothing = np.count_nonzero(size == 0)
         largest = max(largest, peak(size))
         zero += int(np.count_nonzero(size < SMALLEST)) - nothing
         subnormal += int(np.count_nonzero(size < SMALLEST_NORMAL)) - nothing

@@ -1,5 +1,6 @@
 """Open an ONNX file: what it declares, what it holds, and how to run it."""
 
+import math
 from collections import Counter
 from collections.abc import Iterator
 from functools import cache
@@ -24,7 +25,7 @@ from export.formats.onnx.pairs import (
 )
 from export.formats.structure import structure_of_onnx
 from export.lazy import need
-from export.skeleton.pour import drain, marked
+from export.skeleton.pour import drain, map_values, marked, read_values
 from export.skeleton.wire import Schema, schema
 
 MODEL, DATA = "model.onnx", "model.onnx.data"
@@ -76,12 +77,11 @@ def _put_steps_back(graph, drained) -> None:
 def open_onnx(folder: Path) -> Opened:
     """Open the artifact in `folder`; see `Opened`."""
     model, drained = read_onnx(folder)
-    onnx = need("onnx", to="reading ONNX")
     return Opened(
         inputs=tuple(map(_tensor, model.graph.input)),
         outputs=tuple(map(_tensor, model.graph.output)),
         weights=lambda: _weights(model.graph, drained),
-        graph=_facts(onnx, model, drained.path),
+        graph=_facts(model, drained),
     )
 
 
@@ -104,23 +104,52 @@ def dtype_of(number: int) -> str:
     return {"float": "float32", "double": "float64"}.get(name, name)
 
 
-def _facts(onnx, model, path: Path) -> dict:
+def _facts(model, drained) -> dict:
     ops = Counter(node.op_type for node in model.graph.node)
-    try:
-        onnx.checker.check_model(str(path))
-        checker = ""
-    except Exception as error:  # the checker raises several kinds
-        checker = str(error).splitlines()[0]
     own = (entry.version for entry in model.opset_import if entry.domain in OWN)
     opset = max(own, default=0)
     return {
         "kind": ONNX,
         "ops": dict(ops),
         "opset": opset,
-        "checker": checker,
+        "checker": _checked(model, drained),
         "structure": structure_of_onnx(model.graph),
         **({"pairs": pairs} if (pairs := activation_pairs(model.graph)) else {}),
     }
+
+
+def _checked(model, drained) -> str:
+    """Say what is wrong with the model by ONNX's own checker; empty where nothing is.
+
+    It is given tensors whose values lie elsewhere as inputs of the graph, or it would read these.
+    """
+    onnx, bare = need("onnx", to="reading ONNX"), type(model)()
+    bare.CopyFrom(model)
+    del bare.graph.initializer[:]
+    given = {value.name for value in model.graph.input}
+    try:
+        for tensor in model.graph.initializer:
+            k = marked(tensor.raw_data)
+            if k is None and not tensor.external_data:
+                bare.graph.initializer.add().CopyFrom(tensor)
+                continue
+            if k is not None and (wrong := _unlike(tensor, drained.spans[k][1])):
+                return wrong
+            if tensor.name not in given:
+                how = tensor.name, tensor.data_type, tensor.dims
+                bare.graph.input.append(onnx.helper.make_tensor_value_info(*how))
+        onnx.checker.check_model(bare.SerializeToString())
+    except Exception as error:  # the checker raises several kinds
+        return str(error).splitlines()[0]
+    return ""
+
+
+def _unlike(tensor, size: int) -> str:
+    """Say that `size` bytes are not what a tensor of that shape takes; empty where they are."""
+    from onnx import helper
+
+    wanted = helper.tensor_dtype_to_np_dtype(tensor.data_type).itemsize * math.prod(tensor.dims)
+    return "" if size == wanted else f"{tensor.name} has {size} bytes, and its shape takes {wanted}"
 
 
 def _weights(graph, drained) -> Iterator[Found]:
@@ -142,8 +171,8 @@ def _weights(graph, drained) -> Iterator[Found]:
         op, at, attributes = readers.get(pair.output if pair else tensor.name, ("", 0, {}))
         if op in OPTIONS or tensor.name in of_pairs:
             continue
-        values = values_of(tensor, drained)
-        if (np.abs(values) == NOWHERE).all():
+        values = values_of(tensor, drained, mapped=True)
+        if values.size and abs(values.flat[0]) == NOWHERE and (np.abs(values) == NOWHERE).all():
             continue
         if pair:
             values = pair.floats(values)
@@ -171,22 +200,26 @@ def _constants(graph) -> Iterator:
                 yield held
 
 
-def values_of(tensor, drained) -> np.ndarray:
-    """The values of a tensor of the graph in `drained`, as float32, wherever they lie."""
+def values_of(tensor, drained, *, mapped: bool = False) -> np.ndarray:
+    """The values of a tensor of the graph in `drained`, as float32, wherever they lie.
+
+    They are read, or `mapped` as in `Drained.map`.
+    """
     from onnx import numpy_helper
 
     k, dtype = marked(tensor.raw_data), (FLOATS | INTEGERS)[tensor.data_type]
     if tensor.external_data:
-        values = _external(drained.path.parent, tensor, dtype)
+        values = _external(drained.path.parent, tensor, dtype, mapped=mapped)
     else:
-        values = numpy_helper.to_array(tensor) if k is None else drained.read(k, dtype)
+        take = drained.map if mapped else drained.read
+        values = numpy_helper.to_array(tensor) if k is None else take(k, dtype)
     return values.reshape(tuple(tensor.dims)).astype(np.float32, copy=False)
 
 
-def _external(folder: Path, tensor, dtype: str) -> np.ndarray:
+def _external(folder: Path, tensor, dtype: str, *, mapped: bool) -> np.ndarray:
     """The values of a tensor that lie beside the graph, where `check_model` has seen them."""
     place = {entry.key: entry.value for entry in tensor.external_data}
     offset, size, data = int(place["offset"]), int(place["length"]), folder / DATA
     if not data.is_file() or data.stat().st_size < offset + size:
         raise ArtifactError(f"{data} is gone or cut short; export it again")
-    return np.fromfile(data, dtype, size // np.dtype(dtype).itemsize, offset=offset)
+    return (map_values if mapped else read_values)(data, dtype, (offset, size))

@@ -15,7 +15,9 @@ from keras import layers
 
 from export.formats import FORMATS
 from export.networks import noise as noise_module
-from export.networks.noise import measure_noise
+from export.networks.beside import NOTHING, run_beside
+from export.networks.noise import AT_ONCE, SHUFFLES, measure_noise
+from export.observe.layers import run_model
 from export.observe.model import observe_model
 from export.observe.noise import NoiseError
 from export.observe.probes import probes
@@ -163,6 +165,40 @@ def test_shuffled_sums_are_the_same_sums(toy, skeleton):
     assert noise.fp32 == 0
     assert noise.fp16 < 1e-3, "sums of small whole numbers are nearly exact in float16"
     assert noise.int8 > 0
+
+
+@pytest.mark.parametrize("folded", [True, False])
+def test_what_the_model_gave_to_the_bit_is_not_run_again(folded):
+    """A network differs from its model before anything moves where batch-norms are folded."""
+    image = keras.Input((16, 16, 3), name="image")
+    x = layers.Conv2D(8, 3, name="conv")(image)
+    x = layers.ReLU(name="relu")(layers.BatchNormalization(name="norm")(x) if folded else x)
+    x = layers.Dense(5, name="logits")(layers.GlobalAveragePooling2D(name="pool")(x))
+    model = seed_weights(keras.Model(image, x, name="small"))
+    traced, images = trace(model), {"image": probes((16, 16, 3))}
+    outputs, _ = run_model(model, traced.contract, images)
+    run, alone = (
+        measure_noise(traced, images, kinds=["fp32"], outputs=given) for given in (outputs, None)
+    )
+    assert run.fp32 == alone.fp32
+    assert len(alone.traced["logits"]) == len(images["image"])
+    assert len(run.traced["logits"]) == (len(images["image"]) if folded else AT_ONCE)
+
+
+def test_every_input_is_moved_in_one_order_of_sums(skeleton, monkeypatch):
+    traced, images, orders = skeleton("plain"), {"image": probes((32, 32, 3))}, {}
+
+    def run(network, graph, batches, tensors, fed=NOTHING):
+        order = graph.SerializeToString(deterministic=True)
+        for batch in batches:
+            orders.setdefault(batch["image"].tobytes(), set()).add(order)
+        return run_beside(network, graph, batches, tensors, fed)
+
+    monkeypatch.setattr(noise_module, "run_beside", run)
+    measure_noise(traced, images, kinds=["fp32"])
+    assert len(orders) == len(images["image"]) // AT_ONCE
+    assert all(len(found) == 1 for found in orders.values())
+    assert len(set.union(*orders.values())) == SHUFFLES
 
 
 def test_an_activation_beyond_float16_is_infinite_noise():

@@ -14,6 +14,7 @@ from export import export_model
 from export.errors import ArtifactError, ExportError, PourError
 from export.formats.base import Order
 from export.formats.onnx import ALIGNMENT, DATA, MODEL, Onnx
+from export.formats.onnx.reading import open_onnx
 from export.observe.model import observe_model
 from export.results import Status
 from export.skeleton.tracing import trace
@@ -128,6 +129,19 @@ def test_damaged_external_weights_fail(external, failures, tmp_path, damage):
     else:
         data.write_bytes(bytes([content[0] ^ 1]) + content[1:])
     assert "weights" in failures("plain", "onnx", folder)
+
+
+@pytest.mark.parametrize("damage", ["unsorted", "cut"])
+def test_what_the_checker_of_onnx_refuses_is_told(written, tmp_path, damage):
+    model = onnx.load(written("plain", "onnx") / MODEL)
+    if damage == "unsorted":
+        del model.graph.node[0]
+    else:
+        held = max(model.graph.initializer, key=lambda held: len(held.raw_data))
+        held.raw_data = held.raw_data[:-4]
+    (tmp_path / MODEL).write_bytes(model.SerializeToString())
+    told = open_onnx(tmp_path).graph["checker"]
+    assert ("topologically sorted" if damage == "unsorted" else "bytes, and its shape") in told
 
 
 def test_a_weight_that_only_lies_there_does_not_hide_the_constant_that_is_read(
