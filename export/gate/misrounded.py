@@ -5,6 +5,7 @@ Each is put into a copy of the artifact, which is then observed as any artifact 
 
 import tempfile
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,9 +27,11 @@ def judged(
     inputs = trial.reference.inputs
     with (
         tempfile.TemporaryDirectory(prefix="misrounded-", dir=scratch) as made,
-        observer(trial.format, scratch) as child,
+        ExitStack() as held,
     ):
+        child = None  # most formats have no such bug, and need none
         for name in trial.format.misrounded(folder, Path(made)):
+            child = child or held.enter_context(observer(trial.format, scratch))
             seen = observe(trial.format.name, Path(made), inputs, scratch, child=child)
             bugged = replace(trial, observation=seen, engine=None)
             if seen.failed == "run" or not bugged.comparable:

@@ -4,6 +4,7 @@ import pytest
 
 from export import Options, Wish, export_model
 from export.calibration.reading import synthetic
+from export.gate import misrounded
 
 
 @pytest.mark.usefixtures("here")
@@ -23,3 +24,12 @@ def test_a_self_test_in_8_bits_plants_bugs_of_rounding_and_catches_them(
     assert "a kernel in 4 bits" in caught and "a kernel in 6 bits" not in caught
     assert details["power"]["missed"] == [] and details["power"]["of"] >= 16
     assert report.passed
+
+
+def test_no_process_is_started_for_a_format_without_such_bugs(
+    trial, written, tmp_path, monkeypatch
+):
+    folder = written("plain", "onnx")
+    monkeypatch.setattr(misrounded, "observer", lambda *_: pytest.fail("nobody asks it"))
+    assert list(misrounded.judged(trial("plain", "onnx", folder), set(), folder, tmp_path)) == []
+    assert not any(tmp_path.iterdir())
