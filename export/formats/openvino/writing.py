@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Collection, Iterable
+from math import prod
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -9,6 +10,7 @@ from export.errors import PourError
 from export.formats.base import Order
 from export.formats.onnx.weightless import open_up
 from export.formats.openvino.reading import MODEL, WEIGHTS
+from export.formats.openvino.slender import slim
 from export.lazy import need
 from export.skeleton.pour import Placement, Step, check_placements
 from export.skeleton.stores import FLOAT16, Store
@@ -40,14 +42,20 @@ def write_ir(
 
 
 def _read(model, scratch: Path):
-    """OpenVINO's model of an ONNX model; its optimisations run when it is compiled."""
-    openvino = need("openvino", to="writing OpenVINO's IR")
+    """OpenVINO's model of an ONNX model, its constants folded; the rest is done by compiling it."""
+    openvino, passes = (
+        need(part, to="writing OpenVINO's IR") for part in ("openvino", "openvino.passes")
+    )
     path = scratch / "skeleton.onnx"
     path.write_bytes(model.SerializeToString())
     try:
-        return openvino.Core().read_model(path)
+        made = openvino.Core().read_model(path)
     finally:
         path.unlink()
+    folding = passes.Manager()
+    folding.register_pass(passes.ConstantFolding())  # such as axes, of the rank
+    folding.run_passes(made)
+    return made
 
 
 def _name_ends(model, contract, weights: Collection[str]) -> None:
@@ -124,8 +132,8 @@ def _pour(model, order: Order, places: list[Placement]) -> None:
     weights, folder = order.skeleton.weights, order.folder
     check_placements(weights, places)
     serialize(model, str(folder / MODEL), str(folder / WEIGHTS))
-    tree = ElementTree.parse(folder / MODEL)
-    layers = list(tree.getroot().find("layers"))
+    net = ElementTree.parse(folder / MODEL).getroot()
+    layers = list(net.find("layers"))
     parameters = {layer.get("name"): layer for layer in layers if layer.get("type") == "Parameter"}
     with (folder / WEIGHTS).open("ab") as file:
         for place in sorted(places, key=lambda place: place.index):
@@ -137,13 +145,21 @@ def _pour(model, order: Order, places: list[Placement]) -> None:
             layer.set("type", "Const")
             layer.find("data").set("offset", str(start))
             layer.find("data").set("size", str(file.tell() - start))
-    _mark_compressed(layers, parameters)
-    _number(layers)
-    tree.write(folder / MODEL, encoding="utf-8", xml_declaration=True)
+    _mark_compressed(layers, {place.tensor for place in places if _has_axes(place)})
+    _number(layers, parameters)
+    (folder / MODEL).write_bytes(slim(net))
+
+
+def _has_axes(place: Placement) -> bool:
+    """Whether a weight is more than a vector."""
+    return max(place.shape, default=1) < prod(place.shape)
 
 
 def _mark_compressed(layers: Iterable, weights: Collection[str]) -> None:
-    """Mark what turns a weight into 32 bits as OpenVINO does in files that it compresses itself."""
+    """Mark what turns a weight into 32 bits as OpenVINO does in files that it compresses itself.
+
+    What is not marked is turned once, as the file is loaded; for a vector that costs nothing.
+    """
     for layer in layers:
         name = layer.get("name")
         if layer.get("type") == "Convert" and name.removesuffix(BACK) in weights:
@@ -152,8 +168,12 @@ def _mark_compressed(layers: Iterable, weights: Collection[str]) -> None:
             layer.insert(1, notes)  # behind `data`
 
 
-def _number(layers: Iterable) -> None:
-    """Name what OpenVINO numbered by itself after its place, so that two exports are the same."""
+def _number(layers: Iterable, weights: Collection[str]) -> None:
+    """Name after its place what OpenVINO numbered, and what turns weights into 32 bits.
+
+    Else two exports differ, and each weight is named twice.
+    """
     for layer in layers:
-        if COUNTED.fullmatch(layer.get("name")):
-            layer.set("name", f"{layer.get('type')}_{layer.get('id')}")
+        name, kind = layer.get("name"), layer.get("type")
+        if COUNTED.fullmatch(name) or kind == "Convert" and name.removesuffix(BACK) in weights:
+            layer.set("name", f"{kind}_{layer.get('id')}")

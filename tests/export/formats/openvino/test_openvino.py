@@ -51,7 +51,7 @@ def constants(folder) -> dict:
 
 
 @pytest.mark.parametrize("name", ["plain", "odd", "shared", "nested", "subclassed"])
-def test_every_weight_is_of_16_bits_and_openvino_knows_it_for_compressed(write, skeleton, name):
+def test_weights_are_of_16_bits_and_openvino_knows_kernels_for_compressed(write, skeleton, name):
     written, folder = write(name)
     assert written.kept == {}
     kinds = constants(folder)
@@ -59,7 +59,22 @@ def test_every_weight_is_of_16_bits_and_openvino_knows_it_for_compressed(write, 
     model = openvino.Core().read_model(folder / "model.xml")
     converts = [op for op in model.get_ops() if op.get_type_name() == "Convert"]
     assert len(converts) == len(skeleton(name).weights)
-    assert all("decompression_0" in op.get_rt_info() for op in converts)
+    for op in converts:
+        shape = op.output(0).shape
+        assert ("decompression_0" in op.get_rt_info()) == (max(shape) < np.prod(shape))
+
+
+def test_its_graph_has_no_more_than_openvino_needs_to_know_it_again(write):
+    _, folder = write("odd")
+    text = (folder / "model.xml").read_text()
+    assert text.count("\n") == 1 and " />" not in text and "auto_pad" not in text
+    model = openvino.Core().read_model(folder / "model.xml")
+    kinds = {op.get_type_name(): op for op in model.get_ops()}
+    assert kinds["Convolution"].get_attributes()["auto_pad"] == "explicit"
+    assert kinds["Add"].get_attributes()["auto_broadcast"] == "numpy"
+    assert all(len(output.partial_shape) for op in kinds.values() for output in op.outputs())
+    named = [output for op in model.get_ops() for output in op.outputs() if output.get_names()]
+    assert {min(output.get_names()) for output in named} == {"image", "logits"}
 
 
 def test_it_computes_what_openvinos_own_converter_makes_of_our_onnx(written, write, tmp_path):
