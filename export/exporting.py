@@ -1,7 +1,7 @@
 """An export under way: model -> skeleton -> artifact -> checks -> report, in a place of its own."""
 
-from collections.abc import Iterable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,7 +13,7 @@ from export.aside import Aside
 from export.calibration.prepared import prepare
 from export.checks import Case, Expected
 from export.cost import Meter
-from export.errors import ArtifactError, ExportError, MissingPackage
+from export.errors import ExportError, MissingPackage
 from export.files import sync_tree
 from export.formats import Format, find_format
 from export.formats.base import Order, Written
@@ -26,7 +26,7 @@ from export.observe.ahead import Ahead, jobs_for
 from export.observe.base import Reference
 from export.observe.probes import COUNT, inputs
 from export.options import Options
-from export.place import FAILED, Place, check_goals, check_replaceable, check_space, staged
+from export.place import Place, check_goals, check_replaceable, check_space, staged
 from export.process import Child
 from export.progress import DONE, Progress, silent
 from export.refusing import refuse_beyond, refuse_labels, refuse_unfit, refuse_unmet
@@ -35,9 +35,7 @@ from export.report.file import (
     as_dict,
     describe_artifact,
     environment,
-    failures,
     now,
-    read_report,
     write_report,
 )
 from export.required import require
@@ -121,9 +119,8 @@ class Export:
         if self._unjudged or self.unable:
             raise ValueError("one model is written already; call judge(), or begin another Export")
         self._options = options = options or Options()
-        name = options.name or model.name
-        if not name or name in (".", "..") or "/" in name:
-            raise ValueError(f"a model's name becomes a folder's, and {name!r} cannot be one")
+        name = _folder_name(options.name or model.name)
+        from export.observe.model import with_noise
         from export.skeleton.accepted import accept
         from export.skeleton.full_precision import in_full_precision
         from export.skeleton.wrapped import functional_of
@@ -137,6 +134,8 @@ class Export:
                 self._prepare(format)
         places = self._stages(name)
         self._beside = self._held.enter_context(ThreadPoolExecutor(2))  # ends before the stages
+        self._apart = ThreadPoolExecutor(1)  # touches no stage, so nobody waits for it in vain
+        self._held.callback(self._apart.shutdown, wait=False)
         skeleton = self._trace(model, places)
         orders = {
             name: options.order(skeleton, place.stage, place.scratch)
@@ -145,22 +144,34 @@ class Export:
         self._begin(orders)
         if not self._possible:
             return
-        reference = self._observe(model, skeleton, images).warned(copied)
-        expected = expected or Expected.carried_by(model)
-        layers = layers_to_keep(reference, options.keep_fp32)
-        unjudged = []
+        seen = self._observe(model, skeleton, images)
+        given = {**layers_to_keep(seen, options.keep_fp32), **self._calibration.order}
+        orders = {name: replace(order, **given) for name, order in orders.items()}
+        noise = self._apart.submit(
+            with_noise, seen, skeleton, tuple(self._possible), options.keep_fp32
+        )
         self._ahead, self._jobs = Ahead(self._held), jobs_for(skeleton.weight_bytes, options.jobs)
+        made = [*self._made(orders, places, noise)]
+        reference = noise.result().warned(copied)
+        expected = expected or Expected.carried_by(model)
+        self._unjudged = [
+            _Unjudged(self._case(format, written, reference, expected), place, written, flushed)
+            for format, place, written, flushed in made
+        ]
+
+    def _made(
+        self, orders: Mapping[str, Order], places: Mapping[str, Place], noise: Future
+    ) -> Iterator[tuple[Format, Place, Written, Future]]:
+        """Write the formats that can be made; mostly while the `noise` is measured."""
         first = self._possible[0]
         if not (first.lane or first.crowded):  # whose processes take its memory meanwhile
             self._ahead.start(first, places[first.name].scratch)
         for format in self._possible:
-            place, order = places[format.name], orders[format.name]
+            if format.crowded or format.needs:  # there may be no memory for both
+                wait([noise])
             with self._aside.work(format.name):
-                written = self._write(format, replace(order, **layers, **self._calibration.order))
-                case = self._case(format, written, reference, expected)
-                flushed = self._beside.submit(sync_tree, place.stage)  # a disk is slow
-                unjudged.append(_Unjudged(case, place, written, flushed))
-        self._unjudged = unjudged
+                place, written = places[format.name], self._write(format, orders[format.name])
+                yield format, place, written, self._beside.submit(sync_tree, place.stage)
 
     def _case(self, format: Format, written: Written, reference, expected: Expected) -> Case:
         """What the checks of an artifact hold it against."""
@@ -204,7 +215,7 @@ class Export:
                 return
 
     def _observe(self, model, skeleton, images: np.ndarray | None) -> Reference:
-        """What the model says."""
+        """What the model says, without its noise."""
         from export.observe.model import observe_model
 
         options = self._options
@@ -214,9 +225,9 @@ class Export:
         self._calibration = prepare(options.calibration, skeleton, options.seed)
         given, seeded = self._calibration.beside(images), options.probes
         compared = inputs(skeleton, options.seed, given, seeded=seeded)
-        how = {"seed": options.seed, "probes": COUNT if seeded else 0}
-        keep = options.keep_fp32
-        return observe_model(model, skeleton, compared, self._possible, keep, **how)
+        how = {"seed": options.seed, "noise": False}
+        seen = observe_model(model, skeleton, compared, self._possible, **how)
+        return replace(seen, probes=COUNT if seeded else 0)
 
     def judge(self) -> list[Report]:
         """Check what was written, and put it in its place; return the reports of what was."""
@@ -280,7 +291,7 @@ class Export:
         asked = gate, self._progress, child, jobs
         checks = examine(artifact.case, place.stage, place.scratch, *asked)
         checks = require(checks, gate.require)
-        goal = _goal(place, checks, artifact.case.format)
+        goal = place.destination(checks, rounds=artifact.case.format.rounds)
         artifact.flushed.result()
         report = self._report(artifact, described.result(), checks, goal)
         write_report(report, place.stage)
@@ -313,6 +324,12 @@ class Export:
         )
 
 
+def _folder_name(name: str) -> str:
+    if not name or name in (".", "..") or "/" in name:
+        raise ValueError(f"a model's name becomes a folder's, and {name!r} cannot be one")
+    return name
+
+
 def _stage(out: Path, model: str, format: str, progress: Progress):
     def waiting():
         progress(format, "waiting for another export into the same folder")
@@ -326,16 +343,3 @@ def _draw(report: Report, folder: Path, progress: Progress) -> None:
         write_page(as_dict(report), folder, report.folder)
     except MissingPackage as error:
         progress(report.format, f"no report.html: {error}")
-
-
-def _goal(place: Place, checks: tuple[Check, ...], format: Format) -> Path:
-    """Where to publish: `<format>`, or `<format>.failed` for a failed one.
-
-    One that is not rounded goes to `<format>` all the same, unless a verified one is there: what is
-    wrong with it is for its reader to see. One of fewer bits may be right, and not good enough.
-    """
-    try:
-        keeps = failures(checks) and (format.rounds or read_report(place.goal).passed)
-    except ArtifactError:
-        keeps = False
-    return place.goal.with_name(place.goal.name + FAILED) if keeps else place.goal

@@ -15,14 +15,15 @@ import filecmp
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from export.errors import ExportError, Shortage
+from export.errors import ArtifactError, ExportError, Shortage
 from export.files import sync_folder, sync_tree
 from export.locks import locked
-from export.report.file import NAME, holds_report, unlisted
+from export.report.file import NAME, failures, holds_report, read_report, unlisted
+from export.results import Check
 from export.shortage import free, shortage
 from export.wording import size
 
@@ -49,6 +50,19 @@ class Place:
         self.scratch = self.home / "scratch"
         self.wanted = 0  # bytes that the artifact will have at least, once that is known
         self._aside = self.home / "replaced"
+
+    def destination(self, checks: Iterable[Check], *, rounds: bool) -> Path:
+        """Where to publish an artifact with these verdicts: the goal, or `<goal>.failed`.
+
+        A failed one that is not rounded goes to the goal all the same, unless a verified one is
+        there: what is wrong with it is for its reader to see. One that `rounds` may be right, and
+        not good enough.
+        """
+        try:
+            keeps = failures(checks) and (rounds or read_report(self.goal).passed)
+        except ArtifactError:
+            keeps = False
+        return self.goal.with_name(self.goal.name + FAILED) if keeps else self.goal
 
     def publish(self, goal: Path | None = None) -> Path:
         """Move the stage to the goal, or to another one given, and remove what was there.

@@ -92,9 +92,9 @@ class Verification:
                 "compare on seeded inputs with --probes seeded"
             )
         compared = inputs(skeleton, seed, images, seeded=seeded)
-        keep, how = before.artifact.get("kept", {}), {"probes": COUNT if seeded else 0}
-        reference = observe_model(model, skeleton, compared, [format], keep, seed=seed, **how)
-        self._reference = reference.warned(copied)
+        keep = before.artifact.get("kept", {})
+        reference = observe_model(model, skeleton, compared, [format], keep, seed=seed)
+        self._reference = replace(reference.warned(copied), probes=COUNT if seeded else 0)
         self._stock = _stock(before, skeleton, self._progress)
 
     def judge(self, *, compare_hashes: bool = True, gate: GateOptions | None = None) -> Report:

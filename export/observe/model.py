@@ -13,8 +13,8 @@ from export.formats.base import Found
 from export.memory import give_memory_back, unmap_libraries
 from export.observe.base import Reference
 from export.observe.layers import run_model
-from export.observe.noise import Noise, NoiseError
-from export.observe.probes import COUNT, other_lengths
+from export.observe.noise import NoiseError
+from export.observe.probes import other_lengths
 from export.observe.weights import (
     beyond_float16,
     canonical_sha256,
@@ -36,14 +36,14 @@ def observe_model(
     keep: Iterable[str] = (),
     *,
     seed: int = 0,
-    probes: int = COUNT,
+    noise: bool = True,
 ) -> Reference:
     """Run `model` on `inputs` and take down everything that an artifact must agree with.
 
     Artifacts of `formats`, by default of all, can be held against what comes back. Layers in
-    `keep`, and those that 16 bits cannot hold, are not rounded where rounding is simulated. The
-    first `probes` of the inputs are seeded; where axes are free, further ones of `seed` are run
-    that are of other lengths.
+    `keep`, and those that 16 bits cannot hold, are not rounded where rounding is simulated. Where
+    axes are free, further inputs of `seed` are run that are of other lengths. Without `noise` that
+    is left to `with_noise`.
     """
     formats = tuple(ALL if formats is None else formats)
     unmap_libraries()  # of which importing and building reads far more than running does
@@ -53,32 +53,47 @@ def observe_model(
             beside.submit(canonical_sha256, model),
         )
         outputs, layers = run_model(model, skeleton.contract, inputs)
-        weights = kept.result()
-        folds = tuple(norms(model))
-        kinds = frozenset().union(*(format.noises for format in formats))
-        exact = frozenset([*keep, *beyond_float16(layers, weights["float16"], folds)])
         resized, resized_outputs, untaken = _resized(model, skeleton, inputs, seed)
-        names = [layer.name for layer in layers]
-        noise, warning = _noise(skeleton, inputs, names, folds, kinds, exact, outputs)
-    return Reference(
+    seen = Reference(
         name=skeleton.name,
         contract=skeleton.contract,
         totals=totals(model),
         sha256=sha256.result(),
-        **weights,
+        **kept.result(),
         inputs=inputs,
         outputs=outputs,
-        probes=probes,
         resized=resized,
         resized_outputs=resized_outputs,
         endings=skeleton.endings,
         layers=layers,
-        norms=folds,
-        noise=noise,
-        warnings=(*warning, *_doubts(skeleton, outputs), *_one_length(skeleton, resized, untaken)),
+        norms=tuple(norms(model)),
+        warnings=(*_doubts(skeleton, outputs), *_one_length(skeleton, resized, untaken)),
         constants=frozenset(map(digest, _constants(skeleton.graph, formats))),
         graph=skeleton.graph.SerializeToString(),
     )
+    return with_noise(seen, skeleton, formats, keep) if noise else seen
+
+
+def with_noise(
+    seen: Reference, skeleton, formats: Iterable[Format], keep: Iterable[str] = ()
+) -> Reference:
+    """Return what was `seen` with the noise that artifacts of `formats` are held against.
+
+    Where it could not be measured a warning says that bounds are fixed without it.
+    """
+    from export.networks.noise import measure_noise
+
+    give_memory_back()  # of the model's activations
+    names = [layer.name for layer in seen.layers]
+    kinds = frozenset().union(*(format.noises for format in formats))
+    exact = frozenset([*keep, *beyond_float16(seen.layers, seen.float16, seen.norms)])
+    try:
+        noise = measure_noise(skeleton, seen.inputs, names, seen.norms, kinds, exact, seen.outputs)
+        return replace(seen, noise=noise)
+    except NoiseError as error:
+        return seen.warned(
+            f"the network's own noise could not be measured, so bounds are fixed: {error}"
+        )
 
 
 def _resized(model, skeleton, inputs: Batch, seed: int) -> tuple[Batch, Batch, str]:
@@ -145,19 +160,6 @@ def _constants(graph, formats: Iterable[Format]) -> Iterator[np.ndarray]:
                 yield held
                 if held.ndim > 2:
                     yield np.moveaxis(held, -1, -3)  # channels before rows and columns
-
-
-def _noise(skeleton, *how) -> tuple[Noise | None, tuple[str, ...]]:
-    """Return the noise of the network; or None, and a warning that bounds are fixed without it."""
-    from export.networks.noise import measure_noise
-
-    give_memory_back()  # of the model's activations
-    try:
-        return measure_noise(skeleton, *how), ()
-    except NoiseError as error:
-        return None, (
-            f"the network's own noise could not be measured, so bounds are fixed: {error}",
-        )
 
 
 def _doubts(skeleton, outputs: Batch) -> list[str]:

@@ -50,7 +50,7 @@ NONE_ALLOWED = replace(REORDERED, fixed=0.0)
 @pytest.fixture
 def fixed(monkeypatch):
     """Bounds are the formats' own, for the network's noise is not measured."""
-    monkeypatch.setattr("export.observe.model._noise", lambda *_: (None, ()))
+    monkeypatch.setattr("export.observe.model.with_noise", lambda seen, *_: seen)
     return monkeypatch
 
 
