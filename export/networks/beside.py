@@ -2,7 +2,7 @@
 
 What a graph makes of weights alone, such as a kernel in another order, is made once for all copies
 and held for as long as they need it: a copy of the largest kernel for each batch would take longer
-than the batch itself. Where weights are small, batches run one after the other.
+than the batch itself. Where no kernel is large, batches run one after the other.
 """
 
 import math
@@ -19,7 +19,7 @@ from export.skeleton.graph import producer
 
 AT_ONCE = 4  # batches, because each holds its own activations
 NOTHING: Mapping[str, tf.Tensor] = {}
-HEAVY = 1 << 26  # bytes of weights, below which activations are what takes memory
+HEAVY = 1 << 26  # bytes of a kernel, below which activations are what takes memory
 
 
 def run_beside(
@@ -34,8 +34,7 @@ def run_beside(
     `fed` are values of placeholders that it has beside inputs and weights, the same for each.
     """
     register(graph.library)
-    heavy = sum(4 * math.prod(value.shape) for value in network.values.values()) > HEAVY
-    step, made = AT_ONCE if heavy else 1, []
+    step, made = AT_ONCE if _large(network) else 1, []
 
     @cache
     def function(wanted: tuple):
@@ -96,13 +95,18 @@ class _Order:
 
 def _order(network, graph, fed: Iterable[str]) -> _Order:
     shared = _of_weights([*network.values, *fed], graph)
-    large = {name for name, value in network.values.items() if 4 * math.prod(value.shape) > HEAVY}
+    large = _large(network)
     reads = {node.name: _read_by(node) for node in graph.node}
     behind = _closed(large, lambda name, found: not found.isdisjoint(reads[name]), reads)
     late = behind - shared
     gates = {source for name in late for source in reads[name]} - late - shared
     inputs = {producer(end) for end in network.inputs.values()}
     return _Order(shared, behind & shared, gates - inputs)
+
+
+def _large(network) -> set[str]:
+    """The names of large kernels; small ones, however many, are copied beside what they do."""
+    return {name for name, value in network.values.items() if 4 * math.prod(value.shape) > HEAVY}
 
 
 def _copies(network, graph, count: int, fed: Iterable[str] = ()):

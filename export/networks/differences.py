@@ -4,25 +4,31 @@ All the layers of a network together take far more memory than a run of it, so n
 what counts is taken of each when it has been computed.
 """
 
+import os
 from collections.abc import Sequence
 
 import numpy as np
 import tensorflow as tf
 
-from export.skeleton.graph import add_constant, copied, make_placeholder
+from export.networks.known import Known
+from export.skeleton.graph import add_constant, copied, make_placeholder, producer
 
 
-def with_differences(graph, tensors: Sequence[str], known: Sequence[tf.Tensor]) -> tuple:
+def with_differences(graph, tensors: Sequence[str], known: Sequence[Known]) -> tuple:
     """Return a copy of `graph` that compares, what to fetch of it, and what to feed it.
 
     What is fetched is, of each of `tensors`, what `moves` takes; what is fed are the values that
-    are `known` of them, by the names of placeholders.
+    are `known` of them, by the names of placeholders, or the files that these are read from when
+    it is their turn.
     """
     graph, fetched, fed = copied(graph), [], {}
     for number, (tensor, own) in enumerate(zip(tensors, known, strict=True)):
         name = f"differences/{number}"
-        fed[f"{name}/known"] = own
-        make_placeholder(graph.node.add(name=f"{name}/known"), own.dtype, own.shape)
+        if own.value is None:
+            fed |= _read(graph, f"{name}/known", own, after=tensor)
+        else:
+            fed[f"{name}/known"] = own.value
+            make_placeholder(graph.node.add(name=f"{name}/known"), own.dtype, own.shape)
         kind = {"T": tf.float64 if own.dtype == tf.float64 else tf.float32}
         sides = [f"{name}/known", tensor]
         if own.dtype != kind["T"]:
@@ -41,14 +47,26 @@ def with_differences(graph, tensors: Sequence[str], known: Sequence[tf.Tensor]) 
     return graph, fetched, fed
 
 
-def moves(found: Sequence[np.ndarray], spreads: Sequence[float]) -> list[float]:
+def moves(found: Sequence[np.ndarray], known: Sequence[Known]) -> list[float]:
     """Return the largest difference of each tensor, in standard deviations; infinite if it is NaN.
 
-    Those are `spreads`, or 1 where a tensor has none.
+    Those are of what is `known`, or 1 where a tensor has none.
     """
-    ends = zip(found[::2], found[1::2], spreads, strict=True)
-    moved = [float(most) / (spread or 1.0) if finite else np.inf for most, finite, spread in ends]
+    ends = zip(found[::2], found[1::2], known, strict=True)
+    moved = [float(most) / (own.spread or 1.0) if finite else np.inf for most, finite, own in ends]
     return [one if np.isfinite(one) else float("inf") for one in moved]
+
+
+def _read(graph, name: str, known: Known, after: str) -> dict[str, tf.Tensor]:
+    """Add `name`, the values in a file, read when `after` is there; return what to feed for it."""
+    file = f"{name}/file"  # fed, because what is read of a constant is made a constant
+    make_placeholder(graph.node.add(name=file), tf.string, tf.TensorShape([]))
+    turn = [file, f"^{producer(after)}"]
+    content = _added(graph, "ReadFile", f"{name}/content", turn)
+    numbers = _added(graph, "DecodeRaw", f"{name}/numbers", [content], out_type=known.dtype)
+    shape = add_constant(graph, f"{name}/shape", np.array(known.shape, np.int32))
+    _added(graph, "Reshape", name, [numbers, shape], T=known.dtype, Tshape=tf.int32)
+    return {file: tf.constant(os.fsencode(known.path))}
 
 
 def _added(graph, op: str, name: str, inputs: Sequence[str], **kinds: tf.DType) -> str:

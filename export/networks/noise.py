@@ -11,7 +11,6 @@ is not simulated.
 import math
 from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 import tensorflow as tf
@@ -23,6 +22,7 @@ from export.memory import trim
 from export.networks.base import only
 from export.networks.beside import run_beside
 from export.networks.differences import moves, with_differences
+from export.networks.known import Known, kept
 from export.networks.layers import layer_scopes, layer_tensors
 from export.networks.parts import in_parts
 from export.networks.tensorflow import TensorFlowNetwork
@@ -73,23 +73,23 @@ def _measure(skeleton, inputs: Batch, layers, norms, kinds, exact, outputs) -> N
     eight_bits = "int8" in kinds and not _beyond(network)
     tensors = [*places.values(), *ends.tensors]
     values, spans = _with_spans(network, tensors, batches[0], KERNELS if eight_bits else ())
-    trim()
     traced = [ends.among(values)]
-    known = _in_batches(outputs) if outputs else []
-    if not (known and _are_equal(traced[0], known[0])):
+    of_model = _in_batches(outputs) if outputs else []
+    if not (of_model and _are_equal(traced[0], of_model[0])):
         traced += ends.of(network.function(ends.tensors), batches[1:])
-        known = traced
-    base = _Base(
-        network=network, ends=ends, tensors=tensors, batches=batches, values=values, outputs=known
-    )
+        of_model = traced
     shuffled = half = eight = [math.nan] * len(tensors)
     every = range(len(batches))
-    if "fp32" in kinds:
-        shuffled = base.moved((_shuffled(network, n), every[n::SHUFFLES]) for n in range(SHUFFLES))
-    if "fp16" in kinds:
-        half = base.moved([(halved(network, apart), every)])
-    if eight_bits:
-        eight = base.moved([(_quantised(network, spans), every[:1])])
+    with kept(values) as known:
+        how = {"tensors": tensors, "known": known, "batches": batches, "outputs": of_model}
+        base = _Base(network=network, ends=ends, **how)
+        if "fp32" in kinds:
+            turns = ((_shuffled(network, n), every[n::SHUFFLES]) for n in range(SHUFFLES))
+            shuffled = base.moved(turns)
+        if "fp16" in kinds:
+            half = base.moved([(halved(network, apart), every)])
+        if eight_bits:
+            eight = base.moved([(_quantised(network, spans), every[:1])])
     found = list(map(LayerNoise, [*places, *ends.names], shuffled, half, eight))
     layers, outputs = tuple(found[: len(places)]), tuple(found[len(places) :])
     worst = (_worst(getattr(one, kind) for one in outputs) for kind in ("fp32", "fp16", "int8"))
@@ -139,8 +139,8 @@ class _Base:
     network: TensorFlowNetwork
     ends: _Ends
     tensors: list[str]  # those of layers, and then the outputs
+    known: list[Known]  # of the tensors, on the first batch
     batches: list[Batch]
-    values: list[tf.Tensor]  # of the tensors, on the first batch
     outputs: list[Batch]  # on each
 
     def moved(self, turns: Iterable[tuple[object, Sequence[int]]]) -> list[float]:
@@ -154,7 +154,7 @@ class _Base:
             for at, values in zip(chosen, self._run(graph, chosen), strict=True):
                 after[at] = self.ends.among(values)
                 if at == 0:
-                    found = moves(values[: 2 * len(self.tensors)], self._spreads)
+                    found = moves(values[: 2 * len(self.tensors)], self.known)
         own = self.ends.joined([self.outputs[at] for at in sorted(after)])
         others = self.ends.joined([after[at] for at in sorted(after)])
         last = {
@@ -167,14 +167,10 @@ class _Base:
         """Of each chosen batch the outputs, and before those of the first what `moves` takes."""
         graph, fetched, fed = in_parts(self.network, graph), [], {}
         if 0 in chosen:
-            graph, fetched, fed = with_differences(graph, self.tensors, self.values)
+            graph, fetched, fed = with_differences(graph, self.tensors, self.known)
         wanted = [[*([] if at else fetched), *self.ends.tensors] for at in chosen]
         trim()  # what the run before has freed
         return run_beside(self.network, graph, [self.batches[at] for at in chosen], wanted, fed)
-
-    @cached_property
-    def _spreads(self) -> list[float]:
-        return [_spread(np.asarray(one)) for one in self.values]
 
 
 def _worst(values: Iterable[float]) -> float:

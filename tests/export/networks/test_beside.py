@@ -1,5 +1,7 @@
 """Batches beside each other: what each gives alone, and what is made of weights once for all."""
 
+import math
+
 import numpy as np
 import pytest
 
@@ -24,25 +26,45 @@ def test_each_batch_gives_what_it_gives_alone_to_the_last_bit(skeleton, name, he
                 np.testing.assert_array_equal(alone.numpy(), other)
 
 
-def test_a_kernel_is_shuffled_once_for_all_batches(skeleton, monkeypatch):
-    network, given = skeleton_network(skeleton("plain")), inputs(skeleton("plain"), 0)
-    graph, imported = _shuffled(network, 0), []
-    monkeypatch.setattr("export.networks.beside.HEAVY", 0)
+@pytest.fixture
+def imported(monkeypatch) -> list:
+    """The graphs that are imported from now on."""
     from tensorflow import graph_util
 
-    real = graph_util.import_graph_def
+    graphs, real = [], graph_util.import_graph_def
 
     def importing(graph, **options):
-        imported.append(graph)
+        graphs.append(graph)
         return real(graph, **options)
 
     monkeypatch.setattr(graph_util, "import_graph_def", importing)
+    return graphs
+
+
+def test_a_kernel_is_shuffled_once_for_all_batches(skeleton, imported, monkeypatch):
+    network, given = skeleton_network(skeleton("plain")), inputs(skeleton("plain"), 0)
+    graph = _shuffled(network, 0)
+    monkeypatch.setattr("export.networks.beside.HEAVY", 0)
+    imported.clear()
     outputs = list(network.outputs.values())
     run_beside(network, graph, [part(given, slice(at, at + 1)) for at in range(3)], [outputs] * 3)
     (beside,) = imported
     kernels = sum(node.name.endswith("/shuffled1") for node in graph.node)
     assert sum(node.name.endswith("/shuffled1") for node in beside.node) == kernels > 0
     assert sum(node.name.endswith("/shuffled0") for node in beside.node) == 3 * kernels
+
+
+def test_small_kernels_are_shuffled_for_each_batch_however_many_they_are(
+    skeleton, imported, monkeypatch
+):
+    network, given = skeleton_network(skeleton("plain")), inputs(skeleton("plain"), 0)
+    graph, sizes = _shuffled(network, 0), [math.prod(v.shape) for v in network.values.values()]
+    monkeypatch.setattr("export.networks.beside.HEAVY", 4 * max(sizes))
+    imported.clear()
+    outputs = list(network.outputs.values())
+    run_beside(network, graph, [part(given, slice(at, at + 1)) for at in range(3)], [outputs] * 3)
+    (alone,) = imported
+    assert not any(node.name.startswith("beside1/") for node in alone.node)
 
 
 def test_a_copy_begins_when_the_one_before_it_has_come_to_the_large_kernel(skeleton, monkeypatch):

@@ -1,11 +1,17 @@
 """Differences that are found while a graph runs are those that numpy finds afterwards."""
 
+import tempfile
+from contextlib import nullcontext
+from unittest import mock
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from export.networks import known as knowing
 from export.networks.beside import run_beside
 from export.networks.differences import moves, with_differences
+from export.networks.known import kept
 from export.networks.noise import _shuffled, skeleton_network
 from export.observe.probes import inputs
 
@@ -24,30 +30,61 @@ def spread(values) -> float:
     return float(np.std(np.asarray(values), dtype=np.float64))
 
 
-def found(network, graph, batch, tensors, known):
-    graph, fetched, fed = with_differences(graph, tensors, known)
-    (values,) = run_beside(network, graph, [batch], [fetched], fed)
-    return moves(values, [spread(one) for one in known])
+def found(network, graph, batch, tensors, values):
+    with kept(list(values)) as known:
+        graph, fetched, fed = with_differences(graph, tensors, known)
+        (values,) = run_beside(network, graph, [batch], [fetched], fed)
+    return moves(values, known)
 
 
-def test_they_are_the_same_to_the_last_bit(network, batch):
+def wanted(own, others) -> list[float]:
+    """What numpy finds."""
+    pairs = zip(own, others, strict=True)
+    return [float(np.abs(one - other).max()) / (spread(one) or 1.0) for one, other in pairs]
+
+
+@pytest.mark.parametrize("much", [0, knowing.MUCH])
+def test_they_are_the_same_to_the_last_bit_from_memory_and_from_files(
+    network, batch, much, monkeypatch, tmp_path
+):
+    monkeypatch.setattr(knowing, "MUCH", much)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     tensors = network.tensors()
-    known = network.function(tensors)(batch)
+    own = network.function(tensors)(batch)
     changed = _shuffled(network, 0)
     (others,) = run_beside(network, changed, [batch], [tensors])
-    wanted = []
-    for own, other in zip(known, others, strict=True):
-        wanted.append(float(np.abs(own - other).max()) / (spread(own) or 1.0))
-    got = found(network, changed, batch, tensors, known)
-    assert got == wanted and max(wanted) > 0
+    got = found(network, changed, batch, tensors, own)
+    assert got == wanted(own, others) and max(got) > 0
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("room", ["no folder", "no file"])
+def test_what_finds_no_room_stays_in_memory(room, network, batch, monkeypatch):
+    monkeypatch.setattr(knowing, "MUCH", 0)
+    gone = {"no folder": mock.Mock(side_effect=OSError), "no file": lambda **_: nullcontext("gone")}
+    monkeypatch.setattr(tempfile, "TemporaryDirectory", gone[room])
+    values = [*network.function(network.tensors()[:2])(batch)]
+    own = list(values)
+    with kept(values) as known:
+        assert all(one.value is tensor for one, tensor in zip(known, own, strict=True))
+        assert values == [], "nothing else holds what lies in files"
+
+
+def test_what_is_known_of_other_numbers_than_float32_is_in_memory(monkeypatch):
+    monkeypatch.setattr(knowing, "MUCH", 0)
+    halves, floats = tf.constant([1, 2], tf.float16), tf.constant([1.0, 4.0])
+    with kept([halves, floats]) as (first, second):
+        assert first.value is halves and second.value is None
+        assert np.fromfile(second.path, np.float32).tolist() == [1, 4]
+        assert (first.spread, second.spread) == (0.5, 1.5)
 
 
 @pytest.mark.parametrize("strange", [np.nan, np.inf, -np.inf])
 def test_what_is_no_number_has_moved_without_end(network, batch, strange):
     tensors = network.tensors()[:2]
-    known = list(network.function(tensors)(batch))
-    values = np.array(known[1])
+    own = list(network.function(tensors)(batch))
+    values = np.array(own[1])
     values.flat[3] = strange
-    known[1] = tf.constant(values)
-    first, second = found(network, network.graph, batch, tensors, known)
+    own[1] = tf.constant(values)
+    first, second = found(network, network.graph, batch, tensors, own)
     assert first == 0 and second == float("inf")
