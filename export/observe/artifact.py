@@ -5,6 +5,7 @@ ONNX is looked at without TensorFlow, which keeps memory down.
 
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -117,9 +118,11 @@ def work(job: dict, arrays: dict) -> Iterator[tuple[dict, dict]]:
     answer["contract"] = Contract(opened.inputs, opened.outputs).as_dict()
     answer["graph"], answer["ran"] = opened.graph, runtime.title
     answer["failed"] = "weights"
-    answer["weights"] = [asdict(found) for found in opened.weights()]
+    with ThreadPoolExecutor(1) as beside:
+        loading = None if runtime.loads_twice else beside.submit(runtime.open, folder)
+        answer["weights"] = [asdict(found) for found in opened.weights()]
     answer["failed"] = "run"
-    with runtime.open(folder) as session:
+    with loading.result() if loading else runtime.open(folder) as session:
         outputs = in_batches(arrays, session.predict)
         answer["failed"] = "classify"
         yield answer, outputs

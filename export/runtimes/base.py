@@ -46,6 +46,7 @@ class Runtime(ABC):
     device: Literal["cpu", "gpu"] = "cpu"
     untimed: str = ""  # why its speed tells nothing, where it does not
     packages: tuple[str, ...] = ()  # what it imports, for a process to do so early
+    loads_twice: bool = True  # whether it holds the weights twice for as long as it loads them
     # Another way to load the same artifact, which must give the same.
     again: "Runtime | None" = None
 

@@ -17,6 +17,7 @@ class NativeSegment(Runtime):
     title: str = "the native segment in TensorFlow on the CPU, weights read from the artifact"
     kind: str = TFTRT
     packages: tuple[str, ...] = ("tensorflow",)
+    loads_twice: bool = False
     untimed: str = "stands in for the engine, whose speed it does not have"
 
     def load(self, folder: Path, threads: int | None) -> Session:

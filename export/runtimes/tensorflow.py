@@ -20,6 +20,7 @@ class TensorFlowInPython(Runtime):
     title: str = "TensorFlow on the CPU, as Python loads it"
     kind: str = SAVEDMODEL
     packages: tuple[str, ...] = ("tensorflow",)
+    loads_twice: bool = False
 
     def load(self, folder: Path, threads: int | None) -> Session:
         take_threads(threads)
@@ -34,6 +35,7 @@ class TensorFlow(Runtime):
     title: str = "TensorFlow on the CPU, as a server loads it"
     kind: str = SAVEDMODEL
     packages: tuple[str, ...] = ("tensorflow",)
+    loads_twice: bool = False
     again: Runtime = TensorFlowInPython()
 
     def load(self, folder: Path, threads: int | None) -> Session:

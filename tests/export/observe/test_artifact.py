@@ -1,5 +1,6 @@
 """Looking at an artifact in a process of its own."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -49,6 +50,18 @@ def test_a_missing_artifact_is_told_and_not_raised(tmp_path):
     seen = observe("onnx", tmp_path / "nowhere", images, tmp_path)
     assert "has no model.onnx; export it again" in seen.error
     assert (seen.contract.inputs, seen.weights, seen.graph, seen.outputs) == ((), (), {}, {})
+
+
+def test_what_weights_lack_is_told_before_what_a_runtime_says_of_it(written, look, tmp_path):
+    """It loads them while they are looked at, and its own words are of an operation of its."""
+    folder = shutil.copytree(written("plain", "savedmodel"), tmp_path / "cut")
+    (data,) = folder.rglob("variables.data-*")
+    data.write_bytes(data.read_bytes()[: data.stat().st_size // 2])
+    seen = look("savedmodel", folder, np.zeros((1, 32, 32, 3), np.float32))
+    assert seen.failed == "weights"
+    assert seen.error
+    assert "\n" not in seen.error
+    assert seen.weights == ()
 
 
 def test_an_artifact_for_other_images_is_told_in_one_line(written, look):
