@@ -51,7 +51,7 @@ def measure_ranges(
     def looked(first: int, bins: int, edges: tuple[float, ...]):
         giving = _with_outputs(model, names[:-1]) if bins else _with_extremes(model, names[:-1])
         look = Look(model=giving.SerializeToString(), names=names, bins=bins, edges=edges)
-        return _looked(calibration, look, fed, first)
+        return seen(calibration, look, fed, first)
 
     return ranges_of(names, looked, calibration, notes)
 
@@ -89,8 +89,13 @@ def _cut(names, looked: Looked, calibration: Calibration, state: Progress, notes
     return _thresholds(calibration.method, state, edges)
 
 
-def _looked(calibration: Calibration, look: Look, fed, first: int):
-    """Yield up to which image it has looked, and what it saw since it last said so."""
+def seen(
+    calibration: Calibration, look: Look, fed: Mapping[str, np.ndarray], first: int
+) -> Iterator[tuple[int, np.ndarray]]:
+    """Yield up to which image it has looked from `first` on, and what it saw since the last.
+
+    Looks in this process, or on the calibration's cluster, to which `fed` is sent.
+    """
     if calibration.cluster:
         from export.calibration.on_ray import looked
 

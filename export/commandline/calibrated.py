@@ -29,8 +29,8 @@ def add_calibration(parser: argparse.ArgumentParser) -> None:
         help="learned: those of a network that was trained for int8 (calibrated)")  # fmt: skip
     add("--min-agreement", type=share, default=MIN_AGREEMENT, metavar="SHARE",
         help="of the pictures held out whose first choice stays the same (0.98)")  # fmt: skip
-    add_engine(parser, "local", "who runs the network on pictures of --calibration, for ONNX in 8 "
-               "bits: this machine, or Ray Data for many: pip install '.[ray]'")  # fmt: skip
+    add_engine(parser, "local", "who runs the network on pictures of --calibration: this machine, "
+               "or Ray Data for many: pip install '.[ray]'")  # fmt: skip
 
 
 def check_calibration(args) -> None:

@@ -1,7 +1,8 @@
 """Ranges of the activations of a model of LiteRT's, which LiteRT itself runs in 32 bits."""
 
-import os
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import numpy as np
 
 from export.calibration.looking import Look
 from export.calibration.names import overlaid, range_of
-from export.calibration.ranges import notes_of, ranges_of
+from export.calibration.ranges import notes_of, ranges_of, seen
 from export.errors import ExportError
 from export.formats.base import Order
 from export.formats.litert.flatbuffer import packed, text, unpacked
@@ -17,6 +18,7 @@ from export.formats.litert.writing import Places, pour
 from export.lazy import need
 
 FLOAT = 0  # TensorType.FLOAT32
+FILE = "file"  # what the content of the model is fed as to machines that have no such file
 
 
 def activations(model) -> dict[int, str]:
@@ -53,7 +55,7 @@ def ranges(model, places: Places, order: Order) -> dict[str, tuple[float, float]
 
 @dataclass(frozen=True, kw_only=True)
 class _LiteRtLook(Look):
-    """A look at the tensors `numbers` of the .tflite at `path`, weights and all."""
+    """A look at the tensors `numbers` of the .tflite at `path`, or of the one that is fed."""
 
     path: Path
     numbers: tuple[int, ...]
@@ -62,12 +64,13 @@ class _LiteRtLook(Look):
         litert = need("ai_edge_litert.interpreter", to="running LiteRT")
         # Delegates compute several operations at once, and what is between them nobody sees.
         plain = litert.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
-        interpreter = litert.Interpreter(
-            str(self.path),
-            num_threads=threads or os.cpu_count(),
-            experimental_op_resolver_type=plain,
-            experimental_preserve_all_tensors=True,
-        )
+        with _file(self.path, fed) as path:
+            interpreter = litert.Interpreter(
+                str(path),
+                num_threads=1,  # with more it sums in another order, and is no faster
+                experimental_op_resolver_type=plain,
+                experimental_preserve_all_tensors=True,
+            )
         interpreter.allocate_tensors()
         (given,) = interpreter.get_input_details()
 
@@ -82,16 +85,27 @@ class _LiteRtLook(Look):
         return run
 
 
+@contextmanager
+def _file(path: Path, fed: Mapping[str, np.ndarray]) -> Iterator[Path]:
+    """The file at `path`, or one with what is fed, which is gone once LiteRT has mapped it."""
+    if FILE not in fed:
+        yield path
+        return
+    with tempfile.NamedTemporaryFile(suffix=".tflite") as file:
+        fed[FILE].tofile(file)
+        file.flush()
+        yield Path(file.name)
+
+
 def _measured(path: Path, tensors: Mapping[int, str], given: str, order: Order, notes: Path):
-    """Ranges by LiteRT itself, in this process."""
-    names, images = (*tensors.values(), given), order.calibration.images
+    """Ranges by LiteRT itself, in this process or on the calibration's cluster."""
+    names, calibration = (*tensors.values(), given), order.calibration
+    fed = {FILE: np.asarray(np.memmap(path, np.uint8, "r"))} if calibration.cluster else {}
 
     def looked(first: int, bins: int, edges: tuple[float, ...]):
         look = _LiteRtLook(
             model=b"", names=names, bins=bins, edges=edges, path=path, numbers=tuple(tensors)
         )
-        see = look.open({})
-        for number in range(first, len(images)):
-            yield number + 1, see(number, images[number])
+        return seen(calibration, look, fed, first)
 
-    return ranges_of(names, looked, order.calibration, notes)
+    return ranges_of(names, looked, calibration, notes)

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import looked_at
 import numpy as np
@@ -15,6 +16,7 @@ from export.calibration.images import Calibration, Made
 from export.calibration.ranges import measure_ranges
 from export.cluster import Cluster
 from export.errors import ExportError
+from export.skeleton.pour import Placement
 
 pytest.importorskip("ray.data", reason="comes with pip install '.[ray]'")
 COUNT = 40
@@ -63,6 +65,59 @@ def network():
     return model, {"kernel": kernel}
 
 
+@pytest.fixture
+def litert(tmp_path, monkeypatch):
+    """A function from a calibration to the ranges of the same network as LiteRT runs it."""
+    pytest.importorskip("ai_edge_litert", reason="comes with pip install '.[litert]'")
+    from export.formats.base import Order
+    from export.formats.litert.calibrating import ranges
+
+    def measure(calibration, cache: str):
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / cache))
+        kernel = np.random.default_rng(0).standard_normal((5, 48)).astype(np.float32)
+        weights = [SimpleNamespace(name="kernel", shape=kernel.shape, read=lambda: kernel)]
+        order = Order(
+            skeleton=SimpleNamespace(weights=weights),
+            folder=tmp_path,
+            scratch=tmp_path,
+            calibration=calibration,
+        )
+        places = [(1, Placement(0, "kernel", kernel.shape))]
+        return ranges(dense_in_litert(kernel.shape), places, order)
+
+    return measure
+
+
+def dense_in_litert(shape):
+    """A dense layer and a ReLU, its kernel, of `shape`, in buffer 1 behind the flatbuffer."""
+    from export.formats.litert.flatbuffer import number_of, schema
+
+    kinds = schema()
+    model, graph, signature = kinds.ModelT(), kinds.SubGraphT(), kinds.SignatureDefT()
+    model.version, model.subgraphs, model.operatorCodes = 3, [graph], []
+    model.buffers = [kinds.BufferT(), kinds.BufferT()]
+    graph.tensors, graph.operators = [], []
+    sizes = {"image": (1, *looked_at.SHAPE), "kernel": shape, "dense": (1, 5), "relu": (1, 5)}
+    for name, size in sizes.items():
+        tensor = kinds.TensorT()
+        tensor.name, tensor.shape, tensor.buffer = name, list(size), int(name == "kernel")
+        graph.tensors.append(tensor)
+    for kind, inputs, output in (("FULLY_CONNECTED", [0, 1, -1], 2), ("RELU", [2], 3)):
+        operator = kinds.OperatorT()
+        operator.opcodeIndex, operator.inputs, operator.outputs = (
+            number_of(model, kind), inputs, [output]
+        )  # fmt: skip
+        graph.operators.append(operator)
+    graph.operators[0].builtinOptionsType = kinds.BuiltinOptions.FullyConnectedOptions
+    graph.operators[0].builtinOptions = kinds.FullyConnectedOptionsT()
+    graph.inputs, graph.outputs = [0], [3]
+    given = kinds.TensorMapT()
+    given.name, given.tensorIndex = "image", 0
+    signature.signatureKey, signature.inputs, signature.outputs = "serving_default", [given], []
+    model.signatureDefs = [signature]
+    return model
+
+
 def calibration(make, method="minmax") -> Calibration:
     return Calibration(source="numbers", images=Made(tuple(range(COUNT)), make), method=method)
 
@@ -78,6 +133,14 @@ def test_ranges_are_those_of_one_machine_also_where_an_actor_is_killed(
     assert measure_ranges(*network, there, tmp_path / "there.json") == expected
     assert mark.exists() and set(expected) == {"image", "flat", "dense", "relu"}
     assert (tmp_path / "here.json").read_text() == (tmp_path / "there.json").read_text()
+
+
+def test_ranges_of_litert_are_those_of_one_machine_which_alone_has_the_file(litert, cluster):
+    here = calibration(looked_at.make)
+    expected = litert(here, "here")
+    assert litert(replace(here, cluster=cluster), "there") == expected
+    assert set(expected) == {"image", "dense", "relu"}
+    assert expected["relu"] == (0, expected["dense"][1])
 
 
 def test_a_number_that_is_not_finite_names_image_and_tensor_and_what_was_noted_is_no_harm(
