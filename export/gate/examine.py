@@ -32,6 +32,7 @@ class GateOptions:
 
     @property
     def tests(self) -> bool:
+        """Whether bugs are planted."""
         return self.self_test or self.strict
 
     def __post_init__(self):
