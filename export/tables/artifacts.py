@@ -1,11 +1,13 @@
 """Table B: what each artifact is, as its report.json says: size, error, bugs caught, cost."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from export.calibration.images import SYNTHETIC
 from export.errors import ArtifactError
 from export.report.file import read_report, reports_below
-from export.results import Report, find
+from export.results import Report, Status, find
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,6 +24,8 @@ class ArtifactRow:
     bugs_caught: str  # of those planted; empty where no self-test was asked for
     wall_s: float
     peak_rss_bytes: int
+    failed: str = ""  # the note of the check that it failed
+    ranges: str = ""  # what those of 8 bits are from
     load_s: float | None = None  # from a benchmark, where there is one
     first_ms: float | None = None
 
@@ -53,7 +57,26 @@ def artifact_row(report: Report) -> ArtifactRow:
         bugs_caught=f"{power['caught']} of {power['of']}" if "caught" in power else "",
         wall_s=report.cost.wall_s,
         peak_rss_bytes=report.cost.peak_rss_bytes,
+        failed=next((c.note for c in report.checks if c.status is Status.FAILED), ""),
+        ranges=_ranges(report.calibration or {}),
     )
+
+
+def _ranges(calibration: Mapping) -> str:
+    """How many images the ranges are from, and which; empty where there are none."""
+    if "count" not in calibration:
+        return ""
+    which = "synthetic images" if calibration.get("source") == SYNTHETIC else "pictures"
+    return f"{calibration['count']} {which}"
+
+
+def notes(rows: Iterable[ArtifactRow]) -> list[str]:
+    """Sentences that the table has no room for."""
+    found = dict.fromkeys(
+        f"Ranges of {row.format} are from {row.ranges}." for row in rows if row.ranges
+    )
+    failed = [f"{row.model} in {row.format} failed: {row.failed}." for row in rows if row.failed]
+    return [*found, *failed]
 
 
 HEADER = (

@@ -103,6 +103,8 @@ def page(tables: Tables, command: tuple[str, ...], name: str) -> str:
     parts += [markdown(networks.HEADER, networks.ALIGN, rows), "\n", _sources(tables), "\n"]
     rows = [artifacts.cells(row) for row in tables.timed()]
     parts += [ARTIFACTS, markdown(artifacts.HEADER, artifacts.ALIGN, rows) if rows else NOTHING]
+    if lines := artifacts.notes(tables.artifacts):
+        parts += ["\n", *(f"- {line}\n" for line in lines)]
     speed = SPEED.format(name=name, machines=_machines(tables.speed))
     parts += ["\n", speed, markdown(*speed_table(tables.speed, tables.published))]
     if compared := ratios.ratios(tables.speed):
