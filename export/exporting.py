@@ -165,7 +165,8 @@ class Export:
         """Write the formats that can be made; mostly while the `noise` is measured."""
         first = self._possible[0]
         if not (first.lane or first.crowded):  # whose processes take its memory meanwhile
-            self._ahead.start(first, places[first.name].scratch)
+            with suppress(ExportError):  # as in judge
+                self._ahead.start(first, places[first.name].scratch)
         for format in self._possible:
             if format.crowded or format.needs:  # there may be no memory for both
                 wait([noise])

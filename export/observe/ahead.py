@@ -4,10 +4,12 @@ import os
 from contextlib import ExitStack
 from pathlib import Path
 
+from export.errors import ExportError
 from export.formats.base import Format
 from export.observe.artifact import begin, observer
 from export.observe.base import Reference
 from export.process import Child
+from export.shortage import shortage
 
 RUNTIME = 600_000_000  # bytes that a process takes beside weights, of which it may hold two copies
 COPIES = 2
@@ -39,10 +41,16 @@ class Ahead:
     def start(self, format: Format, scratch: Path) -> Child:
         """Have a process import what it needs to look at an artifact of `format`, unless one has.
 
-        It has its files in `scratch`.
+        It has its files in `scratch`. Raises ExportError where the system starts no process.
         """
         if format.name not in self._children:
-            child = observer(format, scratch, trusted=True)
+            try:
+                child = observer(format, scratch, trusted=True)
+            except OSError as error:
+                raise shortage(error, [scratch]) or ExportError(
+                    f"the process that looks at {format.name} does not start: {error.strerror}; "
+                    "close other programs"
+                ) from error
             self._children[format.name] = self._held.enter_context(child)
         return self._children[format.name]
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from keras_nets.catalog import NETS, find_net
 from keras_nets.errors import SourceError
 from keras_nets.sources import applications, catalog, function, keras_file, saved_model
-from keras_nets.sources.again import asked_again, with_changes
+from keras_nets.sources.again import asked_again, need_file, with_changes
 from keras_nets.sources.arguments import read_arguments
 from keras_nets.sources.fixed_size import in_size
 from keras_nets.sources.source import Asked, Loaded, ModelSource
@@ -104,6 +104,7 @@ def rebuild(source: ModelSource, *, allow_unsafe: bool = False, seed: int = 0) -
     Raises SourceError where that cannot be, where its file has changed since, and where the report
     asks for code of others to run: reports are files that anybody can write.
     """
+    need_file(source)
     kind = find_kind(source.source)
     if source.kind != kind.NAME:
         raise SourceError(

@@ -15,6 +15,8 @@ from keras_nets.sources.arguments import from_report
 from keras_nets.sources.modules import is_own
 from keras_nets.sources.source import Asked, Loaded, ModelSource
 
+FILES = (keras_file.NAME, saved_model.NAME)  # kinds of which a source is a path
+
 
 def asked_again(source: ModelSource, *, allow_unsafe: bool, seed: int) -> Asked:
     """What to load for a report's source; SourceError where that may not, or cannot, be."""
@@ -75,15 +77,21 @@ def with_changes(loaded: Loaded, source: ModelSource) -> Loaded:
     return replace(loaded, note=f"{note}; {loaded.note}" if loaded.note else note)
 
 
-def _check_file(source: ModelSource) -> None:
-    """Raise SourceError where the file of a model is gone or has changed."""
-    path = Path(source.source)
-    if source.kind not in (keras_file.NAME, saved_model.NAME):
-        return
-    if not path.exists():
+def need_file(source: ModelSource) -> None:
+    """Raise SourceError where a model's file is not there, as seen from another folder."""
+    is_path = source.kind in FILES and not function.fits(source.source)
+    if is_path and not Path(source.source).exists():
         raise SourceError(
-            f"{path}, which the artifact was made of, is not there; say with --model where it lies"
+            f"{source.source}, which the artifact was made of, is not there; "
+            "say with --model where it lies"
         )
+
+
+def _check_file(source: ModelSource) -> None:
+    """Raise SourceError where the file of a model has changed."""
+    path = Path(source.source)
+    if source.kind not in FILES:
+        return
     kind = keras_file if source.kind == keras_file.NAME else saved_model
     found = kind.digest(source.source)
     if found != source.sha256:

@@ -103,6 +103,8 @@ def described(error: BaseException) -> str:
     line = f"{type(error).__name__}: {text}" if text else type(error).__name__
     steps = traceback.extract_tb(error.__traceback__)
     own = [step for step in steps if not _is_ours(step.filename)]
+    if isinstance(error, SyntaxError) and error.filename:  # who read the file is no help
+        return f"{type(error).__name__}: {error.msg} ({error.filename}:{error.lineno})"
     return f"{line} ({own[-1].filename}:{own[-1].lineno})" if own else line
 
 

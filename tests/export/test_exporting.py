@@ -14,6 +14,7 @@ import pytest
 from export import exporting
 from export.errors import ExportError
 from export.exporting import Export
+from export.observe import ahead
 from export.observe.artifact import observe
 from export.options import Options
 from export.pipeline import export_model
@@ -154,6 +155,38 @@ def test_an_artifact_that_cannot_be_looked_at_keeps_no_other_from_its_place(
         assert [report.format for report in export.judge()] == ["onnx"]
     assert list(export.unable) == ["savedmodel"]
     assert not (tmp_path / ".staging").exists()
+
+
+def test_what_does_not_start_ahead_is_started_in_its_turn(toy, tmp_path, monkeypatch):
+    """Of savedmodel before it is written; of onnx while savedmodel is looked at."""
+    asked, real = [], ahead.observer
+
+    def observer(format, *args, **how):
+        asked.append(format.name)
+        if asked.count(format.name) == 1:
+            raise BlockingIOError(11, "Resource temporarily unavailable")
+        return real(format, *args, **how)
+
+    monkeypatch.setattr(ahead, "observer", observer)
+    with Export(tmp_path, ["savedmodel", "onnx"]) as export:
+        export.write(toy("plain"), options=Options(jobs=2))
+        assert [(report.format, report.passed) for report in export.judge()] == [
+            ("savedmodel", True),
+            ("onnx", True),
+        ]
+    assert asked == ["savedmodel", "savedmodel", "onnx", "onnx"]
+    assert export.unable == {}
+
+
+def test_an_artifact_that_no_process_looks_at_is_told_in_a_line(toy, tmp_path, monkeypatch):
+    failing = mock.Mock(side_effect=BlockingIOError(11, "Resource temporarily unavailable"))
+    monkeypatch.setattr(ahead, "observer", failing)
+    with (
+        pytest.raises(ExportError, match="^the process that looks at onnx does not start: Res"),
+        Export(tmp_path, ["onnx"]) as export,
+    ):
+        export.write(toy("plain"))
+        export.judge()
 
 
 def test_nothing_is_run_where_no_format_is_left(toy, tmp_path, monkeypatch):

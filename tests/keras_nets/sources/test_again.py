@@ -75,4 +75,13 @@ def test_a_file_that_has_changed_or_is_gone_is_one_line(tmp_path):
     line = refusal(**vars(source))
     assert f"{path} has changed since the export: its sha256 is" in line and "--model" in line
     path.unlink()
-    assert f"{path} is not there" in refusal(**vars(source))
+    assert "is not there; say with --model where it lies" in refusal(**vars(source))
+
+
+@pytest.mark.parametrize("kind", ["keras-file", "savedmodel"])
+def test_a_model_that_lies_elsewhere_is_asked_for_with_its_path(kind, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # on another day, from another folder
+    assert refusal(kind=kind, source="made/my.keras") == (
+        "made/my.keras, which the artifact was made of, is not there; say with --model where it "
+        "lies"
+    )

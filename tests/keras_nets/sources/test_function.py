@@ -112,7 +112,8 @@ def test_the_place_of_an_error_in_the_users_file_is_told(tmp_path):
         ("1 / 0", "importing raises_on_import, for --model raises_on_import:f, failed: ZeroDiv"),
         ("import not_installed_at_all", "needs 'not_installed_at_all', which raises_on_import imp"),
         ("import sys; sys.exit(3)", "failed: SystemExit: 3"),
-        ("def f(:", "failed: SyntaxError"),
+        ("def f(:", "failed: SyntaxError: invalid syntax (/"),
+        ("\ndef f(:", "raises_on_import.py:2)"),
         ("raise ValueError('a\\nb')", "failed: ValueError: a b"),
     ],
 )
