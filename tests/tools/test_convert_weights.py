@@ -1,6 +1,7 @@
 """The command line of convert_weights: exit codes, reports, and nothing half written."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 from framework_files import random_tensors, write_pdparams
 
 from keras_nets import load_weights
-from tools import convert_weights
+from tools import convert_weights, export
 
 TOOL = Path(__file__).parents[2] / "tools" / "convert_weights.py"
 
@@ -95,6 +96,19 @@ def test_a_failed_conversion_exits_with_2_and_leaves_no_file(
     status, out, errors = convert(capsys, *arguments)
     assert (status, out) == (2, "")
     assert told in errors.splitlines()[-1]
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_file_that_this_user_may_not_read_is_one_line(tmp_path, monkeypatch, capsys, source):
+    asked = os.access
+    monkeypatch.setattr(os, "access", lambda path, mode: path != source and asked(path, mode))
+    monkeypatch.chdir(tmp_path)
+    wanted = "may not be read by this user; name a weights file, or imagenet"
+    status, _, errors = convert(capsys, source, "--model", "squeezenet1_1", "--to", "npz")
+    assert status == 2 and wanted in errors
+    with pytest.raises(SystemExit) as left:
+        export.main(["--model", "squeezenet1_1", "--weights", str(source), "--format", "onnx"])
+    assert left.value.code == 2 and wanted in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
 
 

@@ -39,7 +39,7 @@ def open_weights(path) -> Iterator[WeightsFile]:
     path = Path(path)
     with refusing(path):
         size = _size(path)
-        stream = path.open("rb")
+        stream = _open(path)
     with stream:
         with refusing(path):
             found = _read(stream, path, size)
@@ -64,12 +64,24 @@ def _read(stream: BinaryIO, path: Path, size: int) -> WeightsFile:
     raise WeightsError(f"{path} is no weights file; known are {', '.join(KINDS)}")
 
 
-def _size(path: Path) -> int:
-    """Return the size of a regular file; raise WeightsError for a pipe, before it is opened."""
+def _open(path: Path) -> BinaryIO:
+    with _readable(path):
+        return path.open("rb")
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """Turn an error of the system into one that does not call the file damaged."""
     try:
-        found = path.stat()
+        yield
     except OSError as error:
         raise WeightsError(f"{path} cannot be read: {error.strerror}") from error
+
+
+def _size(path: Path) -> int:
+    """Return the size of a regular file; raise WeightsError for a pipe, before it is opened."""
+    with _readable(path):
+        found = path.stat()
     if not stat.S_ISREG(found.st_mode):
         kind = "a folder" if stat.S_ISDIR(found.st_mode) else "no regular file"
         raise WeightsError(f"{path} is {kind}; name a weights file")

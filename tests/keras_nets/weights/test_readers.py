@@ -1,9 +1,11 @@
 """What holds for every reader: files that are none, and what is imported."""
 
+import errno
 import os
 import struct
 import subprocess
 import sys
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -30,6 +32,16 @@ def test_only_regular_files_of_weights_are_opened(tmp_path):
     ):
         (tmp_path / "w").write_bytes(content)
         assert told in refused(tmp_path / "w"), content
+
+
+def test_a_file_that_may_not_be_opened_is_not_called_damaged(tmp_path, monkeypatch):
+    path = write_pdparams(tmp_path / "closed.pdparams", ARRAYS)
+    monkeypatch.setattr(Path, "open", closed)
+    assert refused(path) == f"{path} cannot be read: {os.strerror(errno.EACCES)}"
+
+
+def closed(path, *_):
+    raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
 
 
 def test_a_name_with_line_breaks_stays_one_line(tmp_path):
