@@ -17,31 +17,41 @@ OFF, CLIPPED, MOVED = 1.01, 0.9, 9  # of a scale, of a range, of a zero point
 def _activations(model) -> list:
     """The rounded activation in the middle that a layer gives, and what has its steps."""
     main = model.subgraphs[0]
-    numbers = [
-        int(operator.outputs[0])
-        for operator in main.operators
-        if operation(model, operator) in CHANNELS
-    ]
-    rounded = [number for number in numbers if is_rounded(main.tensors[number])]
+    rounded = _given(model)
     middle = rounded[len(rounded) // 2]
     own = _steps(main.tensors[middle])
     alike = (main.tensors[number] for number in alike_in(model)(middle))
     return [tensor for tensor in alike if is_rounded(tensor) and _steps(tensor) == own]
 
 
+def _given(model) -> list[int]:
+    """The numbers of rounded tensors that layers with kernels give; without these, others."""
+    main = model.subgraphs[0]
+    rounded = {
+        int(operator.outputs[0]): operation(model, operator) in CHANNELS
+        for operator in main.operators
+        if is_rounded(main.tensors[operator.outputs[0]])
+    }
+    return [number for number, layer in rounded.items() if layer] or list(rounded)
+
+
 def _steps(tensor) -> tuple[float, int]:
     return float(tensor.quantization.scale[0]), int(tensor.quantization.zeroPoint[0])
 
 
-def _kernel(model):
-    """The rounded kernel in the middle."""
+def _kernels(model) -> list:
     main = model.subgraphs[0]
     found = [
         main.tensors[operator.inputs[1]]
         for operator in main.operators
         if operation(model, operator) in CHANNELS
     ]
-    rounded = [tensor for tensor in found if is_rounded(tensor)]
+    return [tensor for tensor in found if is_rounded(tensor)]
+
+
+def _kernel(model):
+    """The rounded kernel in the middle."""
+    rounded = _kernels(model)
     return rounded[len(rounded) // 2]
 
 
@@ -91,10 +101,12 @@ def _rounded_down(flat: Flat, model) -> dict:
     return {tensor.buffer: np.maximum(values, -126) - np.int8(1)}
 
 
-BUGS: dict[str, Callable[[Flat, object], dict]] = {
+OF_ACTIVATIONS: dict[str, Callable[[Flat, object], dict]] = {
     "a scale off by 1 %": _wrong_scale,
     "a range clipped by a tenth": _clipped,
     "a zero point moved": _moved_zero,
+}
+OF_KERNELS: dict[str, Callable[[Flat, object], dict]] = {
     "one scale for all channels": _one_scale,
     "a kernel rounded down": _rounded_down,
 }
@@ -104,9 +116,10 @@ def misrounded(folder: Path, to: Path) -> Iterator[str]:
     """Write the model in `folder` to `to` with one bug after another; yield the bugs' names."""
     flat = read_flat(folder)
     network = LiteRtNetwork(flat)
-    if not any(map(is_rounded, flat.model.subgraphs[0].tensors)):
-        return  # every layer was kept in 32 bits
-    for name, change in BUGS.items():
+    # Where layers were kept in 32 bits, there may be no place for a bug.
+    bugs = OF_ACTIVATIONS if _given(flat.model) else {}
+    bugs = bugs | (OF_KERNELS if _kernels(flat.model) else {})
+    for name, change in bugs.items():
         model = unpacked(packed(flat.model))
         network.write(model, change(flat, model), to / MODEL)
         yield name

@@ -13,7 +13,7 @@ import numpy as np
 from export.calibration.names import scope_of
 from export.errors import ExportError, PourError
 from export.formats.base import Order
-from export.formats.kept import ASKED, layer_of
+from export.formats.kept import ASKED, kept_layers, layer_of
 from export.formats.litert.flatbuffer import OUTSIDE, operation, packed, text, unpacked
 from export.formats.litert.steps import DEQUANTIZE, INT8, INT32, ROUNDED, bias_scale, is_rounded
 from export.formats.litert.writing import Places
@@ -75,19 +75,37 @@ def quantised(model, places: Places, spans: Spans, order: Order) -> Made:
 
 def _kept_operators(model, held: Mapping[int, Placement], order: Order) -> list[str]:
     """Marked names of what operators give that stay in 32 bits: asked for, or of other weights."""
-    found, starts = [], {path: 0 for path in order.keep}
+    found, there, ends = [], set(), _outputs(order)
     for at, graph in enumerate(model.subgraphs):
         for operator in graph.operators:
-            output = text(graph.tensors[operator.outputs[0]].name)
-            asked = [path for path in order.keep if output.startswith(f"{path}/")]
-            starts |= dict.fromkeys(asked, 1)
+            names = _names(graph, operator, held, ends)
+            asked = {path for path in order.keep if any(n.startswith(f"{path}/") for n in names)}
+            there |= asked
             if asked or _takes_other_weights(model, graph, operator, held):
                 found.append(f"{at}.{int(operator.outputs[0])}:")
-    if missing := [path for path, there in starts.items() if not there]:
+    if missing := [path for path in order.keep if path not in there]:
         raise ExportError(
             f"no operation of the graph is of {missing[0]}; keep the layers beside it"
         )
     return found
+
+
+def _outputs(order: Order) -> dict[str, str]:
+    """The name within its layer of what an output of the network is, by the output's own."""
+    outputs = {tensor.name for tensor in order.skeleton.contract.outputs}
+    nodes = [node for node in order.skeleton.graph.node if node.name in outputs and node.input]
+    return {node.name: node.input[0] for node in nodes}
+
+
+def _names(graph, operator, held: Mapping[int, Placement], ends: Mapping[str, str]) -> list[str]:
+    """Names within the layers that an operator is of: of what it gives, and of its weights.
+
+    The converter names after the last layer what it made of several.
+    """
+    output = text(graph.tensors[operator.outputs[0]].name)
+    buffers = [graph.tensors[number].buffer for number in operator.inputs if number >= 0]
+    layers = [layer_of(held[buffer].tensor) for buffer in buffers if buffer in held]
+    return [ends.get(output, output), *(f"{scope(layer)}/" for layer in layers)]
 
 
 def _takes_other_weights(model, graph, operator, held: Mapping[int, Placement]) -> bool:
@@ -252,7 +270,7 @@ def _in_steps(model, graph, tensor, place: Placement, weights) -> Placement:
 
 def _reasons(model, places: Places, order: Order) -> dict[str, str]:
     """Why a kernel, or what else has two axes and more, stays in 32 bits, by its layer."""
-    reasons = dict.fromkeys(order.keep, ASKED)
+    reasons = kept_layers(order, order.keep, ASKED)
     for _, place in places:
         layer = layer_of(place.tensor)
         axes = len(order.skeleton.weights[place.index].shape)

@@ -7,6 +7,7 @@ import numpy as np
 
 from export.errors import ExportError
 from export.formats.base import Order
+from export.formats.kept import ASKED, kept_layers
 from export.formats.onnx.reduced import Pass, Places, ReducedOnnx
 from export.formats.onnx.weightless import bypass, drop_unread, sort
 from export.results import ROUNDED, Rule
@@ -16,7 +17,7 @@ from export.skeleton.stores import FLOAT16, FLOAT32, Store
 HALF, FLOAT = 10, 1  # TensorProto's element types
 # These hand numbers on as they are, so what is too large before them is so behind them.
 MOVES = ("Transpose", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity", "Concat", "Slice")
-ASKED, TOO_LARGE = "asked for", "its numbers, or those that it reads, are beyond 65504"
+TOO_LARGE = "its numbers, or those that it reads, are beyond 65504"
 UNABLE = "its operation has no 16 bits"
 
 
@@ -108,7 +109,8 @@ def _casts(node, to: int) -> bool:
 
 def _reasons(order: Order, indices, stores, large: set[str]) -> dict[str, str]:
     """Why a layer stays in 32 bits, by its scope; the layers of weights that do are among them."""
-    reasons = dict.fromkeys(order.keep, ASKED) | dict.fromkeys(order.beyond, TOO_LARGE)
+    reasons = kept_layers(order, order.keep, ASKED)
+    reasons |= kept_layers(order, order.beyond, TOO_LARGE)
     known = tuple(f"{scope}/" for scope in reasons) or ("\0",)
     for path in (name.rpartition("/")[0] for name in sorted(large) if not name.startswith(known)):
         if path:

@@ -17,6 +17,7 @@ from export.calibration.ranges import float_tensors, measure_ranges, notes_of
 from export.contract import Contract
 from export.errors import ExportError
 from export.formats.base import Order
+from export.formats.kept import ASKED, kept_layers
 from export.formats.onnx.constants import constants_opened
 from export.formats.onnx.gemm import join_biases
 from export.formats.onnx.pairs import (
@@ -37,7 +38,7 @@ from export.skeleton.keras_graph import scope
 from export.skeleton.stores import FLOAT32, Quantised, Store, scales_of
 
 TYPES = {"<f4": 1, "i1": 3, "<i4": 6}  # TensorProto's, by numpy's
-ASKED, UNABLE = "asked for", "ONNX Runtime's quantizer leaves what takes it in 32 bits"
+UNABLE = "ONNX Runtime's quantizer leaves what takes it in 32 bits"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -202,7 +203,7 @@ def _stores(graph, places: Places, *, integer_biases: bool) -> Iterator[tuple[in
 
 def _reasons(graph, places: Places, stores: Mapping[int, Store], order: Order) -> dict[str, str]:
     """Why a kernel, or what else has two axes and more, stays in 32 bits, by its layer."""
-    reasons = dict.fromkeys(order.keep, ASKED)
+    reasons = kept_layers(order, order.keep, ASKED)
     for name, index in places.indices.items():
         layer = name.rpartition("/")[0]
         if index not in stores and scope(layer) not in reasons and _has_axes(order, index):

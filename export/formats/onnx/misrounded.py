@@ -1,6 +1,6 @@
 """Bugs that rounding to 8 bits really has, put into a copy of an artifact, for the self-test."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,10 +44,20 @@ class _Model:
         return pairs[len(pairs) // 2]
 
     @property
+    def kernels(self) -> list:
+        """The DequantizeLinear of each kernel."""
+        return [n for n in self.graph.node if n.op_type == DQ and n.input[0].endswith("kernel")]
+
+    @property
     def kernel(self):
-        """The DequantizeLinear of the kernel in the middle."""
-        kernels = [n for n in self.graph.node if n.op_type == DQ and n.input[0].endswith("kernel")]
-        return kernels[len(kernels) // 2]
+        """That in the middle."""
+        return self.kernels[len(self.kernels) // 2]
+
+    @property
+    def bugs(self) -> Mapping[str, Callable[["_Model"], None]]:
+        """Those that there is a place for, where layers were kept in 32 bits."""
+        rounded = any(node.op_type == Q for node in self.graph.node)
+        return {**(OF_ACTIVATIONS if rounded else {}), **(OF_KERNELS if self.kernels else {})}
 
     def steps(self) -> tuple[np.ndarray, np.ndarray]:
         """The integers of that kernel, and its scale in the shape that multiplies them."""
@@ -69,8 +79,9 @@ def _clipped(model: _Model) -> None:
 
 def _moved_zero(model: _Model) -> None:
     quantize, name = model.pair, "moved"
-    zero = model.values(quantize.input[2])
-    moved = np.asarray(zero + (MOVED if zero < MOVED else -MOVED), zero.dtype)
+    held = model.values(quantize.input[2])
+    zero = int(held)  # of whatever type
+    moved = np.asarray(zero + (MOVED if zero < MOVED else -MOVED), held.dtype)
     model.graph.initializer.append(numpy_helper.from_array(moved, name))
     for node in model.graph.node:  # that of others stays
         if node is quantize or node.op_type == DQ and node.input[0] == quantize.output[0]:
@@ -92,10 +103,12 @@ def _unrounded(model: _Model) -> None:
     bypass(model.graph, node)
 
 
-BUGS: dict[str, Callable[[_Model], None]] = {
+OF_ACTIVATIONS: dict[str, Callable[[_Model], None]] = {
     "a scale off by 1 %": _wrong_scale,
     "a range clipped by a tenth": _clipped,
     "a zero point moved": _moved_zero,
+}
+OF_KERNELS: dict[str, Callable[[_Model], None]] = {
     "one scale for all channels": _one_scale,
     "a kernel that is not rounded": _unrounded,
 }
@@ -103,11 +116,10 @@ BUGS: dict[str, Callable[[_Model], None]] = {
 
 def misrounded(folder: Path, to: Path) -> Iterator[str]:
     """Write the model in `folder` to `to` with one bug after another; yield the bugs' names."""
-    for name, change in BUGS.items():
+    for name in _Model(read_onnx(folder)[0].graph, None).bugs:
         proto, drained = read_onnx(folder)
-        if not any(node.op_type == Q for node in proto.graph.node):
-            return  # every layer was kept in 32 bits
-        change(_Model(proto.graph, drained))
+        model = _Model(proto.graph, drained)
+        model.bugs[name](model)
 
         def content(_, held, drained=drained):
             k = marked(held)

@@ -1,12 +1,17 @@
 """What keeping layers in 32 bits would bring, and how it is said."""
 
+from unittest import mock
+
 import numpy as np
 import pytest
 
 from export import Options, export_model
 from export.calibration.images import of_array
+from export.errors import Shortage
+from export.gate import gain
 from export.gate.gain import Gain, sentence
 from export.observe.probes import probes
+from export.process import ChildFailed
 
 
 @pytest.fixture(autouse=True)
@@ -51,6 +56,28 @@ def test_a_failure_names_the_layers_to_keep_and_what_that_brings(here, tmp_path)
     kept = Options(calibration=of_array(images, "probes.npz"), keep_fp32=("next", "wide"))
     (again,) = export_model(spoiled(), ["onnx-int8"], tmp_path / "kept", options=kept)
     assert again.check("parity").measured < 4 * first["error"] < parity.measured / 3
+
+
+def test_a_simulation_whose_process_dies_leaves_the_verdict_and_says_so(
+    here, tmp_path, monkeypatch
+):
+    died, short = ChildFailed("a process was killed (signal 9)"), Shortage("no memory is left")
+    measure, found = gain.measure_gain, []
+
+    def dying(*asked):
+        for error in (short, died):
+            monkeypatch.setattr(gain, "ask", mock.Mock(side_effect=error))
+            found.append(measure(*asked))
+        return found[-1]
+
+    monkeypatch.setattr(gain, "measure_gain", dying)
+    images = of_array(probes((16, 16, 3), 3, 40), "probes.npz")
+    options = Options(calibration=images, min_agreement=1.0)
+    (report,) = export_model(spoiled(), ["onnx-int8"], tmp_path, options=options)
+    assert found == [([], str(short)), ([], str(died))]
+    parity = report.check("parity")
+    assert not report.passed and parity.details["gain"] == []
+    assert parity.note.endswith(f"what that brings was not simulated: {died}")
 
 
 def test_as_few_layers_are_named_as_are_enough():

@@ -51,7 +51,8 @@ def test_a_layer_that_is_kept_has_its_weights_in_32_bits_and_no_cast_inside(writ
 
 
 def test_two_kept_layers_one_after_the_other_hand_on_32_bits(write):
-    _, model = write("plain", keep=("fc4", "logits_layer"))
+    written, model = write("plain", keep=("fc4", "logits_layer"))
+    assert written.kept == dict.fromkeys(["fc4", "logits_layer", "logits"], "asked for")
     casts = [node for node in model.graph.node if node.op_type == "Cast"]
     assert [node.attribute[0].i for node in casts] == [HALF, FLOAT]  # none at the end
 
