@@ -21,6 +21,7 @@ import os
 import tempfile
 
 from export.commandline import options
+from export.commandline.measuring import add_measuring
 from export.commandline.paths import need_file
 from export.ending import ending
 from export.files import write_whole
@@ -51,20 +52,13 @@ def main(argv=None) -> int:
 def _parser():
     parser = options.make_parser(__doc__)
     add = parser.add_argument
-    add("--only", action="append", type=options.named(NETWORKS, "network"), metavar="NAME",
-        help="one network; may be repeated; all if absent")  # fmt: skip
+    add_measuring(parser, NETWORKS, "network", "a process", seconds=600)
     add("--format", action="append", type=options.named(NAMES, "format"), metavar="NAME",
         help="all of ONNX, OpenVINO and LiteRT if absent")  # fmt: skip
     add("--digits", type=Path, metavar="FILE",
         help="of the digits: measure their accuracy in place of the catalog")  # fmt: skip
     add("--stock", action="store_true", help="the tools of others as well")
-    add("--again", action="store_true", help="also what is recorded already")
     add("--page-only", action="store_true", help="write the page of what is recorded")
-    add("--seconds", type=options.positive, default=600, metavar="N",
-        help="after which a process is stopped (600)")  # fmt: skip
-    add("--gigabytes", type=options.positive, default=10, metavar="N",
-        help="of memory, at which a process is stopped (10)")  # fmt: skip
-    add("--machine", default="", metavar="TEXT", help="a word about it, which is recorded")
     add("--record", type=Path, default=ROOT / "docs" / "precision.jsonl",
         help="(docs/precision.jsonl)")  # fmt: skip
     add("--page", type=Path, default=ROOT / "docs" / "precision.md", help="(docs/precision.md)")

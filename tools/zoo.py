@@ -22,6 +22,7 @@ import importlib.util
 import tempfile
 
 from export.commandline import options
+from export.commandline.measuring import add_measuring
 from export.ending import ending
 from export.errors import ExportError
 from keras_nets.zoo.listing import ARCHITECTURES, FORMATS, find
@@ -45,19 +46,12 @@ def _parser():
     parser = options.make_parser(__doc__)
     add = parser.add_argument
     names = [one.name for one in ARCHITECTURES]
-    add("--only", action="append", type=options.named(names, "architecture"), metavar="NAME",
-        help="one architecture; may be repeated; all if absent")  # fmt: skip
+    add_measuring(parser, names, "architecture", "an export", seconds=900)
     add("--format", action="append", type=options.named(FORMATS, "format"), metavar="NAME",
         help=f"{', '.join(FORMATS)}; all if absent")  # fmt: skip
     add("--small", action="store_true", help="small pictures and few classes, where there are such")
     add("--apart", action="store_true", help="each format in an export of its own")
     add("--stock", action="store_true", help="tf2onnx and Model.export as well; implies --apart")
-    add("--again", action="store_true", help="also what is recorded already")
-    add("--seconds", type=options.positive, default=900, metavar="N",
-        help="after which an export is stopped (900)")  # fmt: skip
-    add("--gigabytes", type=options.positive, default=10, metavar="N",
-        help="of memory, at which an export is stopped (10)")  # fmt: skip
-    add("--machine", default="", metavar="TEXT", help="a sentence about it for the page")
     add("--record", type=Path, default=ROOT / "docs" / "zoo.jsonl", help="(docs/zoo.jsonl)")
     add("--doc", type=Path, default=ROOT / "docs" / "zoo.md", help="(docs/zoo.md)")
     add("--run-stock", nargs=3, metavar=("NAME", "KIND", "CONVERTER"), help=argparse.SUPPRESS)

@@ -16,7 +16,7 @@ Made by `python tools/measure_precision.py` of `docs/precision.jsonl`, in which 
 artifact, made by a process of its own. Weights are seeded and pictures are made (160 JPEGs of blobs
 of colour, from a seed: 128 for ranges, 32 held out), so first choices lie close together and none
 is asked to agree; what they do say stands in the table. Errors are in standard deviations of the
-model's logits. *Kept* are layers that stay in 32 bits.
+model's logits. *Pictures* are those that ranges are from, *kept* are layers that stay in 32 bits.
 """
 COSTS = """\
 ## What making them takes
@@ -41,7 +41,8 @@ def measured(records: Mapping[Key, Record], networks: Sequence[str], formats: Se
     own = [one for one in records.values() if not one.converter]
     rounded = [one for one in own if one.network != DIGITS]
     rounded.sort(key=lambda one: _place(one, networks, formats))
-    parts = [INTRODUCTION, _rounding(rounded, records), COSTS, _costs(rounded, records)]
+    costs = [COSTS, _machines(records.values()), _costs(rounded, records)]
+    parts = [INTRODUCTION, _rounding(rounded, records), *costs]
     if digits := [one for one in own if one.network == DIGITS]:
         digits.sort(key=lambda one: _place(one, (DIGITS,), formats))
         parts += [_accuracy(digits, records)]
@@ -70,13 +71,14 @@ def _rounding(own: Iterable[Record], records: Mapping[Key, Record]) -> str:
             _short(one.exact),
             _short(one.exact_allowed),
             _agreement(one),
+            MISSING if one.calibrated is None else str(one.calibrated),
             ", ".join(one.kept),
         )
         for one in own
     ]
     header = ("network", "format", "verdict", "MB", "x FP32", "error", "allowed",
-              "without rounding", "allowed", "agreement", "kept")  # fmt: skip
-    return markdown(header, "lllrrrrrrrl", rows)
+              "without rounding", "allowed", "agreement", "pictures", "kept")  # fmt: skip
+    return markdown(header, "lllrrrrrrrrl", rows)
 
 
 def _outcome(one: Record, records: Mapping[Key, Record]) -> tuple[str, ...]:
@@ -106,6 +108,11 @@ def _costs(own: Iterable[Record], records: Mapping[Key, Record]) -> str:
     header = ("network", "format", "time", "CPU", "memory", "load", "tool of others", "its MB",
               "its time", "its memory", "load")  # fmt: skip
     return markdown(header, "llrrrrlrrrr", rows)
+
+
+def _machines(records: Iterable[Record]) -> str:
+    """What was said of the machines."""
+    return "".join(f"- {said}\n" for said in sorted({one.machine for one in records} - {""}))
 
 
 def _beside(stock: Record | None) -> tuple[str, ...]:

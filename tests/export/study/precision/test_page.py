@@ -29,13 +29,19 @@ INT8 = Record(
     cpu_s=20.0,
     peak_bytes=1_500_000_000,
     load=2.0,
+    calibrated=128,
+    machine="two cores",
 )
 
 
 def test_sizes_are_held_against_fp32_and_both_halves_are_told():
     text = measured(records(FP32, INT8), NETWORKS, FORMATS)
-    row = "| 1.0 | 0.250 | 1.0e-01 | 4.0e-01 | 3.0e-06 | 2.0e-05 | 31 of 32 | conv1 |"
+    row = "| 1.0 | 0.250 | 1.0e-01 | 4.0e-01 | 3.0e-06 | 2.0e-05 | 31 of 32 | 128 | conv1 |"
     assert f"| small | onnx-int8 | verified {row}" in text
+
+
+def test_machines_are_named_once_each():
+    assert measured(records(FP32, INT8), NETWORKS, FORMATS).count("\n- two cores\n") == 1
 
 
 def test_the_tool_of_others_stands_in_the_row_of_ours():
