@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 
+from export.formats.onnx.admission import every_graph
 from export.lazy import need
 from export.skeleton.graph import optimised, producer
 
@@ -13,11 +14,28 @@ def from_graph(graph, skeleton, stand_ins: Sequence[str], opset: int):
     """Return the ONNX model of `graph`, a form of the skeleton's; `stand_ins` become its inputs.
 
     Does what tf2onnx's `from_graph_def` does, but with our `optimised`: that calls Grappler by
-    itself, which makes up values for all weights, and freezes a graph that it drops again.
+    itself, which makes up values for all weights, and freezes a graph that it drops again. And it
+    copies the graph for each of its passes, in case one fails, which takes most of the time.
     """
     need("tf2onnx", to="writing ONNX")
+    from tf2onnx import optimizer
+
+    try:
+        made = optimizer.optimize_graph(
+            _converted(graph, skeleton, stand_ins, opset), catch_errors=False
+        )
+    except Exception:  # of one of its passes: once more, each on a copy, without those that fail
+        made = optimizer.optimize_graph(_converted(graph, skeleton, stand_ins, opset))
+    model = made.make_model(f"converted from {skeleton.name}")
+    _name_constants(model.graph)
+    _renumber(model.graph, {})
+    return model
+
+
+def _converted(graph, skeleton, stand_ins: Sequence[str], opset: int):
+    """The graph of tf2onnx's own kind, before its passes."""
     import tensorflow as tf
-    from tf2onnx import optimizer, tfonnx
+    from tf2onnx import tfonnx
 
     given, made = (
         [f"{tensor.name}:0" for tensor in tensors]
@@ -26,7 +44,7 @@ def from_graph(graph, skeleton, stand_ins: Sequence[str], opset: int):
     inputs = [*given, *stand_ins]
     with tf.Graph().as_default() as imported:
         tf.import_graph_def(optimised(graph, GRAPPLER, [*inputs, *made]), name="")
-        converted = tfonnx.process_tf_graph(
+        return tfonnx.process_tf_graph(
             imported,
             continue_on_error=True,
             opset=opset,
@@ -34,9 +52,6 @@ def from_graph(graph, skeleton, stand_ins: Sequence[str], opset: int):
             output_names=made,
             tensors_to_rename={name: producer(name) for name in (*given, *made)},
         )
-        model = optimizer.optimize_graph(converted).make_model(f"converted from {skeleton.name}")
-    _renumber(model.graph, {})
-    return model
 
 
 def _renumber(graph, numbers: dict[str, int]) -> None:
@@ -53,3 +68,25 @@ def _renumber(graph, numbers: dict[str, int]) -> None:
                 _renumber(below, numbers)
     for value in (*graph.initializer, *graph.input, *graph.output, *graph.value_info):
         value.name = new(value.name)
+
+
+def _name_constants(graph) -> None:
+    """Call constants after the first node that reads them, and put them in that order.
+
+    Of equal ones tf2onnx keeps any, and it lists them in any order, others in another process.
+    """
+    held, names = {tensor.name for tensor in graph.initializer}, {}
+    for part in every_graph(graph):
+        for node in part.node:
+            for at, name in enumerate(node.input):
+                if name in held:
+                    names.setdefault(name, f"{node.name}/constant{at}")
+    for part in every_graph(graph):
+        for node in part.node:
+            node.input[:] = [names.get(name, name) for name in node.input]
+    order = {name: at for at, name in enumerate(names)}
+    kept = sorted(graph.initializer, key=lambda tensor: order.get(tensor.name, -1))
+    del graph.initializer[:]
+    for tensor in kept:
+        graph.initializer.add().CopyFrom(tensor)
+        graph.initializer[-1].name = names.get(tensor.name, tensor.name)
