@@ -139,11 +139,12 @@ class Scaled:
 def products_of_steps(graph) -> dict[str, object]:
     """The nodes that multiply a scale by one number to one that a pair reads, by what they give."""
     sides = {tensor.name: len(tensor.dims) for tensor in graph.initializer}
-    read = {node.input[1] for node in graph.node if node.op_type in (Q, DQ)}
+    pairs = [node for node in graph.node if node.op_type in (Q, DQ)]
+    read = {name for node in pairs for name in node.input[1:2]}
     return {
         node.output[0]: node
         for node in graph.node
-        if node.op_type == PRODUCT and node.output[0] in read
+        if node.op_type == PRODUCT and read.intersection(node.output) and len(node.input) == 2
         if sides.keys() >= set(node.input) and min(sides[name] for name in node.input) == 0
     }
 
@@ -179,7 +180,7 @@ def bias_steps(graph, bias: Scaled, scaled: Mapping[str, Scaled]) -> tuple[float
         if before is None or kernel is None or before.op_type != DQ:
             return ()
         own = scaled.get(kernel.input[0])
-        if own is None or before.input[1] not in held:
+        if own is None or held.keys().isdisjoint(before.input[1:2]):
             return ()
         right = (own.scale * _scale_and_zero(before, held)[0]).astype(np.float32)
         return bias.steps if np.array_equal(right, bias.scale) else ()
@@ -202,7 +203,7 @@ def _values(tensor) -> np.ndarray:
 
 
 def _scale_and_zero(node, held: Mapping[str, object]) -> tuple[np.ndarray, np.ndarray]:
-    if lost := [name for name in node.input[1:] if name not in held]:
+    if lost := [name for name in node.input[1:] or ("a scale",) if name not in held]:
         raise ArtifactError(f"the model is damaged, it lacks {lost[0]!r}; export it again")
     scale = _values(held[node.input[1]]).astype(np.float32)
     zero = _values(held[node.input[2]]) if len(node.input) > 2 else np.uint8(0)

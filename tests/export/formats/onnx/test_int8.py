@@ -16,7 +16,7 @@ from export.calibration.images import check, of_array, settled
 from export.calibration.looking import Look
 from export.calibration.reading import of_file, synthetic
 from export.checks import run_checks
-from export.errors import ExportError
+from export.errors import ArtifactError, ExportError
 from export.formats import find_format
 from export.formats.base import Order
 from export.observe.probes import probes
@@ -329,6 +329,24 @@ def test_a_bug_of_rounding_is_caught(honest_int8, look, tmp_path, bug, caught_by
     ]
     assert good == [], [c for c in run_checks(trial)]
     assert caught_by in failed
+
+
+def no_factors(graph):
+    del next(node for node in graph.node if node.op_type == "Mul").input[:]
+
+
+def no_scale(graph):
+    del next(node for node in graph.node if node.input[0] == "logits/kernel").input[1:]
+
+
+@pytest.mark.parametrize("damage", [no_factors, no_scale])
+def test_a_pair_without_its_scale_is_damage(write, damage):
+    _, folder = write("nested", "onnx-int8")
+    model = load(folder)
+    damage(model.graph)
+    onnx.save(model, folder / "model.onnx")
+    with pytest.raises(ArtifactError, match="the model is damaged, it lacks"):
+        list(find_format("onnx-int8").open(folder).weights())
 
 
 def test_an_interrupted_calibration_goes_on_where_it_was(write, monkeypatch):
