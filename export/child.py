@@ -13,8 +13,8 @@ JSON holds, arrays are numpy's, by name. A `work` that yields such pairs has eac
 once, so that it is known how far it came if the process dies: the last answer counts, and all the
 arrays. `answer["error"]` is empty, or says in one line which exception ended the work.
 
-Runs under Python 3.9 and later, in lanes too, so it imports nothing of ours. A script may import
-this file, as `child`, and the files that lie beside the script.
+Runs under Python 3.9 and later, in lanes too, so it imports nothing of ours but memory.py, which
+does too. A script may import this file, as `child`, and the files that lie beside the script.
 """
 
 import sys
@@ -51,6 +51,7 @@ def main(done, target, root=None, *packages):
         sys.path.insert(0, root)
         module = importlib.import_module(target)
         import_early(packages)
+    _module_at("memory", Path(__file__).with_name("memory.py")).unmap_libraries()
     for line in jobs:
         run(module.work, json.loads(line))
         os.write(done, DONE)
@@ -161,10 +162,14 @@ def in_a_line(error):
 
 
 def _script(path):
-    spec = importlib.util.spec_from_file_location("work_of_a_lane", path)
-    module = importlib.util.module_from_spec(spec)
     sys.modules["child"] = sys.modules[__name__]
     sys.path.insert(0, str(Path(path).parent))
+    return _module_at("work_of_a_lane", path)
+
+
+def _module_at(name, path):
+    spec = importlib.util.spec_from_file_location(name, path)
+    module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
 

@@ -21,7 +21,7 @@ from export.gate.examine import examine
 from export.html.page import write_page
 from export.keeping import layers_to_keep
 from export.lanes import make as make_lane
-from export.memory import give_memory_back
+from export.memory import give_memory_back, trim
 from export.observe.ahead import Ahead, jobs_for
 from export.observe.base import Reference
 from export.observe.probes import COUNT, inputs
@@ -98,6 +98,7 @@ class Export:
         return [format for format in self._formats if format.name not in self.unable]
 
     def __enter__(self) -> "Export":
+        trim()  # what building the model took, which C keeps otherwise
         self.meter = Meter()
         self._held.callback(self.meter.close)
         return self

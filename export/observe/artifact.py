@@ -17,6 +17,7 @@ from export.compression.facts import Facts
 from export.contract import Batch, Contract, named, prefixed
 from export.formats import FORMATS, find_format, layout
 from export.formats.base import Format, Found
+from export.memory import trim
 from export.observe.probes import in_batches
 from export.process import Child, child_of, stand_in_for
 from export.runtimes import Runtime, parity_runtime
@@ -129,8 +130,10 @@ def work(job: dict, arrays: dict) -> Iterator[tuple[dict, dict]]:
         others, answer["resized_error"] = _run_resized(resized, session)
         yield answer, prefixed(others, RESIZED)
         answer["classify"] = observe_classify(session, folder / layout.VERSION)
+    trim()  # what activations took
     if runtime.again is not None:  # after the block, so that no weight is in memory twice
         answer["again"] = _look_again(runtime.again, folder, arrays, outputs)
+        trim()
     answer["failed"] = ""
     yield answer, {}
 

@@ -8,6 +8,7 @@ import pytest
 
 from export.child import in_a_line
 from export.errors import ArtifactError
+from export.process import ask_script
 
 
 class OpError(Exception):
@@ -72,3 +73,25 @@ def test_what_cannot_be_imported_early_is_left_to_the_work(tmp_path):
     (tmp_path / "broken.py").write_text("raise AttributeError('another numpy')")
     body = "import_early(['broken', 'nowhere', 'wave']); print('wave' in sys.modules)"
     assert in_another_process(body, tmp_path, Path.cwd()) == "True"
+
+
+SCRIPT = """
+import numpy
+
+def pages():
+    with open("/proc/self/status") as status:
+        return next(int(line.split()[1]) for line in status if line.startswith("RssFile:"))
+
+IMPORTED = pages()
+
+def work(job, arrays):
+    return {"imported": IMPORTED, "waited": pages(), "half": numpy.linalg.inv([[2.0]])[0, 0]}, {}
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc is Linux's")
+def test_a_child_waits_for_its_job_without_the_pages_of_its_libraries(tmp_path):
+    (tmp_path / "script.py").write_text(SCRIPT)
+    answer, _ = ask_script(Path(sys.executable), tmp_path / "script.py", {}, {}, tmp_path)
+    assert answer["error"] == "" and answer["half"] == 0.5
+    assert answer["waited"] < answer["imported"]
