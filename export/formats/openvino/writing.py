@@ -6,7 +6,7 @@ from math import prod
 from pathlib import Path
 from xml.etree import ElementTree
 
-from export.errors import PourError
+from export.errors import ExportError, PourError, in_one_line
 from export.formats.base import Order
 from export.formats.onnx.weightless import open_up
 from export.formats.openvino.reading import MODEL, WEIGHTS
@@ -18,6 +18,9 @@ from export.skeleton.stores import FLOAT16, Store
 BACK = "/float32"  # behind the name of a weight: what makes 32 bits of it again
 ALIGNMENT = 64  # bytes; as OpenVINO itself aligns constants
 COUNTED = re.compile(r"[A-Z]\w*_\d+")  # a name that OpenVINO numbers over the life of a process
+
+# An operation that OpenVINO has no conversion of, and the last line on why.
+UNCONVERTED = re.compile(r"^-- (\w+)-\d+ with a message:\n(?:.*\n)*?([^\n]+)\n\n", re.MULTILINE)
 
 
 def write_ir(
@@ -50,6 +53,12 @@ def _read(model, scratch: Path):
     path.write_bytes(model.SerializeToString())
     try:
         made = openvino.Core().read_model(path)
+    except RuntimeError as error:  # of many lines, most of which tell where OpenVINO was
+        why = " ".join(": ".join(found) for found in UNCONVERTED.findall(str(error)))
+        raise ExportError(
+            f"OpenVINO does not convert {model.graph.name}: {why or in_one_line(error)[:300]}; "
+            "export to another format, such as onnx"
+        ) from error
     finally:
         path.unlink()
     folding = passes.Manager()

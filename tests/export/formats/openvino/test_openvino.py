@@ -133,6 +133,15 @@ def test_layers_beyond_65504_stay_in_32_bits_are_named_and_so_on_gpus(tmp_path, 
     assert verify(model, report.folder).passed
 
 
+def test_what_openvino_does_not_convert_is_one_line(tmp_path, here):
+    inputs = keras.Input((4, 3), name="steps")
+    outputs = layers.Dense(2, name="last")(layers.GRU(3, name="gru")(inputs))
+    model = keras.Model(inputs, outputs, name="steps_net")
+    with pytest.raises(ExportError, match="^OpenVINO does not convert steps_net: Loop: ") as found:
+        export_model(model, ["openvino"], tmp_path)
+    assert "\n" not in str(found.value) and str(found.value).endswith("such as onnx")
+
+
 def test_planted_bugs_are_caught_and_its_graph_is_judged_at_full_power(toy, tmp_path, here):
     options = Options(wish=Wish(strict=True, layers=True))
     (report,) = export_model(toy("plain"), ["openvino"], tmp_path, options=options)
