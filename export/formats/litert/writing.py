@@ -119,9 +119,11 @@ def _steps(model, graph, number: int, weight, traced) -> tuple[Step, ...]:
         return ()
     lengths = [[size for size in one if size != 1] for one in (shape, weight.shape)]
     joined = kind.startswith("DEPTHWISE") and at == 1
-    if lengths[0] != lengths[1] and not joined:
+    cut = len(lengths[1]) == 1 and np.prod(shape) == lengths[1]  # as that of a norm of groups
+    if lengths[0] != lengths[1] and not (joined or cut):
         raise PourError(
-            f"the converter gave {weight.name} of shape {weight.shape} a place of shape {shape}"
+            f"the converter gave {weight.name} of shape {weight.shape} a place of shape {shape}; "
+            "export to another format, such as onnx"
         )
     return (Step("reshape", shape),)
 

@@ -259,3 +259,16 @@ def test_without_its_package_it_is_refused_before_any_work(toy, tmp_path, monkey
     with pytest.raises(ExportError, match=r"needs ai_edge_litert.*pip install -e '.\[litert\]'"):
         export_model(toy("plain"), ["litert"], tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_a_vector_that_the_converter_cuts_into_groups_is_poured_so(tmp_path, here):
+    inputs = keras.Input((8, 8, 3), name="image")
+    x = layers.Conv2D(8, 3, name="conv")(inputs)
+    x = layers.GroupNormalization(groups=2, name="norm")(x)
+    x = layers.GlobalAveragePooling2D(name="mean")(x)
+    model = keras.Model(inputs, layers.Dense(3, name="last")(x), name="groups")
+    chance = np.random.default_rng(0)
+    for weight in model.weights:
+        weight.assign(chance.standard_normal(weight.shape))
+    (report,) = export_model(model, ["litert"], tmp_path)
+    assert report.passed, report.checks
