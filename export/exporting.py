@@ -42,6 +42,8 @@ from export.required import require
 from export.results import Check, Report
 from export.tensorflow_settings import warnings_hidden
 
+MANY = 1000  # nodes of a graph, which takes hundreds of MB to write, and to measure noise with
+
 
 @dataclass(frozen=True)
 class _Unjudged:
@@ -169,7 +171,8 @@ class Export:
             with suppress(ExportError):  # as in judge
                 self._ahead.start(first, places[first.name].scratch)
         for format in self._possible:
-            if format.crowded or format.needs:  # there may be no memory for both
+            large = len(orders[format.name].skeleton.graph.node) > MANY
+            if large or format.crowded or format.needs:  # there may be no memory for both
                 wait([noise])
             with self._aside.work(format.name):
                 place, written = places[format.name], self._write(format, orders[format.name])

@@ -1,6 +1,7 @@
 """Values of tensors that a changed network is compared with; where they are many, in files.
 
-All the layers of a network together take far more memory than a run of it.
+All the layers of a network together take far more memory than a run of it. The files have no names,
+so that nothing is left of them however this process ends; TensorFlow opens them by their numbers.
 """
 
 import math
@@ -13,7 +14,10 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-MUCH = 1 << 26  # bytes
+MUCH = 1 << 26  # bytes of all tensors
+LARGE = 1 << 20  # bytes of one that is worth a file
+MOST = 256  # files, of which a process may have a thousand open
+OPEN = Path("/proc/self/fd")  # where Linux has them
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,35 +37,37 @@ def kept(values: list[tf.Tensor]) -> Iterator[list[Known]]:
 
     What finds no room on the disk stays in memory.
     """
-    much = sum(one.dtype.size * math.prod(one.shape) for one in values) > MUCH
+    much = OPEN.is_dir() and sum(map(_size, values)) > MUCH
     with ExitStack() as held:
-        folder, known = _folder(held) if much else None, []
+        known, left = [], MOST if much else 0
         while values:
-            known.append(_known(values.pop(0), folder and folder / str(len(known))))
+            known.append(_known(values.pop(0), held if left else None))
+            left -= known[-1].path is not None
         yield known
 
 
-def _folder(held: ExitStack) -> Path | None:
-    """A new folder that is gone with `held`; None where there is no room for one."""
-    try:
-        return Path(held.enter_context(tempfile.TemporaryDirectory(prefix="known-")))
-    except OSError:
-        return None
+def _size(value: tf.Tensor) -> int:
+    return value.dtype.size * math.prod(value.shape)
 
 
-def _known(value: tf.Tensor, path: Path | None) -> Known:
-    array = np.asarray(value)
+def _known(value: tf.Tensor, held: ExitStack | None) -> Known:
+    """What is known of a tensor, in a file that ends with `held` if there is to be one."""
+    array, path = np.asarray(value), None
     spread = float(np.std(array, dtype=np.float64))
-    if path and value.dtype == tf.float32 and _write(array, path):
-        return Known(dtype=value.dtype, shape=value.shape, spread=spread, path=path)
-    return Known(dtype=value.dtype, shape=value.shape, spread=spread, value=value)
+    if held and value.dtype == tf.float32 and _size(value) >= LARGE:
+        path = _written(array, held)
+    own = None if path else value
+    return Known(dtype=value.dtype, shape=value.shape, spread=spread, value=own, path=path)
 
 
-def _write(array: np.ndarray, path: Path) -> bool:
-    """Tell whether there was room for the file."""
-    try:
-        array.tofile(path)
-    except OSError:
-        path.unlink(missing_ok=True)  # what was written takes the room of others
-        return False
-    return True
+def _written(array: np.ndarray, held: ExitStack) -> Path | None:
+    """Where the file is that `array` was written to; None where there is no room for it."""
+    with ExitStack() as opened:
+        try:
+            file = opened.enter_context(tempfile.TemporaryFile())
+            array.tofile(file)
+            file.flush()
+        except OSError:
+            return None
+        held.push(opened.pop_all())
+    return OPEN / str(file.fileno())

@@ -1,7 +1,8 @@
 """Differences that are found while a graph runs are those that numpy finds afterwards."""
 
 import tempfile
-from contextlib import nullcontext
+from functools import partial
+from pathlib import Path
 from unittest import mock
 
 import numpy as np
@@ -48,6 +49,7 @@ def test_they_are_the_same_to_the_last_bit_from_memory_and_from_files(
     network, batch, much, monkeypatch, tmp_path
 ):
     monkeypatch.setattr(knowing, "MUCH", much)
+    monkeypatch.setattr(knowing, "LARGE", 0)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     tensors = network.tensors()
     own = network.function(tensors)(batch)
@@ -58,11 +60,18 @@ def test_they_are_the_same_to_the_last_bit_from_memory_and_from_files(
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("room", ["no folder", "no file"])
-def test_what_finds_no_room_stays_in_memory(room, network, batch, monkeypatch):
+@pytest.mark.parametrize("room", ["none", "none left", "no numbers of files", "too many"])
+def test_what_finds_no_room_stays_in_memory(room, network, batch, monkeypatch, tmp_path):
     monkeypatch.setattr(knowing, "MUCH", 0)
-    gone = {"no folder": mock.Mock(side_effect=OSError), "no file": lambda **_: nullcontext("gone")}
-    monkeypatch.setattr(tempfile, "TemporaryDirectory", gone[room])
+    monkeypatch.setattr(knowing, "LARGE", 0)
+    if room == "none":
+        monkeypatch.setattr(tempfile, "TemporaryFile", mock.Mock(side_effect=OSError))
+    elif room == "none left":
+        monkeypatch.setattr(tempfile, "TemporaryFile", partial(Path("/dev/full").open, "wb"))
+    elif room == "too many":
+        monkeypatch.setattr(knowing, "MOST", 0)
+    else:
+        monkeypatch.setattr(knowing, "OPEN", tmp_path / "nowhere")
     values = [*network.function(network.tensors()[:2])(batch)]
     own = list(values)
     with kept(values) as known:
@@ -70,8 +79,20 @@ def test_what_finds_no_room_stays_in_memory(room, network, batch, monkeypatch):
         assert values == [], "nothing else holds what lies in files"
 
 
+def test_files_have_no_names(monkeypatch, tmp_path):
+    """However the process ends, half a gigabyte is not left behind."""
+    monkeypatch.setattr(knowing, "MUCH", 0)
+    monkeypatch.setattr(knowing, "LARGE", 0)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with kept([tf.constant([1.0, 4.0])]) as (own,):
+        assert list(tmp_path.iterdir()) == []
+        assert own.path.exists()
+    assert not own.path.exists()
+
+
 def test_what_is_known_of_other_numbers_than_float32_is_in_memory(monkeypatch):
     monkeypatch.setattr(knowing, "MUCH", 0)
+    monkeypatch.setattr(knowing, "LARGE", 0)
     halves, floats = tf.constant([1, 2], tf.float16), tf.constant([1.0, 4.0])
     with kept([halves, floats]) as (first, second):
         assert first.value is halves and second.value is None
