@@ -42,7 +42,7 @@ from export.required import require
 from export.results import Check, Report
 from export.tensorflow_settings import warnings_hidden
 
-MANY = 1000  # nodes of a graph, which takes hundreds of MB to write, and to measure noise with
+MUCH = 200_000_000  # bytes that layers give for one sample, of which measuring noise takes several
 
 
 @dataclass(frozen=True)
@@ -154,11 +154,13 @@ class Export:
             with_noise, seen, skeleton, tuple(self._possible), options.keep_fp32
         )
         self._ahead, self._jobs = Ahead(self._held), jobs_for(skeleton.weight_bytes, options.jobs)
+        if seen.layer_bytes > MUCH:
+            wait([noise])
         made = [*self._made(orders, places, noise)]
         reference = noise.result().warned(copied)
-        expected = expected or Expected.carried_by(model)
+        known = reference, expected or Expected.carried_by(model)
         self._unjudged = [
-            _Unjudged(self._case(format, written, reference, expected), place, written, flushed)
+            _Unjudged(self._case(format, written, *known), place, written, flushed)
             for format, place, written, flushed in made
         ]
 
@@ -171,8 +173,7 @@ class Export:
             with suppress(ExportError):  # as in judge
                 self._ahead.start(first, places[first.name].scratch)
         for format in self._possible:
-            large = len(orders[format.name].skeleton.graph.node) > MANY
-            if large or format.crowded or format.needs:  # there may be no memory for both
+            if format.crowded or format.needs:  # there may be no memory for both
                 wait([noise])
             with self._aside.work(format.name):
                 place, written = places[format.name], self._write(format, orders[format.name])
@@ -224,14 +225,13 @@ class Export:
         from export.observe.model import observe_model
 
         options = self._options
-        self._progress(
-            options.name or model.name, f"computing reference {skeleton.contract.called}"
-        )
+        doing = f"computing reference {skeleton.contract.called}"
+        self._progress(options.name or model.name, doing)
         self._calibration = prepare(options.calibration, skeleton, options.seed)
         given, seeded = self._calibration.beside(images), options.probes
         compared = inputs(skeleton, options.seed, given, seeded=seeded)
-        how = {"seed": options.seed, "noise": False}
-        seen = observe_model(model, skeleton, compared, self._possible, **how)
+        asked = {"seed": options.seed, "noise": False}
+        seen = observe_model(model, skeleton, compared, self._possible, **asked)
         return replace(seen, probes=COUNT if seeded else 0)
 
     def judge(self) -> list[Report]:

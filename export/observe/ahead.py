@@ -13,7 +13,7 @@ from export.shortage import shortage
 
 RUNTIME = 600_000_000  # bytes that a process takes beside weights, of which it may hold two copies
 COPIES = 2
-TOGETHER = 2_000_000_000  # bytes that processes beside each other may take, unless N are asked for
+TOGETHER = 1_500_000_000  # bytes that processes beside each other may take, unless N are asked for
 
 
 def jobs_for(weight_bytes: int, asked: int | None, together: int = TOGETHER) -> int:

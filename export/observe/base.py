@@ -80,6 +80,11 @@ class Reference:
         """
         return undone(outputs[name], self.endings.get(name, ""), coarse=coarse)
 
+    @property
+    def layer_bytes(self) -> int:
+        """Bytes of what all layers give for the first probe."""
+        return sum(layer.first.nbytes for layer in self.layers if layer.first is not None)
+
     def weights_in(self, format: Format, kept: Container[str] = ()) -> tuple[Found, ...]:
         """Return the weights as a right artifact of `format` has them, layers `kept` unchanged."""
         stored = self.stored.get(format.name, self.weights)

@@ -24,7 +24,6 @@ memory of each are those of `report.json`, in which what formats share, from rea
 computing its outputs, counts in each. Rows with a star had a process to themselves (`--apart`), and
 theirs are of all of it, imports included. Memory is the peak of the whole process tree, its parts
 added up; what is allowed of it is 1 GB and 2.5 times the artifact, and what takes more is in bold.
-In InceptionResNetV2, which was looked at, that is a SavedModel written while noise is measured.
 *refused* means exit status 2 with the one line that stands below the tables; "verified, engine
 unseen" means that no GPU was there to run the TensorRT engine.
 [tftrt.md](tftrt.md) has the two forms of an engine; the one called *explicit batch* has run on no
