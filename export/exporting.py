@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, nullcontext, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from threading import Event
 
 import numpy as np
 
@@ -22,6 +23,7 @@ from export.html.page import write_page
 from export.keeping import layers_to_keep
 from export.lanes import make as make_lane
 from export.memory import give_memory_back, trim
+from export.names import folder_name
 from export.observe.ahead import Ahead, jobs_for
 from export.observe.base import Reference
 from export.observe.probes import COUNT, inputs
@@ -122,7 +124,7 @@ class Export:
         if self._unjudged or self.unable:
             raise ValueError("one model is written already; call judge(), or begin another Export")
         self._options = options = options or Options()
-        name = _folder_name(options.name or model.name)
+        name = folder_name(options.name or model.name)
         from export.observe.model import with_noise
         from export.skeleton.accepted import accept
         from export.skeleton.full_precision import in_full_precision
@@ -137,8 +139,8 @@ class Export:
                 self._prepare(format)
         places = self._stages(name)
         self._beside = self._held.enter_context(ThreadPoolExecutor(2))  # ends before the stages
-        self._apart = ThreadPoolExecutor(1)  # touches no stage, so nobody waits for it in vain
-        self._held.callback(self._apart.shutdown, wait=False)
+        apart, stop = self._held.enter_context(ThreadPoolExecutor(1)), Event()
+        self._held.callback(stop.set)  # or an export that ends early would wait for all of it
         skeleton = self._trace(model, places)
         orders = {
             name: options.order(skeleton, place.stage, place.scratch)
@@ -150,10 +152,11 @@ class Export:
         seen = self._observe(model, skeleton, images)
         given = {**layers_to_keep(seen, options.keep_fp32), **self._calibration.order}
         orders = {name: replace(order, **given) for name, order in orders.items()}
-        noise = self._apart.submit(
-            with_noise, seen, skeleton, tuple(self._possible), options.keep_fp32
-        )
-        self._ahead, self._jobs = Ahead(self._held), jobs_for(skeleton.weight_bytes, options.jobs)
+        formats = tuple(self._possible)
+        noise = apart.submit(with_noise, seen, skeleton, formats, options.keep_fp32, stop)
+        # A self-test has a process of its own beside those that look.
+        looking = jobs_for(skeleton.weight_bytes, options.jobs) - options.gate.tests
+        self._ahead, self._looking = Ahead(self._held), max(1, looking)
         if seen.layer_bytes > MUCH:
             wait([noise])
         made = [*self._made(orders, places, noise)]
@@ -175,8 +178,9 @@ class Export:
         for format in self._possible:
             if format.crowded or format.needs:  # there may be no memory for both
                 wait([noise])
+            place, order = places[format.name], orders[format.name]
             with self._aside.work(format.name):
-                place, written = places[format.name], self._write(format, orders[format.name])
+                written = self._write(format, order, noise)
                 yield format, place, written, self._beside.submit(sync_tree, place.stage)
 
     def _case(self, format: Format, written: Written, reference, expected: Expected) -> Case:
@@ -242,7 +246,7 @@ class Export:
         for at, artifact in enumerate(unjudged):
             name = artifact.case.format.name
             give_memory_back()
-            for other in unjudged[at : at + self._jobs]:
+            for other in unjudged[at : at + self._looking]:
                 with suppress(ExportError):  # asked for again, and told, in its own turn
                     self._look(other)
             self._progress(name, "verifying")
@@ -277,10 +281,12 @@ class Export:
             for name in sorted(format.name for format in self._possible)
         }
 
-    def _write(self, format: Format, order: Order) -> Written:
-        give_memory_back()
+    def _write(self, format: Format, order: Order, noise: Future) -> Written:
+        if noise.done():
+            give_memory_back()
         self._progress(format.name, "writing")
-        with self.meter.on(format.name):
+        # What is done while noise is measured counts in every format, as the noise does.
+        with self.meter.on(format.name) if noise.done() else nullcontext():
             try:
                 return format.write(order)
             except OSError as error:
@@ -327,12 +333,6 @@ class Export:
             created=now(),
             folder=str(goal),
         )
-
-
-def _folder_name(name: str) -> str:
-    if not name or name in (".", "..") or "/" in name:
-        raise ValueError(f"a model's name becomes a folder's, and {name!r} cannot be one")
-    return name
 
 
 def _stage(out: Path, model: str, format: str, progress: Progress):

@@ -19,3 +19,10 @@ def choose(name: str, known: Iterable[str], kind: str, lead: str = "known are") 
     raise ValueError(
         f"no {kind} is called {name!r}{meant} {lead} {', '.join(by_spelling.values())}"
     )
+
+
+def folder_name(model: str) -> str:
+    """Return a model's name, which becomes a folder's; raise ValueError where it cannot be one."""
+    if not model or model in (".", "..") or "/" in model:
+        raise ValueError(f"a model's name becomes a folder's, and {model!r} cannot be one")
+    return model

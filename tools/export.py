@@ -77,7 +77,7 @@ def _parser():
     add("--self-test", action="store_true",
         help="plant 13 known bugs, one at a time, and count how many the checks catch")  # fmt: skip
     add("--jobs", type=options.whole(1), metavar="N",
-        help="processes that open artifacts at once; as many as cores, while they take 2 GB "
+        help="processes that open artifacts at once; as many as cores, while they take 1.5 GB "
         "together, 3.5 with --self-test, and half of the free memory, if absent")  # fmt: skip
     add_calibration(parser)
     add("--keep-fp32", action="append", default=[], metavar="LAYER",

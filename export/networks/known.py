@@ -16,7 +16,8 @@ import tensorflow as tf
 
 MUCH = 1 << 26  # bytes of all tensors
 LARGE = 1 << 20  # bytes of one that is worth a file
-MOST = 256  # files, of which a process may have a thousand open
+MOST = 256  # files
+SHARE = 4  # of those that this process may have open, one in so many
 OPEN = Path("/proc/self/fd")  # where Linux has them
 
 
@@ -39,11 +40,17 @@ def kept(values: list[tf.Tensor]) -> Iterator[list[Known]]:
     """
     much = OPEN.is_dir() and sum(map(_size, values)) > MUCH
     with ExitStack() as held:
-        known, left = [], MOST if much else 0
+        known, left = [], _most_files() if much else 0
         while values:
             known.append(_known(values.pop(0), held if left else None))
             left -= known[-1].path is not None
         yield known
+
+
+def _most_files() -> int:
+    import resource
+
+    return min(MOST, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // SHARE)
 
 
 def _size(value: tf.Tensor) -> int:

@@ -9,22 +9,17 @@ is not simulated.
 """
 
 import math
-from collections.abc import Container, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Container, Iterable
 
 import numpy as np
 import tensorflow as tf
 
 from export.child import in_a_line
-from export.contract import Batch, joined, part, rows
-from export.endings import undone
-from export.memory import trim
+from export.contract import Batch, part, rows
 from export.networks.base import only
-from export.networks.beside import run_beside
-from export.networks.differences import moves, with_differences
-from export.networks.known import Known, kept
+from export.networks.known import kept
 from export.networks.layers import layer_scopes, layer_tensors
-from export.networks.parts import in_parts
+from export.networks.moving import Base, Ends
 from export.networks.tensorflow import TensorFlowNetwork
 from export.observe.noise import KINDS, LayerNoise, Noise, NoiseError
 from export.observe.probes import COUNT
@@ -53,9 +48,10 @@ def measure_noise(
 
     `layers` are the names of Keras layers, in running order, that are measured one by one. Only
     noise of `kinds` is measured; the others are NaN. Layers in `exact` are not rounded to float16.
-    `outputs` are the model's own, run AT_ONCE inputs at a time: if the traced network gives the
-    first of them to the bit, the others are taken for its own too. Raises NoiseError, in one line,
-    where a changed network does not run.
+    `outputs` are the model's own, run AT_ONCE inputs at a time: if a traced network without
+    branches and loops gives the first of them to the bit, the others are taken for its own too,
+    unless noise of fewer bits is measured. Raises NoiseError, in one line, where a changed network
+    does not run, or `moving.STOP` is set.
     """
     try:
         return _measure(skeleton, inputs, layers, norms, frozenset(kinds), exact, outputs)
@@ -68,24 +64,25 @@ def _measure(skeleton, inputs: Batch, layers, norms, kinds, exact, outputs) -> N
     scopes = layer_scopes(layers, norms)
     places = layer_tensors(scopes, network.tensors(), only(network.outputs))
     apart = tuple(f"{path}/" for name, path in scopes.items() if name in exact)
-    ends = _Ends(skeleton)
+    ends = Ends(skeleton)
     batches = _in_batches(inputs)
     eight_bits = "int8" in kinds and not _beyond(network)
     tensors = [*places.values(), *ends.tensors]
     values, spans = _with_spans(network, tensors, batches[0], KERNELS if eight_bits else ())
     traced = [ends.among(values)]
     of_model = _in_batches(outputs) if outputs else []
-    if not (of_model and _are_equal(traced[0], of_model[0])):
+    # Formats of fewer bits compare the traced network with the model on every input.
+    alike = kinds == {"fp32"} and not network.graph.library.function
+    if not (alike and of_model and _are_equal(traced[0], of_model[0])):
         traced += ends.of(network.function(ends.tensors), batches[1:])
         of_model = traced
     shuffled = half = eight = [math.nan] * len(tensors)
     every = range(len(batches))
     with kept(values) as known:
         how = {"tensors": tensors, "known": known, "batches": batches, "outputs": of_model}
-        base = _Base(network=network, ends=ends, **how)
+        base = Base(network=network, ends=ends, **how)
         if "fp32" in kinds:
-            turns = ((_shuffled(network, n), every[n::SHUFFLES]) for n in range(SHUFFLES))
-            shuffled = base.moved(turns)
+            shuffled = _largest_moves(base, network, every)
         if "fp16" in kinds:
             half = base.moved([(halved(network, apart), every)])
         if eight_bits:
@@ -94,6 +91,17 @@ def _measure(skeleton, inputs: Batch, layers, norms, kinds, exact, outputs) -> N
     layers, outputs = tuple(found[: len(places)]), tuple(found[len(places) :])
     worst = (_worst(getattr(one, kind) for one in outputs) for kind in ("fp32", "fp16", "int8"))
     return Noise(*worst, layers, outputs=outputs, traced=ends.joined(traced))
+
+
+def _largest_moves(base: Base, network, every: range) -> list[float]:
+    """How far tensors move in several orders of sums, at which batches take turns.
+
+    A single batch is moved in each, and the larger difference counts.
+    """
+    orders = ((_shuffled(network, n), every[n::SHUFFLES] or every) for n in range(SHUFFLES))
+    if len(every) >= SHUFFLES:
+        return base.moved(orders)
+    return [max(moves) for moves in zip(*(base.moved([one]) for one in orders), strict=True)]
 
 
 def _in_batches(inputs: Batch) -> list[Batch]:
@@ -107,92 +115,9 @@ def _are_equal(own: Batch, outputs: Batch) -> bool:
     return all(np.array_equal(values, outputs[name]) for name, values in own.items())
 
 
-class _Ends:
-    """The float outputs of a network, which come last among the tensors that are fetched."""
-
-    def __init__(self, skeleton):
-        self.names = [tensor.name for tensor in skeleton.contract.outputs if tensor.floats]
-        self.tensors = [f"{name}:0" for name in self.names]
-        self._endings = skeleton.endings
-
-    def compared(self, name: str, values: np.ndarray) -> np.ndarray:
-        """Return what is before a final softmax or sigmoid."""
-        return undone(values, self._endings.get(name, ""))
-
-    def among(self, values: list) -> Batch:
-        """Return the outputs, by name."""
-        own = values[len(values) - len(self.names) :]
-        return dict(zip(self.names, map(np.asarray, own), strict=True))
-
-    def of(self, run, batches: list[Batch]) -> list[Batch]:
-        """Return the outputs of each of `batches`."""
-        return [self.among(run(batch)) for batch in batches]
-
-    def joined(self, batches: list[Batch]) -> Batch:
-        return joined(batches) if self.names else {}
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Base:
-    """A network as it is, which changed ones are compared with."""
-
-    network: TensorFlowNetwork
-    ends: _Ends
-    tensors: list[str]  # those of layers, and then the outputs
-    known: list[Known]  # of the tensors, on the first batch
-    batches: list[Batch]
-    outputs: list[Batch]  # on each
-
-    def moved(self, turns: Iterable[tuple[object, Sequence[int]]]) -> list[float]:
-        """Return how far each tensor moves, in its own standard deviations.
-
-        `turns` are changed graphs, and the numbers of the batches that each is run on. The outputs
-        are compared on all of these, every other tensor on the first batch alone.
-        """
-        found, after = [], {}
-        for graph, chosen in turns:
-            for at, values in zip(chosen, self._run(graph, chosen), strict=True):
-                after[at] = self.ends.among(values)
-                if at == 0:
-                    found = moves(values[: 2 * len(self.tensors)], self.known)
-        own = self.ends.joined([self.outputs[at] for at in sorted(after)])
-        others = self.ends.joined([after[at] for at in sorted(after)])
-        last = {
-            tensor: _moved(*(self.ends.compared(name, side[name]) for side in (own, others)))
-            for tensor, name in zip(self.ends.tensors, self.ends.names, strict=True)
-        }
-        return [last.get(tensor, one) for tensor, one in zip(self.tensors, found, strict=True)]
-
-    def _run(self, graph, chosen: Sequence[int]) -> list[list[np.ndarray]]:
-        """Of each chosen batch the outputs, and before those of the first what `moves` takes."""
-        graph, fetched, fed = in_parts(self.network, graph), [], {}
-        if 0 in chosen:
-            graph, fetched, fed = with_differences(graph, self.tensors, self.known)
-        wanted = [[*([] if at else fetched), *self.ends.tensors] for at in chosen]
-        trim()  # what the run before has freed
-        return run_beside(self.network, graph, [self.batches[at] for at in chosen], wanted, fed)
-
-
 def _worst(values: Iterable[float]) -> float:
     """The largest; NaN where there are none, or none was measured."""
     return max((value for value in values if not math.isnan(value)), default=math.nan)
-
-
-def _moved(own: np.ndarray, other: np.ndarray) -> float:
-    """The largest difference, in standard deviations of `own`."""
-    moved = _largest(own, other) / (_spread(own) or 1.0)
-    return moved if np.isfinite(moved) else float("inf")
-
-
-def _spread(values: np.ndarray) -> float:
-    return float(np.std(values, dtype=np.float64))
-
-
-def _largest(own: np.ndarray, other: np.ndarray) -> float:
-    kind = np.result_type(own.dtype, np.float32)  # flags cannot be subtracted as they are
-    difference = np.atleast_1d(own).astype(kind)
-    difference -= other
-    return float(np.abs(difference, out=difference).max())
 
 
 def skeleton_network(skeleton) -> TensorFlowNetwork:

@@ -14,7 +14,7 @@ import tensorflow as tf
 from export.skeleton.graph import add_constant, copied, producer
 
 LARGE = 1 << 26  # bytes of a kernel that is taken in parts
-PART = 1 << 25  # bytes of a part
+PART = 1 << 24  # bytes of a part
 FLOAT, INT = (kind.as_datatype_enum for kind in (tf.float32, tf.int32))
 # What is made of a kernel, an output channel at a time; the last takes a number for each of them.
 PER_CHANNEL = "FakeQuantWithMinMaxVarsPerChannel"

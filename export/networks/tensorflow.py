@@ -247,13 +247,14 @@ def _halve(network, graph, node) -> None:
 
 
 def _ceil(network, graph, node) -> None:
-    """Pad below and to the right by what a window that hangs over the edge lacks."""
+    """Pad below and to the right by what a window that hangs over the edge may lack.
+
+    What is left of it when all windows are placed is read by none.
+    """
     if node.attr["padding"].s != b"VALID":
         return
-    shape, pads = network.shape(node.input[0]), np.zeros((4, 2), np.int32)
-    sizes, strides = node.attr["ksize"].list.i, node.attr["strides"].list.i
-    for axis in (1, 2):
-        pads[axis, 1] = -(shape[axis] - sizes[axis]) % strides[axis]
+    pads = np.zeros((4, 2), np.int32)
+    pads[1:3, 1] = [stride - 1 for stride in node.attr["strides"].list.i[1:3]]
     name = node.name
     add_constant(graph, f"{name}/pads", pads)
     add_constant(graph, f"{name}/least", np.float32(-np.inf))

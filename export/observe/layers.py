@@ -1,8 +1,8 @@
 """Run a Keras model, and take down what its layers give."""
 
 import math
-import os
 import tempfile
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -47,14 +47,21 @@ def run_model(model, contract: Contract, inputs: Batch) -> tuple[Batch, tuple[La
     return joined(parts), seen.layers()
 
 
-def _mapped(file, values: np.ndarray | None) -> np.ndarray | None:
-    """Append an array to a file, and return it as it is there."""
-    if values is None or not values.size:
-        return values
-    start = file.seek(0, os.SEEK_END)
-    file.write(np.ascontiguousarray(values).data)
-    file.flush()
-    return np.memmap(file, values.dtype, "r", start, values.shape)
+def _in_a_file(arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Return float32 `arrays` as they are in a file without a name, which ends with the last.
+
+    All are views of one mapping, which holds the file open: a process may have few open.
+    """
+    with tempfile.TemporaryFile() as file:
+        for values in arrays:
+            file.write(np.ascontiguousarray(values, np.float32).data)
+        file.flush()
+        mapped = np.memmap(file, np.float32, "r")
+    ends = np.cumsum([values.size for values in arrays])
+    return [
+        mapped[end - values.size : end].reshape(values.shape)
+        for values, end in zip(arrays, ends, strict=True)
+    ]
 
 
 def as_tensor(values: np.ndarray, dtype: str):
@@ -140,14 +147,18 @@ class _Seen:
 
     def _put_aside(self) -> None:
         """Move to a file what is in memory."""
-        layers = (self._layers[name] for name in self._in_memory)
+        layers = [
+            layer
+            for layer in (self._layers[name] for name in self._in_memory)
+            if layer.first is not None
+        ]
         try:
-            with tempfile.TemporaryFile() as file:
-                aside = {one.name: replace(one, first=_mapped(file, one.first)) for one in layers}
+            mapped = _in_a_file([layer.first for layer in layers])
         except OSError:
             self._has_room = False
             return
-        self._layers |= aside
+        pairs = zip(layers, mapped, strict=True)
+        self._layers |= {layer.name: replace(layer, first=first) for layer, first in pairs}
         self._in_memory, self._bytes = [], 0
 
 

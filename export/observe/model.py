@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from threading import Event
 
 import numpy as np
 
@@ -71,19 +72,27 @@ def observe_model(
         constants=frozenset(map(digest, _constants(skeleton.graph, formats))),
         graph=skeleton.graph.SerializeToString(),
     )
+    give_memory_back()  # of the model's activations; here, because a thread that does it beside
+    # one that loads a library may take pages away that were just written
     return with_noise(seen, skeleton, formats, keep) if noise else seen
 
 
 def with_noise(
-    seen: Reference, skeleton, formats: Iterable[Format], keep: Iterable[str] = ()
+    seen: Reference,
+    skeleton,
+    formats: Iterable[Format],
+    keep: Iterable[str] = (),
+    stop: Event | None = None,
 ) -> Reference:
     """Return what was `seen` with the noise that artifacts of `formats` are held against.
 
-    Where it could not be measured a warning says that bounds are fixed without it.
+    Where it could not be measured a warning says that bounds are fixed without it. It may run in a
+    thread, and is not finished there once `stop` is set.
     """
+    from export.networks.moving import STOP
     from export.networks.noise import measure_noise
 
-    give_memory_back()  # of the model's activations
+    STOP.set(stop)
     names = [layer.name for layer in seen.layers]
     kinds = frozenset().union(*(format.noises for format in formats))
     exact = frozenset([*keep, *beyond_float16(seen.layers, seen.float16, seen.norms)])

@@ -141,6 +141,8 @@ def _seeds(seeds: dict[str, list[dict]]) -> str:
 ## False alarms
 
 Other weights and other probe images for each seed, converted by the same graph, every check asked.
+The noise of VGGs and of DarkNet-53 was measured with each image in two orders of sums, of which the
+larger difference counted; that of the others with each image in one.
 The share is the largest error found, as a part of what was allowed: 1 would have been an alarm.
 """
     return f"{text}\n{_table(heads, rows)}"

@@ -203,3 +203,17 @@ def test_nothing_is_run_where_no_format_is_left(toy, tmp_path, monkeypatch):
         Export(tmp_path, ["savedmodel", "onnx"]) as export,
     ):
         export.write(toy("plain"))
+
+
+def test_an_export_that_fails_does_not_wait_for_all_of_the_noise(toy, tmp_path, monkeypatch):
+    ended = []
+
+    def measure(seen, skeleton, formats, keep, stop):
+        ended.append(stop.wait(60))
+        return seen
+
+    monkeypatch.setattr("export.observe.model.with_noise", measure)
+    monkeypatch.setattr("export.formats.onnx.Onnx.write", mock.Mock(side_effect=ExportError("no")))
+    with pytest.raises(ExportError, match="^no$"):
+        export_model(toy("plain"), ["onnx"], tmp_path)
+    assert ended == [True]

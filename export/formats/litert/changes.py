@@ -30,12 +30,14 @@ def is_padded(model, operator) -> bool:
 
 def is_ragged_pool(model, operator) -> bool:
     """Whether a pool gives another size if it rounds up."""
-    options, shape = operator.builtinOptions, model.subgraphs[0].tensors[operator.inputs[0]].shape
+    options, tensor = operator.builtinOptions, model.subgraphs[0].tensors[operator.inputs[0]]
+    declared = tensor.shape if tensor.shapeSignature is None else tensor.shapeSignature
+    sizes = [None if size < 0 else int(size) for size in declared[1:3]]  # free axes are -1
     windows, strides = (
         (options.filterHeight, options.filterWidth),
         (options.strideH, options.strideW),
     )
-    return options.padding == VALID and is_ragged(map(int, shape[1:3]), windows, strides)
+    return options.padding == VALID and is_ragged(sizes, windows, strides)
 
 
 def _tensor(model, like, values: np.ndarray | None = None, shape=None) -> int:
@@ -113,13 +115,15 @@ def _pad(model, operator, pads: np.ndarray, value: float | None = None) -> None:
 
 
 def _ceil(model, operator, _fused: bool) -> None:
-    """Pad below and to the right by what a window that hangs over the edge lacks."""
+    """Pad below and to the right by what a window that hangs over the edge may lack.
+
+    What is left of it when all windows are placed is read by none.
+    """
     options = operator.builtinOptions
     if options.padding != VALID:
         return
-    shape, pads = model.subgraphs[0].tensors[operator.inputs[0]].shape, np.zeros((4, 2), int)
-    pads[1, 1] = -(int(shape[1]) - options.filterHeight) % options.strideH
-    pads[2, 1] = -(int(shape[2]) - options.filterWidth) % options.strideW
+    pads = np.zeros((4, 2), int)
+    pads[1:3, 1] = options.strideH - 1, options.strideW - 1
     _pad(model, operator, pads, float(np.finfo(np.float32).min))
 
 

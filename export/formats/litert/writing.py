@@ -1,5 +1,6 @@
 """Write a .tflite: the converter's flatbuffer, and weights behind it."""
 
+import math
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -119,7 +120,7 @@ def _steps(model, graph, number: int, weight, traced) -> tuple[Step, ...]:
         return ()
     lengths = [[size for size in one if size != 1] for one in (shape, weight.shape)]
     joined = kind.startswith("DEPTHWISE") and at == 1
-    cut = len(lengths[1]) == 1 and np.prod(shape) == lengths[1]  # as that of a norm of groups
+    cut = len(lengths[1]) == 1 and lengths[1] == [math.prod(shape)]  # as that of a norm of groups
     if lengths[0] != lengths[1] and not (joined or cut):
         raise PourError(
             f"the converter gave {weight.name} of shape {weight.shape} a place of shape {shape}; "

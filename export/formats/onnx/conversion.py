@@ -20,10 +20,9 @@ def from_graph(graph, skeleton, stand_ins: Sequence[str], opset: int):
     need("tf2onnx", to="writing ONNX")
     from tf2onnx import optimizer
 
+    made = _converted(graph, skeleton, stand_ins, opset)
     try:
-        made = optimizer.optimize_graph(
-            _converted(graph, skeleton, stand_ins, opset), catch_errors=False
-        )
+        made = optimizer.optimize_graph(made, catch_errors=False)
     except Exception:  # of one of its passes: once more, each on a copy, without those that fail
         made = optimizer.optimize_graph(_converted(graph, skeleton, stand_ins, opset))
     model = made.make_model(f"converted from {skeleton.name}")
@@ -75,13 +74,18 @@ def _name_constants(graph) -> None:
 
     Of equal ones tf2onnx keeps any, and it lists them in any order, others in another process.
     """
-    held, names = {tensor.name for tensor in graph.initializer}, {}
-    for part in every_graph(graph):
+    parts = [*every_graph(graph)]
+    taken = {name for part in parts for node in part.node for name in (*node.input, *node.output)}
+    ends = {value.name for value in (*graph.output, *graph.input)}
+    held, names = {tensor.name for tensor in graph.initializer} - ends, {}
+    for part in parts:
         for node in part.node:
             for at, name in enumerate(node.input):
-                if name in held:
-                    names.setdefault(name, f"{node.name}/constant{at}")
-    for part in every_graph(graph):
+                new = f"{node.name}/constant{at}"
+                if name in held and name not in names and new not in taken:
+                    names[name] = new
+                    taken.add(new)
+    for part in parts:
         for node in part.node:
             node.input[:] = [names.get(name, name) for name in node.input]
     order = {name: at for at, name in enumerate(names)}

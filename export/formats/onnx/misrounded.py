@@ -50,7 +50,7 @@ class _Model:
 
     @property
     def kernel(self):
-        """That in the middle."""
+        """The DequantizeLinear of the kernel in the middle of the network."""
         return self.kernels[len(self.kernels) // 2]
 
     @property
@@ -91,9 +91,12 @@ def _moved_zero(model: _Model) -> None:
 def _one_scale(model: _Model) -> None:
     values, scale = model.steps()
     one = scale.max()
-    kernel, name = model.kernel.input[0], model.kernel.input[1]
-    model.put(kernel, np.rint(values * scale / one).astype(np.int8))
-    model.put(name, np.full(model.values(name).shape, one, np.float32))
+    node, name = model.kernel, "one"
+    model.put(node.input[0], np.rint(values * scale / one).astype(np.int8))
+    shape = model.values(node.input[1]).shape
+    held = numpy_helper.from_array(np.full(shape, one, np.float32), name)
+    model.graph.initializer.append(held)
+    node.input[1] = name  # that of its bias, which is worked out of the kernel's, stays
 
 
 def _unrounded(model: _Model) -> None:

@@ -145,9 +145,14 @@ def _checked(model, drained) -> str:
 
 
 def _unlike(tensor, size: int) -> str:
-    """Say that `size` bytes are not what a tensor of that shape takes; empty where they are."""
+    """Say that `size` bytes are not what a tensor of that shape takes; empty where they are.
+
+    Only of the types that weights have: two numbers of 4 bits share a byte.
+    """
     from onnx import helper
 
+    if tensor.data_type not in FLOATS | INTEGERS:
+        return ""
     wanted = helper.tensor_dtype_to_np_dtype(tensor.data_type).itemsize * math.prod(tensor.dims)
     return "" if size == wanted else f"{tensor.name} has {size} bytes, and its shape takes {wanted}"
 
@@ -172,7 +177,7 @@ def _weights(graph, drained) -> Iterator[Found]:
         if op in OPTIONS or tensor.name in of_pairs:
             continue
         values = values_of(tensor, drained, mapped=True)
-        if values.size and abs(values.flat[0]) == NOWHERE and (np.abs(values) == NOWHERE).all():
+        if not values.size or _is_nowhere(values):
             continue
         if pair:
             values = pair.floats(values)
@@ -182,6 +187,10 @@ def _weights(graph, drained) -> Iterator[Found]:
             values = values.T
         steps = bias_steps(graph, pair, scaled) if tensor.data_type == INT32 else ()
         yield Found.of(tensor.name, values, steps)
+
+
+def _is_nowhere(values: np.ndarray) -> bool:
+    return abs(values.flat[0]) == NOWHERE and bool((np.abs(values) == NOWHERE).all())
 
 
 def _nodes(graph) -> Iterator:

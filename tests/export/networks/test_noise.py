@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from threading import Event
 
 import keras
 import numpy as np
@@ -14,11 +15,12 @@ import tensorflow as tf
 from keras import layers
 
 from export.formats import FORMATS
+from export.networks import moving
 from export.networks import noise as noise_module
 from export.networks.beside import NOTHING, run_beside
-from export.networks.noise import AT_ONCE, SHUFFLES, measure_noise
+from export.networks.noise import AT_ONCE, SHUFFLES, _shuffled, measure_noise
 from export.observe.layers import run_model
-from export.observe.model import observe_model
+from export.observe.model import observe_model, with_noise
 from export.observe.noise import NoiseError
 from export.observe.probes import probes
 from export.skeleton.fold import norms
@@ -68,6 +70,7 @@ MEASURE = """
 import json, sys
 sys.path[:0] = sys.argv[1:3]
 from conftest import skeleton
+from export.networks import moving
 from export.networks import noise as noise_module
 from export.networks.noise import measure_noise
 from export.observe.noise import NoiseError
@@ -194,11 +197,45 @@ def test_every_input_is_moved_in_one_order_of_sums(skeleton, monkeypatch):
             orders.setdefault(batch["image"].tobytes(), set()).add(order)
         return run_beside(network, graph, batches, tensors, fed)
 
-    monkeypatch.setattr(noise_module, "run_beside", run)
+    monkeypatch.setattr(moving, "run_beside", run)
     measure_noise(traced, images, kinds=["fp32"])
     assert len(orders) == len(images["image"]) // AT_ONCE
     assert all(len(found) == 1 for found in orders.values())
     assert len(set.union(*orders.values())) == SHUFFLES
+
+
+def test_a_single_image_is_moved_in_every_order(skeleton, monkeypatch):
+    images = {"image": probes((32, 32, 3))[:1]}
+    both = measure_noise(skeleton("plain"), images, kinds=["fp32"])
+    monkeypatch.setattr(noise_module, "SHUFFLES", 1)
+    one = measure_noise(skeleton("plain"), images, kinds=["fp32"])
+    monkeypatch.setattr(noise_module, "_shuffled", lambda network, _: _shuffled(network, 1))
+    other = measure_noise(skeleton("plain"), images, kinds=["fp32"])
+    assert both.fp32 == max(one.fp32, other.fp32)
+    assert one.fp32 != other.fp32
+
+
+def test_formats_of_fewer_bits_have_the_traced_network_compared_on_every_input():
+    image = keras.Input((16, 16, 3), name="image")
+    model = seed_weights(
+        keras.Model(image, layers.Dense(5, name="logits")(layers.Flatten()(image)))
+    )
+    traced, images = trace(model), {"image": probes((16, 16, 3))}
+    outputs, _ = run_model(model, traced.contract, images)
+    for kinds, compared in ((["fp32"], AT_ONCE), (["fp32", "fp16"], len(images["image"]))):
+        noise = measure_noise(traced, images, kinds=kinds, outputs=outputs)
+        assert len(noise.traced["logits"]) == compared
+
+
+def test_measuring_ends_between_two_runs_when_it_is_stopped(toy, skeleton):
+    stop = Event()
+    stop.set()
+    given = {"image": probes((32, 32, 3))}
+    seen = observe_model(toy("plain"), skeleton("plain"), given, noise=False)
+    stopped = with_noise(seen, skeleton("plain"), [FORMATS["onnx"]], stop=stop)
+    assert stopped.noise is None
+    assert stopped.warnings[0].endswith("it was stopped")
+    moving.STOP.set(None)
 
 
 def test_an_activation_beyond_float16_is_infinite_noise():

@@ -1,6 +1,7 @@
 """The Keras model itself, run layer by layer."""
 
 import tempfile
+from pathlib import Path
 from unittest import mock
 
 import keras
@@ -86,6 +87,15 @@ def test_much_of_what_layers_gave_is_put_into_files_and_stays_the_same(monkeypat
     assert np.array_equal(taken[1].first, values.T[:1])
     assert taken[3].first.dtype == np.float32
     assert list(tmp_path.iterdir()) == [], "a file has no name"
+
+
+def test_a_file_of_many_layers_is_open_once(monkeypatch):
+    """A process may have a thousand files open, and some networks have as many layers."""
+    monkeypatch.setattr(observing, "MUCH", 10 * 16 - 1)
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    taken = seen(*np.ones((10, 2, 4), np.float32))
+    assert len(list(Path("/proc/self/fd").iterdir())) == before + 1
+    assert all(type(layer.first) is np.memmap for layer in taken)
 
 
 def test_a_layer_that_runs_twice_has_no_first_sample_also_where_that_was_in_a_file(monkeypatch):

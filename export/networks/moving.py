@@ -1,0 +1,105 @@
+"""How far the tensors of a network move when its graph is changed."""
+
+from collections.abc import Iterable, Sequence
+from contextvars import ContextVar
+from dataclasses import dataclass
+from threading import Event
+
+import numpy as np
+
+from export.contract import Batch, joined
+from export.endings import undone
+from export.memory import trim
+from export.networks.beside import run_beside
+from export.networks.differences import moves, with_differences
+from export.networks.known import Known
+from export.networks.parts import in_parts
+from export.networks.tensorflow import TensorFlowNetwork
+from export.observe.noise import NoiseError
+
+STOP: ContextVar[Event | None] = ContextVar("stop", default=None)  # ends measuring between runs
+
+
+class Ends:
+    """The float outputs of a network, which come last among the tensors that are fetched."""
+
+    def __init__(self, skeleton):
+        self.names = [tensor.name for tensor in skeleton.contract.outputs if tensor.floats]
+        self.tensors = [f"{name}:0" for name in self.names]
+        self._endings = skeleton.endings
+
+    def compared(self, name: str, values: np.ndarray) -> np.ndarray:
+        """Return what is before a final softmax or sigmoid."""
+        return undone(values, self._endings.get(name, ""))
+
+    def among(self, values: list) -> Batch:
+        """Return the outputs, by name."""
+        own = values[len(values) - len(self.names) :]
+        return dict(zip(self.names, map(np.asarray, own), strict=True))
+
+    def of(self, run, batches: list[Batch]) -> list[Batch]:
+        """Return the outputs of each of `batches`."""
+        return [self.among(run(batch)) for batch in batches]
+
+    def joined(self, batches: list[Batch]) -> Batch:
+        return joined(batches) if self.names else {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Base:
+    """A network as it is, which changed ones are compared with."""
+
+    network: TensorFlowNetwork
+    ends: Ends
+    tensors: list[str]  # those of layers, and then the outputs
+    known: list[Known]  # of the tensors, on the first batch
+    batches: list[Batch]
+    outputs: list[Batch]  # on each
+
+    def moved(self, turns: Iterable[tuple[object, Sequence[int]]]) -> list[float]:
+        """Return how far each tensor moves, in its own standard deviations.
+
+        `turns` are changed graphs, and the numbers of the batches that each is run on. The outputs
+        are compared on all of these, every other tensor on the first batch alone.
+        """
+        found, after = [], {}
+        for graph, chosen in turns:
+            for at, values in zip(chosen, self._run(graph, chosen), strict=True):
+                after[at] = self.ends.among(values)
+                if at == 0:
+                    found = moves(values[: 2 * len(self.tensors)], self.known)
+        own = self.ends.joined([self.outputs[at] for at in sorted(after)])
+        others = self.ends.joined([after[at] for at in sorted(after)])
+        last = {
+            tensor: _moved(*(self.ends.compared(name, side[name]) for side in (own, others)))
+            for tensor, name in zip(self.ends.tensors, self.ends.names, strict=True)
+        }
+        return [last.get(tensor, one) for tensor, one in zip(self.tensors, found, strict=True)]
+
+    def _run(self, graph, chosen: Sequence[int]) -> list[list[np.ndarray]]:
+        """Of each chosen batch the outputs, and before those of the first what `moves` takes."""
+        if (stop := STOP.get()) is not None and stop.is_set():
+            raise NoiseError("it was stopped")
+        graph, fetched, fed = in_parts(self.network, graph), [], {}
+        if 0 in chosen:
+            graph, fetched, fed = with_differences(graph, self.tensors, self.known)
+        wanted = [[*([] if at else fetched), *self.ends.tensors] for at in chosen]
+        trim()  # what the run before has freed
+        return run_beside(self.network, graph, [self.batches[at] for at in chosen], wanted, fed)
+
+
+def _moved(own: np.ndarray, other: np.ndarray) -> float:
+    """The largest difference, in standard deviations of `own`."""
+    moved = _largest(own, other) / (_spread(own) or 1.0)
+    return moved if np.isfinite(moved) else float("inf")
+
+
+def _spread(values: np.ndarray) -> float:
+    return float(np.std(values, dtype=np.float64))
+
+
+def _largest(own: np.ndarray, other: np.ndarray) -> float:
+    kind = np.result_type(own.dtype, np.float32)  # flags cannot be subtracted as they are
+    difference = np.atleast_1d(own).astype(kind)
+    difference -= other
+    return float(np.abs(difference, out=difference).max())
