@@ -245,10 +245,10 @@ class Export:
         reports, unjudged, self._unjudged = [], self._unjudged, []
         for at, artifact in enumerate(unjudged):
             name = artifact.case.format.name
-            give_memory_back()
             for other in unjudged[at : at + self._looking]:
                 with suppress(ExportError):  # asked for again, and told, in its own turn
                     self._look(other)
+            give_memory_back()  # before what they load is large
             self._progress(name, "verifying")
             with self._aside.work(name), self.meter.on(name):
                 reports.append(self._judge(artifact))
