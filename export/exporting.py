@@ -44,7 +44,7 @@ from export.required import require
 from export.results import Check, Report
 from export.tensorflow_settings import warnings_hidden
 
-MUCH = 200_000_000  # bytes that layers give for one sample, of which measuring noise takes several
+MUCH = 200_000_000  # bytes that layers give for one sample; noise holds several times that
 
 
 @dataclass(frozen=True)
@@ -172,11 +172,11 @@ class Export:
     ) -> Iterator[tuple[Format, Place, Written, Future]]:
         """Write the formats that can be made; mostly while the `noise` is measured."""
         first = self._possible[0]
-        if not (first.lane or first.crowded):  # whose processes take its memory meanwhile
+        if not (first.lane or first.crowded):  # it would hold memory that their processes need
             with suppress(ExportError):  # as in judge
                 self._ahead.start(first, places[first.name].scratch)
         for format in self._possible:
-            if format.crowded or format.needs:  # there may be no memory for both
+            if format.crowded:  # there may be no memory for both
                 wait([noise])
             place, order = places[format.name], orders[format.name]
             with self._aside.work(format.name):

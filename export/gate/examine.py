@@ -1,6 +1,6 @@
 """The whole gate: look at an artifact, ask every check, and test the gate itself on mutants."""
 
-from contextlib import nullcontext
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -9,6 +9,7 @@ import numpy as np
 from export.checks import Case, Trial, run_checks
 from export.contract import Batch, rows
 from export.endings import SOFTMAX
+from export.errors import ExportError
 from export.gate import divergence, gain, power
 from export.observe.artifact import observe, observer
 from export.observe.engine import run_engine
@@ -59,8 +60,8 @@ def examine(
     asked = asked or GateOptions()
     case = replace(case, partial_engines=asked.partial_engines)
     early = asked.tests and power.opens_early(case, jobs)
-    inputs = case.reference.inputs
-    with power.opened(case.format, folder, inputs, scratch) if early else nullcontext() as tester:
+    with ExitStack() as held:
+        tester = _tester(case, folder, scratch, held) if early else None
         trial = observed(case, folder, scratch, child)
         checks = _explained(trial, run_checks(trial), folder, scratch, asked, progress)
         if asked.tests and not trial.observation.error:
@@ -71,6 +72,18 @@ def examine(
             found = power.measure_power(trial, checks, folder, scratch, allowed, tester)
             checks = _with_power(checks, found, asked.strict)
     return checks
+
+
+def _tester(case: Case, folder: Path, scratch: Path, held: ExitStack) -> Child | None:
+    """A process that opens the artifact meanwhile, for bugs; None where the system starts none.
+
+    It is asked for again in its turn, and what keeps it from starting is told then.
+    """
+    inputs = case.reference.inputs
+    try:
+        return held.enter_context(power.opened(case.format, folder, inputs, scratch))
+    except (ExportError, OSError):
+        return None
 
 
 def _explained(

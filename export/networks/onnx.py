@@ -220,7 +220,7 @@ def _is_padded(node) -> bool:
 
 
 def _is_even(node) -> bool:
-    """Whether a pool pads as it needs to, so that no window hangs over the edge."""
+    """Whether a pool pads by itself, and so is not rounded up here."""
     mode, pads = _attribute(node, "auto_pad"), _attribute(node, "pads")
     return mode is not None and mode.s.startswith(b"SAME") or pads is not None and any(pads.ints)
 

@@ -190,7 +190,7 @@ def _pads(node) -> tuple[list[int], list[int]]:
 
 
 def _is_even(node) -> bool:
-    """Whether a pool pads as it needs to, so that no window hangs over the edge."""
+    """Whether a pool pads by itself, and so is not rounded up here."""
     options = node.get_attributes()
     padded = [*options["pads_begin"], *options["pads_end"]]
     return options["auto_pad"].startswith("same") or any(padded)

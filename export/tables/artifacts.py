@@ -57,9 +57,15 @@ def artifact_row(report: Report) -> ArtifactRow:
         bugs_caught=f"{power['caught']} of {power['of']}" if "caught" in power else "",
         wall_s=report.cost.wall_s,
         peak_rss_bytes=report.cost.peak_rss_bytes,
-        failed=next((c.note for c in report.checks if c.status is Status.FAILED), ""),
+        failed=_first_failed(report),
         ranges=_ranges(report.calibration or {}),
     )
+
+
+def _first_failed(report: Report) -> str:
+    """The name of the first check that failed, and what it says; empty where none did."""
+    failed = (check for check in report.checks if check.status is Status.FAILED)
+    return next((f"{check.name}: {check.note}" for check in failed), "")
 
 
 def _ranges(calibration: Mapping) -> str:

@@ -55,7 +55,10 @@ def ranges(model, places: Places, order: Order) -> dict[str, tuple[float, float]
 
 @dataclass(frozen=True, kw_only=True)
 class _LiteRtLook(Look):
-    """A look at the tensors `numbers` of the .tflite at `path`, or of the one that is fed."""
+    """A look at the tensors `numbers` of the .tflite at `path`, or of the one that is fed.
+
+    LiteRT has one thread, whatever is asked for.
+    """
 
     path: Path
     numbers: tuple[int, ...]

@@ -49,6 +49,7 @@ class OnnxInt8(ReducedOnnx):
     scales_channels: bool = True
     rule: Rule = QUANTISED
     needs: frozenset[str] = frozenset(["calibration"])
+    crowded: bool = True  # ranges are taken where ONNX Runtime runs the network
     # As TensorRT wants it: zero points of 0, biases as floats, and a pair for each that reads.
     symmetric: bool = False
 

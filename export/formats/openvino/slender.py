@@ -7,7 +7,7 @@ of tensors between the layers, which have the layers' own names without.
 from collections.abc import Iterator
 from xml.etree import ElementTree
 
-# What a layer does that does not say so.
+# What OpenVINO takes where a layer says nothing.
 DEFAULTS = {"auto_pad": "explicit", "auto_broadcast": "numpy"}
 BLANK = b" />"  # before the end of an element: no name holds it, because `>` is escaped in names
 

@@ -161,6 +161,22 @@ def test_an_artifact_opened_early_is_judged_the_same(
     assert find(checks, "parity").details["power"] == {"caught": 12, "of": 12, "missed": []}
 
 
+def test_a_process_that_cannot_be_started_early_is_started_in_its_turn(
+    here, reference, written, tmp_path, monkeypatch
+):
+    refused, opened = [BlockingIOError("no more processes")], power.opened
+
+    def start(*args):
+        if refused:
+            raise refused.pop()
+        return opened(*args)
+
+    monkeypatch.setattr(power, "opened", start)
+    checks = examined(Wish(self_test=True), reference, written, tmp_path, jobs=2)
+    assert refused == []
+    assert find(checks, "parity").details["power"] == {"caught": 12, "of": 12, "missed": []}
+
+
 def test_an_artifact_that_does_not_open_is_not_tested(reference, tmp_path):
     folder, scratch = tmp_path / "artifact", tmp_path / "scratch"
     folder.mkdir()

@@ -32,5 +32,5 @@ def test_what_ranges_are_from_and_why_one_failed_is_said_once_each(tmp_path):
     rows, _ = read_artifacts([tmp_path])
     assert notes(rows) == [
         "Ranges of onnx-int8 are from 8 synthetic images.",
-        "b in onnx-int8 failed: too far off.",
+        "b in onnx-int8 failed: parity: too far off.",
     ]
