@@ -31,7 +31,8 @@ def test_each_stage_has_its_time_and_its_processes(tmp_path):
     assert computing.parts["work.py"].cpu_s > 0.3
     assert verifying.wall_s > 0.4
     assert verifying.peak_rss_bytes > 200_000_000 > computing.peak_rss_bytes
-    assert len(verifying.parts) == 2
+    # One that was gone before it was asked for its name is called "?".
+    assert len(verifying.parts.keys() - {"?"}) == 2
     assert took.peak_rss_bytes == verifying.peak_rss_bytes
     assert took.wall_s >= sum(stage.wall_s for stage in took.stages) - 0.1
 

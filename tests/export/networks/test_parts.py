@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from export.contract import part
-from export.networks import noise as noise_module
-from export.networks import parts
+from export.networks import moving, parts
 from export.networks.beside import run_beside
 from export.networks.noise import (
     KERNELS,
@@ -95,7 +94,7 @@ def test_noise_in_parts_is_the_noise(toy, skeleton, monkeypatch):
     whole = measure_noise(skeleton("plain"), given, layers)
     monkeypatch.setattr(parts, "LARGE", 1 << 10)
     monkeypatch.setattr(parts, "PART", 4 * 192 * WIDTH)
-    monkeypatch.setattr(noise_module, "in_parts", seen := Counted(in_parts))
+    monkeypatch.setattr(moving, "in_parts", seen := Counted(in_parts))
     divided = measure_noise(skeleton("plain"), given, layers)
     assert seen.divided == 2 + 1 + 1, "two shuffles, and two kinds of rounding"
     assert (divided.fp16, divided.int8) == pytest.approx((whole.fp16, whole.int8), rel=1e-3)

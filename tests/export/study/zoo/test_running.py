@@ -117,8 +117,9 @@ def test_of_several_formats_each_has_its_own_cost_and_what_is_refused_has_its_li
     ],
 )
 def test_lines_without_a_format_are_of_all_where_there_is_but_one(script, lines, verdicts):
-    text = "\n".join(f"print({'error: ' + line!r}, file=sys.stderr)" for line in lines)
-    found = export_once("toy", ALL, script(f"import sys\n{text}\nsys.exit(2)"), Bounds(), "")
+    text = "import sys, time\ntime.sleep(0.1)\n"
+    text += "\n".join(f"print({'error: ' + line!r}, file=sys.stderr)" for line in lines)
+    found = export_once("toy", ALL, script(f"{text}\nsys.exit(2)"), Bounds(), "")
     assert [one.verdict for one in found] == verdicts
     assert min(one.wall_s for one in found) > 0, "it is the cost of all that was done"
 
