@@ -4,8 +4,6 @@ Weights of a seed alone leave some deep networks so near to chaos that 16 bits m
 more than half a standard deviation, which no trained network does.
 """
 
-import gc
-
 import keras
 import numpy as np
 
@@ -24,7 +22,6 @@ def application(network: str, side: int):
         norm.momentum = 0.0  # what is met last is what counts
     noise = np.random.default_rng(1).standard_normal((PICTURES, side, side, 3))
     model(noise.astype(np.float32), training=True)
-    gc.collect()  # what the layers gave lies in cycles, and is half a gigabyte
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
     return model
