@@ -92,10 +92,10 @@ def with_noise(
     from export.networks.moving import STOP
     from export.networks.noise import measure_noise
 
-    STOP.set(stop)
     names = [layer.name for layer in seen.layers]
     kinds = frozenset().union(*(format.noises for format in formats))
     exact = frozenset([*keep, *beyond_float16(seen.layers, seen.float16, seen.norms)])
+    before = STOP.set(stop)
     try:
         noise = measure_noise(skeleton, seen.inputs, names, seen.norms, kinds, exact, seen.outputs)
         return replace(seen, noise=noise)
@@ -103,6 +103,8 @@ def with_noise(
         return seen.warned(
             f"the network's own noise could not be measured, so bounds are fixed: {error}"
         )
+    finally:
+        STOP.reset(before)
 
 
 def _resized(model, skeleton, inputs: Batch, seed: int) -> tuple[Batch, Batch, str]:

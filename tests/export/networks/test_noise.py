@@ -235,7 +235,7 @@ def test_measuring_ends_between_two_runs_when_it_is_stopped(toy, skeleton):
     stopped = with_noise(seen, skeleton("plain"), [FORMATS["onnx"]], stop=stop)
     assert stopped.noise is None
     assert stopped.warnings[0].endswith("it was stopped")
-    moving.STOP.set(None)
+    assert moving.STOP.get() is None, "the next one is measured"
 
 
 def test_an_activation_beyond_float16_is_infinite_noise():
