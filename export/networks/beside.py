@@ -8,72 +8,76 @@ than the batch itself. Where no kernel is large, batches run one after the other
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 
 import numpy as np
 import tensorflow as tf
 
 from export.contract import Batch
-from export.networks.tensorflow import TensorFlowNetwork, register
-from export.skeleton.graph import producer
+from export.networks.graph_function import GraphFunction
+from export.networks.tensorflow import TensorFlowNetwork
+from export.skeleton.graph import needed, producer
 
 AT_ONCE = 4  # batches, because each holds its own activations
 NOTHING: Mapping[str, tf.Tensor] = {}
 HEAVY = 1 << 26  # bytes of a kernel, below which activations are what takes memory
 
 
-def run_beside(
-    network: TensorFlowNetwork,
-    graph,
-    batches: Sequence[Batch],
-    tensors: Sequence[Sequence[str]],
-    fed: Mapping[str, tf.Tensor] = NOTHING,
-) -> list[list[np.ndarray]]:
-    """Return of each batch the values of its `tensors`; `graph` is the network's, maybe changed.
+class Beside:
+    """Runs the graph of a network, which may be changed; what runs it is built once."""
 
-    `fed` are values of placeholders that it has beside inputs and weights, the same for each.
-    """
-    register(graph.library)
-    step, made = AT_ONCE if _large(network) else 1, []
+    def __init__(self, network: TensorFlowNetwork, graph):
+        self._network, self._graph = network, graph
+        self._step = AT_ONCE if _large(network) else 1
+        self._functions: dict[tuple, _Function] = {}
 
-    @cache
-    def function(wanted: tuple):
-        return _function(network, graph, wanted, fed)
+    def run(
+        self,
+        batches: Sequence[Batch],
+        tensors: Sequence[Sequence[str]],
+        fed: Mapping[str, tf.Tensor] = NOTHING,
+    ) -> list[list[np.ndarray]]:
+        """Return of each batch the values of its `tensors`.
 
-    for start in range(0, len(batches), step):
-        part = slice(start, start + step)
-        made += function(tuple(map(tuple, tensors[part])))(batches[part])
-    return made
+        `fed` are values of placeholders that the graph has beside inputs and weights, the same for
+        each batch.
+        """
+        made = []
+        for start in range(0, len(batches), self._step):
+            part = slice(start, start + self._step)
+            made += self._function(tensors[part], fed)(batches[part], fed)
+        return made
+
+    def _function(self, tensors: Sequence[Sequence[str]], fed: Iterable[str]) -> "_Function":
+        wanted = tuple(map(tuple, tensors))
+        if wanted not in self._functions:
+            graph = needed(self._graph, {producer(one) for names in wanted for one in names})
+            self._functions[wanted] = _Function(self._network, graph, wanted, fed)
+        return self._functions[wanted]
 
 
-def _function(network, graph, tensors: tuple, fed: Mapping[str, tf.Tensor]):
-    """Return a function from as many batches as there are in `tensors` to the values of these."""
-    held = {**network.values, **fed}
-    beside, shared = _copies(network, graph, len(tensors), fed)
-    read = network.read_inputs()
-    holders = [f"{name}:0" for name in held]
-    givens = [
-        f"{_name(at, producer(end))}:0" for at in range(len(tensors)) for end in read.values()
-    ]
-    ports = [
-        _source(at, name, shared) if ":" in name else f"{_source(at, name, shared)}:0"
-        for at, names in enumerate(tensors)
-        for name in names
-    ]
+class _Function:
+    """A function from as many batches as there are in `tensors` to the values of these."""
 
-    @tf.function(autograph=False)
-    def run(given, fed):
-        inputs = dict(zip([*givens, *holders], [*given, *fed], strict=True))
-        return tf.graph_util.import_graph_def(
-            beside, input_map=inputs, return_elements=ports, name=""
-        )
+    def __init__(self, network, graph, tensors: Sequence[Sequence[str]], fed: Iterable[str]):
+        nodes = {node.name for node in graph.node}
+        self._fed = [name for name in [*network.values, *fed] if name in nodes]
+        beside, shared = _copies(network, graph, len(tensors), self._fed)
+        self._network, self._tensors = network, tensors
+        read = network.read_inputs().values()
+        given = [_name(at, producer(end)) for at in range(len(tensors)) for end in read]
+        ports = [
+            _source(at, name, shared) if ":" in name else f"{_source(at, name, shared)}:0"
+            for at, names in enumerate(tensors)
+            for name in names
+        ]
+        self._run = GraphFunction(beside, [*given, *self._fed], ports)
 
-    def values(batches: Sequence[Batch]) -> list[list[np.ndarray]]:
+    def __call__(self, batches: Sequence[Batch], fed: Mapping[str, tf.Tensor]):
+        read = self._network.read_inputs()
         given = [tf.constant(batch[name]) for batch in batches for name in read]
-        found = iter(run(given, list(held.values())))
-        return [[np.asarray(next(found)) for _ in names] for names in tensors]
-
-    return values
+        held = {**self._network.values, **fed}
+        found = iter(self._run([*given, *(held[name] for name in self._fed)]))
+        return [[np.asarray(next(found)) for _ in names] for names in self._tensors]
 
 
 @dataclass(frozen=True)

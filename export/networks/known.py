@@ -7,6 +7,7 @@ so that nothing is left of them however this process ends; TensorFlow opens them
 import math
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,10 +40,10 @@ def kept(values: list[tf.Tensor]) -> Iterator[list[Known]]:
     What finds no room on the disk stays in memory.
     """
     much = OPEN.is_dir() and sum(map(_size, values)) > MUCH
-    with ExitStack() as held:
+    with ExitStack() as held, ThreadPoolExecutor(1) as beside:
         known, left = [], _most_files() if much else 0
         while values:
-            known.append(_known(values.pop(0), held if left else None))
+            known.append(_known(values.pop(0), held if left else None, beside))
             left -= known[-1].path is not None
         yield known
 
@@ -57,12 +58,16 @@ def _size(value: tf.Tensor) -> int:
     return value.dtype.size * math.prod(value.shape)
 
 
-def _known(value: tf.Tensor, held: ExitStack | None) -> Known:
-    """What is known of a tensor, in a file that ends with `held` if there is to be one."""
-    array, path = np.asarray(value), None
-    spread = float(np.std(array, dtype=np.float64))
+def _known(value: tf.Tensor, held: ExitStack | None, beside: Executor) -> Known:
+    """What is known of a tensor, in a file that ends with `held` if there is to be one.
+
+    The file is written `beside` what is computed here.
+    """
+    array, written = np.asarray(value), None
     if held and value.dtype == tf.float32 and _size(value) >= LARGE:
-        path = _written(array, held)
+        written = beside.submit(_written, array, held)
+    spread = float(np.std(array, dtype=np.float64))
+    path = written.result() if written else None
     own = None if path else value
     return Known(dtype=value.dtype, shape=value.shape, spread=spread, value=own, path=path)
 

@@ -1,22 +1,24 @@
 """How far the tensors of a network move when its graph is changed."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
 from threading import Event
 
 import numpy as np
+import tensorflow as tf
 
 from export.contract import Batch, joined
 from export.endings import undone
 from export.memory import trim
-from export.networks.beside import run_beside
+from export.networks.beside import Beside
 from export.networks.differences import moves, with_differences
 from export.networks.known import Known
 from export.networks.parts import in_parts
 from export.networks.tensorflow import TensorFlowNetwork
 from export.observe.noise import NoiseError
 
+Fed = Mapping[str, tf.Tensor]  # by placeholder
 STOP: ContextVar[Event | None] = ContextVar("stop", default=None)  # ends measuring between runs
 
 
@@ -56,18 +58,27 @@ class Base:
     batches: list[Batch]
     outputs: list[Batch]  # on each
 
-    def moved(self, turns: Iterable[tuple[object, Sequence[int]]]) -> list[float]:
-        """Return how far each tensor moves, in its own standard deviations.
+    def moved(self, graph, turns: Iterable[tuple[Fed, Sequence[int]]]) -> list[float]:
+        """Return how far each tensor moves in a changed `graph`, in its own standard deviations.
 
-        `turns` are changed graphs, and the numbers of the batches that each is run on. The outputs
-        are compared on all of these, every other tensor on the first batch alone.
+        Each of `turns` is what placeholders are fed that the graph has beside those of the network,
+        and the numbers of the batches that it is run on so. The outputs are compared on all of
+        these, every other tensor on the first batch alone.
         """
         found, after = [], {}
-        for graph, chosen in turns:
-            for at, values in zip(chosen, self._run(graph, chosen), strict=True):
+        graph = in_parts(self.network, graph)
+        graph, fetched, known = with_differences(graph, self.tensors, self.known)
+        beside = Beside(self.network, graph)
+        for fed, chosen in turns:
+            if (stop := STOP.get()) is not None and stop.is_set():
+                raise NoiseError("it was stopped")
+            trim()  # what the run before has freed
+            wanted = [[*([] if at else fetched), *self.ends.tensors] for at in chosen]
+            made = beside.run([self.batches[at] for at in chosen], wanted, {**known, **fed})
+            for at, values in zip(chosen, made, strict=True):
                 after[at] = self.ends.among(values)
                 if at == 0:
-                    found = moves(values[: 2 * len(self.tensors)], self.known)
+                    found = moves(values[: len(fetched)], self.known)
         own = self.ends.joined([self.outputs[at] for at in sorted(after)])
         others = self.ends.joined([after[at] for at in sorted(after)])
         last = {
@@ -75,17 +86,6 @@ class Base:
             for tensor, name in zip(self.ends.tensors, self.ends.names, strict=True)
         }
         return [last.get(tensor, one) for tensor, one in zip(self.tensors, found, strict=True)]
-
-    def _run(self, graph, chosen: Sequence[int]) -> list[list[np.ndarray]]:
-        """Of each chosen batch the outputs, and before those of the first what `moves` takes."""
-        if (stop := STOP.get()) is not None and stop.is_set():
-            raise NoiseError("it was stopped")
-        graph, fetched, fed = in_parts(self.network, graph), [], {}
-        if 0 in chosen:
-            graph, fetched, fed = with_differences(graph, self.tensors, self.known)
-        wanted = [[*([] if at else fetched), *self.ends.tensors] for at in chosen]
-        trim()  # what the run before has freed
-        return run_beside(self.network, graph, [self.batches[at] for at in chosen], wanted, fed)
 
 
 def _moved(own: np.ndarray, other: np.ndarray) -> float:

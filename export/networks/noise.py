@@ -23,7 +23,7 @@ from export.networks.moving import Base, Ends
 from export.networks.tensorflow import TensorFlowNetwork
 from export.observe.noise import KINDS, LayerNoise, Noise, NoiseError
 from export.observe.probes import COUNT
-from export.skeleton.graph import add_constant, copied, producer
+from export.skeleton.graph import add_constant, copied, make_placeholder, producer
 from export.skeleton.tracing import as_tensor, stand_in
 
 SHUFFLES = 2  # orders of sums
@@ -84,9 +84,9 @@ def _measure(skeleton, inputs: Batch, layers, norms, kinds, exact, outputs) -> N
         if "fp32" in kinds:
             shuffled = _largest_moves(base, network, every)
         if "fp16" in kinds:
-            half = base.moved([(halved(network, apart), every)])
+            half = base.moved(halved(network, apart), [({}, every)])
         if eight_bits:
-            eight = base.moved([(_quantised(network, spans), every[:1])])
+            eight = base.moved(_quantised(network, spans), [({}, every[:1])])
     found = list(map(LayerNoise, [*places, *ends.names], shuffled, half, eight))
     layers, outputs = tuple(found[: len(places)]), tuple(found[len(places) :])
     worst = (_worst(getattr(one, kind) for one in outputs) for kind in ("fp32", "fp16", "int8"))
@@ -98,10 +98,11 @@ def _largest_moves(base: Base, network, every: range) -> list[float]:
 
     A single batch is moved in each, and the larger difference counts.
     """
-    orders = ((_shuffled(network, n), every[n::SHUFFLES] or every) for n in range(SHUFFLES))
+    graph, channels = _shuffled(network)
+    turns = [(_orders(channels, n), every[n::SHUFFLES] or every) for n in range(SHUFFLES)]
     if len(every) >= SHUFFLES:
-        return base.moved(orders)
-    return [max(moves) for moves in zip(*(base.moved([one]) for one in orders), strict=True)]
+        return base.moved(graph, turns)
+    return [max(moves) for moves in zip(*(base.moved(graph, [one]) for one in turns), strict=True)]
 
 
 def _in_batches(inputs: Batch) -> list[Batch]:
@@ -155,32 +156,47 @@ def _with_spans(network, tensors: list[str], batch: Batch, operations: Container
 FLOAT, HALF, INT = (kind.as_datatype_enum for kind in (tf.float32, tf.float16, tf.int32))
 
 
-def _shuffled(network, seed: int):
-    """Return a graph in which each kernel adds its channels up in another order."""
-    graph = copied(network.graph)
-    random = np.random.RandomState(seed)
+def _shuffled(network):
+    """Return a graph in which each kernel adds its channels up in the order that it is fed.
+
+    Beside it are, by the node that applies it, how many channels a kernel adds up, and how many
+    what it is applied to has.
+    """
+    graph, channels = copied(network.graph), {}
     for node in list(graph.node):
         if node.op not in ("Conv2D", "MatMul") or producer(node.input[1]) not in network.names:
             continue
         shape = network.values[producer(node.input[1])].shape
-        order = random.permutation(shape[-2])
-        channels = network.shape(node.input[0])[-1] or shape[-2]  # unknown: there are no groups
-        starts = range(0, channels, shape[-2])  # of groups of channels
-        orders = np.concatenate([start + order for start in starts]), order
+        # Where it is not known how many there are, there are no groups.
+        channels[node.name] = shape[-2], network.shape(node.input[0])[-1] or shape[-2]
         for at, axis in ((0, len(shape) - 1), (1, len(shape) - 2)):
+            order = graph.node.add(name=f"{node.name}/order{at}")
+            make_placeholder(order, tf.int32, tf.TensorShape(channels[node.name][1 - at]))
             add_constant(graph, f"{node.name}/axis{at}", np.int32(axis))
-            add_constant(graph, f"{node.name}/order{at}", np.int32(orders[at]))
             made = graph.node.add(
                 op="GatherV2",
                 name=f"{node.name}/shuffled{at}",
-                input=[node.input[at], f"{node.name}/order{at}", f"{node.name}/axis{at}"],
+                input=[node.input[at], order.name, f"{node.name}/axis{at}"],
             )
             made.attr["Tparams"].type = FLOAT
             made.attr["Tindices"].type = made.attr["Taxis"].type = INT
             if at:
                 made.input.append(f"^{node.name}/shuffled0")  # its turn
             node.input[at] = made.name
-    return graph
+    return graph, channels
+
+
+def _orders(channels: dict[str, tuple[int, int]], seed: int) -> dict[str, tf.Tensor]:
+    """Return what to feed for an order of sums."""
+    random, orders = np.random.RandomState(seed), {}
+    for node, (added, given) in channels.items():
+        order = random.permutation(added)
+        starts = range(0, given, added)  # of groups of channels
+        orders[f"{node}/order0"] = tf.constant(
+            np.concatenate([start + order for start in starts]), tf.int32
+        )
+        orders[f"{node}/order1"] = tf.constant(order, tf.int32)
+    return orders
 
 
 def halved(network, apart: tuple[str, ...] = ()):

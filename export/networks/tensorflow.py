@@ -6,7 +6,6 @@ from functools import cached_property
 
 import numpy as np
 import tensorflow as tf
-from tensorflow.python.eager import context
 
 from export.contract import Batch
 from export.networks.base import (
@@ -28,6 +27,7 @@ from export.networks.base import (
     in_order,
     is_ragged,
 )
+from export.networks.graph_function import GraphFunction
 from export.skeleton.graph import add_constant, copied, producer
 
 FLOAT = tf.float32.as_datatype_enum
@@ -100,23 +100,11 @@ class TensorFlowNetwork:
     def function(self, tensors: list[str], graph=None, values=None):
         """A function from a batch to `tensors` of the graph, or of a changed one."""
         graph, values = graph or self.graph, self.values if values is None else values
-        register(graph.library)
-        # Placeholders would stay unfed if they were imported.
-        bare = type(graph)(versions=graph.versions, library=graph.library)
-        bare.node.extend(node for node in graph.node if node.op != "Placeholder")
-        holders, fed = [f"{holder}:0" for holder in values], list(values.values())
-        ports = [name if ":" in name else f"{name}:0" for name in tensors]
-
         read = self.read_inputs()
-
-        @tf.function(autograph=False)
-        def network(given, fed):
-            inputs = dict(zip([*read.values(), *holders], [*given, *fed], strict=True))
-            return tf.graph_util.import_graph_def(
-                bare, input_map=inputs, return_elements=ports, name=""
-            )
-
-        return lambda batch: network([tf.constant(batch[name]) for name in read], fed)
+        given = [*map(producer, read.values()), *values]
+        ports = [name if ":" in name else f"{name}:0" for name in tensors]
+        network, fed = GraphFunction(graph, given, ports), list(values.values())
+        return lambda batch: network([*(tf.constant(batch[name]) for name in read), *fed])
 
     def read_inputs(self) -> dict[str, str]:
         """The tensor of each input by its name; one that nothing reads is no node of the graph."""
@@ -205,14 +193,6 @@ class TensorFlowNetwork:
         last = producer(_joined(node)[-1])
         branches = self.nodes[last].op not in ("Const", "Placeholder")
         return branches and self.is_float(node.name)
-
-
-def register(library) -> None:
-    """Make functions known to the runtime, which an imported graph that calls them does not."""
-    runtime = context.context()
-    for function in library.function:
-        if not runtime.has_function(function.signature.name):
-            runtime.add_function_def(function)
 
 
 def _joined(node) -> list[str]:

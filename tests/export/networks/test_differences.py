@@ -10,10 +10,10 @@ import pytest
 import tensorflow as tf
 
 from export.networks import known as knowing
-from export.networks.beside import run_beside
+from export.networks.beside import NOTHING, Beside
 from export.networks.differences import moves, with_differences
 from export.networks.known import kept
-from export.networks.noise import _shuffled, skeleton_network
+from export.networks.noise import _orders, _shuffled, skeleton_network
 from export.observe.probes import inputs
 
 
@@ -31,10 +31,10 @@ def spread(values) -> float:
     return float(np.std(np.asarray(values), dtype=np.float64))
 
 
-def found(network, graph, batch, tensors, values):
+def found(network, graph, batch, tensors, values, orders=NOTHING):
     with kept(list(values)) as known:
         graph, fetched, fed = with_differences(graph, tensors, known)
-        (values,) = run_beside(network, graph, [batch], [fetched], fed)
+        (values,) = Beside(network, graph).run([batch], [fetched], {**fed, **orders})
     return moves(values, known)
 
 
@@ -53,9 +53,10 @@ def test_they_are_the_same_to_the_last_bit_from_memory_and_from_files(
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     tensors = network.tensors()
     own = network.function(tensors)(batch)
-    changed = _shuffled(network, 0)
-    (others,) = run_beside(network, changed, [batch], [tensors])
-    got = found(network, changed, batch, tensors, own)
+    changed, channels = _shuffled(network)
+    orders = _orders(channels, 0)
+    (others,) = Beside(network, changed).run([batch], [tensors], orders)
+    got = found(network, changed, batch, tensors, own, orders)
     assert got == wanted(own, others) and max(got) > 0
     assert list(tmp_path.iterdir()) == []
 
