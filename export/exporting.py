@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack, nullcontext, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from threading import Event
 
@@ -14,17 +15,17 @@ from export.aside import Aside
 from export.calibration.prepared import prepare
 from export.checks import Case, Expected
 from export.cost import Meter
-from export.errors import ExportError, MissingPackage
+from export.errors import ExportError
 from export.files import sync_tree
 from export.formats import Format, find_format
 from export.formats.base import Order, Written
 from export.gate.examine import examine
-from export.html.page import write_page
+from export.html.page import draw, load
 from export.keeping import layers_to_keep
 from export.lanes import make as make_lane
 from export.memory import give_memory_back, trim
 from export.names import folder_name
-from export.observe.ahead import Ahead, jobs_for
+from export.observe.ahead import Ahead, jobs_for, may_look
 from export.observe.base import Reference
 from export.observe.probes import COUNT, inputs
 from export.options import Options
@@ -33,17 +34,12 @@ from export.process import Child
 from export.progress import DONE, Progress, silent
 from export.refusing import refuse_beyond, refuse_labels, refuse_unfit, refuse_unmet
 from export.report.entries import artifact_entry, options_entry, warnings_of, weights_entry
-from export.report.file import (
-    as_dict,
-    describe_artifact,
-    environment,
-    now,
-    write_report,
-)
+from export.report.file import describe_artifact, environment, now, write_report
 from export.required import require
 from export.results import Check, Report
 from export.tensorflow_settings import warnings_hidden
 
+WAITING = "waiting for another export into the same folder"
 MUCH = 200_000_000  # bytes that layers give for one sample; noise holds several times that
 
 
@@ -54,7 +50,7 @@ class _Unjudged:
     case: Case
     place: Place
     written: Written
-    flushed: Future  # of a `sync_tree`, of which nothing else reports an error of the disk
+    settled: Future  # of `_settled`, of which nothing else reports an error of the disk
 
 
 class Export:
@@ -159,20 +155,25 @@ class Export:
         self._ahead, self._looking = Ahead(self._held), max(1, looking)
         if seen.layer_bytes > MUCH:
             wait([noise])
-        made = [*self._made(orders, places, noise)]
+        made = [*self._made(seen, orders, places, noise)]
         reference = noise.result().warned(copied)
         known = reference, expected or Expected.carried_by(model)
         self._unjudged = [
-            _Unjudged(self._case(format, written, *known), place, written, flushed)
-            for format, place, written, flushed in made
+            _Unjudged(self._case(format, written, *known), place, written, settled)
+            for format, place, written, settled in made
         ]
 
     def _made(
-        self, orders: Mapping[str, Order], places: Mapping[str, Place], noise: Future
+        self,
+        seen: Reference,
+        orders: Mapping[str, Order],
+        places: Mapping[str, Place],
+        noise: Future,
     ) -> Iterator[tuple[Format, Place, Written, Future]]:
         """Write the formats that can be made; mostly while the `noise` is measured."""
         first = self._possible[0]
-        if not (first.lane or first.crowded):  # it would hold memory that their processes need
+        alone = not (first.lane or first.crowded)  # else processes of theirs need the memory
+        if alone:
             with suppress(ExportError):  # as in judge
                 self._ahead.start(first, places[first.name].scratch)
         for format in self._possible:
@@ -181,7 +182,11 @@ class Export:
             place, order = places[format.name], orders[format.name]
             with self._aside.work(format.name):
                 written = self._write(format, order, noise)
-                yield format, place, written, self._beside.submit(sync_tree, place.stage)
+                if alone and format is first and may_look(order.skeleton, self.meter.read()):
+                    with suppress(ExportError):
+                        self._ahead.look(format, place.stage, place.scratch, seen)
+                yield format, place, written, self._beside.submit(_settled, place.stage)
+        self._beside.submit(load)  # what it lacks is told by `draw`
 
     def _case(self, format: Format, written: Written, reference, expected: Expected) -> Case:
         """What the checks of an artifact hold it against."""
@@ -277,7 +282,9 @@ class Export:
         """A locked stage for each of the formats, by its name."""
         # Locked in an order of its own, or two exports with several formats wait for each other.
         return {
-            name: self._held.enter_context(_stage(self._out, model, name, self._progress))
+            name: self._held.enter_context(
+                staged(self._out, model, name, partial(self._progress, name, WAITING))
+            )
             for name in sorted(format.name for format in self._possible)
         }
 
@@ -297,16 +304,14 @@ class Export:
 
     def _judge(self, artifact: _Unjudged) -> Report:
         place, gate, jobs = artifact.place, self._options.gate, self._options.jobs
-        described = self._beside.submit(describe_artifact, place.stage)  # while others look at it
         child = self._look(artifact)
         asked = gate, self._progress, child, jobs
         checks = examine(artifact.case, place.stage, place.scratch, *asked)
         checks = require(checks, gate.require)
         goal = place.destination(checks, rounds=artifact.case.format.rounds)
-        artifact.flushed.result()
-        report = self._report(artifact, described.result(), checks, goal)
+        report = self._report(artifact, artifact.settled.result(), checks, goal)
         write_report(report, place.stage)
-        _draw(report, place.stage, self._progress)
+        draw(report, place.stage, self._progress)
         check_replaceable(goal)  # again: somebody may have put something there meanwhile
         place.publish(goal)
         return report
@@ -335,16 +340,7 @@ class Export:
         )
 
 
-def _stage(out: Path, model: str, format: str, progress: Progress):
-    def waiting():
-        progress(format, "waiting for another export into the same folder")
-
-    return staged(out, model, format, waiting)
-
-
-def _draw(report: Report, folder: Path, progress: Progress) -> None:
-    """Write report.html; a broken plotting library costs the page, not the artifact."""
-    try:
-        write_page(as_dict(report), folder, report.folder)
-    except MissingPackage as error:
-        progress(report.format, f"no report.html: {error}")
+def _settled(stage: Path) -> dict:
+    """Have the disk hold what is in `stage`, and describe it, while others look at it."""
+    sync_tree(stage)
+    return describe_artifact(stage)

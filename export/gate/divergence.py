@@ -1,6 +1,9 @@
 """Find the first layer where artifact and model differ."""
 
+import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -9,12 +12,18 @@ from export.checks import Trial
 from export.checks.bounds import bound
 from export.contract import GIVEN, part, prefixed
 from export.networks.layers import layer_scopes
+from export.observe.noise import LayerNoise
 from export.process import ask
 from export.results import REORDERED
 from export.runtimes import parity_runtime
 
 NOT_HELD = "it does not hold the weights as they should be"
+AT_ONCE = 2  # inputs that noise of layers is measured on
 UNMEASURED = 1e-3  # standard deviations allowed of a layer whose noise is unknown
+
+
+# Of layers, by their names; and why that of none is known, where that is so.
+NoiseOf = Callable[[], tuple[dict[str, LayerNoise], str]]
 
 
 @dataclass(frozen=True)
@@ -38,6 +47,7 @@ class Divergence:
     layers: tuple[LayerError, ...]
     error: str = ""  # why there are none
     probe: int = 0
+    unmeasured: str = ""  # why no layer's noise is known, where that is so
 
     @property
     def first(self) -> LayerError | None:
@@ -47,14 +57,16 @@ class Divergence:
         where = f" for probe {self.probe}" if self.probe else ""
         if self.error:
             return f"layers were not compared{where}: {self.error}"
+        fixed = f" ({UNMEASURED:g} std is allowed of each, because {self.unmeasured})"
+        fixed = fixed if self.unmeasured else ""
         if self.first is None:
-            return f"{_all(len(self.layers))}{where}"
+            return f"{_all(len(self.layers))}{where}{fixed}"
         first, at = self.first, self.layers.index(self.first)
         size = "not comparable" if first.error is None else f"off by {first.error:.1e} std"
         fine = "it is the first that is compared"
         if at:
             fine = "the one before it agrees" if at == 1 else f"the {at} before it agree"
-        return f"diverges{where} at {first.name}, tensor {first.tensor}, {size}; {fine}"
+        return f"diverges{where} at {first.name}, tensor {first.tensor}, {size}; {fine}{fixed}"
 
 
 def _all(layers: int) -> str:
@@ -80,8 +92,9 @@ def find_divergence(trial: Trial, folder: Path, scratch: Path, probe: int = 0) -
         "layers": list(scopes),
     }
     outputs = {f"layer_{number}": known[name] for number, name in enumerate(scopes)}
+    noise = cache(lambda: _noise_of_layers(scopes, trial, folder, scratch))  # twice at most
     if not trial.format.rounds:  # else every layer differs from the model's by its weights
-        found = _compared(job, outputs, 0, trial, scratch)
+        found = _compared(job, outputs, 0, trial, scratch, noise)
         if found.error or found.first or not probe:
             return found
     held = trial.names_in_artifact()
@@ -90,10 +103,12 @@ def find_divergence(trial: Trial, folder: Path, scratch: Path, probe: int = 0) -
     in_order = {weight.name: held[weight.name] for weight in reference.weights}
     skeleton = {"skeleton": np.frombuffer(reference.graph, np.uint8)}
     own = {"held": in_order, "kept": list(trial.kept)}
-    return _compared(job | own, skeleton, probe, trial, scratch)
+    return _compared(job | own, skeleton, probe, trial, scratch, noise)
 
 
-def _compared(job: dict, outputs: dict, probe: int, trial: Trial, scratch: Path) -> Divergence:
+def _compared(
+    job: dict, outputs: dict, probe: int, trial: Trial, scratch: Path, noise: NoiseOf
+) -> Divergence:
     """Have a child compare the layers for one probe; `outputs` say what the model's give."""
     reference = trial.reference
     given = part(reference.inputs, slice(probe, probe + 1))
@@ -102,7 +117,7 @@ def _compared(job: dict, outputs: dict, probe: int, trial: Trial, scratch: Path)
     answer, _ = ask("export.gate.compare", job, arrays, scratch, packages=packages)
     if answer["error"]:
         return Divergence((), answer["error"], probe)
-    noise = {layer.name: layer for layer in reference.noise.layers} if reference.noise else {}
+    measured, unmeasured = noise()
     exact = REORDERED if trial.format.rounds else trial.format.rule
     rule = replace(exact, fixed=UNMEASURED)
     layers = (
@@ -110,11 +125,57 @@ def _compared(job: dict, outputs: dict, probe: int, trial: Trial, scratch: Path)
             entry["name"],
             entry["tensor"],
             entry["error"],
-            bound(noise.get(entry["name"]), rule).allowed,
+            bound(measured.get(entry["name"]), rule).allowed,
         )
         for entry in answer["layers"]
     )
-    return Divergence(tuple(layers), "", probe)
+    return Divergence(tuple(layers), "", probe, unmeasured)
+
+
+def _noise_of_layers(
+    scopes: dict[str, str], trial: Trial, folder: Path, scratch: Path
+) -> tuple[dict[str, LayerNoise], str]:
+    """Return the noise of layers by their names, and why it is known of none, if so.
+
+    Where it was not measured with the model, that is done now with the artifact's own weights.
+    """
+    reference = trial.reference
+    if reference.noise is None:
+        return {}, "noise could not be measured"
+    if reference.noise.layers:
+        return {layer.name: layer for layer in reference.noise.layers}, ""
+    held = _held(trial)
+    if held is None:
+        return {}, NOT_HELD
+    job = {"format": trial.format.name, "folder": str(folder), "held": held, "scopes": scopes}
+    skeleton = {"skeleton": np.frombuffer(reference.graph, np.uint8)}
+    arrays = {**prefixed(part(reference.inputs, slice(AT_ONCE)), GIVEN), **skeleton}
+    packages = (*parity_runtime(trial.format).packages, "tensorflow")
+    answer, _ = ask("export.gate.layer_noise", job, arrays, scratch, packages=packages)
+    if answer["error"]:
+        return {}, f"noise could not be measured: {answer['error']}"
+    nan = math.nan
+    return {name: LayerNoise(name, one, nan, nan) for name, one in answer["moved"].items()}, ""
+
+
+def _held(trial: Trial) -> dict[str, str] | None:
+    """The artifact's names of all weights by Keras', in order; None where it lacks some.
+
+    One that is not the model's is taken for the first that lacks its own and has its size: noise
+    is as large with it.
+    """
+    known = trial.names_in_artifact()
+    others = [one for one in trial.observation.weights if one.name not in known.values()]
+    held = {}
+    for weight in trial.reference.weights:
+        sizes = (one for one in others if math.prod(one.shape) == math.prod(weight.shape))
+        if weight.name not in known and (other := next(sizes, None)):
+            others.remove(other)
+            known[weight.name] = other.name
+        if weight.name not in known:
+            return None
+        held[weight.name] = known[weight.name]
+    return held
 
 
 def as_details(divergence: Divergence) -> dict:

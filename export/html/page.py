@@ -8,13 +8,17 @@ from itertools import zip_longest
 from pathlib import Path
 
 from export.contract import LOGITS
+from export.errors import MissingPackage
 from export.files import write_whole
 from export.html.facts import EXCEPT, FAILED, PASSED, SKIPPED, SYNTHETIC, Facts, Row, facts
+from export.html.figures import svg
 from export.html.figures.of_one import plots
 from export.html.quantities import cell, columns, heading
 from export.html.words import guess
 from export.lazy import need
-from export.report.file import PAGE
+from export.progress import Progress
+from export.report.file import PAGE, as_dict
+from export.results import Report
 from export.wording import NOT_FINITE, duration, number, size, times, unit_of
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -90,6 +94,20 @@ def write_page(content: dict, folder: Path, home: str | Path = "") -> Path:
     `home` as in `render`; it is another folder than `folder` while an export is in staging.
     """
     return write_whole(Path(folder) / PAGE, render(content, home))
+
+
+def draw(report: Report, folder: Path, progress: Progress) -> None:
+    """Write the page of a report; a broken plotting library costs the page, not the artifact."""
+    try:
+        write_page(as_dict(report), folder, report.folder)
+    except MissingPackage as error:
+        progress(report.format, f"no report.html: {error}")
+
+
+def load() -> None:
+    """Import what drawing takes, beside other work; raises MissingPackage for what is not there."""
+    environment()
+    svg.load()
 
 
 @cache

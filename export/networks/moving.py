@@ -25,23 +25,23 @@ STOP: ContextVar[Event | None] = ContextVar("stop", default=None)  # ends measur
 class Ends:
     """The float outputs of a network, which come last among the tensors that are fetched."""
 
-    def __init__(self, skeleton):
-        self.names = [tensor.name for tensor in skeleton.contract.outputs if tensor.floats]
-        self.tensors = [f"{name}:0" for name in self.names]
-        self._endings = skeleton.endings
+    def __init__(self, names: Sequence[str], endings: Mapping[str, str]):
+        self.names, self._endings = names, endings
+        self.tensors = [f"{name}:0" for name in names]
+
+    @classmethod
+    def of(cls, skeleton) -> "Ends":
+        names = [tensor.name for tensor in skeleton.contract.outputs if tensor.floats]
+        return cls(names, skeleton.endings)
 
     def compared(self, name: str, values: np.ndarray) -> np.ndarray:
         """Return what is before a final softmax or sigmoid."""
         return undone(values, self._endings.get(name, ""))
 
-    def among(self, values: list) -> Batch:
+    def among(self, values: Sequence) -> Batch:
         """Return the outputs, by name."""
         own = values[len(values) - len(self.names) :]
         return dict(zip(self.names, map(np.asarray, own), strict=True))
-
-    def of(self, run, batches: list[Batch]) -> list[Batch]:
-        """Return the outputs of each of `batches`."""
-        return [self.among(run(batch)) for batch in batches]
 
     def joined(self, batches: list[Batch]) -> Batch:
         return joined(batches) if self.names else {}
@@ -53,19 +53,19 @@ class Base:
 
     network: TensorFlowNetwork
     ends: Ends
-    tensors: list[str]  # those of layers, and then the outputs
-    known: list[Known]  # of the tensors, on the first batch
+    tensors: list[str]  # those of layers that are no outputs
+    known: list[Known]  # of these, on the first batch
     batches: list[Batch]
     outputs: list[Batch]  # on each
 
-    def moved(self, graph, turns: Iterable[tuple[Fed, Sequence[int]]]) -> list[float]:
+    def moved(self, graph, turns: Iterable[tuple[Fed, Sequence[int]]]) -> dict[str, float]:
         """Return how far each tensor moves in a changed `graph`, in its own standard deviations.
 
         Each of `turns` is what placeholders are fed that the graph has beside those of the network,
         and the numbers of the batches that it is run on so. The outputs are compared on all of
         these, every other tensor on the first batch alone.
         """
-        found, after = [], {}
+        found, after = {}, {}
         graph = in_parts(self.network, graph)
         graph, fetched, known = with_differences(graph, self.tensors, self.known)
         beside = Beside(self.network, graph)
@@ -78,14 +78,15 @@ class Base:
             for at, values in zip(chosen, made, strict=True):
                 after[at] = self.ends.among(values)
                 if at == 0:
-                    found = moves(values[: len(fetched)], self.known)
+                    moved = moves(values[: len(fetched)], self.known)
+                    found = dict(zip(self.tensors, moved, strict=True))
         own = self.ends.joined([self.outputs[at] for at in sorted(after)])
         others = self.ends.joined([after[at] for at in sorted(after)])
         last = {
             tensor: _moved(*(self.ends.compared(name, side[name]) for side in (own, others)))
             for tensor, name in zip(self.ends.tensors, self.ends.names, strict=True)
         }
-        return [last.get(tensor, one) for tensor, one in zip(self.tensors, found, strict=True)]
+        return {**found, **last}
 
 
 def _moved(own: np.ndarray, other: np.ndarray) -> float:

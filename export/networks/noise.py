@@ -27,7 +27,7 @@ from export.skeleton.graph import add_constant, copied, make_placeholder, produc
 from export.skeleton.tracing import as_tensor, stand_in
 
 SHUFFLES = 2  # orders of sums
-AT_ONCE = 2  # images a run, because every layer's output is kept
+AT_ONCE = 2  # inputs a run, because what layers give may be kept
 MOST = 8 * COUNT  # inputs: all probes, and of those that a user gives as many as time allows
 # Runtimes merge these with what goes into them, and keep that in 32 bits.
 FUSED = ("BiasAdd", "Relu", "LeakyRelu", "Relu6")
@@ -60,40 +60,67 @@ def measure_noise(
 
 
 def _measure(skeleton, inputs: Batch, layers, norms, kinds, exact, outputs) -> Noise:
-    network = skeleton_network(skeleton)
+    network, ends = skeleton_network(skeleton), Ends.of(skeleton)
     scopes = layer_scopes(layers, norms)
     places = layer_tensors(scopes, network.tensors(), only(network.outputs))
     apart = tuple(f"{path}/" for name, path in scopes.items() if name in exact)
-    ends = Ends(skeleton)
-    batches = _in_batches(inputs)
+    tensors = [tensor for tensor in dict.fromkeys(places.values()) if tensor not in ends.tensors]
+    batches, of_model = _in_batches(inputs), _in_batches(outputs or {})
     eight_bits = "int8" in kinds and not _beyond(network)
-    tensors = [*places.values(), *ends.tensors]
-    values, spans = _with_spans(network, tensors, batches[0], KERNELS if eight_bits else ())
-    traced = [ends.among(values)]
-    of_model = _in_batches(outputs) if outputs else []
+    kernels = [node for node in network.graph.node if eight_bits and node.op in KERNELS]
+    graph, extremes = _with_extremes(network, kernels)
+    run = network.function([*tensors, *extremes, *ends.tensors], graph)
+    found = run(batches[0])
+    values, numbers = found[: len(tensors)], found[len(tensors) : len(tensors) + len(extremes)]
+    traced = [ends.among(found)]
+    del found  # `values` are let go of when they are in files
     # Formats of fewer bits compare the traced network with the model on every input.
     alike = kinds == {"fp32"} and not network.graph.library.function
     if not (alike and of_model and _are_equal(traced[0], of_model[0])):
-        traced += ends.of(network.function(ends.tensors), batches[1:])
+        rest = network.function(ends.tensors) if tensors or extremes else run
+        traced += [ends.among(rest(batch)) for batch in batches[1:]]
         of_model = traced
-    shuffled = half = eight = [math.nan] * len(tensors)
-    every = range(len(batches))
+    moved, every = {}, range(len(batches))
     with kept(values) as known:
         how = {"tensors": tensors, "known": known, "batches": batches, "outputs": of_model}
         base = Base(network=network, ends=ends, **how)
         if "fp32" in kinds:
-            shuffled = _largest_moves(base, network, every)
+            moved["fp32"] = _largest_moves(base, network, every)
         if "fp16" in kinds:
-            half = base.moved(halved(network, apart), [({}, every)])
+            moved["fp16"] = base.moved(halved(network, apart), [({}, every)])
         if eight_bits:
-            eight = base.moved(_quantised(network, spans), [({}, every[:1])])
-    found = list(map(LayerNoise, [*places, *ends.names], shuffled, half, eight))
-    layers, outputs = tuple(found[: len(places)]), tuple(found[len(places) :])
-    worst = (_worst(getattr(one, kind) for one in outputs) for kind in ("fp32", "fp16", "int8"))
+            spans = _spans(kernels, numbers)
+            moved["int8"] = base.moved(_quantised(network, spans), [({}, every[:1])])
+    layers = tuple(_moves(name, moved, tensor) for name, tensor in places.items())
+    outputs = tuple(_moves(name, moved, f"{name}:0") for name in ends.names)
+    worst = (_worst(getattr(one, kind) for one in outputs) for kind in KINDS)
     return Noise(*worst, layers, outputs=outputs, traced=ends.joined(traced))
 
 
-def _largest_moves(base: Base, network, every: range) -> list[float]:
+def _moves(name: str, moved: dict[str, dict[str, float]], tensor: str) -> LayerNoise:
+    """How far a tensor moved, for each kind of noise; NaN where that was not measured."""
+    return LayerNoise(name, *(moved.get(kind, {}).get(tensor, math.nan) for kind in KINDS))
+
+
+def layers_moved(network, scopes: dict[str, str], batch: Batch) -> dict[str, float]:
+    """How far layers move when sums are made in other orders, by the layers' names.
+
+    In standard deviations of their own outputs for `batch`, which is run as a whole; `scopes` are
+    as `layer_scopes` gives them. Raises NoiseError as `measure_noise`.
+    """
+    try:
+        places = layer_tensors(scopes, network.tensors(), only(network.outputs))
+        tensors = list(dict.fromkeys(places.values()))
+        with kept(list(network.function(tensors)(batch))) as known:
+            how = {"tensors": tensors, "known": known, "batches": [batch], "outputs": [{}]}
+            base = Base(network=network, ends=Ends([], {}), **how)
+            moved = _largest_moves(base, network, range(1))
+    except tf.errors.OpError as error:
+        raise NoiseError(in_a_line(error)) from error
+    return {name: moved[tensor] for name, tensor in places.items()}
+
+
+def _largest_moves(base: Base, network, every: range) -> dict[str, float]:
     """How far tensors move in several orders of sums, at which batches take turns.
 
     A single batch is moved in each, and the larger difference counts.
@@ -102,13 +129,14 @@ def _largest_moves(base: Base, network, every: range) -> list[float]:
     turns = [(_orders(channels, n), every[n::SHUFFLES] or every) for n in range(SHUFFLES)]
     if len(every) >= SHUFFLES:
         return base.moved(graph, turns)
-    return [max(moves) for moves in zip(*(base.moved(graph, [one]) for one in turns), strict=True)]
+    moves = [base.moved(graph, [one]) for one in turns]
+    return {tensor: max(one[tensor] for one in moves) for tensor in moves[0]}
 
 
-def _in_batches(inputs: Batch) -> list[Batch]:
-    """The inputs that are measured, AT_ONCE at a time."""
-    starts = range(0, min(rows(inputs), MOST), AT_ONCE)
-    return [part(inputs, slice(start, start + AT_ONCE)) for start in starts]
+def _in_batches(samples: Batch) -> list[Batch]:
+    """Those that are measured, AT_ONCE at a time; none of an empty batch."""
+    starts = range(0, min(rows(samples), MOST) if samples else 0, AT_ONCE)
+    return [part(samples, slice(start, start + AT_ONCE)) for start in starts]
 
 
 def _are_equal(own: Batch, outputs: Batch) -> bool:
@@ -135,11 +163,12 @@ def skeleton_network(skeleton) -> TensorFlowNetwork:
     return TensorFlowNetwork(graph, inputs, outputs, values, names=names)
 
 
-def _with_spans(network, tensors: list[str], batch: Batch, operations: Container[str]):
-    """Return the tensors, and the extremes of the input of each node of `operations`."""
-    graph = copied(network.graph)
-    kernels = [node for node in network.graph.node if node.op in operations]
-    extremes = []
+def _with_extremes(network, kernels: list) -> tuple:
+    """Return a graph that has the extremes of what each of `kernels`' nodes is applied to too.
+
+    Beside it are their names, the least before the largest.
+    """
+    graph, extremes = copied(network.graph), []
     for node in kernels:
         add_constant(graph, f"{node.name}/all", np.int32(range(2 if node.op == "MatMul" else 4)))
         for op in ("Min", "Max"):
@@ -147,10 +176,13 @@ def _with_spans(network, tensors: list[str], batch: Batch, operations: Container
             made = graph.node.add(op=op, name=f"{node.name}/{op}", input=inputs)
             made.attr["T"].type, made.attr["Tidx"].type = FLOAT, INT
             extremes.append(made.name)
-    found = network.function([*tensors, *extremes], graph)(batch)
-    numbers = np.reshape([*map(np.asarray, found[len(tensors) :])], (-1, 2))
-    spans = {node.name: pair for node, pair in zip(kernels, numbers.tolist(), strict=True)}
-    return found[: len(tensors)], spans
+    return graph, extremes
+
+
+def _spans(kernels: list, extremes: list[tf.Tensor]) -> dict[str, list[float]]:
+    """The least and the largest number that each of `kernels`' nodes is applied to."""
+    pairs = np.reshape([*map(np.asarray, extremes)], (-1, 2)).tolist()
+    return {node.name: pair for node, pair in zip(kernels, pairs, strict=True)}
 
 
 FLOAT, HALF, INT = (kind.as_datatype_enum for kind in (tf.float32, tf.float16, tf.int32))

@@ -6,13 +6,16 @@ from pathlib import Path
 
 from export.errors import ExportError
 from export.formats.base import Format
+from export.memory import allowed
 from export.observe.artifact import begin, observer
 from export.observe.base import Reference
 from export.process import Child
+from export.results import Cost
 from export.shortage import shortage
 
 RUNTIME = 600_000_000  # bytes that a process takes beside weights, of which it may hold two copies
 COPIES = 2
+LOADED = 100_000_000  # bytes that a process which has its packages takes beside weights
 TOGETHER = 1_500_000_000  # bytes that processes beside each other may take, unless N are asked for
 
 
@@ -29,6 +32,12 @@ def jobs_for(weight_bytes: int, asked: int | None, together: int = TOGETHER) -> 
     cores = len(os.sched_getaffinity(0)) if has_affinity else os.cpu_count() or 1
     room = min(together, psutil.virtual_memory().available // 2)
     return max(1, min(cores, room // (RUNTIME + COPIES * weight_bytes)))
+
+
+def may_look(skeleton, spent: Cost) -> bool:
+    """Whether a process may open the network's artifact beside other work, which `spent` is of."""
+    weights = skeleton.weight_bytes
+    return spent.peak_rss_bytes + LOADED + COPIES * weights <= allowed(weights)
 
 
 class Ahead:

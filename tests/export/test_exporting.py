@@ -23,7 +23,7 @@ from export.pipeline import export_model
 @pytest.fixture(autouse=True)
 def quick(here, monkeypatch):
     """Look at artifacts in this process, and draw no pages."""
-    monkeypatch.setattr("export.exporting.write_page", mock.Mock())
+    monkeypatch.setattr("export.exporting.draw", mock.Mock())
 
 
 def samplers() -> int:

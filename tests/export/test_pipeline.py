@@ -29,7 +29,7 @@ def look_here():
     """Look at artifacts in this process, and draw no pages: both would take most of the time."""
     stack = ExitStack()
     stack.enter_context(in_this_process())
-    stack.enter_context(mock.patch("export.exporting.write_page"))
+    stack.enter_context(mock.patch("export.exporting.draw"))
     return stack
 
 
@@ -313,7 +313,7 @@ def test_what_a_user_puts_there_during_an_export_stays(here, toy, out, monkeypat
         (out / "plain" / "onnx").mkdir(parents=True)
         (out / "plain" / "onnx" / "thesis.txt").write_text("two years of work")
 
-    monkeypatch.setattr("export.exporting.write_page", write)
+    monkeypatch.setattr("export.exporting.draw", write)
     with pytest.raises(ExportError, match="onnx holds thesis.txt"):
         export_model(toy("plain"), ["onnx"], out)
     assert contents(out).keys() == {"plain/onnx/thesis.txt"}

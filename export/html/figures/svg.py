@@ -9,10 +9,12 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import StringIO
+from types import ModuleType
 from xml.etree import ElementTree
 
 from export.lazy import need
 
+MODULES = ("matplotlib", "matplotlib.figure", "matplotlib.backends.backend_svg")
 SVG, HREF = "{http://www.w3.org/2000/svg}", "{http://www.w3.org/1999/xlink}href"
 COLOURS = ("shade", "ink", "muted", "grid", "measured", "noise", "bug", "failed", "other", "third")
 SHADE, INK, MUTED, GRID, MEASURED, NOISE, BUG, FAILED, OTHER, THIRD = (
@@ -129,14 +131,18 @@ def _variable(stand_in: re.Match) -> str:
     return f"var(--{COLOURS[int(stand_in[1], 16) - 1]})"
 
 
+def load() -> list[ModuleType]:
+    """Import MODULES, or raise MissingPackage."""
+    return [need(name, to="drawing a report's figures") for name in MODULES]
+
+
 @contextmanager
 def drawing(name: str, height: float) -> Iterator[Drawing]:
     """Give a Drawing to draw on and save; `name` is the figure's own within its page.
 
     `height` is in inches.
     """
-    matplotlib = need("matplotlib", to="drawing a report's figures")
-    figure = need("matplotlib.figure", to="drawing a report's figures")
+    matplotlib, figure, _ = load()
     # The salt makes ids repeat from run to run, and differ between the figures of a page.
     with matplotlib.rc_context({**STYLE, "svg.hashsalt": name}), warnings.catch_warnings():
         # Names may be in any script. The browser has the letters, whatever the layout's font.

@@ -6,6 +6,7 @@ from dataclasses import KW_ONLY, asdict, dataclass
 from pathlib import Path
 
 from export.files import write_whole
+from export.memory import allowed
 
 VERIFIED, REFUSED, FAILED = "verified", "refused", "failed"
 TRACEBACK, STOPPED = "traceback", "stopped"  # for want of time or memory
@@ -45,7 +46,7 @@ class Record:
     @property
     def allowed_bytes(self) -> float:
         """The most memory that the process tree may take: 1 GB and 2.5 times the weights."""
-        return 1e9 + 2.5 * self.artifact_bytes
+        return allowed(self.artifact_bytes)
 
 
 def read_records(path: Path) -> dict[tuple[str, str, str], Record]:

@@ -2,20 +2,27 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from export.checks import Case, Expected, Trial
+from export.checks import Case, Expected, Trial, run_checks
 from export.formats import find_format, open_network
 from export.formats.base import Order
-from export.gate import compare
+from export.gate import compare, divergence
 from export.gate.compare import difference
-from export.gate.divergence import as_details, find_divergence
-from export.gate.examine import examine
+from export.gate.divergence import UNMEASURED, as_details, find_divergence
+from export.gate.examine import examine, observed
 from export.networks.layers import layer_tensors
+from export.observe.model import observe_model
+from export.observe.probes import inputs
+from export.process import ask
 from export.results import Status, find
+from export.skeleton.tracing import trace
+from keras_nets.weights.seeded import seed_weights
 
+ONNX = find_format("onnx")
 FORMATS = ["savedmodel", "onnx", pytest.param("tftrt-fp16", marks=pytest.mark.lane)]
 
 
@@ -39,8 +46,6 @@ def test_an_honest_artifact_agrees_in_every_layer(here, reference, written, tmp_
 def tampered(request, toy, tmp_path_factory):
     """A function from the name of a layer to an artifact in which it has other weights."""
     import keras
-
-    from export.skeleton.tracing import trace
 
     def write(layer: str):
         model = keras.models.clone_model(toy("plain"))
@@ -169,11 +174,6 @@ def ensemble():
 
 @pytest.mark.parametrize("format", FORMATS)
 def test_layers_of_any_name_are_exported_and_compared(here, look, tmp_path, format):
-    from export.checks import run_checks
-    from export.observe.model import observe_model
-    from export.observe.probes import inputs
-    from export.skeleton.tracing import trace
-    from keras_nets.weights.seeded import seed_weights
 
     model = seed_weights(ensemble(), 2)
     traced = trace(model)
@@ -205,11 +205,6 @@ def test_layers_are_compared_on_any_probe_whatever_axes_a_format_gives_their_wei
 ):
     from keras import Input, Model, layers
 
-    from export.observe.model import observe_model
-    from export.observe.probes import inputs
-    from export.skeleton.tracing import trace
-    from keras_nets.weights.seeded import seed_weights
-
     x = image = Input((16, 16, 3), name="image")
     x = layers.DepthwiseConv2D(3, depth_multiplier=2, use_bias=False, name="depthwise")(x)
     x = layers.ReLU(name="relu")(layers.BatchNormalization(name="norm")(x))
@@ -233,3 +228,79 @@ def test_layers_are_compared_on_any_probe_whatever_axes_a_format_gives_their_wei
     assert not found.error and found.first is None, str(found)
     assert str(found) == f"all {len(found.layers)} layers agree for probe 3"
     assert {layer.name for layer in found.layers} >= {"norm", "separable", "scaled", "row"}
+
+
+@pytest.fixture(scope="module")
+def alone(toy, skeleton):
+    """What an export to ONNX alone knows of the model: it rarely needs noise of layers."""
+    return observe_model(toy("plain"), skeleton("plain"), inputs(skeleton("plain"), 0), [ONNX])
+
+
+def looked_at(reference, folder, scratch) -> Trial:
+    unknown = Expected.unknown("a toy is in no catalog")
+    case = Case(format=ONNX, reference=reference, expected=unknown)
+    return observed(case, folder, scratch)
+
+
+def slightly_off(toy, folder, layer: str):
+    """An artifact in which the weights of a layer are off by a 5000th."""
+    import keras
+
+    model = keras.models.clone_model(toy("plain"))
+    model.set_weights(toy("plain").get_weights())
+    own = model.get_layer(layer)
+    own.set_weights([value * np.float32(1.0002) for value in own.get_weights()])
+    ONNX.write(Order(skeleton=trace(model), folder=folder, scratch=folder))
+    return folder
+
+
+def test_noise_of_layers_is_measured_when_it_is_needed(toy, alone, reference, tmp_path):
+    """Less than what is allowed of a layer whose noise is unknown is found with it."""
+    assert alone.noise.layers == () and reference("plain").noise.layers
+    judged = looked_at(alone, slightly_off(toy, tmp_path, "conv3"), tmp_path)
+    found = find_divergence(judged, tmp_path, tmp_path)
+    assert found.first.name == "conv3" and not found.unmeasured
+    assert found.first.allowed < found.first.error < UNMEASURED
+    known = replace(judged, reference=reference("plain"))
+    others = find_divergence(known, tmp_path, tmp_path).layers
+    for layer, other in zip(found.layers, others, strict=True):
+        assert other.allowed / 3 < layer.allowed < other.allowed * 3
+
+
+def test_noise_of_layers_is_measured_once(alone, written, monkeypatch, tmp_path):
+    asked = []
+
+    def asking(module, *rest, **options):
+        asked.append(module)
+        return ask(module, *rest, **options)
+
+    monkeypatch.setattr(divergence, "ask", asking)
+    judged = looked_at(alone, written("plain", "onnx"), tmp_path)
+    found = find_divergence(judged, written("plain", "onnx"), tmp_path, probe=3)
+    assert found.first is None and found.probe == 3
+    assert [one.rpartition(".")[2] for one in asked] == ["compare", "layer_noise", "compare"]
+
+
+@pytest.mark.parametrize("lack", ["weights", "a child", "noise"])
+def test_why_noise_of_layers_is_unknown_is_said(lack, alone, written, monkeypatch, tmp_path):
+    folder = written("plain", "onnx")
+    judged = looked_at(alone, folder, tmp_path)
+    why = "noise could not be measured"
+    if lack == "weights":
+        why = divergence.NOT_HELD
+        fewer = replace(judged.observation, weights=judged.observation.weights[1:])
+        judged = replace(judged, observation=fewer)
+    elif lack == "noise":
+        judged = replace(judged, reference=replace(alone, noise=None))
+    else:
+
+        def asking(module, *rest, **options):
+            if module.endswith("layer_noise"):
+                return {"error": "out of breath"}, {}
+            return ask(module, *rest, **options)
+
+        monkeypatch.setattr(divergence, "ask", asking)
+        why += ": out of breath"
+    found = find_divergence(judged, folder, tmp_path)
+    assert {layer.allowed for layer in found.layers} == {UNMEASURED}
+    assert str(found).endswith(f" (0.001 std is allowed of each, because {why})")

@@ -4,15 +4,17 @@ import base64
 import copy
 import html
 import re
+import sys
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 from report_content import content, plain
 
-from export import exporting
 from export.errors import ArtifactError, MissingPackage
-from export.html.page import TOOLKIT, render, write_page
+from export.html import page as page_module
+from export.html.figures import svg
+from export.html.page import TOOLKIT, draw, load, render, write_page
 from export.report.file import NAME, artifact_files, from_dict, read_report
 
 VOID = {"meta", "link", "br", "img", "input", "hr"}
@@ -228,14 +230,22 @@ def test_a_broken_plotting_library_costs_the_page_and_not_the_artifact(tmp_path,
     def broken(*_):
         raise MissingPackage("drawing needs matplotlib")
 
-    monkeypatch.setattr(exporting, "write_page", broken)
+    monkeypatch.setattr(page_module, "write_page", broken)
     said = []
-    exporting._draw(from_dict(content()), tmp_path, lambda *words: said.append(words))
+    draw(from_dict(content()), tmp_path, lambda *words: said.append(words))
     assert said == [("onnx", "no report.html: drawing needs matplotlib")]
 
 
+def test_what_draws_is_loaded_beforehand_and_told_where_it_is_not_there(monkeypatch):
+    load()
+    assert "matplotlib.backends.backend_svg" in sys.modules
+    monkeypatch.setattr(svg, "MODULES", ("no_such_module",))
+    with pytest.raises(MissingPackage, match="figures"):
+        load()
+
+
 def test_the_page_of_a_report_is_that_of_its_json(tmp_path, page):
-    exporting._draw(from_dict(content()), tmp_path, print)
+    draw(from_dict(content()), tmp_path, print)
     assert (tmp_path / "report.html").read_text(encoding="utf-8") == page
 
 

@@ -18,7 +18,15 @@ from export.formats import FORMATS
 from export.networks import moving
 from export.networks import noise as noise_module
 from export.networks.beside import NOTHING, Beside
-from export.networks.noise import AT_ONCE, SHUFFLES, _orders, measure_noise
+from export.networks.layers import layer_scopes
+from export.networks.noise import (
+    AT_ONCE,
+    SHUFFLES,
+    _orders,
+    layers_moved,
+    measure_noise,
+    skeleton_network,
+)
 from export.observe.layers import run_model
 from export.observe.model import observe_model, with_noise
 from export.observe.noise import NoiseError
@@ -237,6 +245,24 @@ def test_measuring_ends_between_two_runs_when_it_is_stopped(toy, skeleton):
     assert stopped.noise is None
     assert stopped.warnings[0].endswith("it was stopped")
     assert moving.STOP.get() is None, "the next one is measured"
+
+
+def test_layers_of_a_network_on_weights_of_an_artifact_have_noise_too(toy, skeleton, plain):
+    network, wanted = skeleton_network(skeleton("plain")), {one.name: one for one in plain.layers}
+    scopes = layer_scopes([layer.name for layer in toy("plain").layers], norms(toy("plain")))
+    moved = layers_moved(network, scopes, {"image": probes((32, 32, 3))[:AT_ONCE]})
+    assert moved.keys() == wanted.keys()
+    for name, one in moved.items():
+        assert one == 0 == wanted[name].fp32 or wanted[name].fp32 / 3 < one < wanted[name].fp32 * 3
+
+
+def test_layers_that_do_not_run_have_no_noise(skeleton, monkeypatch):
+    def refuse(*_):
+        raise tf.errors.InvalidArgumentError(None, None, "no such kernel\nand more")
+
+    monkeypatch.setattr(noise_module, "_shuffled", refuse)
+    with pytest.raises(NoiseError, match="^InvalidArgumentError: no such kernel$"):
+        layers_moved(skeleton_network(skeleton("plain")), {}, {"image": probes((32, 32, 3))[:1]})
 
 
 def test_an_activation_beyond_float16_is_infinite_noise():

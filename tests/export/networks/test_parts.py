@@ -11,7 +11,8 @@ from export.networks.noise import (
     _orders,
     _quantised,
     _shuffled,
-    _with_spans,
+    _spans,
+    _with_extremes,
     halved,
     measure_noise,
     skeleton_network,
@@ -36,7 +37,9 @@ def network(skeleton):
 
 
 def quantised(network, given):
-    spans = _with_spans(network, list(network.outputs.values()), given, KERNELS)[1]
+    kernels = [node for node in network.graph.node if node.op in KERNELS]
+    graph, extremes = _with_extremes(network, kernels)
+    spans = _spans(kernels, network.function(extremes, graph)(given))
     return _quantised(network, spans), {}
 
 

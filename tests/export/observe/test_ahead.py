@@ -6,7 +6,9 @@ from collections import namedtuple
 import psutil
 import pytest
 
-from export.observe.ahead import COPIES, RUNTIME, TOGETHER, jobs_for
+from export.memory import allowed
+from export.observe.ahead import COPIES, LOADED, RUNTIME, TOGETHER, jobs_for, may_look
+from export.results import Cost
 
 GB = 1_000_000_000
 
@@ -43,3 +45,12 @@ def test_cores_and_memory_say_how_many(machine, cores, free, weight_bytes, jobs)
 def test_a_number_that_is_asked_for_is_taken(machine):
     machine(1, 0)
     assert jobs_for(GB, 3) == 3
+
+
+@pytest.mark.parametrize("weights", [5_000_000, 575_000_000])
+def test_an_artifact_is_looked_at_early_where_no_more_is_taken_than_an_export_may(weights):
+    skeleton = namedtuple("Skeleton", "weight_bytes")(weights)
+    most = int(allowed(weights)) - LOADED - COPIES * weights
+    for taken, early in ((most, True), (most + 1, False)):
+        assert may_look(skeleton, Cost(1.0, 1.0, taken)) is early
+    assert allowed(weights) == 1e9 + 2.5 * weights
