@@ -121,7 +121,7 @@ class Export:
             raise ValueError("one model is written already; call judge(), or begin another Export")
         self._options = options = options or Options()
         name = folder_name(options.name or model.name)
-        from export.observe.model import with_noise
+        from export.observe.model import noise_bytes, with_noise
         from export.skeleton.accepted import accept
         from export.skeleton.full_precision import in_full_precision
         from export.skeleton.wrapped import functional_of
@@ -153,7 +153,7 @@ class Export:
         # A self-test has a process of its own beside those that look.
         looking = jobs_for(skeleton.weight_bytes, options.jobs) - options.gate.tests
         self._ahead, self._looking = Ahead(self._held), max(1, looking)
-        if seen.layer_bytes > MUCH:
+        if noise_bytes(seen, formats) > MUCH:
             wait([noise])
         made = [*self._made(seen, orders, places, noise)]
         reference = noise.result().warned(copied)
@@ -182,7 +182,8 @@ class Export:
             place, order = places[format.name], orders[format.name]
             with self._aside.work(format.name):
                 written = self._write(format, order, noise)
-                if alone and format is first and may_look(order.skeleton, self.meter.read()):
+                known = order.skeleton.weight_bytes, seen.layer_bytes
+                if alone and format is first and may_look(*known, self.meter.read()):
                     with suppress(ExportError):
                         self._ahead.look(format, place.stage, place.scratch, seen)
                 yield format, place, written, self._beside.submit(_settled, place.stage)

@@ -34,10 +34,13 @@ def jobs_for(weight_bytes: int, asked: int | None, together: int = TOGETHER) -> 
     return max(1, min(cores, room // (RUNTIME + COPIES * weight_bytes)))
 
 
-def may_look(skeleton, spent: Cost) -> bool:
-    """Whether a process may open the network's artifact beside other work, which `spent` is of."""
-    weights = skeleton.weight_bytes
-    return spent.peak_rss_bytes + LOADED + COPIES * weights <= allowed(weights)
+def may_look(weight_bytes: int, layer_bytes: int, spent: Cost) -> bool:
+    """Whether a process may open an artifact beside other work, which `spent` is of.
+
+    `layer_bytes` are of what all layers give for one sample, of which it holds some for several.
+    """
+    takes = LOADED + COPIES * weight_bytes + layer_bytes
+    return spent.peak_rss_bytes + takes <= allowed(weight_bytes)
 
 
 class Ahead:

@@ -93,9 +93,8 @@ def with_noise(
     from export.networks.moving import STOP
     from export.networks.noise import measure_noise
 
-    kinds = frozenset().union(*(format.noises for format in formats))
-    # Where nothing is rounded, layers are of interest only once an artifact is compared by them.
-    names = [layer.name for layer in seen.layers if kinds != {REORDERED.kind}]
+    kinds = _kinds(formats)
+    names = [layer.name for layer in seen.layers if _of_layers(kinds)]
     exact = frozenset([*keep, *beyond_float16(seen.layers, seen.float16, seen.norms)])
     before = STOP.set(stop)
     try:
@@ -107,6 +106,20 @@ def with_noise(
         )
     finally:
         STOP.reset(before)
+
+
+def noise_bytes(seen: Reference, formats: Iterable[Format]) -> int:
+    """Bytes of what layers give for one sample, if noise of them is measured for `formats`."""
+    return seen.layer_bytes if _of_layers(_kinds(formats)) else 0
+
+
+def _kinds(formats: Iterable[Format]) -> frozenset[str]:
+    return frozenset().union(*(format.noises for format in formats))
+
+
+def _of_layers(kinds: frozenset[str]) -> bool:
+    """Whether noise of layers is measured: where nothing is rounded, few artifacts come to it."""
+    return kinds != {REORDERED.kind}
 
 
 def _resized(model, skeleton, inputs: Batch, seed: int) -> tuple[Batch, Batch, str]:

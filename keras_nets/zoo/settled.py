@@ -4,8 +4,11 @@ Weights of a seed alone leave some deep networks so near to chaos that 16 bits m
 more than half a standard deviation, which no trained network does.
 """
 
+from functools import partial
+
 import keras
 import numpy as np
+import tensorflow as tf
 
 from keras_nets.weights.seeded import seed_weights
 
@@ -21,7 +24,8 @@ def application(network: str, side: int):
     for norm in norms:
         norm.momentum = 0.0  # what is met last is what counts
     noise = np.random.default_rng(1).standard_normal((PICTURES, side, side, 3))
-    model(noise.astype(np.float32), training=True)
+    settle = tf.function(partial(model, training=True), autograph=False)
+    settle(noise.astype(np.float32))  # as a graph, which lets go of each activation after its use
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
     return model

@@ -110,6 +110,22 @@ def test_as_many_artifacts_as_asked_for_are_looked_at_at_once(toy, tmp_path, mon
     assert busy == [names[:jobs], names[1:]]
 
 
+@pytest.mark.parametrize("room", [True, False])
+def test_an_artifact_is_looked_at_while_noise_is_measured_where_there_is_room(
+    toy, tmp_path, monkeypatch, room
+):
+    asked = mock.Mock(return_value=room)
+    monkeypatch.setattr(exporting, "may_look", asked)
+    with Export(tmp_path, ["onnx", "savedmodel"]) as export:
+        export.write(toy("plain"))
+        busy = {name: one.busy for name, one in export._ahead._children.items()}
+        assert busy == {"onnx": room}
+        ((weights, layers, spent), _), *others = asked.call_args_list
+        assert 4 * toy("plain").count_params() >= weights > 0 < layers < spent.peak_rss_bytes
+        assert others == [], "one is enough beside that"
+        assert [report.passed for report in export.judge()] == [True, True]
+
+
 def test_a_disk_that_reports_an_error_while_artifacts_are_judged_ends_the_export(
     toy, tmp_path, monkeypatch
 ):
