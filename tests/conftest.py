@@ -236,13 +236,13 @@ def reference():
 @pytest.fixture(scope="session")
 def look_plain(tmp_path_factory):
     """A function from a Trial of a rounded artifact, and its folder, to what it is unrounded."""
-    from export.observe.plain import observe_plain
+    from export.observe.plain import observe_plain, plainer
     from export.process import in_this_process
 
     def observe(trial, folder):
         scratch = tmp_path_factory.mktemp("plain")
-        with in_this_process():
-            return observe_plain(folder, trial, scratch)
+        with in_this_process(), plainer(trial.format, scratch) as child:
+            return observe_plain(folder, trial, child)
 
     return observe
 

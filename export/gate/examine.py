@@ -1,6 +1,6 @@
 """The whole gate: look at an artifact, ask every check, and test the gate itself on mutants."""
 
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from export.errors import ExportError
 from export.gate import divergence, gain, power
 from export.observe.artifact import observe, observer
 from export.observe.engine import run_engine
-from export.observe.plain import observe_plain
+from export.observe.plain import observe_plain, plainer
 from export.pictures import Shown, side_by_side
 from export.process import Child
 from export.required import known_checks
@@ -112,20 +112,25 @@ def observed(case: Case, folder: Path, scratch: Path, child: Child | None = None
 
     `child` is an `observer` that was started before; it ends here, once it has answered.
     """
-    format, given = case.format, case.reference.inputs
-    resized = case.reference.resized
-    with child or observer(format, scratch) as looks:
-        observation, engine = observe(format.name, folder, given, scratch, resized, looks), None
+    format = case.format
+    # It imports TensorFlow while the artifact is looked at.
+    with plainer(format, scratch) if format.rounds else nullcontext() as unrounded:
+        with child or observer(format, scratch) as looks:
+            trial = _looked_at(case, folder, scratch, looks)
+        if unrounded is None or trial.observation.error:
+            return trial
+        return replace(trial, plain=observe_plain(folder, trial, unrounded))
+
+
+def _looked_at(case: Case, folder: Path, scratch: Path, looks: Child) -> Trial:
+    format, given, resized = case.format, case.reference.inputs, case.reference.resized
+    observation, engine = observe(format.name, folder, given, scratch, resized, looks), None
     if format.engine_rule and not observation.error:  # else nothing of it is worth an engine
         # One with explicit batch is of its first batch size and all smaller ones.
         descend = observation.graph.get("batch") == EXPLICIT
         sizes = tuple(sorted(case.batch_sizes, reverse=descend))
         engine = run_engine(format, folder, given, sizes)
-    trial = Trial(**vars(case), observation=observation, engine=engine)
-    if not format.rounds or observation.error:
-        return trial
-    plain = observe_plain(folder, trial, scratch)
-    return replace(trial, plain=plain)
+    return Trial(**vars(case), observation=observation, engine=engine)
 
 
 def _worst_probe(trial: Trial) -> int:

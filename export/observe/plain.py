@@ -13,8 +13,9 @@ import numpy as np
 
 from export.contract import GIVEN, Batch, Predict, joined, named, part, prefixed, rows
 from export.formats import find_format, open_network
+from export.formats.base import Format
 from export.memory import give_memory_back
-from export.process import ask
+from export.process import Child, child_of
 from export.runtimes import parity_runtime
 
 AT_ONCE = 1  # sample a run: what a layer gives is small beside all weights then
@@ -31,14 +32,19 @@ class Plain:
     simulated: Batch = field(default_factory=dict)  # activations rounded by their ranges, if any
 
 
-def observe_plain(folder: Path, trial, scratch: Path) -> Plain:
-    """Run both, in a child process; `trial` has the reference, and says what the artifact holds."""
+def plainer(format: Format, scratch: Path) -> Child:
+    """Start the process that `observe_plain` asks about artifacts of `format`: it imports now."""
+    packages = (*parity_runtime(format).packages, "tensorflow")
+    return child_of(__name__, scratch, "plain", packages)
+
+
+def observe_plain(folder: Path, trial, child: Child) -> Plain:
+    """Run both, in a `plainer`; `trial` has the reference, and says what the artifact holds."""
     reference, held = trial.reference, trial.names_in_artifact()
     if missing := [weight.name for weight in reference.weights if weight.name not in held]:
         return Plain({}, {}, f"{missing[0]} is not in it as it should be")
     job, arrays = asked_of(trial, folder)
-    packages = (*parity_runtime(trial.format).packages, "tensorflow")
-    answer, made = ask(__name__, job, arrays, scratch, packages=packages)
+    answer, made = child.ask(job, arrays)
     sides = (named(made, side) for side in (WANTED, GOT))
     return Plain(*sides, answer["error"], named(made, SIMULATED))
 

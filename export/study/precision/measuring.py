@@ -3,11 +3,13 @@
 import json
 import os
 import tempfile
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from export.errors import ExportError
+from export.report.file import artifact_files
 from export.study.precision.record import Key, Record, of_report
 from export.study.zoo.record import VERIFIED
 from export.study.zoo.running import Bounds, Done, ended, run, verdict_of
@@ -28,12 +30,13 @@ def export_once(
 
     The artifact is thrown away, once its accuracy was measured where pictures are `held` out.
     """
-    load = os.getloadavg()[0]
+    load, began = os.getloadavg()[0], time.time()
     with tempfile.TemporaryDirectory(prefix="keras-nets-") as out:
         done = run([*command, "--out", out, "--json"], bounds)
         reports = [json.loads(line) for line in done.out.splitlines() if line.startswith("{")]
         verdict, line = verdict_of(done, reports)
         found = of_report(reports[0]) if reports else {}
+        found |= {"written_s": _written(Path(out), began) if reports else None}
         if held and reports:
             found |= _accuracy(Path(out), held, bounds)
     return _record(key, done, verdict=verdict, line=line, machine=machine, load=load, **found)
@@ -60,6 +63,13 @@ def _record(key: Key, done: Done, *, line: str, load: float, **more) -> Record:
         load=round(load, 1),
         **more,
     )
+
+
+def _written(out: Path, began: float) -> float:
+    """Seconds from `began` until the files of the only artifact below `out` were whole."""
+    (report,) = out.rglob("report.json")
+    files = (report.parent / name for name in artifact_files(report.parent))
+    return round(max(path.stat().st_mtime for path in files) - began, 1)
 
 
 def _accuracy(out: Path, held: Held, bounds: Bounds) -> dict:

@@ -21,12 +21,13 @@ model's logits. *Pictures* are those that ranges are from, *kept* are layers tha
 COSTS = """\
 ## What making them takes
 
-Whole processes from the Keras model on, imports included, and of ours every check too; memory is
-the most that the process tree held, its parts added up. The tools of others are called as their
-documentation says, from the same model, and nobody checks what they write; they were stopped where
-they took more memory or time than `--gigabytes` and `--seconds` allowed. Other work ran beside on
-two cores, more or less of it for each row (*load*: of the minute before), so times say little and
-times of different rows are not to be compared; CPU time is of both cores together.
+Whole processes from the Keras model on, imports included, and of ours every check too; *written* is
+when the artifact was whole, which is as far as the tools of others go. Memory is the most that the
+process tree held, its parts added up. The tools of others are called as their documentation says,
+from the same model, and nobody checks what they write; they were stopped where they took more
+memory or time than `--gigabytes` and `--seconds` allowed. *Load* is that of the minute before, on
+two cores: where it is above 2, other work ran beside, and such times say little. CPU time is of
+both cores together.
 """
 ACCURACY = """\
 ## Accuracy
@@ -98,6 +99,7 @@ def _costs(own: Iterable[Record], records: Mapping[Key, Record]) -> str:
             one.network,
             one.format,
             duration(one.wall_s),
+            MISSING if one.written_s is None else duration(one.written_s),
             duration(one.cpu_s),
             size(one.peak_bytes),
             f"{one.load:g}",
@@ -105,9 +107,9 @@ def _costs(own: Iterable[Record], records: Mapping[Key, Record]) -> str:
         )
         for one in own
     ]
-    header = ("network", "format", "time", "CPU", "memory", "load", "tool of others", "its MB",
-              "its time", "its memory", "load")  # fmt: skip
-    return markdown(header, "llrrrrlrrrr", rows)
+    header = ("network", "format", "time", "written", "CPU", "memory", "load", "tool of others",
+              "its MB", "its time", "its memory", "load")  # fmt: skip
+    return markdown(header, "llrrrrrlrrrr", rows)
 
 
 def _machines(records: Iterable[Record]) -> str:

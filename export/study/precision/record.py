@@ -29,6 +29,7 @@ class Record:
     held_out: int | None = None
     kept: tuple[str, ...] = ()  # layers left in 32 bits
     wall_s: float = 0.0  # of the whole process, imports and verification included
+    written_s: float | None = None  # of it until the artifact's files were whole; None: another's
     cpu_s: float | None = None  # of all its processes, as the report says; None: another's
     peak_bytes: int = 0  # of the process tree
     accuracy: float | None = None  # share of labelled pictures whose first choice is the label

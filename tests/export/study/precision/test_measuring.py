@@ -28,11 +28,15 @@ REPORT = {
     "cost": {"cpu_s": 7.5},
 }
 EXPORT = """
-import json, sys
+import json, os, sys, time
 from pathlib import Path
 out = Path(sys.argv[sys.argv.index("--out") + 1], "toy", "onnx-int8")
 out.mkdir(parents=True)
+(out / "model.onnx").write_bytes(b"weights")
+os.utime(out / "model.onnx", (time.time() + 40, time.time() + 40))
+os.utime(out, (time.time() + 90, time.time() + 90))
 (out / "report.json").write_text("{}")
+os.utime(out / "report.json", (time.time() + 90, time.time() + 90))
 print(%r)
 """
 EVALUATE = """
@@ -62,6 +66,7 @@ def test_an_export_is_taken_down_with_its_accuracy(script, tmp_path):
     assert (record.equal, record.held_out, record.calibrated) == (31, 32, 128)
     assert (record.accuracy, record.pictures, record.kept) == (0.975, 360, ("conv1",))
     assert record.wall_s > 0 and record.cpu_s == 7.5
+    assert 40 <= record.written_s < 80, "its report was written later"
 
 
 def test_what_others_wrote_is_the_last_number_that_they_print(script):

@@ -26,6 +26,7 @@ INT8 = Record(
     held_out=32,
     kept=("conv1",),
     wall_s=12.5,
+    written_s=11.5,
     cpu_s=20.0,
     peak_bytes=1_500_000_000,
     load=2.0,
@@ -48,10 +49,8 @@ def test_the_tool_of_others_stands_in_the_row_of_ours():
     stock = Record(network="small", format="onnx-int8", verdict="stopped", converter="theirs",
                    line="stopped at 10 GB", wall_s=60.0, peak_bytes=10**10, load=3.5)  # fmt: skip
     text = measured(records(FP32, INT8, stock), NETWORKS, FORMATS)
-    assert (
-        "| 12.5 s | 20.0 s | 1.50 GB | 2 | theirs (stopped: stopped at 10 GB) | – | 60.0 s |"
-        in text
-    )
+    own, others = "12.5 s | 11.5 s | 20.0 s | 1.50 GB | 2", "theirs (stopped: stopped at 10 GB)"
+    assert f"| {own} | {others} | – | 60.0 s |" in text
     assert text.count("theirs") == 1
 
 
