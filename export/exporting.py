@@ -182,8 +182,7 @@ class Export:
             place, order = places[format.name], orders[format.name]
             with self._aside.work(format.name):
                 written = self._write(format, order, noise)
-                known = order.skeleton.weight_bytes, seen.layer_bytes
-                if alone and format is first and may_look(*known, self.meter.read()):
+                if alone and format is first and may_look(seen, self.meter.read()):
                     with suppress(ExportError):
                         self._ahead.look(format, place.stage, place.scratch, seen)
                 yield format, place, written, self._beside.submit(_settled, place.stage)

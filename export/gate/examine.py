@@ -1,7 +1,8 @@
 """The whole gate: look at an artifact, ask every check, and test the gate itself on mutants."""
 
-from contextlib import ExitStack, nullcontext
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from export.contract import Batch, rows
 from export.endings import SOFTMAX
 from export.errors import ExportError
 from export.gate import divergence, gain, power
+from export.observe.ahead import jobs_for
 from export.observe.artifact import observe, observer
 from export.observe.engine import run_engine
 from export.observe.plain import observe_plain, plainer
@@ -60,9 +62,10 @@ def examine(
     asked = asked or GateOptions()
     case = replace(case, partial_engines=asked.partial_engines)
     early = asked.tests and power.opens_early(case, jobs)
+    several = jobs_for(case.reference.weight_bytes, jobs) > 1
     with ExitStack() as held:
         tester = _tester(case, folder, scratch, held) if early else None
-        trial = observed(case, folder, scratch, child)
+        trial = observed(case, folder, scratch, child, beside=several)
         checks = _explained(trial, run_checks(trial), folder, scratch, asked, progress)
         if asked.tests and not trial.observation.error:
             progress(case.format.name, "testing the gate on mutants")
@@ -107,19 +110,29 @@ def _explained(
     return checks
 
 
-def observed(case: Case, folder: Path, scratch: Path, child: Child | None = None) -> Trial:
+def observed(
+    case: Case,
+    folder: Path,
+    scratch: Path,
+    child: Child | None = None,
+    *,
+    beside: bool = False,
+) -> Trial:
     """Run the artifact in `folder`, its engine if it has one, and if it rounds, its plain graph.
 
-    `child` is an `observer` that was started before; it ends here, once it has answered.
+    `child` is an `observer` that was started before; it ends here, once it has answered. What runs
+    the plain graph imports TensorFlow `beside` that, if there is memory for both.
     """
     format = case.format
-    # It imports TensorFlow while the artifact is looked at.
-    with plainer(format, scratch) if format.rounds else nullcontext() as unrounded:
+    with ExitStack() as held:
+        start = partial(plainer, format, scratch)
+        unrounded = held.enter_context(start()) if beside and format.rounds else None
         with child or observer(format, scratch) as looks:
             trial = _looked_at(case, folder, scratch, looks)
-        if unrounded is None or trial.observation.error:
+        if not format.rounds or trial.observation.error:
             return trial
-        return replace(trial, plain=observe_plain(folder, trial, unrounded))
+        plain = observe_plain(folder, trial, unrounded or held.enter_context(start()))
+        return replace(trial, plain=plain)
 
 
 def _looked_at(case: Case, folder: Path, scratch: Path, looks: Child) -> Trial:

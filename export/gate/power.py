@@ -3,7 +3,6 @@
 A mutant is caught by the checks that fail for it and do not fail for the artifact itself.
 """
 
-import math
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
@@ -87,7 +86,7 @@ def opens_early(case: Case, jobs: int | None) -> bool:
 
     `jobs` is how many processes may do so at once, if that was asked for.
     """
-    weights = 4 * sum(math.prod(weight.shape) for weight in case.reference.weights)
+    weights = case.reference.weight_bytes
     # One that rounds is run without its rounding, too, before it is changed.
     return jobs_for(2 * weights if case.format.rounds else weights, jobs, TOGETHER) > 1
 

@@ -34,13 +34,13 @@ def jobs_for(weight_bytes: int, asked: int | None, together: int = TOGETHER) -> 
     return max(1, min(cores, room // (RUNTIME + COPIES * weight_bytes)))
 
 
-def may_look(weight_bytes: int, layer_bytes: int, spent: Cost) -> bool:
+def may_look(reference: Reference, spent: Cost) -> bool:
     """Whether a process may open an artifact beside other work, which `spent` is of.
 
-    `layer_bytes` are of what all layers give for one sample, of which it holds some for several.
+    Of what layers give it holds some, for several samples; all of them for one is as much.
     """
-    takes = LOADED + COPIES * weight_bytes + layer_bytes
-    return spent.peak_rss_bytes + takes <= allowed(weight_bytes)
+    takes = LOADED + COPIES * reference.weight_bytes + reference.layer_bytes
+    return spent.peak_rss_bytes + takes <= allowed(reference.weight_bytes)
 
 
 class Ahead:

@@ -1,5 +1,6 @@
 """What is known of a Keras model once it was observed: the types, for all who compare with it."""
 
+import math
 from collections.abc import Container, Mapping
 from dataclasses import KW_ONLY, dataclass, field, replace
 
@@ -79,6 +80,11 @@ class Reference:
         That is before a final softmax or sigmoid; `coarse` as in export/endings.py.
         """
         return undone(outputs[name], self.endings.get(name, ""), coarse=coarse)
+
+    @property
+    def weight_bytes(self) -> int:
+        """Bytes of the weights in float32."""
+        return 4 * sum(math.prod(weight.shape) for weight in self.weights)
 
     @property
     def layer_bytes(self) -> int:

@@ -50,7 +50,8 @@ def test_a_number_that_is_asked_for_is_taken(machine):
 @pytest.mark.parametrize("weights", [5_000_000, 575_000_000])
 def test_an_artifact_is_looked_at_early_where_no_more_is_taken_than_an_export_may(weights):
     layers = 50_000_000
+    reference = namedtuple("Reference", "weight_bytes layer_bytes")(weights, layers)
     most = int(allowed(weights)) - LOADED - COPIES * weights - layers
     for taken, early in ((most, True), (most + 1, False)):
-        assert may_look(weights, layers, Cost(1.0, 1.0, taken)) is early
+        assert may_look(reference, Cost(1.0, 1.0, taken)) is early
     assert allowed(weights) == 1e9 + 2.5 * weights
