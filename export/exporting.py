@@ -222,9 +222,9 @@ class Export:
         return skeleton
 
     def _begin(self, orders: Mapping[str, Order]) -> None:
-        """Have the first lane work that is needed, while the model is run."""
+        """Have a process of one format begin its work, while the model is run."""
         for format in self._possible:
-            if format.lane:
+            if format.begins:
                 with self._aside.work(format.name), self.meter.on(format.name):
                     format.begin(orders[format.name], self._held)
                 return

@@ -137,6 +137,7 @@ class Format(ABC):
     rule: Rule = REORDERED  # what its logits may be off by
     engine_rule: Rule | None = None  # the same of its TensorRT engine; None: it has no engine
     lane: str | None = None  # the private environment that writes it
+    begins: bool = False  # whether `begin` has something to do
     crowded: bool = False  # whether a process beside takes as much as the weights to write it
     extra: str = ""  # of setup.cfg, which brings what writes and runs it; empty: nothing more
     package: str = ""  # that the extra brings, as it is imported

@@ -4,6 +4,7 @@ The LiteRT converter sees a network whose weights are constants of one repeated 
 process of its own; its flatbuffer is kept without them, and the weights are streamed behind it.
 """
 
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +28,12 @@ class LiteRt(Format):
     extra: str = "litert"
     package: str = "ai_edge_litert"
     crowded: bool = True
+    begins: bool = True
+
+    def begin(self, order: Order, held: ExitStack) -> None:
+        from export.formats.litert.writing import begin
+
+        begin(order, held)
 
     def unfit(self, contract: Contract) -> str:
         texts = [tensor.name for tensor in contract.inputs if tensor.dtype == "string"]

@@ -30,6 +30,7 @@ class LiteRtInt8(LiteRt):
     rule: Rule = QUANTISED
     rounds: bool = True
     rounds_activations: bool = True
+    begins: bool = False  # ranges are taken first, for minutes
     needs: frozenset[str] = frozenset(["calibration"])
 
     def store(self, values: np.ndarray, axes: tuple[int, ...] = ()) -> Store:

@@ -3,6 +3,8 @@
 import math
 import re
 from collections.abc import Callable
+from contextlib import ExitStack, nullcontext
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +22,7 @@ from export.formats.litert.flatbuffer import (
     unpacked,
 )
 from export.formats.litert.reading import KERNELS, MODEL
-from export.process import ask
+from export.process import Child, child_of
 from export.skeleton.graph import producer
 from export.skeleton.pour import Placement, Step, check_placements
 from export.skeleton.stores import FLOAT16, Store
@@ -35,6 +37,28 @@ MOST_WEIGHTS = 16_000  # each has a float16 of its own to stand for it
 Places = list[tuple[int, Placement]]  # the number of the buffer that each is of
 
 
+def begin(order: Order, held: ExitStack) -> None:
+    """Start the process that converts: it imports TensorFlow now, and has no weight until it works.
+
+    Where the system starts none yet, it is asked for again when it is needed.
+    """
+    ends = held.enter_context(ExitStack())
+    try:
+        child = ends.enter_context(_converter(order.scratch))
+    except OSError:
+        return
+
+    def finish() -> tuple[bytes, dict[int, int]]:
+        with ends:
+            return _convert(order, child)
+
+    order.conversion.begin(finish)
+
+
+def _converter(scratch: Path) -> Child:
+    return child_of("export.formats.litert.conversion", scratch, packages=["tensorflow"])
+
+
 def write_flatbuffer(order: Order, store: Callable[[str], Store]) -> None:
     """Write the artifact; `store` says what a weight is kept as, by its name; see `converted`."""
     model, places = converted(order, store)
@@ -46,7 +70,7 @@ def converted(order: Order, store: Callable[[str], Store]) -> tuple[object, Plac
 
     Raises PourError where the converter lost a weight, and ExportError where it has no conversion.
     """
-    content, buffers = order.conversion.once(lambda: _convert(order))
+    content, buffers = order.conversion.once(partial(_convert, order))
     model = unpacked(content)
     weights, places = order.skeleton.weights, []
     for graph in model.subgraphs:
@@ -73,7 +97,7 @@ def converted(order: Order, store: Callable[[str], Store]) -> tuple[object, Plac
     return model, places
 
 
-def _convert(order: Order) -> tuple[bytes, dict[int, int]]:
+def _convert(order: Order, begun: Child | None = None) -> tuple[bytes, dict[int, int]]:
     """The flatbuffer without weights, and the weight that each of its empty buffers is of."""
     from export.skeleton.tracing import with_constants
 
@@ -90,7 +114,8 @@ def _convert(order: Order) -> tuple[bytes, dict[int, int]]:
         "weights": len(skeleton.weights),
     }
     arrays = {"graph": np.frombuffer(graph.SerializeToString(), np.uint8)}
-    answer, made = ask("export.formats.litert.conversion", job, arrays, order.scratch)
+    with nullcontext(begun) if begun else _converter(order.scratch) as child:
+        answer, made = child.ask(job, arrays)
     if answer["error"]:
         raise ExportError(
             f"the LiteRT converter does not convert {skeleton.name}: "

@@ -45,6 +45,7 @@ class TfTrt(Format):
     server: str = TF_SERVING_GPU
     engine_rule: Rule = ROUNDED  # the other rule is of the native segment, FP32 on a CPU
     lane: str | None = "tf217"
+    begins: bool = True
     classifies: bool = True
     copies: bool = True
 

@@ -1,9 +1,13 @@
 """LiteRT's flatbuffers: weights behind the graph, what is refused, and that bugs are caught."""
 
+from contextlib import ExitStack
+from contextvars import ContextVar
 from pathlib import Path
+from unittest import mock
 
 import keras
 import numpy as np
+import psutil
 import pytest
 import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
@@ -272,3 +276,32 @@ def test_a_vector_that_the_converter_cuts_into_groups_is_poured_so(tmp_path, her
         weight.assign(chance.standard_normal(weight.shape))
     (report,) = export_model(model, ["litert"], tmp_path)
     assert report.passed, report.checks
+
+
+def test_the_converter_starts_early_and_ends_when_it_has_answered(skeleton, tmp_path, monkeypatch):
+    """What it makes is what a converter that starts late makes."""
+    monkeypatch.setattr("export.process._in_this_process", ContextVar("another", default=False))
+    before = {child.pid for child in psutil.Process().children()}
+    made = {}
+    for when in ("early", "late"):
+        folder = tmp_path / when
+        folder.mkdir()
+        order = Order(skeleton=skeleton("plain"), folder=folder, scratch=tmp_path)
+        with ExitStack() as held:
+            if when == "early":
+                find_format("litert").begin(order, held)
+                assert len({child.pid for child in psutil.Process().children()} - before) == 1
+            find_format("litert").write(order)
+            assert {child.pid for child in psutil.Process().children()} <= before
+        made[when] = (folder / "model.tflite").read_bytes()
+    assert made["early"] == made["late"]
+
+
+def test_a_converter_that_does_not_start_early_starts_late(skeleton, tmp_path, monkeypatch):
+    refusing = mock.Mock(side_effect=OSError(11, "no more processes"))
+    order = Order(skeleton=skeleton("plain"), folder=tmp_path, scratch=tmp_path)
+    with ExitStack() as held, mock.patch("export.formats.litert.writing.child_of", refusing):
+        find_format("litert").begin(order, held)
+    assert refusing.called
+    find_format("litert").write(order)
+    assert (tmp_path / "model.tflite").exists()
