@@ -28,7 +28,8 @@ class GraphFunction:
 
     def __init__(self, graph, given: Sequence[str], ports: Sequence[str]):
         _register(graph.library)
-        self._ends = _Ends(graph, {name: f"given{at}" for at, name in enumerate(given)})
+        self._prefix = _unused(graph)
+        self._ends = _Ends(graph, {name: f"{self._prefix}{at}" for at, name in enumerate(given)})
         self._graph, self._ports = graph, ports
         self._names: dict[tuple, bytes] = {}
         finalize(self, _forget, self._names).atexit = False
@@ -46,7 +47,9 @@ class GraphFunction:
         made, ends = FunctionDef(), self._ends
         made.signature.name = name
         for at, tensor in enumerate(tensors):
-            made.signature.input_arg.add(name=f"given{at}", type=tensor.dtype.as_datatype_enum)
+            made.signature.input_arg.add(
+                name=f"{self._prefix}{at}", type=tensor.dtype.as_datatype_enum
+            )
             shapes = made.arg_attr[at].attr["_output_shapes"].list.shape
             shapes.add().CopyFrom(tensor.shape.as_proto())
         for node in self._graph.node:
@@ -55,11 +58,19 @@ class GraphFunction:
                 own.CopyFrom(node)
                 own.input[:] = filter(None, map(ends.called, node.input))
         for at, port in enumerate(self._ports):
-            end = f"made{at}"
+            end = f"{self._prefix}{at}made"
             made.ret[end] = ends.called(port)
             kind = ends.kind(port, tensors)
             made.signature.output_arg.add(name=end, type=kind)
         return made
+
+
+def _unused(graph) -> str:
+    """Return what no node's name begins with: arguments of a function, and ends, are nodes too."""
+    prefix = "own"
+    while any(node.name.startswith(prefix) for node in graph.node):
+        prefix += "_"
+    return prefix
 
 
 def _forget(names: dict[tuple, bytes]) -> None:

@@ -56,6 +56,16 @@ def test_what_is_given_may_be_an_output_or_unused():
     assert run(lambda _, text: [text], first, second)[0].tolist() == [b"text"]
 
 
+@pytest.mark.parametrize("name", ["given0", "made0_RetVal", "own0", "own_0made_RetVal"])
+def test_nodes_may_be_called_as_they_like(name):
+    """A model may call a layer, and so an output, as arguments of functions were called once."""
+
+    def function(x):
+        return [tf.identity(x + 1.0, name=name), tf.identity(x, name="own")]
+
+    assert [one.tolist() for one in run(function, tf.constant([1.0]))] == [[2.0], [1.0]]
+
+
 def test_functions_that_a_graph_calls_are_run_too():
     loop = lambda x: tf.while_loop(lambda x: x < 10, lambda x: [x * 2], [x])  # noqa: E731
     assert run(loop, tf.constant(3))[0] == 12
