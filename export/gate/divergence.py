@@ -11,9 +11,10 @@ import numpy as np
 from export.checks import Trial
 from export.checks.bounds import bound
 from export.contract import GIVEN, part, prefixed
+from export.errors import Shortage
 from export.networks.layers import layer_scopes
 from export.observe.noise import LayerNoise
-from export.process import ask
+from export.process import ChildFailed, ask
 from export.results import REORDERED
 from export.runtimes import parity_runtime
 
@@ -151,7 +152,10 @@ def _noise_of_layers(
     skeleton = {"skeleton": np.frombuffer(reference.graph, np.uint8)}
     arrays = {**prefixed(part(reference.inputs, slice(AT_ONCE)), GIVEN), **skeleton}
     packages = (*parity_runtime(trial.format).packages, "tensorflow")
-    answer, _ = ask("export.gate.layer_noise", job, arrays, scratch, packages=packages)
+    try:
+        answer, _ = ask("export.gate.layer_noise", job, arrays, scratch, packages=packages)
+    except (ChildFailed, Shortage) as error:  # layers were compared all the same
+        return {}, f"noise could not be measured: {error}"
     if answer["error"]:
         return {}, f"noise could not be measured: {answer['error']}"
     nan = math.nan

@@ -1,6 +1,7 @@
 """The whole gate: look at an artifact, ask every check, and test the gate itself on mutants."""
 
-from contextlib import ExitStack
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -64,7 +65,10 @@ def examine(
     early = asked.tests and power.opens_early(case, jobs)
     several = jobs_for(case.reference.weight_bytes, jobs) > 1
     with ExitStack() as held:
-        tester = _tester(case, folder, scratch, held) if early else None
+        tester = None
+        if early:
+            inputs = case.reference.inputs
+            tester = _begun(partial(power.opened, case.format, folder, inputs, scratch), held)
         trial = observed(case, folder, scratch, child, beside=several)
         checks = _explained(trial, run_checks(trial), folder, scratch, asked, progress)
         if asked.tests and not trial.observation.error:
@@ -77,14 +81,13 @@ def examine(
     return checks
 
 
-def _tester(case: Case, folder: Path, scratch: Path, held: ExitStack) -> Child | None:
-    """A process that opens the artifact meanwhile, for bugs; None where the system starts none.
+def _begun(start: Callable[[], AbstractContextManager[Child]], held: ExitStack) -> Child | None:
+    """What `start` starts, until `held` ends; None where the system starts no process.
 
     It is asked for again in its turn, and what keeps it from starting is told then.
     """
-    inputs = case.reference.inputs
     try:
-        return held.enter_context(power.opened(case.format, folder, inputs, scratch))
+        return held.enter_context(start())
     except (ExportError, OSError):
         return None
 
@@ -126,7 +129,7 @@ def observed(
     format = case.format
     with ExitStack() as held:
         start = partial(plainer, format, scratch)
-        unrounded = held.enter_context(start()) if beside and format.rounds else None
+        unrounded = _begun(start, held) if beside and format.rounds else None
         with child or observer(format, scratch) as looks:
             trial = _looked_at(case, folder, scratch, looks)
         if not format.rounds or trial.observation.error:
