@@ -6,9 +6,9 @@
 13 networks of keras.applications, and small ones of other kinds (keras_nets/zoo). Every network
 is exported by a process of its own, to all formats at once; --apart has one for each format. What
 is done is kept in --record and not done again, unless --again says so, so a run can be stopped and
-resumed; all takes ten minutes. --stock runs the converters of others beside ours. Exit status: 0 the
-page was written and every verdict is the expected one, 1 one is another, 2 something could not be
-run.
+resumed; all takes ten minutes. --stock runs the converters of others beside ours. Exit status: 0
+the page was written and every verdict is the expected one, 1 one is another, 2 something could not
+be run.
 """
 
 import sys

@@ -138,17 +138,21 @@ def _noise_of_layers(
 ) -> tuple[dict[str, LayerNoise], str]:
     """Return the noise of layers by their names, and why it is known of none, if so.
 
-    Where it was not measured with the model, that is done now with the artifact's own weights.
+    It is measured on the artifact's own weights.
     """
     reference = trial.reference
     if reference.noise is None:
         return {}, "noise could not be measured"
-    if reference.noise.layers:
-        return {layer.name: layer for layer in reference.noise.layers}, ""
     held = _held(trial)
     if held is None:
         return {}, NOT_HELD
-    job = {"format": trial.format.name, "folder": str(folder), "held": held, "scopes": scopes}
+    job = {
+        "format": trial.format.name,
+        "folder": str(folder),
+        "held": held,
+        "kept": list(trial.kept),
+        "scopes": scopes,
+    }
     skeleton = {"skeleton": np.frombuffer(reference.graph, np.uint8)}
     arrays = {**prefixed(part(reference.inputs, slice(AT_ONCE)), GIVEN), **skeleton}
     packages = (*parity_runtime(trial.format).packages, "tensorflow")

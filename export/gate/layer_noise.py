@@ -10,16 +10,16 @@ def work(job: dict, arrays: dict) -> tuple[dict, dict]:
     """Move each layer of the network by making sums in other orders.
 
     The job names the `format` and the `folder`; `held` has the artifact's names of weights by
-    Keras', and `scopes` says where each layer is. `arrays` has the inputs as `given/<name>` and the
-    `skeleton`. The answer has in `moved`, by layers, how far each moves in its own standard
-    deviations.
+    Keras', `kept` are layers that the format left as they were, and `scopes` says where each layer
+    is. `arrays` has the inputs as `given/<name>` and the `skeleton`. The answer has in `moved`, by
+    layers, how far each moves in its own standard deviations.
     """
     from export.networks.noise import layers_moved
     from export.networks.rebuilt import rebuilt, rounding
 
     batch = named(arrays, GIVEN)
     network = open_network(job["format"], Path(job["folder"]))
-    stored = rounding(find_format(job["format"]).constant, ())
+    stored = rounding(find_format(job["format"]).constant, job["kept"])
     ends = batch, network.outputs
     right = rebuilt(arrays["skeleton"].tobytes(), network.read, job["held"], stored, ends)
     return {"moved": layers_moved(right, job["scopes"], batch)}, {}

@@ -53,10 +53,10 @@ class Base:
 
     network: TensorFlowNetwork
     ends: Ends
-    tensors: list[str]  # those of layers that are no outputs
-    known: list[Known]  # of these, on the first batch
     batches: list[Batch]
     outputs: list[Batch]  # on each
+    tensors: Sequence[str] = ()  # of layers, which are compared as well
+    known: Sequence[Known] = ()  # of these, on the first batch
 
     def moved(self, graph, turns: Iterable[tuple[Fed, Sequence[int]]]) -> dict[str, float]:
         """Return how far each tensor moves in a changed `graph`, in its own standard deviations.

@@ -10,6 +10,7 @@ is not simulated.
 
 import math
 from collections.abc import Container, Iterable
+from dataclasses import replace
 
 import numpy as np
 import tensorflow as tf
@@ -46,12 +47,12 @@ def measure_noise(
 ) -> Noise:
     """Measure the noise of a traced network on `inputs`, at most MOST; of layers, on the first.
 
-    `layers` are the names of Keras layers, in running order, that are measured one by one. Only
-    noise of `kinds` is measured; the others are NaN. Layers in `exact` are not rounded to float16.
-    `outputs` are the model's own, run AT_ONCE inputs at a time: if a traced network without
-    branches and loops gives the first of them to the bit, the others are taken for its own too,
-    unless noise of fewer bits is measured. Raises NoiseError, in one line, where a changed network
-    does not run, or `moving.STOP` is set.
+    `layers` are the names of Keras layers, in running order, whose noise of fewer bits is measured
+    one by one; `layers_moved` measures that of 32. Only noise of `kinds` is measured; the others
+    are NaN. Layers in `exact` are not rounded to float16. `outputs` are the model's own, run
+    AT_ONCE inputs at a time: if a traced network without branches and loops gives the first of them
+    to the bit, the others are taken for its own too, unless noise of fewer bits is measured. Raises
+    NoiseError, in one line, where a changed network does not run, or `moving.STOP` is set.
     """
     try:
         return _measure(skeleton, inputs, layers, norms, frozenset(kinds), exact, outputs)
@@ -61,40 +62,50 @@ def measure_noise(
 
 def _measure(skeleton, inputs: Batch, layers, norms, kinds, exact, outputs) -> Noise:
     network, ends = skeleton_network(skeleton), Ends.of(skeleton)
-    scopes = layer_scopes(layers, norms)
-    places = layer_tensors(scopes, network.tensors(), only(network.outputs))
-    apart = tuple(f"{path}/" for name, path in scopes.items() if name in exact)
-    tensors = [tensor for tensor in dict.fromkeys(places.values()) if tensor not in ends.tensors]
     batches, of_model = _in_batches(inputs), _in_batches(outputs or {})
-    eight_bits = "int8" in kinds and not _beyond(network)
-    kernels = [node for node in network.graph.node if eight_bits and node.op in KERNELS]
-    graph, extremes = _with_extremes(network, kernels)
-    run = network.function([*tensors, *extremes, *ends.tensors], graph)
-    found = run(batches[0])
-    values, numbers = found[: len(tensors)], found[len(tensors) : len(tensors) + len(extremes)]
-    traced = [ends.among(found)]
-    del found  # `values` are let go of when they are in files
+    run = network.function(ends.tensors)
+    traced = [ends.among(run(batches[0]))]
     # Formats of fewer bits compare the traced network with the model on every input.
     alike = kinds == {"fp32"} and not network.graph.library.function
     if not (alike and of_model and _are_equal(traced[0], of_model[0])):
-        rest = network.function(ends.tensors) if tensors or extremes else run
-        traced += [ends.among(rest(batch)) for batch in batches[1:]]
+        traced += [ends.among(run(batch)) for batch in batches[1:]]
         of_model = traced
-    moved, every = {}, range(len(batches))
+    base = Base(network=network, ends=ends, batches=batches, outputs=of_model)
+    moved, places = {"fp32": _largest_moves(base)} if "fp32" in kinds else {}, {}
+    if kinds - {"fp32"}:
+        scopes = layer_scopes(layers, norms)
+        places = layer_tensors(scopes, network.tensors(), only(network.outputs))
+        tensors = [one for one in dict.fromkeys(places.values()) if one not in ends.tensors]
+        apart = tuple(f"{path}/" for name, path in scopes.items() if name in exact)
+        moved |= _rounded(base, tensors, kinds, apart)
+    layers = tuple(_moves(name, moved, tensor) for name, tensor in places.items())
+    outputs = tuple(_moves(name, moved, f"{name}:0") for name in ends.names)
+    worst = (_worst(getattr(one, kind) for one in outputs) for kind in KINDS)
+    return Noise(*worst, layers, outputs=outputs, traced=ends.joined(traced))
+
+
+def _rounded(
+    base: Base, tensors: list[str], kinds: Container[str], apart: tuple[str, ...]
+) -> dict[str, dict[str, float]]:
+    """How far outputs and `tensors` move where numbers are rounded, by kind of noise.
+
+    Scopes `apart` are not rounded to float16.
+    """
+    network, every, moved = base.network, range(len(base.batches)), {}
+    eight_bits = "int8" in kinds and not _beyond(network)
+    kernels = [node for node in network.graph.node if eight_bits and node.op in KERNELS]
+    graph, extremes = _with_extremes(network, kernels)
+    found = network.function([*tensors, *extremes], graph)(base.batches[0])
+    values, numbers = found[: len(tensors)], found[len(tensors) :]
+    del found  # `values` are let go of when they are in files
     with kept(values) as known:
-        how = {"tensors": tensors, "known": known, "batches": batches, "outputs": of_model}
-        base = Base(network=network, ends=ends, **how)
-        if "fp32" in kinds:
-            moved["fp32"] = _largest_moves(base, network, every)
+        base = replace(base, tensors=tensors, known=known)
         if "fp16" in kinds:
             moved["fp16"] = base.moved(halved(network, apart), [({}, every)])
         if eight_bits:
             spans = _spans(kernels, numbers)
             moved["int8"] = base.moved(_quantised(network, spans), [({}, every[:1])])
-    layers = tuple(_moves(name, moved, tensor) for name, tensor in places.items())
-    outputs = tuple(_moves(name, moved, f"{name}:0") for name in ends.names)
-    worst = (_worst(getattr(one, kind) for one in outputs) for kind in KINDS)
-    return Noise(*worst, layers, outputs=outputs, traced=ends.joined(traced))
+    return moved
 
 
 def _moves(name: str, moved: dict[str, dict[str, float]], tensor: str) -> LayerNoise:
@@ -113,19 +124,18 @@ def layers_moved(network, scopes: dict[str, str], batch: Batch) -> dict[str, flo
         tensors = list(dict.fromkeys(places.values()))
         with kept(list(network.function(tensors)(batch))) as known:
             how = {"tensors": tensors, "known": known, "batches": [batch], "outputs": [{}]}
-            base = Base(network=network, ends=Ends([], {}), **how)
-            moved = _largest_moves(base, network, range(1))
+            moved = _largest_moves(Base(network=network, ends=Ends([], {}), **how))
     except tf.errors.OpError as error:
         raise NoiseError(in_a_line(error)) from error
     return {name: moved[tensor] for name, tensor in places.items()}
 
 
-def _largest_moves(base: Base, network, every: range) -> dict[str, float]:
+def _largest_moves(base: Base) -> dict[str, float]:
     """How far tensors move in several orders of sums, at which batches take turns.
 
     A single batch is moved in each, and the larger difference counts.
     """
-    graph, channels = _shuffled(network)
+    (graph, channels), every = _shuffled(base.network), range(len(base.batches))
     turns = [(_orders(channels, n), every[n::SHUFFLES] or every) for n in range(SHUFFLES)]
     if len(every) >= SHUFFLES:
         return base.moved(graph, turns)

@@ -93,8 +93,7 @@ def with_noise(
     from export.networks.moving import STOP
     from export.networks.noise import measure_noise
 
-    kinds = _kinds(formats)
-    names = [layer.name for layer in seen.layers if _of_layers(kinds)]
+    names, kinds = [layer.name for layer in seen.layers], _kinds(formats)
     exact = frozenset([*keep, *beyond_float16(seen.layers, seen.float16, seen.norms)])
     before = STOP.set(stop)
     try:
@@ -109,17 +108,12 @@ def with_noise(
 
 
 def noise_bytes(seen: Reference, formats: Iterable[Format]) -> int:
-    """Bytes of what layers give for one sample, if noise of them is measured for `formats`."""
-    return seen.layer_bytes if _of_layers(_kinds(formats)) else 0
+    """Bytes of what layers give for one sample, if noise of `formats` is measured of them."""
+    return seen.layer_bytes if _kinds(formats) - {REORDERED.kind} else 0
 
 
 def _kinds(formats: Iterable[Format]) -> frozenset[str]:
     return frozenset().union(*(format.noises for format in formats))
-
-
-def _of_layers(kinds: frozenset[str]) -> bool:
-    """Whether noise of layers is measured: where nothing is rounded, few artifacts come to it."""
-    return kinds != {REORDERED.kind}
 
 
 def _resized(model, skeleton, inputs: Batch, seed: int) -> tuple[Batch, Batch, str]:
