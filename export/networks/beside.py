@@ -121,7 +121,7 @@ def _copies(network, graph, count: int, fed: Iterable[str] = ()):
     order, inputs = _order(network, graph, fed), set(map(producer, network.inputs.values()))
     shared, beside = order.shared, type(graph)(versions=graph.versions, library=graph.library)
     for node in graph.node:
-        if node.op == "Placeholder":  # it would stay unfed if it were imported
+        if node.op == "Placeholder":  # its values are given
             continue
         once = node.name in shared
         for at in range(1 if once else count):

@@ -13,7 +13,7 @@ from tensorflow.core.framework.function_pb2 import FunctionDef
 from tensorflow.python.eager import context
 from tensorflow.python.framework import op_def_registry
 
-from export.skeleton.graph import producer
+from export.skeleton.graph import copied, producer, with_own_functions
 
 _numbers = count()  # functions need names of their own
 
@@ -27,7 +27,9 @@ class GraphFunction:
     """
 
     def __init__(self, graph, given: Sequence[str], ports: Sequence[str]):
-        _register(graph.library)
+        if graph.library.function:
+            graph = with_own_functions(copied(graph))
+            _register(graph.library)
         self._prefix = _unused(graph)
         self._ends = _Ends(graph, {name: f"{self._prefix}{at}" for at, name in enumerate(given)})
         self._graph, self._ports = graph, ports

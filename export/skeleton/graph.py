@@ -1,6 +1,8 @@
 """Chores on a TensorFlow GraphDef: nodes, copies, constants, and the passes of Grappler."""
 
+import hashlib
 from collections.abc import Iterable, Iterator
+from functools import cache
 
 
 def all_nodes(graph) -> Iterator:
@@ -57,6 +59,46 @@ def add_constant(graph, name: str, value, dtype=None) -> str:
     """Add a constant called `name` to `graph`, and return that name."""
     make_constant(graph.node.add(name=name), value, dtype)
     return name
+
+
+def with_own_functions(graph):
+    """Return `graph` with its functions named by what is in them; it is changed itself.
+
+    TensorFlow knows one function of a name in each process, and there may be others: originals of
+    what Grappler has changed, or those of another artifact of the same network.
+    """
+    functions = {function.signature.name: function for function in graph.library.function}
+
+    @cache
+    def renamed(name: str):
+        function = functions[name]
+        function.signature.name = ""
+        rename(function.node_def)
+        content = hashlib.sha256(function.SerializeToString(deterministic=True)).hexdigest()
+        function.signature.name = f"{name.rpartition('_')[0]}_{content[:16]}"
+        return function
+
+    def rename(nodes) -> None:
+        for node in nodes:
+            if node.op in functions:
+                node.op = renamed(node.op).signature.name
+        for called in _called(nodes):
+            if called.name in functions:
+                called.name = renamed(called.name).signature.name
+
+    rename(graph.node)
+    own = {function.signature.name: function for function in map(renamed, functions)}
+    plain = type(graph)(versions=graph.versions)
+    plain.node.extend(graph.node)
+    plain.library.function.extend(own[name] for name in sorted(own))
+    return plain
+
+
+def _called(nodes):
+    """Yield every attribute of `nodes` that names a function."""
+    for node in nodes:
+        for attribute in node.attr.values():
+            yield from [attribute.func] if attribute.HasField("func") else attribute.list.func
 
 
 def optimised(graph, passes: Iterable[str], kept: Iterable[str]):

@@ -5,9 +5,7 @@ for tf2onnx, which folds what it can compute; a constant with one repeated value
 wants constants. Values are unique, or common-subexpression elimination would merge stand-ins.
 """
 
-import hashlib
 from dataclasses import dataclass, field, replace
-from functools import cache
 
 import numpy as np
 import tensorflow as tf
@@ -24,6 +22,7 @@ from export.skeleton.graph import (
     make_constant,
     optimised,
     producer,
+    with_own_functions,
 )
 from export.skeleton.id_range import id_ranges
 from export.skeleton.input_range import InputRange, input_range
@@ -205,7 +204,7 @@ def _trace(model, folded, names: list[str], contract: Contract):
     graph = _simplify(graph, names)
     if without_updates(graph):
         graph = _simplify(graph, names)
-    return _with_own_functions(plain_operations(graph, names))
+    return with_own_functions(plain_operations(graph, names))
 
 
 def _rename_ends(graph, ends: list, contract: Contract) -> None:
@@ -237,33 +236,6 @@ def _keep_captured(graph, captures) -> None:
         make_constant(node, outer.numpy())
 
 
-def _with_own_functions(graph):
-    """Name functions by what is in them.
-
-    Grappler changed these functions, but TensorFlow still has the originals registered under the
-    same names, and refuses duplicates.
-    """
-    functions = {function.signature.name: function for function in graph.library.function}
-
-    @cache
-    def renamed(name: str):
-        function = functions[name]
-        function.signature.name = ""
-        for called in _called(function.node_def):
-            called.name = renamed(called.name).signature.name
-        content = hashlib.sha256(function.SerializeToString(deterministic=True)).hexdigest()
-        function.signature.name = f"{name.rpartition('_')[0]}_{content[:16]}"
-        return function
-
-    for called in _called(graph.node):
-        called.name = renamed(called.name).signature.name
-    own = {function.signature.name: function for function in map(renamed, functions)}
-    plain = type(graph)(versions=graph.versions)
-    plain.node.extend(graph.node)
-    plain.library.function.extend(own[name] for name in sorted(own))
-    return plain
-
-
 def grouped_convolutions(skeleton: Skeleton) -> list[str]:
     """Return the names of the convolutions in groups."""
     graph = tf.Graph()
@@ -271,13 +243,6 @@ def grouped_convolutions(skeleton: Skeleton) -> list[str]:
         tf.import_graph_def(skeleton.graph, name="")
     found = (op for op in graph.get_operations() if op.type == "Conv2D")
     return [op.name for op in found if op.inputs[0].shape[-1] != op.inputs[1].shape[-2]]
-
-
-def _called(nodes):
-    """Yield every attribute of `nodes` that names a function."""
-    for node in nodes:
-        for attribute in node.attr.values():
-            yield from [attribute.func] if attribute.HasField("func") else attribute.list.func
 
 
 def as_tensor(weight: Weight) -> tf.Tensor:

@@ -73,6 +73,19 @@ def test_functions_that_a_graph_calls_are_run_too():
     assert run(doubled, tf.constant(3))[0] == 6
 
 
+def test_functions_of_one_name_are_those_of_their_graphs():
+    """An artifact may have a loop of the network's name that is not the network's."""
+    found = []
+    for factor in (2.0, 3.0):
+        scaled = tf.function(lambda x, factor=factor: x * factor)
+        graph, given, ports = graph_of(scaled, FLOATS)
+        (call,) = (node for node in graph.node if node.attr["f"].func.name)
+        (function,) = graph.library.function
+        call.attr["f"].func.name = function.signature.name = "one_name"
+        found += GraphFunction(graph, given, ports)([tf.ones((1, 4))])
+    assert [one.numpy()[0, 0] for one in found] == [2.0, 3.0]
+
+
 def test_what_waits_for_what_is_given_need_not_wait():
     graph, (given,), ports = graph_of(lambda x: x + 1.0, FLOATS)
     (added,) = (node for node in graph.node if node.op.startswith("Add"))

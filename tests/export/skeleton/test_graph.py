@@ -12,6 +12,7 @@ from export.skeleton.graph import (
     make_constant,
     make_placeholder,
     optimised,
+    with_own_functions,
 )
 
 
@@ -87,3 +88,12 @@ def test_grappler_is_handed_no_placeholder_whose_shape_is_known():
     assert {name for name, op in given if op == "Placeholder"} == {"image"}
     assert "kernel" in {name for name, _ in given}
     assert sorted(made.node, key=str) == sorted(before.node, key=str)
+
+
+def test_functions_named_by_what_is_in_them_keep_these_names():
+    named = with_own_functions(graph_of(branching))
+    names = [function.signature.name for function in named.library.function]
+    assert len(names) == 2
+    again = with_own_functions(copied(named))
+    assert [function.signature.name for function in again.library.function] == names
+    assert again == named
