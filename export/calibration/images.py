@@ -1,13 +1,14 @@
 """The images that ranges are taken from, each made when it is asked for, and those held out."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from export.cluster import Cluster
 from export.observe.probes import probes
+from export.processors import ahead
 
 COUNT = 128
 METHODS = ("minmax", "entropy", "percentile")
@@ -19,16 +20,24 @@ APART = 1e-6  # spread of pixels below which an image is constant, or images are
 
 @dataclass(frozen=True)
 class Made(Sequence):
-    """Images of (height, width, channels) float32, made by `make` of an entry when asked for."""
+    """Images of (height, width, channels) float32, made by `make` of an entry when asked for.
+
+    Who goes through them has the next ones made meanwhile, in threads.
+    """
 
     entries: tuple
-    make: object  # a function
+    make: Callable
 
     def __len__(self) -> int:
         return len(self.entries)
 
-    def __getitem__(self, at):
+    def __getitem__(self, at: int | slice):
+        if isinstance(at, slice):
+            return Made(self.entries[at], self.make)
         return self.make(self.entries[at])
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        return (image.result() for image in ahead(self.make, self.entries))
 
 
 @dataclass(frozen=True, kw_only=True)

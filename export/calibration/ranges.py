@@ -102,8 +102,8 @@ def seen(
         yield from looked(calibration, look, fed, first)
         return
     see = look.open(fed)
-    for number in range(first, len(calibration.images)):
-        yield number + 1, see(number, calibration.images[number])
+    for number, image in enumerate(calibration.images[first:], first):
+        yield number + 1, see(number, image)
 
 
 def _thresholds(method: str, state: Progress, edges) -> dict[str, tuple[float, float]]:

@@ -19,6 +19,7 @@ from export.calibration.images import (
 )
 from export.child import in_a_line
 from export.files import read_bounded
+from export.processors import ahead
 
 LARGEST_REPORT = 32 << 20  # bytes
 INPUT = "image"  # the name of the input, and of an array for it
@@ -34,15 +35,16 @@ def of_pictures(
 ) -> Calibration:
     """Take the first of `paths` that decode: for ranges at most `count`, and some to hold out.
 
-    `read` makes a normalised image of a picture, each time that it is wanted. Those that it raises
-    ValueError for are left out and listed. Raises ValueError where too few are left.
+    `read` makes a normalised image of a picture, each time that it is wanted, in any thread. Those
+    that it raises ValueError for are left out and listed. Raises ValueError where too few are left.
     """
     good, unread, wanted = [], [], count + min(MOST, max(1, count // (SHARE - 1)))
-    for path in paths:
+    paths = tuple(paths)
+    for path, image in zip(paths, ahead(read, paths), strict=True):
         if len(good) == wanted:
             break
         try:
-            read(path)
+            image.result()
         except ValueError as error:
             unread.append(f"{path.name}: {in_a_line(error)}")
             continue

@@ -1,6 +1,5 @@
 """Processes that look at what this one writes, some before their artifact's turn to be judged."""
 
-import os
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from export.memory import allowed
 from export.observe.artifact import begin, observer
 from export.observe.base import Reference
 from export.process import Child
+from export.processors import processors
 from export.results import Cost
 from export.shortage import shortage
 
@@ -28,10 +28,8 @@ def jobs_for(weight_bytes: int, asked: int | None, together: int = TOGETHER) -> 
         return asked
     import psutil
 
-    has_affinity = hasattr(os, "sched_getaffinity")
-    cores = len(os.sched_getaffinity(0)) if has_affinity else os.cpu_count() or 1
     room = min(together, psutil.virtual_memory().available // 2)
-    return max(1, min(cores, room // (RUNTIME + COPIES * weight_bytes)))
+    return max(1, min(processors(), room // (RUNTIME + COPIES * weight_bytes)))
 
 
 def may_look(reference: Reference, spent: Cost) -> bool:

@@ -1,10 +1,12 @@
 """Images that ranges are taken from: how many, which, and what they must not be."""
 
+import threading
+
 import numpy as np
 import pytest
 
 from export.calibration import reading
-from export.calibration.images import Calibration, check, of_array, settled, split
+from export.calibration.images import Calibration, Made, check, of_array, settled, split
 
 IMAGE = (4, 4, 3)
 
@@ -20,6 +22,20 @@ def test_a_fifth_is_held_out_and_never_calibrated_with(given, count, used, apart
     parts = split(tuple(range(given)), count)
     assert [len(part) for part in parts] == [used, apart]
     assert not set(parts[0]) & set(parts[1])
+
+
+def test_images_are_made_in_threads_for_who_goes_through_them_and_in_their_order():
+    threads, here = set(), threading.get_ident()
+
+    def make(number):
+        threads.add(threading.get_ident())
+        return np.full(IMAGE, number, np.float32)
+
+    made = Made(tuple(range(20)), make)
+    assert [int(image[0, 0, 0]) for image in made[5:]] == list(range(5, 20))
+    assert threads and here not in threads
+    assert int(made[7][0, 0, 0]) == 7 and here in threads
+    assert len(made[5:]) == 15
 
 
 def test_too_few_are_refused_with_the_reason():
