@@ -186,7 +186,7 @@ class Export:
                     with suppress(ExportError):
                         self._ahead.look(format, place.stage, place.scratch, seen)
                 yield format, place, written, self._beside.submit(_settled, place.stage)
-        self._beside.submit(load)  # what it lacks is told by `draw`
+        self._loading = self._beside.submit(load)  # what it lacks is told by `draw`
 
     def _case(self, format: Format, written: Written, reference, expected: Expected) -> Case:
         """What the checks of an artifact hold it against."""
@@ -253,6 +253,7 @@ class Export:
             for other in unjudged[at : at + self._looking]:
                 with suppress(ExportError):  # asked for again, and told, in its own turn
                     self._look(other)
+            wait([self._loading])  # pages of a library could go that are just being written
             give_memory_back()  # before what they load is large
             self._progress(name, "verifying")
             with self._aside.work(name), self.meter.on(name):

@@ -37,8 +37,11 @@ def may_look(reference: Reference, spent: Cost) -> bool:
 
     Of what layers give it holds some, for several samples; all of them for one is as much.
     """
+    import psutil
+
     takes = LOADED + COPIES * reference.weight_bytes + reference.layer_bytes
-    return spent.peak_rss_bytes + takes <= allowed(reference.weight_bytes)
+    enough = takes <= psutil.virtual_memory().available // 2
+    return enough and spent.peak_rss_bytes + takes <= allowed(reference.weight_bytes)
 
 
 class Ahead:

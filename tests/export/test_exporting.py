@@ -3,6 +3,7 @@
 import gc
 import sys
 import threading
+import time
 import weakref
 from contextvars import ContextVar
 from unittest import mock
@@ -124,6 +125,30 @@ def test_an_artifact_is_looked_at_while_noise_is_measured_where_there_is_room(
         assert 0 < seen.weight_bytes <= 4 * toy("plain").count_params() < spent.peak_rss_bytes
         assert others == [], "one is enough beside that"
         assert [report.passed for report in export.judge()] == [True, True]
+
+
+def test_no_memory_is_given_back_while_libraries_are_loaded(toy, tmp_path, monkeypatch):
+    """A page of a library may be written, by who loads it, after it was found to be unchanged."""
+    done, loaded = [], threading.Event()
+
+    def load():
+        loaded.wait(30)
+        time.sleep(0.2)
+        done.append("loaded")
+
+    def look(self, *asked):
+        loaded.set()
+        return look_ahead(self, *asked)
+
+    look_ahead = exporting.Ahead.look
+    monkeypatch.setattr(exporting, "load", load)
+    monkeypatch.setattr(exporting, "may_look", lambda *_: False)
+    with Export(tmp_path, ["onnx"]) as export:
+        export.write(toy("plain"))
+        monkeypatch.setattr(exporting.Ahead, "look", look)
+        monkeypatch.setattr(exporting, "give_memory_back", lambda: done.append("given back"))
+        export.judge()
+    assert done == ["loaded", "given back"]
 
 
 def test_a_disk_that_reports_an_error_while_artifacts_are_judged_ends_the_export(

@@ -48,10 +48,13 @@ def test_a_number_that_is_asked_for_is_taken(machine):
 
 
 @pytest.mark.parametrize("weights", [5_000_000, 575_000_000])
-def test_an_artifact_is_looked_at_early_where_no_more_is_taken_than_an_export_may(weights):
+def test_an_artifact_is_looked_at_early_where_no_more_is_taken_than_an_export_may(machine, weights):
     layers = 50_000_000
     reference = namedtuple("Reference", "weight_bytes layer_bytes")(weights, layers)
     most = int(allowed(weights)) - LOADED - COPIES * weights - layers
+    machine(2, 24 * GB)
     for taken, early in ((most, True), (most + 1, False)):
         assert may_look(reference, Cost(1.0, 1.0, taken)) is early
+    machine(2, 2 * (LOADED + COPIES * weights + layers) - 1)
+    assert not may_look(reference, Cost(1.0, 1.0, 0)), "there is no memory for it"
     assert allowed(weights) == 1e9 + 2.5 * weights
