@@ -7,36 +7,9 @@ Keras 3 reads most of them. It refuses words of a layer that it dropped, though 
 from collections.abc import Iterator
 
 from keras_nets.errors import SourceError
+from keras_nets.sources import keras2_layers
+from keras_nets.sources.keras2_layers import named
 
-# What layers no longer take, and the values at which that changes nothing.
-DROPPED = {
-    "DepthwiseConv2D": {"groups": (1,)},
-    "DepthwiseConv1D": {"groups": (1,)},
-    "SeparableConv1D": {"groups": (1,)},
-    "SeparableConv2D": {"groups": (1,)},
-    "Conv1DTranspose": {"groups": (1,)},
-    "Conv2DTranspose": {"groups": (1,)},
-    "Conv3DTranspose": {"groups": (1,)},
-    "LSTM": {"time_major": (False,), "implementation": (0, 1, 2)},
-    "GRU": {"time_major": (False,), "implementation": (0, 1, 2)},
-    "SimpleRNN": {"time_major": (False,)},
-    "RNN": {"time_major": (False,)},
-    "ConvLSTM2D": {"time_major": (False,)},
-    "MultiHeadAttention": {"softmax_robust_masking": (False,)},
-    "BatchNormalization": {
-        "renorm": (False,),
-        "fused": (None, True, False),
-        "virtual_batch_size": (None,),
-        "adjustment": (None,),
-    },
-}
-# What says something that Keras 3 finds out by itself, or what never had a meaning.
-KERNEL = ("kernel_initializer", "kernel_regularizer", "kernel_constraint")
-SUPERFLUOUS = {
-    "MultiHeadAttention": ("query_shape", "key_shape", "value_shape"),
-    "SeparableConv1D": KERNEL,
-    "SeparableConv2D": KERNEL,
-}
 MODELS = {
     "Functional": "keras.src.models.functional",
     "Sequential": "keras.src.models.sequential",
@@ -63,7 +36,7 @@ def _translated(part):
         return inner.get("name")
     if kind in ("TFOpLambda", "SlicingOpLambda"):
         raise SourceError(
-            f"{_named(inner)} is an operation of TensorFlow that Keras 2 wrote as {kind}, and "
+            f"{named(inner)} is an operation of TensorFlow that Keras 2 wrote as {kind}, and "
             "Keras 3 has no equal; build the model with keras.ops and give it the weights"
         )
     if kind == "Sequential":
@@ -71,49 +44,16 @@ def _translated(part):
     elif isinstance(inner, dict) and "input_layers" in inner:
         inner = _graph(inner)
     elif isinstance(inner, dict):
-        inner = _layer(kind, inner)
+        kind, inner = keras2_layers.words(kind, inner)
+        part = {**part, "class_name": kind}
     changed = {name: one for name, one in part.items() if name != "build_config"}
     changed = {name: _translated(one) for name, one in changed.items() if name != "config"}
     changed["config"] = _translated(inner)
+    if "module" not in changed and keras2_layers.is_misread(kind, inner):
+        changed |= _home(kind, "keras")
     if isinstance(changed.get("module"), str):
         changed |= _home(kind, changed["module"])
     return changed
-
-
-def _layer(kind: str, inner: dict) -> dict:
-    """The words of a layer without those that Keras 3 dropped."""
-    dropped = DROPPED.get(kind, {})
-    for name, neutral in dropped.items():
-        if name in inner and inner[name] not in neutral:
-            raise SourceError(
-                f"{_named(inner)} is a {kind} with {name}={inner[name]!r}, which Keras 3 lacks; "
-                "build the model in Keras 3 and give it the weights"
-            )
-    gone = {*dropped, *SUPERFLUOUS.get(kind, ())}
-    if kind != "InputLayer":
-        gone.add("batch_input_shape")
-    inner = {name: value for name, value in inner.items() if name not in gone}
-    axis = inner.get("axis")
-    if kind == "BatchNormalization" and isinstance(axis, list) and len(axis) == 1:
-        inner["axis"] = axis[0]
-    if kind == "Lambda":
-        inner = _lambda(inner)
-    return inner
-
-
-def _lambda(inner: dict) -> dict:
-    """The words of a Lambda layer; its bytecode only moves, and whether it may run is not ours."""
-    gone = ("module", "function_type", "output_shape_type", "output_shape_module")
-    kept = {name: value for name, value in inner.items() if name not in gone}
-    for name in ("function", "output_shape"):
-        value, kind = inner.get(name), inner.get(f"{name}_type")
-        if isinstance(value, list) and len(value) == 3 and isinstance(value[0], str):
-            code = dict(zip(("code", "defaults", "closure"), value, strict=True))
-            kept[name] = {"class_name": "__lambda__", "config": code}
-        elif isinstance(value, str) and kind == "function":
-            kept[name] = {"class_name": "function", "config": value, "module": "builtins"}
-            kept[name]["registered_name"] = value
-    return kept
 
 
 def _home(kind: str, module: str) -> dict:
@@ -234,8 +174,3 @@ def _within(value) -> list:
 
 def _is_input(layer) -> bool:
     return isinstance(layer, dict) and layer.get("class_name") == "InputLayer"
-
-
-def _named(inner) -> str:
-    name = inner.get("name") if isinstance(inner, dict) else None
-    return f"the layer {str(name)[:60]!r}"

@@ -23,7 +23,10 @@ from keras_nets.sources.source import Asked, Loaded, ModelSource
 
 NAME = "keras-file"
 ENDINGS = (".keras", ".h5", ".hdf5")
-UNKNOWN = re.compile(r"(?:Could not locate (?:class|function)|Unknown [\w ]+:) '?([\w>.]+)'?")
+UNKNOWN = re.compile(
+    r"(?:Could not locate (?:class|function)|Unknown [\w ]+:) '?([\w>.]+)'?"
+    r"|Could not deserialize '(?:keras\.layers\.)?([\w>.]+)' because it is not"
+)
 ENCOUNTERED = re.compile(r"Exception encountered: (.*)", re.DOTALL)
 
 
@@ -79,6 +82,8 @@ def digest(words: str) -> str:
 def _load(path: Path, saved: Saved, objects: dict, allow_unsafe: bool):
     import_quietly("keras")
     import keras
+
+    import keras_nets.sources.keras2_functions  # noqa: F401 (registers what a file may name)
 
     with _readable(path, saved) as readable, bounded_by(path):
         try:
@@ -142,8 +147,8 @@ def _why(error: Exception) -> str:
     unknown = UNKNOWN.search(text)
     if unknown:
         return (
-            f"needs {unknown[1]!r}, which Keras does not have; import the module that registers it "
-            "with --custom-objects MODULE"
+            f"needs {unknown[1] or unknown[2]!r}, which Keras does not have; import the module "
+            "that registers it with --custom-objects MODULE"
         )
     inner = ENCOUNTERED.search(text)
     line = " ".join((inner[1] if inner else text).split())[:300]

@@ -23,6 +23,8 @@ LARGEST = (2 << 30) - 1  # bytes of a protobuf message
 SIGNATURE, TAG = "serving_default", "serve"
 OBJECTS = "_CHECKPOINTABLE_OBJECT_GRAPH"
 CALLS = ("PartitionedCall", "StatefulPartitionedCall", "While", "If", "Case")
+# What keeps a function apart from its callers, or tells shapes that are no longer true.
+HINTS = ("_XlaMustCompile", "_noinline", "_output_shapes")
 # Operations without a state that look at files all the same.
 READ_FILES = ("ReadFile", "MatchingFiles", "ImmutableConst", "RestoreV2", "Restore", "RestoreSlice")
 
@@ -87,8 +89,8 @@ def _spec(info) -> tf.TensorSpec:
 def _inlined(graph, outputs: list[str]):
     """What of `graph` the `outputs` need, its functions in the place of their calls."""
     needed = _needed(graph, outputs)
-    for holder in (*needed.node, *needed.library.function):
-        for name in ("_XlaMustCompile", "_noinline"):
+    for holder in (*_nodes(needed), *needed.library.function):
+        for name in HINTS:
             holder.attr.pop(name, None)
     config = tf.compat.v1.ConfigProto()
     rewriting = config.graph_options.rewrite_options
@@ -130,6 +132,7 @@ def _with_placeholders(graph, keys: dict[str, str], folder: Path):
         data = [source for source in node.input if not source.startswith("^")]
         del node.input[:]
         node.input.extend(data)
+        node.attr.pop("_class", None)  # names nodes that it lies beside, which may go
         behind = [through.get(_producer(source), _producer(source)) for source in node.input]
         read = [keys[name] for name in behind if name in keys]
         if node.op == "NoOp" or node.name in keys or (node.op == "Identity" and read):
@@ -180,6 +183,12 @@ def _read(plain, node, placed: dict[str, str], variable: str) -> None:
 def _check_operations(graph, inputs, placed, folder: Path) -> None:
     """Raise SourceError where an operation does other things than to compute."""
     known = {spec.name for spec in inputs} | set(placed)
+    for node in graph.node:
+        if node.op in CALLS:
+            raise SourceError(
+                f"{folder} calls a function that cannot be inlined ({node.name[-100:]}), as the "
+                "recurrent layers of Keras 2 do; name the Keras model instead"
+            )
     for node in _nodes(graph):
         definition = op_def_registry.get(node.op)
         stateful = definition is not None and definition.is_stateful and node.op not in CALLS

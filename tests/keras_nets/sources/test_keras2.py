@@ -1,5 +1,6 @@
 """Models that Keras 2 wrote: a real one of tf_keras 2.21, and words of older ones."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -33,7 +34,15 @@ def layer(kind: str, **words) -> dict:
             layer("DepthwiseConv2D", groups=1, strides=[1, 1]),
             layer("DepthwiseConv2D", strides=[1, 1]),
         ),
+        # Keras 2 takes these groups and computes without them.
+        (layer("DepthwiseConv2D", groups=2), layer("DepthwiseConv2D")),
+        (layer("SeparableConv2D", groups=2), layer("SeparableConv2D")),
+        (layer("Conv2DTranspose", groups=2), layer("Conv2DTranspose")),
+        (layer("Conv2D", groups=2), layer("Conv2D", groups=2)),
         (layer("LSTM", time_major=False, units=4), layer("LSTM", units=4)),
+        (layer("RandomFlip", rng_type="stateful"), layer("RandomFlip")),
+        (layer("RandomHeight", factor=0.1), layer("Identity")),
+        (layer("ThresholdedReLU", theta=0.3), layer("ReLU", threshold=0.3)),
         (layer("BatchNormalization", axis=[3]), layer("BatchNormalization", axis=3)),
         (layer("BatchNormalization", axis=-1, renorm=False), layer("BatchNormalization", axis=-1)),
         (layer("Dense", dtype=layer("Policy", name="float32")), layer("Dense", dtype="x")),
@@ -76,7 +85,7 @@ def test_the_input_of_a_sequential_model_becomes_a_layer(older):
 @pytest.mark.parametrize(
     ("older", "line"),
     [
-        (layer("DepthwiseConv2D", groups=2), "DepthwiseConv2D with groups=2, which Keras 3 lacks"),
+        (layer("SpatialDropout1D", noise_shape=[1]), "with noise_shape=[1], which Keras 3 lacks"),
         (layer("LSTM", time_major=True), "LSTM with time_major=True, which Keras 3 lacks"),
         (layer("BatchNormalization", renorm=True), "with renorm=True, which Keras 3 lacks"),
         (layer("TFOpLambda"), "an operation of TensorFlow that Keras 2 wrote as TFOpLambda"),
@@ -86,6 +95,70 @@ def test_what_keras_3_lacks_is_refused_by_the_name_of_its_layer(older, line):
     with pytest.raises(SourceError) as caught:
         translate({"class_name": "Sequential", "config": {"layers": [older]}})
     assert line in str(caught.value) and "the layer 'x'" in str(caught.value)
+
+
+HARD = {"class_name": "function", "module": "builtins", "config": "hard_sigmoid"}
+
+
+@pytest.mark.parametrize("name", ["hard_sigmoid", {**HARD, "registered_name": "hard_sigmoid"}])
+@pytest.mark.parametrize(
+    ("kind", "word"), [("Conv2D", "activation"), ("LSTMCell", "recurrent_activation")]
+)
+def test_hard_sigmoid_stays_that_of_keras_2(kind, word, name):
+    import keras
+
+    found = translate(layer(kind, **{word: name}))["config"][word]
+    np.testing.assert_allclose(
+        keras.activations.get(found)(np.float32([-9, -1, 0, 2, 9])), [0, 0.3, 0.5, 0.9, 1]
+    )
+
+
+def test_hard_sigmoid_of_a_layer_of_the_users_own_is_left_to_it():
+    own = layer("MyLayer", activation="hard_sigmoid")
+    assert translate(own) == own
+
+
+def written_by_keras_2(path: Path, layers: list[dict]) -> Path:
+    """An .h5 file as Keras 2.3 wrote it, of a Sequential model without weights."""
+    import h5py
+
+    config = {"class_name": "Sequential", "config": {"name": "older", "layers": layers}}
+    with h5py.File(path, "w") as file:
+        file.attrs.update(keras_version="2.3.1", backend="tensorflow")
+        file.attrs["model_config"] = json.dumps(config)
+        weights = file.create_group("model_weights")
+        weights.attrs.update(layer_names=np.array([], "S1"), keras_version="2.3.1")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("older", "right"),
+    [
+        (layer("Activation", activation="hard_sigmoid"), lambda x: np.clip(0.2 * x + 0.5, 0, 1)),
+        (layer("ThresholdedReLU", theta=0.3), lambda x: np.where(x > 0.3, x, 0)),
+        (
+            layer("Softmax", axis=[1, 2]),
+            lambda x: np.exp(x) / np.exp(x).sum(axis=(1, 2), keepdims=True),
+        ),
+        (
+            layer("LayerNormalization", axis=[1, 2], center=False, scale=False, epsilon=0.0),
+            lambda x: (x - x.mean((1, 2), keepdims=True)) / x.std((1, 2), keepdims=True),
+        ),
+    ],
+)
+def test_a_layer_of_an_h5_file_of_keras_2_computes_what_it_did_there(tmp_path, older, right):
+    older["config"]["batch_input_shape"] = [None, 4, 3, 2]
+    path = written_by_keras_2(tmp_path / "older.h5", [older])
+    x = np.random.default_rng(0).normal(0, 2, (5, 4, 3, 2)).astype(np.float32)
+    found = np.asarray(sources.load(str(path)).model(x))
+    np.testing.assert_allclose(found, right(x), rtol=1e-4, atol=1e-5)
+
+
+def test_a_layer_that_keras_3_lacks_is_named_in_one_line(tmp_path):
+    older = layer("LocallyConnected1D", filters=2, batch_input_shape=[None, 4, 3])
+    path = written_by_keras_2(tmp_path / "older.h5", [older])
+    with pytest.raises(SourceError, match="needs 'LocallyConnected1D', which Keras does not have"):
+        sources.load(str(path))
 
 
 def test_the_bytecode_of_a_lambda_stays_found():

@@ -128,6 +128,40 @@ def test_an_operation_that_does_not_only_compute_is_refused_by_its_name(tmp_path
     assert f"holds the operation {operation} (" in line or f"operation Eager{operation} (" in line
 
 
+def test_a_function_compiled_within_another_is_read_as_any_other(tmp_path):
+    class Grouped(tf.Module):
+        def __init__(self):
+            self.kernel = tf.Variable(np.float32([[1, 2], [3, 4]]))
+
+        @tf.function(jit_compile=True)
+        def compiled(self, x, kernel):
+            return x @ kernel
+
+        @tf.function
+        def called(self, x):
+            return self.compiled(x, self.kernel)
+
+        @tf.function(input_signature=[tf.TensorSpec((None, 2), tf.float32)])
+        def __call__(self, x):
+            return self.called(x) + 1
+
+    module = Grouped()
+    tf.saved_model.save(module, tmp_path / "net", signatures=module.__call__)
+    model = sources.load(str(tmp_path / "net")).model
+    np.testing.assert_array_equal(np.asarray(model(np.float32([[1, 1]]))), [[5, 7]])
+
+
+def test_a_function_that_cannot_be_inlined_is_refused_by_its_name(tmp_path):
+    # Keras 2 marks its recurrent layers so, and TensorFlow never inlines them.
+    @tf.function(experimental_attributes={"api_implements": "lstm", "api_preferred_device": "CPU"})
+    def recurrent(x):
+        return x * 2
+
+    function = tf.function(recurrent, input_signature=[tf.TensorSpec((None, 2), tf.float32)])
+    line = refusal(saved(tmp_path / "net", function))
+    assert "calls a function that cannot be inlined (" in line and "name the Keras model" in line
+
+
 def test_what_the_outputs_do_not_need_does_not_run(tmp_path):
     folder = saved(tmp_path / "net", written(tmp_path))
     (tmp_path / "written").unlink(missing_ok=True)
