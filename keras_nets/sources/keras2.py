@@ -4,11 +4,10 @@ Keras 3 reads most of them. It refuses words of a layer that it dropped, though 
 (`groups` of 1), and classes by the paths that they had (`tf_keras.src.engine.functional`).
 """
 
-from collections.abc import Iterator
-
 from keras_nets.errors import SourceError
 from keras_nets.sources import keras2_layers
 from keras_nets.sources.keras2_layers import named
+from keras_nets.sources.keras2_references import as_tensor, is_reference, references
 
 MODELS = {
     "Functional": "keras.src.models.functional",
@@ -16,6 +15,17 @@ MODELS = {
     "Model": "keras.src.models.model",
 }
 AREAS = ("layers", "initializers", "regularizers", "constraints", "activations")
+OPERATIONS = ("TFOpLambda", "SlicingOpLambda")
+RECURRENT = (
+    "LSTM",
+    "GRU",
+    "SimpleRNN",
+    "RNN",
+    "ConvLSTM1D",
+    "ConvLSTM2D",
+    "ConvLSTM3D",
+    "Bidirectional",
+)
 POLICIES = ("Policy", "DTypePolicy", "PolicyV1")
 
 
@@ -34,10 +44,10 @@ def _translated(part):
         return {name: _translated(one) for name, one in part.items()}
     if kind in POLICIES and isinstance(inner, dict):
         return inner.get("name")
-    if kind in ("TFOpLambda", "SlicingOpLambda"):
+    if kind in OPERATIONS:
         raise SourceError(
-            f"{named(inner)} is an operation of TensorFlow that Keras 2 wrote as {kind}, and "
-            "Keras 3 has no equal; build the model with keras.ops and give it the weights"
+            f"{named(inner)} is an operation of TensorFlow that Keras 2 wrote as {kind} outside a "
+            "functional model, where it has no inputs; save the model anew"
         )
     if kind == "Sequential":
         inner = _with_an_input(inner)
@@ -94,9 +104,10 @@ def _graph(inner: dict) -> dict:
     What has one input or output no longer has a list of it, and calls of a model within it are
     counted from 0: Keras 2 counted the one by which that model was made.
     """
+    inner = _with_plain_names(inner)
     layers = [layer for layer in inner.get("layers", []) if isinstance(layer, dict)]
     named = [inner.get("output_layers"), [layer.get("inbound_nodes") for layer in layers]]
-    calls = list(_references(named))
+    calls = list(references(named))
     from_one = {layer.get("name") for layer in layers if _counts_from_one(layer, calls)}
     sequential = {layer.get("name") for layer in layers if layer.get("class_name") == "Sequential"}
     changed = {**inner, "layers": [_with_nodes(layer, from_one) for layer in layers]}
@@ -107,6 +118,21 @@ def _graph(inner: dict) -> dict:
     return changed
 
 
+def _with_plain_names(inner: dict) -> dict:
+    """A functional model whose layers have no name with a slash, which Keras 3 does not take."""
+    layers = [layer.get("name") for layer in inner.get("layers", []) if isinstance(layer, dict)]
+    slashed = {one: one.replace("/", "_") for one in layers if isinstance(one, str) and "/" in one}
+    return _renamed(inner, slashed) if slashed else inner
+
+
+def _renamed(value, names: dict[str, str]):
+    if isinstance(value, dict):
+        return {word: _renamed(one, names) for word, one in value.items()}
+    if isinstance(value, list):
+        return [_renamed(one, names) for one in value]
+    return names.get(value, value) if isinstance(value, str) else value
+
+
 def _counts_from_one(layer: dict, calls: list[list]) -> bool:
     """Whether `layer` is a model, and references among `calls` go past those that it has."""
     if layer.get("class_name") not in MODELS or not isinstance(layer.get("inbound_nodes"), list):
@@ -115,21 +141,13 @@ def _counts_from_one(layer: dict, calls: list[list]) -> bool:
     return most >= max(1, len(layer["inbound_nodes"]))
 
 
-def _references(value) -> Iterator[list]:
-    """Every [layer, call, output] within `value`."""
-    if _is_reference(value):
-        yield value
-    for one in _within(value):
-        yield from _references(one)
-
-
 def _moved(value, from_one: set):
     """`value` with references to the models of `from_one` counted from 0."""
     if isinstance(value, dict):
         return {name: _moved(one, from_one) for name, one in value.items()}
     if not isinstance(value, list):
         return value
-    if _is_reference(value) and value[0] in from_one:
+    if is_reference(value) and value[0] in from_one:
         value = [value[0], max(0, value[1] - 1), *value[2:]]
     return [_moved(one, from_one) for one in value]
 
@@ -138,38 +156,29 @@ def _with_nodes(layer: dict, from_one: set) -> dict:
     """A layer whose calls name each tensor among their keywords as Keras 3 does."""
     if not isinstance(layer.get("inbound_nodes"), list):
         return layer
-    return {**layer, "inbound_nodes": [_node(_moved(n, from_one)) for n in layer["inbound_nodes"]]}
+    layer = {**layer, "inbound_nodes": _moved(layer["inbound_nodes"], from_one)}
+    if layer.get("class_name") in OPERATIONS:
+        from keras_nets.sources.keras2_operations import as_layer
+
+        return as_layer(layer)
+    recurrent = layer.get("class_name") in RECURRENT
+    return {**layer, "inbound_nodes": [_node(one, recurrent) for one in layer["inbound_nodes"]]}
 
 
-def _node(node):
+def _node(node, recurrent: bool):
     """One call of a layer: [[layer, call, output, keywords], ...], or that in Keras 3's words."""
-    if not isinstance(node, list) or not all(_is_reference(one) for one in node):
+    if not isinstance(node, list) or not all(is_reference(one) for one in node):
         return node
     keywords = [one[3] for one in node if len(one) > 3 and isinstance(one[3], dict)]
-    if not any(_is_reference(value) for words in keywords for value in words.values()):
-        return node
-    tensors = [_tensor(one) for one in node]
     words = {name: value for one in keywords for name, value in one.items()}
-    named = {n: _tensor(value) if _is_reference(value) else value for n, value in words.items()}
+    recurrent = recurrent and len(node) > 1
+    if not recurrent and not any(is_reference(value) for value in words.values()):
+        return node
+    tensors = [as_tensor(one) for one in node]
+    named = {n: as_tensor(value) if is_reference(value) else value for n, value in words.items()}
+    if recurrent:  # Keras 2 gives states among the inputs, after the sequence
+        return {"args": tensors[:1], "kwargs": {**named, "initial_state": tensors[1:]}}
     return {"args": tensors if len(tensors) == 1 else [tensors], "kwargs": named}
-
-
-def _is_reference(value) -> bool:
-    """Whether a value is [layer, call, output]; its shape is found again when the layer runs."""
-    if not isinstance(value, list) or len(value) not in (3, 4):
-        return False
-    return isinstance(value[0], str) and all(type(one) is int for one in value[1:3])
-
-
-def _tensor(reference: list) -> dict:
-    words = {"shape": [None], "dtype": "float32", "keras_history": reference[:3]}
-    return {"class_name": "__keras_tensor__", "config": words}
-
-
-def _within(value) -> list:
-    if isinstance(value, dict):
-        return list(value.values())
-    return value if isinstance(value, list) else []
 
 
 def _is_input(layer) -> bool:

@@ -83,7 +83,8 @@ def _load(path: Path, saved: Saved, objects: dict, allow_unsafe: bool):
     import_quietly("keras")
     import keras
 
-    import keras_nets.sources.keras2_functions  # noqa: F401 (registers what a file may name)
+    import keras_nets.sources.keras2_functions
+    import keras_nets.sources.keras2_operations  # noqa: F401 (both register what files name)
 
     with _readable(path, saved) as readable, bounded_by(path):
         try:

@@ -166,3 +166,98 @@ def test_the_bytecode_of_a_lambda_stays_found():
 
     older = layer("Lambda", function=["4wEA", None, None], function_type="lambda", module="m")
     assert code_in(older) == code_in(translate(older)) == ["the Lambda layer 'x'"]
+
+
+def graph(layers: list[dict], output: str = "x") -> dict:
+    """A functional model as Keras 2 writes it, of one input called `in` and these layers."""
+    first = {"class_name": "InputLayer", "config": {"name": "in"}}
+    first["config"]["batch_input_shape"] = [None, 4, 3]
+    layers = [{"inbound_nodes": [], **first}, *layers]
+    for one in layers:
+        one["name"] = one["config"]["name"]
+    ends = {"input_layers": [["in", 0, 0]], "output_layers": [[output, 0, 0]]}
+    return {"class_name": "Functional", "config": {"name": "net", "layers": layers, **ends}}
+
+
+def model_of(layers: list[dict], output: str = "x"):
+    import keras
+
+    import keras_nets.sources.keras2_operations  # noqa: F401 (registers the layer)
+
+    config = translate(graph(layers, output))
+    return keras.Model.from_config(config["config"])
+
+
+def operation(function: str, call, name: str = "x", kind: str = "TFOpLambda") -> dict:
+    return {**layer(kind, name=name, function=function), "inbound_nodes": [call]}
+
+
+X = np.linspace(-2, 2, 24, dtype=np.float32).reshape(2, 4, 3)
+
+
+@pytest.mark.parametrize(
+    ("function", "call", "right"),
+    [
+        ("__operators__.add", ["in", 0, 0, {"y": 3.0, "name": None}], X + 3),
+        ("math.multiply", ["in", 0, 0, {"y": ["in", 0, 0], "name": None}], X * X),
+        ("math.subtract", ["_CONSTANT_VALUE", -1, 2.0, {"y": ["in", 0, 0]}], 2 - X),
+        ("nn.relu6", ["in", 0, 0, {}], np.clip(X, 0, 6)),
+        ("math.reduce_mean", ["in", 0, 0, {"axis": [1], "keepdims": True}], X.mean(1)[:, None]),
+        (
+            "concat",
+            [["in", 0, 0, {"axis": -1}], ["in", 0, 0, {"axis": -1}]],
+            np.concatenate([X, X], -1),
+        ),
+        ("cast", ["in", 0, 0, {"dtype": "int32"}], X.astype(np.int32)),
+    ],
+)
+def test_an_operation_of_tensorflow_computes_what_it_did_in_keras_2(function, call, right):
+    found = np.asarray(model_of([operation(function, call)])(X))
+    np.testing.assert_allclose(found, right, rtol=1e-6)
+
+
+def test_a_slice_computes_what_it_did_in_keras_2():
+    every = {"start": None, "stop": None, "step": None}
+    call = ["in", 0, 0, {"slice_spec": [every, {"start": 1, "stop": None, "step": 2}, -1]}]
+    model = model_of([operation("__operators__.getitem", call, kind="SlicingOpLambda")])
+    np.testing.assert_array_equal(np.asarray(model(X)), X[:, 1::2, -1])
+
+
+@pytest.mark.parametrize("function", ["io.read_file", "raw_ops.WriteFile", "numpy_function", ""])
+def test_a_function_that_is_not_known_to_only_compute_is_refused(function):
+    from keras_nets.sources.keras2_operations import TensorFlowOperation
+
+    with pytest.raises(SourceError, match="the layer 'x' is tf"):
+        translate(graph([operation(function, ["in", 0, 0, {}])]))
+    with pytest.raises(ValueError, match="is no function that only computes"):
+        TensorFlowOperation(function, 0, {})
+
+
+def test_every_operation_that_is_known_is_one_of_tensorflow():
+    import tensorflow as tf
+
+    from keras_nets.sources.keras2_operations import KNOWN
+
+    for name in KNOWN:
+        found = tf
+        for part in name.split("."):
+            found = getattr(found, part)
+        assert callable(found), name
+
+
+def test_states_given_among_the_inputs_stay_states():
+    states = {**layer("LSTM", units=2, name="first", return_state=True)}
+    states["inbound_nodes"] = [[["in", 0, 0, {}]]]
+    second = {**layer("LSTM", units=2)}
+    second["inbound_nodes"] = [[["in", 0, 0, {}], ["first", 0, 1, {}], ["first", 0, 2, {}]]]
+    model = model_of([states, second])
+    first, last = model.get_layer("first"), model.get_layer("x")
+    _, *given = first(X)
+    np.testing.assert_allclose(model(X), last(X, initial_state=given), rtol=1e-6)
+
+
+def test_a_slash_in_the_name_of_a_layer_becomes_an_underscore():
+    one = {**layer("ReLU", name="block/relu"), "inbound_nodes": [[["in", 0, 0, {}]]]}
+    two = {**layer("ReLU"), "inbound_nodes": [[["block/relu", 0, 0, {}]]]}
+    model = model_of([one, two])
+    assert [one.name for one in model.layers] == ["in", "block_relu", "x"]
