@@ -15,7 +15,7 @@ from export.errors import Shortage
 from export.networks.layers import layer_scopes
 from export.observe.noise import LayerNoise
 from export.process import ChildFailed, ask
-from export.results import REORDERED
+from export.results import REORDERED, Rule
 from export.runtimes import parity_runtime
 
 NOT_HELD = "it does not hold the weights as they should be"
@@ -119,8 +119,7 @@ def _compared(
     if answer["error"]:
         return Divergence((), answer["error"], probe)
     measured, unmeasured = noise()
-    exact = REORDERED if trial.format.rounds else trial.format.rule
-    rule = replace(exact, fixed=UNMEASURED)
+    rule = replace(_rule(trial), fixed=UNMEASURED)
     layers = (
         LayerError(
             entry["name"],
@@ -133,16 +132,23 @@ def _compared(
     return Divergence(tuple(layers), "", probe, unmeasured)
 
 
+def _rule(trial: Trial) -> Rule:
+    """What layers are allowed; of a format that rounds, without its rounding."""
+    return REORDERED if trial.format.rounds else trial.format.rule
+
+
 def _noise_of_layers(
     scopes: dict[str, str], trial: Trial, folder: Path, scratch: Path
 ) -> tuple[dict[str, LayerNoise], str]:
     """Return the noise of layers by their names, and why it is known of none, if so.
 
-    It is measured on the artifact's own weights.
+    That of fewer bits was measured with the model; that of 32 is on the artifact's own weights.
     """
     reference = trial.reference
     if reference.noise is None:
         return {}, "noise could not be measured"
+    if _rule(trial).kind != REORDERED.kind:
+        return {layer.name: layer for layer in reference.noise.layers}, ""
     held = _held(trial)
     if held is None:
         return {}, NOT_HELD
