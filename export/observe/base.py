@@ -67,6 +67,7 @@ class Reference:
     norms: tuple[Norm, ...] = ()
     noise: Noise | None = None  # None where it could not be measured
     constants: frozenset[str] = frozenset()  # digests of float tensors in the graph, no weights
+    batch_norms: int = 0  # that are left in the traced network
     graph: bytes = field(default=b"", repr=False)  # the skeleton: the network without its weights
     warnings: tuple[str, ...] = ()  # of the model itself, such as noise that could not be measured
 

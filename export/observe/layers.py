@@ -4,6 +4,7 @@ import math
 import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -92,7 +93,9 @@ def _called(operation, name: str, args, options):
 def _own_words(message: str) -> str:
     """Return what TensorFlow said, without what Keras wraps around it."""
     lines = [line.strip() for line in message.splitlines() if line.strip()]
-    (said, *_) = [line for line in lines if "}} " in line] or lines
+    # Of a function that Keras calls, what was said stands before the line of its node.
+    before = [said for said, node in pairwise(lines) if node.startswith("[[{{node ")]
+    (said, *_) = [line for line in lines if "}} " in line] or before or lines
     return said.rpartition("}} ")[2].partition(" [Op:")[0]
 
 

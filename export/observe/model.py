@@ -25,6 +25,7 @@ from export.observe.weights import (
 from export.results import REORDERED
 from export.skeleton.channels import channel_axes
 from export.skeleton.fold import norms
+from export.skeleton.graph import BATCH_NORMS, all_nodes
 from export.skeleton.pour import digest
 from export.skeleton.stores import FLOAT32
 from export.wording import listed
@@ -71,6 +72,7 @@ def observe_model(
         norms=tuple(norms(model)),
         warnings=(*_doubts(skeleton, outputs), *_one_length(skeleton, resized, untaken)),
         constants=frozenset(map(digest, _constants(skeleton.graph, formats))),
+        batch_norms=sum(node.op in BATCH_NORMS for node in all_nodes(skeleton.graph)),
         graph=skeleton.graph.SerializeToString(),
     )
     give_memory_back()  # of the model's activations; here, because a thread that does it beside

@@ -4,6 +4,8 @@ import hashlib
 from collections.abc import Iterable, Iterator
 from functools import cache
 
+BATCH_NORMS = ("FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3")
+
 
 def all_nodes(graph) -> Iterator:
     """Yield every node of a GraphDef, and then those of the functions in its library."""

@@ -101,6 +101,16 @@ def test_transposes_are_bounded_only_where_the_network_is_known(honest):
     assert graph(honest("onnx", graph=norms, expected=unknown)).status is Status.FAILED
 
 
+@pytest.mark.parametrize(
+    ("format", "op"), [("savedmodel", "FusedBatchNormV3"), ("onnx", "BatchNormalization")]
+)
+def test_batch_norms_of_a_saved_model_whose_layers_are_unseen_may_be_left(honest, format, op):
+    own = {"batch_norms": 2}
+    for left, status in ((2, Status.PASSED), (1, Status.PASSED), (3, Status.FAILED)):
+        check = graph(honest(format, graph={"ops": {op: left}}, reference=own))
+        assert check.status is status
+
+
 def test_nothing_outside_the_engine_is_told_too(honest):
     assert graph(honest("tftrt-fp16")).note == "outside the engine: nothing"
 

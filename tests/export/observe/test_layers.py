@@ -67,6 +67,17 @@ def test_a_layer_that_has_no_kernel_is_named_in_tensorflow_s_own_words(monkeypat
         "layer first does not run in TensorFlow on this machine: only equal strides"
     )
     assert observing._own_words("no kernel") == "no kernel"
+    function = """Exception encountered when calling SavedModelLayer.call().
+
+Graph execution error:
+
+Detected at node conv/BiasAdd defined at (most recent call last):
+<stack traces unavailable>
+Fused conv does not support groups.
+\t [[{{node conv/BiasAdd}}]] [Op:__inference__import_176]
+
+Arguments received by SavedModelLayer.call():"""
+    assert observing._own_words(function) == "Fused conv does not support groups."
 
 
 def seen(*values) -> tuple[Layer, ...]:

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from export import export_model
+from export.process import in_this_process
 from keras_nets import sources
 from keras_nets.errors import SourceError
 
@@ -191,3 +193,31 @@ def test_a_signature_and_variables_that_are_missing_are_told(exported, tmp_path)
 
 def test_a_folder_takes_no_arguments(exported):
     assert "takes no --model-arg; leave x out" in refusal(exported[1], arguments={"x": 1})
+
+
+@pytest.mark.parametrize("format", ["savedmodel", "onnx"])
+def test_batch_norms_within_it_are_no_fault_of_an_artifact(tmp_path, format):
+    """Its layers are unseen, so nothing is folded; Keras 2 has such operations."""
+    draws = np.random.default_rng(0)
+    kernel = tf.Variable(draws.normal(size=(3, 3, 3, 4)), dtype=tf.float32)
+    scale, offset, mean, variance = (
+        tf.Variable(draws.uniform(0.5, 1.5, 4), dtype=tf.float32) for _ in range(4)
+    )
+
+    @tf.function(input_signature=[tf.TensorSpec((None, 8, 8, 3), tf.float32, name="image")])
+    def network(image):
+        x = tf.nn.conv2d(image, kernel, 1, "SAME")
+        norm = tf.raw_ops.FusedBatchNormV3(
+            x=x, scale=scale, offset=offset, mean=mean, variance=variance, is_training=False
+        )
+        return {"pooled": tf.reduce_mean(norm.y, [1, 2])}
+
+    module = tf.Module()
+    module.held, module.network = [kernel, scale, offset, mean, variance], network
+    tf.saved_model.save(module, str(tmp_path / "net"), signatures=network)
+    model = sources.load(str(tmp_path / "net")).model
+    with in_this_process():
+        (report,) = export_model(model, [format], tmp_path / "out")
+    assert report.passed, [check.note for check in report.checks]
+    (graph,) = (check for check in report.checks if check.name == "graph")
+    assert graph.status.value == "passed"
