@@ -14,14 +14,14 @@ from pathlib import Path
 SMAPS = Path("/proc/self/smaps")
 MAPPING = re.compile(r"([0-9a-f]+)-([0-9a-f]+) (r-[-x]p) \S+ \S+ [1-9]\d* +(/.*\.so\S*)$")
 CHANGED = ("Private_Dirty:", "Shared_Dirty:", "Anonymous:", "Swap:")  # sizes that must be 0
-LEAST, COPIES = 1_000_000_000, 2.5  # bytes of any export, and copies of its weights beside these
+LEAST, TIMES = 1_000_000_000, 2.5  # bytes of any export, and times its weights beside these
 DONT_NEED = 4  # MADV_DONTNEED
 SMALLEST = 1 << 20  # bytes of a mapping that is worth it
 
 
 def allowed(weight_bytes: int) -> float:
     """The most bytes that the export of a network with so many of weights should take."""
-    return LEAST + COPIES * weight_bytes
+    return LEAST + TIMES * weight_bytes
 
 
 def give_memory_back() -> None:

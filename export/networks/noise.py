@@ -34,6 +34,8 @@ MOST = 8 * COUNT  # inputs: all probes, and of those that a user gives as many a
 FUSED = ("BiasAdd", "Relu", "LeakyRelu", "Relu6")
 LOOKUPS = ("GatherV2", "ResourceGather")  # rows of a table, which nothing adds up
 KERNELS = ("Conv2D", "MatMul", "DepthwiseConv2dNative")
+# What TensorFlow raises, and what is raised of a graph that it does not take.
+DOES_NOT_RUN = (tf.errors.OpError, ValueError)
 
 
 def measure_noise(
@@ -56,7 +58,7 @@ def measure_noise(
     """
     try:
         return _measure(skeleton, inputs, layers, norms, frozenset(kinds), exact, outputs)
-    except (tf.errors.OpError, ValueError) as error:  # ValueError: no graph to import
+    except DOES_NOT_RUN as error:
         raise NoiseError(in_a_line(error)) from error
 
 
@@ -125,7 +127,7 @@ def layers_moved(network, scopes: dict[str, str], batch: Batch) -> dict[str, flo
         with kept(list(network.function(tensors)(batch))) as known:
             how = {"tensors": tensors, "known": known, "batches": [batch], "outputs": [{}]}
             moved = _largest_moves(Base(network=network, ends=Ends([], {}), **how))
-    except tf.errors.OpError as error:
+    except DOES_NOT_RUN as error:
         raise NoiseError(in_a_line(error)) from error
     return {name: moved[tensor] for name, tensor in places.items()}
 
